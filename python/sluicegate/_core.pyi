@@ -1,0 +1,226 @@
+"""The Rust core. Import these names from :mod:`sluicegate`, not from here.
+
+Every method holds the interpreter lock only while it computes, and none waits
+with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
+``wait_sync`` release it first.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, final, type_check_only
+
+__version__: str
+
+Overflow = Literal["share", "admit"]
+
+@final
+class Decision:
+    """The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the call may go ahead."""
+    @property
+    def limit(self) -> int:
+        """The quota's limit, or the bucket's capacity, when this was decided."""
+    @property
+    def remaining(self) -> int:
+        """Units left after this decision."""
+    @property
+    def retry_after(self) -> float:
+        """Seconds until this cost would be admitted if nobody else spends; 0.0 when allowed."""
+    @property
+    def reset_after(self) -> float:
+        """Seconds until the whole quota is back; 0.0 if it is."""
+    @property
+    def reset_at(self) -> float:
+        """Unix time at which the whole quota is back, fixed when this was decided."""
+    @property
+    def info(self) -> dict[str, float]:
+        """``remaining`` always, ``reset_at`` when allowed, ``retry_after`` when refused."""
+    def __bool__(self) -> bool: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Statistics:
+    """What a limiter has done since it was made. Calls under ``limits_off`` are not counted."""
+
+    @property
+    def admitted(self) -> int:
+        """Calls that were admitted (a call counts once, whatever its cost)."""
+    @property
+    def refused(self) -> int:
+        """Calls that were refused."""
+    @property
+    def keys(self) -> int:
+        """Keys that are held now."""
+    @property
+    def evicted(self) -> int:
+        """Keys dropped because they could not be told from keys never seen."""
+    @property
+    def overflowed(self) -> int:
+        """Calls that the overflow policy decided, since ``max_keys`` live keys were held."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ManualClock:
+    """A clock that only moves when it is told to; starts at Unix time 0."""
+
+    def __new__(cls, start: float = 0.0) -> ManualClock: ...
+    def advance(self, seconds: float) -> None:
+        """Move forward by ``seconds`` (rounded to the nearest microsecond, ≥ 0) and wake waiters."""
+    def time(self) -> float:
+        """Unix time in seconds, as the limiters on this clock see it."""
+
+@final
+class TokenBucketConfig:
+    """Article 2's configuration of a token bucket. Immutable."""
+
+    def __new__(
+        cls, capacity: int, refill_rate: float, initial_tokens: int | None = None
+    ) -> TokenBucketConfig: ...
+    @property
+    def capacity(self) -> int:
+        """Most tokens a key can hold, and so the largest burst (1 to 4,294,967,295)."""
+    @property
+    def refill_rate(self) -> float:
+        """Tokens added per second and key."""
+    @property
+    def initial_tokens(self) -> int:
+        """Tokens at the limiter's creation; ``capacity`` unless told otherwise."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+@type_check_only
+class Place:
+    """A place in a key's queue. Left by :meth:`leave`, or by being admitted."""
+
+    def poll(self) -> Decision | None:
+        """Try to be admitted: a Decision when it is settled, ``None`` to go on waiting."""
+    @property
+    def delay(self) -> float | None:
+        """Seconds after which to poll again, or ``None``: wait for the wake-up."""
+    def leave(self) -> None:
+        """Give the place up; nothing is spent. Does nothing once settled."""
+
+class Limiter:
+    """What the in-memory limiters have in common."""
+
+    @property
+    def limit(self) -> int:
+        """The quota's limit, or the bucket's capacity."""
+    @property
+    def window_seconds(self) -> float:
+        """The window's length; for a bucket, the seconds from empty to full."""
+    def check(self, key: str, cost: int = 1) -> Decision:
+        """Decide now, and spend ``cost`` from ``key`` if it is admitted.
+
+        Raises ``TypeError`` for a key that is no ``str`` or a cost that is no ``int``,
+        ``ValueError`` for a cost below 1 or above the limit (it could never be admitted).
+        """
+    def peek(self, key: str, cost: int = 1) -> Decision:
+        """What :meth:`check` would answer now. Spends nothing, remembers nothing."""
+    def is_allowed(self, key: str, cost: int = 1) -> bool:
+        """:meth:`check` as a bool, and the fastest verb."""
+    def is_allowed_many(self, keys: Iterable[str], cost: int = 1) -> list[bool]:
+        """:meth:`is_allowed` for each key, in order; nothing is atomic between keys."""
+    def wait_sync(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+        """Block this thread until admitted; refuses at once if that takes over ``timeout`` seconds.
+
+        First come, first served, in one queue per key with ``wait``. Ctrl-C leaves the queue.
+        """
+    def refund(self, key: str, cost: int = 1) -> None:
+        """Give ``cost`` units back: the oldest live ones, never above the quota."""
+    def reset(self, key: str) -> None:
+        """Forget ``key``: its whole quota is back."""
+    def clear(self) -> None:
+        """Forget every key. Statistics stay."""
+    def statistics(self) -> Statistics:
+        """Counts since the limiter was made, as a frozen object."""
+    def __len__(self) -> int:
+        """Keys that are held now, including idle ones not yet swept."""
+    def __bool__(self) -> bool:
+        """Always true, so that an empty limiter is not taken for a missing one."""
+    def _enqueue(
+        self, key: str, cost: int, timeout: float | None, wake: Callable[[], object]
+    ) -> Decision | Place: ...
+
+class FixedWindow(Limiter):
+    def __new__(
+        cls,
+        limit: int,
+        window_seconds: float,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> FixedWindow: ...
+    def set_quota(self, limit: int, window_seconds: float) -> None:
+        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+
+class SlidingWindowCounter(Limiter):
+    def __new__(
+        cls,
+        limit: int,
+        window_seconds: float,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> SlidingWindowCounter: ...
+    def set_quota(self, limit: int, window_seconds: float) -> None:
+        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+
+class SlidingWindowRateLimiter(Limiter):
+    def __new__(
+        cls,
+        max_requests: int = 100,
+        window_seconds: float = 60,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> SlidingWindowRateLimiter: ...
+    @property
+    def max_requests(self) -> int:
+        """The quota's limit, by article 1's name."""
+    def is_allowed(self, client_id: str, cost: int = 1) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Decide now, and spend ``cost`` if admitted (article 1)."""
+    def get_remaining(self, client_id: str) -> int:
+        """Requests that this client has left now (article 1)."""
+    def get_reset_time(self, client_id: str) -> float:
+        """Unix time at which the client's first slot frees; now + window if unseen (article 1)."""
+    def set_quota(self, max_requests: int, window_seconds: float) -> None:
+        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+
+class TokenBucket(Limiter):
+    def __new__(
+        cls,
+        config: TokenBucketConfig | None = None,
+        *,
+        capacity: int | None = None,
+        refill_rate: float | None = None,
+        initial_tokens: int | None = None,
+        max_keys: int = 1_000_000,
+        overflow: Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> TokenBucket: ...
+    @property
+    def config(self) -> TokenBucketConfig:
+        """The configuration in force."""
+    def set_quota(
+        self,
+        config: TokenBucketConfig | None = None,
+        *,
+        capacity: int | None = None,
+        refill_rate: float | None = None,
+    ) -> None:
+        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+
+def _limits_off(off: bool) -> None: ...

@@ -1,0 +1,130 @@
+"""Waiting in a limiter's queue from a coroutine: one timer an event loop, not one a waiter."""
+
+from __future__ import annotations
+
+import asyncio
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from sluicegate._core import Decision
+
+if TYPE_CHECKING:
+    from sluicegate._core import Limiter
+
+# Fewer forgotten entries than this are not worth rebuilding the heap for.
+_FEW = 64
+
+
+async def wait_in_line(
+    limiter: Limiter, key: str, cost: int, timeout: float | None
+) -> Decision:
+    """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
+    turn = _Turn(asyncio.get_running_loop())
+    place = limiter._enqueue(key, cost, timeout, turn.ring)
+    if isinstance(place, Decision):
+        return place
+    try:
+        while True:
+            await turn.come(place.delay)
+            # Spent here, not by whoever rings: a caller that is cancelled in between spends nothing.
+            decision = place.poll()
+            if decision is not None:
+                return decision
+    finally:
+        place.leave()
+
+
+class _Turn:
+    """One waiter's bell: it rings when its place should be polled."""
+
+    __slots__ = ("_bell", "_loop", "_rung")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._rung = False
+        self._bell: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        """Ring, from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self.ring_here)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            pass
+
+    def ring_here(self) -> None:
+        """Ring, in the loop's own thread."""
+        self._rung = True
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+    async def come(self, delay: float | None) -> None:
+        """Return when it rings, at the latest after ``delay`` seconds."""
+        if not self._rung:
+            self._bell = self._loop.create_future()
+            alarm = None if delay is None else _alarm(self._loop)
+            if alarm is not None and delay is not None:
+                alarm.set(self._loop, self._loop.time() + delay, self)
+            try:
+                await self._bell
+            finally:
+                self._bell = None
+                if alarm is not None:
+                    alarm.forget()
+        self._rung = False
+
+    @property
+    def waits(self) -> bool:
+        return self._bell is not None and not self._bell.done()
+
+
+class _Alarm:
+    """Rings the turns of one event loop, with a single timer for the earliest."""
+
+    def __init__(self) -> None:
+        self._turns: list[tuple[float, int, _Turn]] = []
+        self._order = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = 0
+
+    def set(self, loop: asyncio.AbstractEventLoop, when: float, turn: _Turn) -> None:
+        self._waiting += 1
+        heappush(self._turns, (when, next(self._order), turn))
+        if self._timer is None or when < self._timer.when():
+            self._arm(loop)
+
+    def forget(self) -> None:
+        """One turn no longer waits."""
+        self._waiting -= 1
+        if self._waiting == 0:
+            self._turns.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None  # it would keep the loop alive
+        elif len(self._turns) > 2 * self._waiting + _FEW:
+            self._turns = [entry for entry in self._turns if entry[2].waits]
+            heapify(self._turns)
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._turns[0][0], self._go_off, loop)
+
+    def _go_off(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        while self._turns and (self._turns[0][0] <= now or not self._turns[0][2].waits):
+            heappop(self._turns)[2].ring_here()
+        if self._turns:
+            self._arm(loop)
+
+
+_alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, _Alarm] = WeakKeyDictionary()
+
+
+def _alarm(loop: asyncio.AbstractEventLoop) -> _Alarm:
+    alarm = _alarms.get(loop)
+    if alarm is None:
+        alarm = _alarms[loop] = _Alarm()
+    return alarm

@@ -1,0 +1,17 @@
+"""Exceptions. A refusal is a value, never an exception, wherever a value can be returned."""
+
+from __future__ import annotations
+
+__all__ = ["RateLimitError"]
+
+
+class RateLimitError(Exception):
+    """A call was refused where no Decision can be returned, as around a function.
+
+    Attributes:
+        retry_after: seconds until it would be admitted, > 0.
+    """
+
+    def __init__(self, message: str = "Rate limit exceeded", retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

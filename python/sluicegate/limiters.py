@@ -1,0 +1,124 @@
+"""The in-memory limiters: the Rust classes, with the coroutines and the articles' manners."""
+
+from __future__ import annotations
+
+from sluicegate import _core
+from sluicegate._core import Decision
+
+__all__ = [
+    "FixedWindow",
+    "Limiter",
+    "SlidingWindowCounter",
+    "SlidingWindowRateLimiter",
+    "TokenBucket",
+]
+
+
+class Limiter(_core.Limiter):
+    """Base class of the in-memory limiters, for annotations and ``isinstance``.
+
+    Make one of :class:`FixedWindow`, :class:`SlidingWindowRateLimiter`,
+    :class:`SlidingWindowCounter` or :class:`TokenBucket`.
+    """
+
+    __slots__ = ()
+
+    async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+        """Wait until admitted; refuse at once if that would take over ``timeout`` seconds.
+
+        First come, first served, in one queue per key with ``wait_sync``; a plain
+        ``check`` does not overtake. A caller that is cancelled or gives up spends
+        nothing. ``timeout`` is in seconds, ≥ 0, or ``None`` to wait as long as it takes.
+
+        Raises ``TypeError`` or ``ValueError`` for the arguments that ``check`` rejects.
+        """
+        from sluicegate._waiting import wait_in_line
+
+        return await wait_in_line(self, key, cost, timeout)
+
+
+class FixedWindow(_core.FixedWindow, Limiter):
+    """At most ``limit`` units in each window that is aligned to Unix time.
+
+    Cheapest to understand, and open to bursts on both sides of a boundary: up to
+    ``2 * limit`` in a span of one window. About 40 bytes a key.
+
+    Args:
+        limit: units per window, 1 to 4,294,967,295.
+        window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
+        max_keys: hard bound on the keys held, 1 to 4,294,967,295.
+        overflow: who decides for new keys while ``max_keys`` live ones are held:
+            ``"share"``, one quota for all of them together; ``"admit"``, nobody.
+        clock: a :class:`~sluicegate.testing.ManualClock` for tests.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ()
+
+
+class SlidingWindowRateLimiter(_core.SlidingWindowRateLimiter, Limiter):
+    """At most ``max_requests`` in any span of ``window_seconds``: exact, by a log of times.
+
+    Article 1's limiter. Costs 4 bytes a remembered unit (8 for windows over 71
+    minutes) and about 75 a key; a key with one request needs no log.
+
+    Args:
+        max_requests: units in any window, 1 to 16,777,216 (each is remembered;
+            :class:`SlidingWindowCounter` has no such bound).
+        window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
+        max_keys, overflow, clock: as :class:`FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ()
+
+
+class SlidingWindowCounter(_core.SlidingWindowCounter, Limiter):
+    """Approximates a sliding window from two aligned counters: about 40 bytes a key.
+
+    Weighs the last window's count by the share of it that the sliding window still
+    covers. That is an approximation by construction: up to ``2 * limit - 1`` can pass
+    in one window, and callers are refused whose true window is empty. On Poisson
+    traffic at 90 to 150 % of the limit 6 to 11 % were wrongly admitted and 1 to 21 %
+    wrongly refused. Choose :class:`SlidingWindowRateLimiter` where that matters.
+
+    Args:
+        limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ()
+
+
+class TokenBucket(_core.TokenBucket, Limiter):
+    """Bursts up to ``capacity``, ``refill_rate`` tokens a second on average (article 2).
+
+    Exact, as the generic cell rate algorithm (ITU-T I.371): over any span of ``d``
+    seconds at most ``capacity + floor(d * refill_rate)`` tokens. About 45 bytes a key.
+
+    ``TokenBucket(TokenBucketConfig(100, 10))`` or ``TokenBucket(capacity=100, refill_rate=10)``.
+
+    Args:
+        config: a :class:`TokenBucketConfig`, instead of the next three.
+        capacity: most tokens of a key, 1 to 4,294,967,295.
+        refill_rate: tokens per second and key, 1e-9 to 1e12; read as the simplest
+            fraction that is written the same.
+        initial_tokens: level at the limiter's creation, 0 to ``capacity`` (the default);
+            keys not yet seen have been refilling since then.
+        max_keys, overflow, clock: as :class:`FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ()
+
+    async def acquire(self, tokens: int = 1, key: str = "") -> Decision:
+        """Take ``tokens`` now or be refused now; unpacks as ``(allowed, info)`` (article 2)."""
+        return self.check(key, tokens)

@@ -1,0 +1,24 @@
+"""For tests of code that is rate limited: a clock to move, and a switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sluicegate import _core
+from sluicegate._core import ManualClock
+
+__all__ = ["ManualClock", "limits_off"]
+
+
+@contextmanager
+def limits_off() -> Iterator[None]:
+    """Admit everything, in every thread, while the block runs.
+
+    Nothing is spent or counted, and arguments are still checked. Blocks may nest.
+    """
+    _core._limits_off(True)
+    try:
+        yield
+    finally:
+        _core._limits_off(False)

@@ -1,0 +1,82 @@
+//! A counter per aligned window.
+
+use super::Algorithm;
+use crate::clock::Ticks;
+
+/// At most `limit` units in each window aligned to Unix time.
+#[derive(Debug, Clone)]
+pub struct FixedWindow {
+    /// Units per window, at least 1.
+    pub limit: u32,
+    /// The window's length, at least 1.
+    pub window: Ticks,
+}
+
+/// The window that was last spent in.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    end: Ticks,
+    used: u32,
+}
+
+impl FixedWindow {
+    fn end_of_window(&self, now: Ticks) -> Ticks {
+        (now / self.window + 1) * self.window
+    }
+}
+
+impl State {
+    fn used(&self, now: Ticks) -> u32 {
+        if now < self.end { self.used } else { 0 }
+    }
+}
+
+impl Algorithm for FixedWindow {
+    type State = State;
+
+    fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    fn window(&self) -> Ticks {
+        self.window
+    }
+
+    fn fresh(&self) -> State {
+        State::default()
+    }
+
+    #[inline]
+    fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
+        if now >= state.end {
+            state.end = self.end_of_window(now);
+            state.used = 0;
+        }
+        let fits = cost <= self.limit.saturating_sub(state.used);
+        if fits {
+            state.used += cost;
+        }
+        fits
+    }
+
+    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
+        if cost <= self.remaining(state, now) { 0 } else { state.end - now }
+    }
+
+    fn remaining(&self, state: &State, now: Ticks) -> u32 {
+        self.limit.saturating_sub(state.used(now))
+    }
+
+    fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
+        if state.used(now) == 0 { 0 } else { state.end - now }
+    }
+
+    fn refund(&self, state: &mut State, now: Ticks, units: u32) {
+        state.used = state.used(now).saturating_sub(units);
+    }
+
+    fn adopt(&self, _old: &Self, state: &mut State, now: Ticks) {
+        state.used = state.used(now);
+        state.end = self.end_of_window(now);
+    }
+}

@@ -1,0 +1,123 @@
+//! Two aligned counters that approximate a sliding window.
+
+use super::Algorithm;
+use crate::clock::Ticks;
+
+/// Admits `c` while `previous · (w - f) + current · w + c · w ≤ limit · w`, `f` into the window.
+///
+/// An approximation by construction: up to `2 · limit - 1` pass in one span of a window.
+#[derive(Debug, Clone)]
+pub struct SlidingCounter {
+    /// Units per window, at least 1.
+    pub limit: u32,
+    /// The window's length, at least 1.
+    pub window: Ticks,
+}
+
+/// The counts of the window that ends at `end` and of the one before it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct State {
+    end: Ticks,
+    current: u32,
+    previous: u32,
+}
+
+impl SlidingCounter {
+    #[inline]
+    fn rolled(&self, state: State, now: Ticks) -> State {
+        if now < state.end {
+            return state;
+        }
+        let adjacent = now - state.end < self.window;
+        State {
+            end: (now / self.window + 1) * self.window,
+            current: 0,
+            previous: if adjacent { state.current } else { 0 },
+        }
+    }
+
+    /// Weighted use, in units times ticks.
+    #[inline]
+    fn weight(&self, state: State, now: Ticks) -> u128 {
+        let left = (state.end - now).min(self.window);
+        u128::from(state.previous) * u128::from(left) + u128::from(state.current) * self.width()
+    }
+
+    fn width(&self) -> u128 {
+        u128::from(self.window)
+    }
+
+    /// Ticks from a window's start until `count`, made in the window before, leaves `room` units.
+    fn fades_to(&self, count: u32, room: u32) -> Ticks {
+        let left = u128::from(room) * self.width() / u128::from(count.max(1));
+        self.window - Ticks::try_from(left).unwrap_or(Ticks::MAX).min(self.window)
+    }
+}
+
+impl Algorithm for SlidingCounter {
+    type State = State;
+
+    fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    fn window(&self) -> Ticks {
+        self.window
+    }
+
+    fn fresh(&self) -> State {
+        State::default()
+    }
+
+    #[inline]
+    fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
+        *state = self.rolled(*state, now);
+        let room = u128::from(self.limit) * self.width();
+        let fits = self.weight(*state, now) + u128::from(cost) * self.width() <= room;
+        if fits {
+            state.current += cost;
+        }
+        fits
+    }
+
+    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
+        let state = self.rolled(*state, now);
+        if cost <= self.remaining(&state, now) {
+            return 0;
+        }
+        let room = self.limit - cost;
+        let admitted_at = if state.current <= room {
+            // In this window, once enough of the one before has slid out.
+            state.end - self.window + self.fades_to(state.previous, room - state.current)
+        } else {
+            state.end + self.fades_to(state.current, room)
+        };
+        admitted_at - now
+    }
+
+    fn remaining(&self, state: &State, now: Ticks) -> u32 {
+        let used = self.weight(self.rolled(*state, now), now).div_ceil(self.width());
+        self.limit.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
+    }
+
+    fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
+        let state = self.rolled(*state, now);
+        match (state.current, state.previous) {
+            (0, 0) => 0,
+            (0, _) => state.end - now,
+            _ => state.end + self.window - now,
+        }
+    }
+
+    fn refund(&self, state: &mut State, now: Ticks, units: u32) {
+        *state = self.rolled(*state, now);
+        let older = units.min(state.previous);
+        state.previous -= older;
+        state.current = state.current.saturating_sub(units - older);
+    }
+
+    fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {
+        *state = old.rolled(*state, now);
+        state.end = (now / self.window + 1) * self.window;
+    }
+}

@@ -1,0 +1,127 @@
+//! Time as whole microseconds since Unix 0, from a clock that never goes back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+
+/// Microseconds: a point in Unix time, or a span.
+pub type Ticks = u64;
+
+/// One second.
+pub const SECOND: Ticks = 1_000_000;
+
+/// The longest span that the arithmetic is built for, some 31.7 years.
+pub const LONGEST_SPAN: Ticks = 1_000_000_000 * SECOND;
+
+/// Ticks as seconds.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Unix microseconds fit 53 bits until the year 2255"
+)]
+pub fn seconds(ticks: Ticks) -> f64 {
+    ticks as f64 / 1e6
+}
+
+/// Where a limiter reads the time.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The monotonic clock, offset once so that it starts at Unix time.
+    System(SystemClock),
+    /// A clock that a test moves.
+    Manual(Arc<ManualClock>),
+}
+
+impl Clock {
+    /// The machine's clock, its offset to Unix time sampled now.
+    #[must_use]
+    pub fn system() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::System(SystemClock {
+            origin: Instant::now(),
+            unix_at_origin: unix.as_secs() * SECOND + Ticks::from(unix.subsec_micros()),
+        })
+    }
+
+    /// The time now.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Ticks {
+        match self {
+            Self::System(clock) => clock.now(),
+            Self::Manual(clock) => clock.now(),
+        }
+    }
+}
+
+/// The machine's monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    origin: Instant,
+    unix_at_origin: Ticks,
+}
+
+impl SystemClock {
+    #[inline]
+    fn now(&self) -> Ticks {
+        let elapsed = self.origin.elapsed();
+        self.unix_at_origin + elapsed.as_secs() * SECOND + Ticks::from(elapsed.subsec_micros())
+    }
+}
+
+/// Something that wants to know when a [`ManualClock`] has moved.
+pub trait Watch: Send + Sync {
+    /// The clock has moved.
+    fn moved(&self);
+}
+
+/// A clock that only moves when it is told to.
+#[derive(Default)]
+pub struct ManualClock {
+    now: AtomicU64,
+    watchers: Mutex<Vec<Weak<dyn Watch>>>,
+}
+
+impl std::fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ManualClock").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+impl ManualClock {
+    /// A clock that stands at `start`.
+    #[must_use]
+    pub fn new(start: Ticks) -> Self {
+        Self {
+            now: AtomicU64::new(start),
+            watchers: Mutex::default(),
+        }
+    }
+
+    /// Where it stands.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Ticks {
+        self.now.load(Ordering::Acquire)
+    }
+
+    /// Move forward and tell the watchers.
+    pub fn advance(&self, by: Ticks) {
+        self.now.fetch_add(by, Ordering::AcqRel);
+        let watchers: Vec<_> = {
+            let mut watchers = self.watchers.lock();
+            watchers.retain(|watcher| watcher.strong_count() > 0);
+            watchers.iter().filter_map(Weak::upgrade).collect()
+        };
+        for watcher in watchers {
+            watcher.moved();
+        }
+    }
+
+    /// Tell `watcher` of every move from now on.
+    pub fn watch(&self, watcher: Weak<dyn Watch>) {
+        self.watchers.lock().push(watcher);
+    }
+}

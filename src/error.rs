@@ -1,0 +1,60 @@
+//! What a caller can get wrong. A refusal is not an error: it is a [`crate::decision::Decision`].
+
+use std::fmt;
+
+/// An argument that no limiter can work with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// An argument lies outside its range.
+    OutOfRange {
+        /// The argument's public name.
+        argument: &'static str,
+        /// The value that was given.
+        value: String,
+        /// The range it must lie in, in words.
+        range: String,
+    },
+    /// The cost exceeds the limit: it could never be admitted.
+    CostAboveLimit {
+        /// The cost that was asked for.
+        cost: u32,
+        /// The limit it exceeds.
+        limit: u32,
+    },
+}
+
+impl Error {
+    /// An [`Error::OutOfRange`].
+    pub fn out_of_range(
+        argument: &'static str,
+        value: impl ToString,
+        range: impl Into<String>,
+    ) -> Self {
+        Self::OutOfRange {
+            argument,
+            value: value.to_string(),
+            range: range.into(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange {
+                argument,
+                value,
+                range,
+            } => write!(f, "{argument} must be {range}, got {value}"),
+            Self::CostAboveLimit { cost, limit } => write!(
+                f,
+                "cost must be an int from 1 to the limit, {limit}, got {cost}: it could never be admitted"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Shorthand for results with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

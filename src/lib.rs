@@ -1,0 +1,15 @@
+//! Rate limiters that are exact, bounded in memory, and cheap.
+//!
+//! Knowledge runs one way: `quota`, `decision`, `clock` and `error` know nothing of the
+//! algorithms, the algorithms nothing of the stores, the stores nothing of Python.
+
+pub mod algorithm;
+pub mod clock;
+pub mod decision;
+pub mod error;
+mod fraction;
+pub mod quota;
+pub mod store;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,54 @@
+//! The bindings: convert, call one method, convert back.
+
+mod arguments;
+mod clock;
+mod concrete;
+mod config;
+mod decision;
+mod limiter;
+mod place;
+mod switch;
+
+use pyo3::prelude::*;
+
+/// The module `sluicegate._core`.
+#[pymodule(name = "_core")]
+mod core {
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "the name that Python expects")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use super::clock::PyManualClock;
+    #[pymodule_export]
+    use super::concrete::{
+        PyFixedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter, PyTokenBucket,
+    };
+    #[pymodule_export]
+    use super::config::PyTokenBucketConfig;
+    #[pymodule_export]
+    use super::decision::{PyDecision, PyStatistics};
+    #[pymodule_export]
+    use super::limiter::PyLimiter;
+    #[pymodule_export]
+    use super::place::PyPlace;
+    #[pymodule_export]
+    use super::switch::limits_off;
+}
+
+/// Call a store: try first, and let go of the interpreter only if a lock is held.
+#[inline]
+fn patiently<T: Send>(
+    py: Python<'_>,
+    call: impl Fn(crate::store::Patience) -> Option<T> + Sync + Send,
+) -> T {
+    use crate::store::Patience;
+    if let Some(done) = call(Patience::Try) {
+        return done;
+    }
+    py.detach(|| loop {
+        if let Some(done) = call(Patience::Wait) {
+            return done;
+        }
+    })
+}

@@ -1,0 +1,123 @@
+//! Python arguments, checked. What is wrong is named with its value and its range.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+
+use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
+use crate::error::Error;
+use crate::quota::grouped;
+use crate::store::{Fingerprint, Store};
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        PyValueError::new_err(error.to_string())
+    }
+}
+
+/// The fingerprint of a key, which may be any `str`.
+#[inline]
+pub(super) fn key(store: &dyn Store, key: &Bound<'_, PyAny>) -> PyResult<Fingerprint> {
+    match key.cast::<PyString>().map(PyStringMethods::to_str) {
+        Ok(Ok(text)) => Ok(store.fingerprint(text.as_bytes())),
+        Ok(Err(_)) => {
+            // Lone surrogates have no UTF-8; these bytes are no valid UTF-8, so they stay apart.
+            let bytes = key.call_method1("encode", ("utf-8", "surrogatepass"))?;
+            Ok(store.fingerprint(bytes.extract()?))
+        }
+        Err(_) => Err(wrong_type("key", "a str", key)),
+    }
+}
+
+/// A cost: an int of at least 1. The store knows the limit.
+#[derive(Clone, Copy)]
+pub(super) struct Cost(pub(super) u32);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Cost {
+    type Error = PyErr;
+
+    #[inline]
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        // Nothing above u32::MAX fits any limit; the store names the limit in its message.
+        Ok(Self(int(&value, "cost", 1, u32::MAX, "the limit")?))
+    }
+}
+
+/// An int within a range. `most_named` says in words what `most` is.
+#[inline]
+pub(super) fn int(
+    value: &Bound<'_, PyAny>,
+    name: &str,
+    least: u32,
+    most: u32,
+    most_named: &str,
+) -> PyResult<u32> {
+    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(name, "an int", value));
+    }
+    match value.extract::<u32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(PyValueError::new_err(format!(
+            "{name} must be an int from {least} to {most_named}, got {}",
+            shown(value)
+        ))),
+    }
+}
+
+/// An int within a range that ends in a number.
+pub(super) fn int_up_to(value: &Bound<'_, PyAny>, name: &str, least: u32, most: u32) -> PyResult<u32> {
+    int(value, name, least, most, &grouped(most))
+}
+
+/// An int or a float, as a float; no bool and no text.
+pub(super) fn number(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
+    let numeric = value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>();
+    if !numeric || value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(name, "an int or a float", value));
+    }
+    // An int too large for a float is as far out of every range as infinity.
+    Ok(value.extract().unwrap_or(f64::INFINITY))
+}
+
+/// A span of seconds from 0 on, in ticks, rounded to the nearest.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "checked to lie within 0 and LONGEST_SPAN"
+)]
+pub(super) fn span(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Ticks> {
+    let seconds = number(value, name)?;
+    let ticks = (seconds * SECOND as f64).round();
+    if (0.0..=LONGEST_SPAN as f64).contains(&ticks) && seconds >= 0.0 {
+        return Ok(ticks as Ticks);
+    }
+    Err(PyValueError::new_err(format!(
+        "{name} must be a number of seconds from 0 to 1,000,000,000, got {}",
+        shown(value)
+    )))
+}
+
+/// How long to wait: `None` and infinity are for ever.
+pub(super) fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Ticks>> {
+    match value {
+        None => Ok(None),
+        Some(value) if number(value, "timeout")? == f64::INFINITY => Ok(None),
+        Some(value) => span(value, "timeout").map(Some),
+    }
+}
+
+pub(super) fn wrong_type(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let kind = value.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
+    PyTypeError::new_err(format!("{name} must be {expected}, got {kind} {}", shown(value)))
+}
+
+/// A value for a message: its repr, cut short.
+pub(super) fn shown(value: &Bound<'_, PyAny>) -> String {
+    const LONGEST: usize = 60;
+    let text = value.repr().map_or_else(|_| "<unprintable>".into(), |text| text.to_string_lossy().into_owned());
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    text.chars().take(LONGEST).chain("…".chars()).collect()
+}

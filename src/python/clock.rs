@@ -1,0 +1,49 @@
+//! `ManualClock`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::arguments;
+use crate::clock::{Clock, LONGEST_SPAN, ManualClock, seconds};
+
+/// A clock that only moves when it is told to.
+#[pyclass(frozen, name = "ManualClock", module = "sluicegate")]
+pub(super) struct PyManualClock(Arc<ManualClock>);
+
+#[pymethods]
+impl PyManualClock {
+    #[new]
+    #[pyo3(signature = (start=None))]
+    fn new(start: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let start = start.map_or(Ok(0), |start| arguments::span(start, "start"))?;
+        let last = 4 * LONGEST_SPAN;
+        debug_assert!(start < last);
+        Ok(Self(Arc::new(ManualClock::new(start))))
+    }
+
+    #[pyo3(signature = (seconds))]
+    fn advance(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        let by = arguments::span(seconds, "seconds")?;
+        if self.0.now() + by > 8 * LONGEST_SPAN {
+            let text = "seconds must keep the clock below Unix time 8,000,000,000, got ";
+            return Err(PyValueError::new_err(format!("{text}{}", arguments::shown(seconds))));
+        }
+        py.detach(|| self.0.advance(by));
+        Ok(())
+    }
+
+    fn time(&self) -> f64 {
+        seconds(self.0.now())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("ManualClock({:?})", self.time())
+    }
+}
+
+/// The clock that an argument asks for.
+pub(super) fn clock(manual: Option<PyRef<'_, PyManualClock>>) -> Clock {
+    manual.map_or_else(Clock::system, |clock| Clock::Manual(Arc::clone(&clock.0)))
+}

@@ -1,0 +1,279 @@
+//! The concrete classes: a constructor each, `set_quota`, and the articles' own names.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::arguments::{self, Cost, int_up_to, number, shown, wrong_type};
+use super::clock::{PyManualClock, clock};
+use super::config::PyTokenBucketConfig;
+use super::limiter::PyLimiter;
+use super::patiently;
+use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use crate::clock::{Ticks, seconds};
+use crate::quota;
+use crate::store::{MemoryStore, Options, Overflow, Store};
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+type Manual<'py> = Option<PyRef<'py, PyManualClock>>;
+
+const MAX_KEYS: u32 = 1_000_000;
+
+fn options(max_keys: Option<Any<'_, '_>>, overflow: Option<Any<'_, '_>>, manual: Manual<'_>) -> PyResult<Options> {
+    let max_keys = match max_keys {
+        Some(most) => int_up_to(most, "max_keys", 1, u32::MAX)?,
+        None => MAX_KEYS,
+    };
+    Ok(Options {
+        max_keys: max_keys as usize,
+        overflow: overflow.map_or(Ok(Overflow::Share), overflow_policy)?,
+        clock: clock(manual),
+    })
+}
+
+fn overflow_policy(name: Any<'_, '_>) -> PyResult<Overflow> {
+    let Ok(text) = name.cast::<PyString>() else {
+        return Err(wrong_type("overflow", "'share' or 'admit'", name));
+    };
+    match &*text.to_string_lossy() {
+        "share" => Ok(Overflow::Share),
+        "admit" => Ok(Overflow::Admit),
+        _ => {
+            let message = format!("overflow must be 'share' or 'admit', got {}", shown(name));
+            Err(PyValueError::new_err(message))
+        }
+    }
+}
+
+fn window(value: Any<'_, '_>) -> PyResult<Ticks> {
+    let seconds = number(value, "window_seconds")?;
+    quota::window(seconds).map_err(|_| {
+        PyValueError::new_err(format!(
+            "window_seconds must be a number of seconds from 0.000001 to 1,000,000,000, got {}",
+            shown(value)
+        ))
+    })
+}
+
+fn made<T>(store: Arc<MemoryStore<T>>) -> (PyLimiter, Arc<MemoryStore<T>>)
+where
+    T: Algorithm,
+{
+    (PyLimiter { store: store.clone() }, store)
+}
+
+/// At most `limit` units in each window that is aligned to Unix time.
+#[pyclass(extends = PyLimiter, subclass, frozen, name = "FixedWindow", module = "sluicegate._core")]
+pub(super) struct PyFixedWindow(Arc<MemoryStore<FixedWindow>>);
+
+fn fixed_window(limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<FixedWindow> {
+    Ok(FixedWindow {
+        limit: int_up_to(limit, "limit", 1, u32::MAX)?,
+        window: window(window_seconds)?,
+    })
+}
+
+#[pymethods]
+impl PyFixedWindow {
+    #[new]
+    #[pyo3(
+        signature = (limit, window_seconds, *, max_keys=None, overflow=None, clock=None),
+        text_signature = "(limit, window_seconds, *, max_keys=1000000, overflow='share', clock=None)"
+    )]
+    fn new(
+        limit: Any<'_, '_>,
+        window_seconds: Any<'_, '_>,
+        max_keys: Option<Any<'_, '_>>,
+        overflow: Option<Any<'_, '_>>,
+        clock: Manual<'_>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let rule = fixed_window(limit, window_seconds)?;
+        let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
+        Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
+    }
+
+    #[pyo3(signature = (limit, window_seconds))]
+    fn set_quota(&self, py: Python<'_>, limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<()> {
+        let rule = fixed_window(limit, window_seconds)?;
+        py.detach(|| self.0.set_rule(rule));
+        Ok(())
+    }
+}
+
+/// Approximates a sliding window from two aligned counters.
+#[pyclass(extends = PyLimiter, subclass, frozen, name = "SlidingWindowCounter", module = "sluicegate._core")]
+pub(super) struct PySlidingWindowCounter(Arc<MemoryStore<SlidingCounter>>);
+
+fn sliding_counter(limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<SlidingCounter> {
+    let FixedWindow { limit, window } = fixed_window(limit, window_seconds)?;
+    Ok(SlidingCounter { limit, window })
+}
+
+#[pymethods]
+impl PySlidingWindowCounter {
+    #[new]
+    #[pyo3(
+        signature = (limit, window_seconds, *, max_keys=None, overflow=None, clock=None),
+        text_signature = "(limit, window_seconds, *, max_keys=1000000, overflow='share', clock=None)"
+    )]
+    fn new(
+        limit: Any<'_, '_>,
+        window_seconds: Any<'_, '_>,
+        max_keys: Option<Any<'_, '_>>,
+        overflow: Option<Any<'_, '_>>,
+        clock: Manual<'_>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let rule = sliding_counter(limit, window_seconds)?;
+        let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
+        Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
+    }
+
+    #[pyo3(signature = (limit, window_seconds))]
+    fn set_quota(&self, py: Python<'_>, limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<()> {
+        let rule = sliding_counter(limit, window_seconds)?;
+        py.detach(|| self.0.set_rule(rule));
+        Ok(())
+    }
+}
+
+/// At most `max_requests` in any span of `window_seconds`: exact, by a log of times.
+#[pyclass(extends = PyLimiter, subclass, frozen, name = "SlidingWindowRateLimiter", module = "sluicegate._core")]
+pub(super) struct PySlidingWindowRateLimiter(Arc<MemoryStore<SlidingLog>>);
+
+fn sliding_log(max_requests: Option<Any<'_, '_>>, window_seconds: Option<Any<'_, '_>>) -> PyResult<SlidingLog> {
+    let limit = max_requests.map_or(Ok(100), |most| int_up_to(most, "max_requests", 1, SlidingLog::LARGEST))?;
+    let window = window_seconds.map_or(Ok(60 * crate::clock::SECOND), window)?;
+    Ok(SlidingLog { limit, window })
+}
+
+#[pymethods]
+impl PySlidingWindowRateLimiter {
+    #[new]
+    #[pyo3(
+        signature = (max_requests=None, window_seconds=None, *, max_keys=None, overflow=None, clock=None),
+        text_signature = "(max_requests=100, window_seconds=60, *, max_keys=1000000, overflow='share', clock=None)"
+    )]
+    fn new(
+        max_requests: Option<Any<'_, '_>>,
+        window_seconds: Option<Any<'_, '_>>,
+        max_keys: Option<Any<'_, '_>>,
+        overflow: Option<Any<'_, '_>>,
+        clock: Manual<'_>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let rule = sliding_log(max_requests, window_seconds)?;
+        let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
+        Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
+    }
+
+    #[getter]
+    fn max_requests(&self) -> u32 {
+        self.0.limit()
+    }
+
+    #[pyo3(signature = (client_id, cost=Cost(1)), text_signature = "($self, client_id, cost=1)")]
+    fn is_allowed(slf: PyRef<'_, Self>, client_id: Any<'_, '_>, cost: Cost) -> PyResult<bool> {
+        let py = slf.py();
+        slf.as_super().allows(py, client_id, cost.0)
+    }
+
+    #[pyo3(signature = (client_id))]
+    fn get_remaining(&self, py: Python<'_>, client_id: Any<'_, '_>) -> PyResult<u32> {
+        let key = arguments::key(&*self.0, client_id)?;
+        Ok(patiently(py, |patience| self.0.view(key, patience, Algorithm::remaining)))
+    }
+
+    #[pyo3(signature = (client_id))]
+    fn get_reset_time(&self, py: Python<'_>, client_id: Any<'_, '_>) -> PyResult<f64> {
+        let key = arguments::key(&*self.0, client_id)?;
+        let first_free = |rule: &SlidingLog, state: &_, now| {
+            rule.first_free_at(state, now).unwrap_or(now + rule.window)
+        };
+        Ok(seconds(patiently(py, |patience| self.0.view(key, patience, first_free))))
+    }
+
+    #[pyo3(signature = (max_requests, window_seconds))]
+    fn set_quota(&self, py: Python<'_>, max_requests: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<()> {
+        let rule = sliding_log(Some(max_requests), Some(window_seconds))?;
+        py.detach(|| self.0.set_rule(rule));
+        Ok(())
+    }
+}
+
+/// Bursts up to a capacity, a steady rate on average.
+#[pyclass(extends = PyLimiter, subclass, frozen, name = "TokenBucket", module = "sluicegate._core")]
+pub(super) struct PyTokenBucket {
+    store: Arc<MemoryStore<TokenBucket>>,
+    config: parking_lot::Mutex<PyTokenBucketConfig>,
+}
+
+fn bucket_config(
+    config: Option<Any<'_, '_>>,
+    capacity: Option<Any<'_, '_>>,
+    refill_rate: Option<Any<'_, '_>>,
+    initial_tokens: Option<Any<'_, '_>>,
+) -> PyResult<PyTokenBucketConfig> {
+    match (config, capacity, refill_rate) {
+        (Some(config), None, None) if initial_tokens.is_none() => config
+            .extract()
+            .map_err(|_| wrong_type("config", "a TokenBucketConfig", config)),
+        (None, Some(capacity), Some(refill_rate)) => {
+            PyTokenBucketConfig::checked(capacity, refill_rate, initial_tokens)
+        }
+        _ => Err(PyTypeError::new_err(
+            "a TokenBucket needs either config, or capacity= and refill_rate=",
+        )),
+    }
+}
+
+#[pymethods]
+impl PyTokenBucket {
+    #[new]
+    #[pyo3(
+        signature = (config=None, *, capacity=None, refill_rate=None, initial_tokens=None, max_keys=None, overflow=None, clock=None),
+        text_signature = "(config=None, *, capacity=None, refill_rate=None, initial_tokens=None, max_keys=1000000, overflow='share', clock=None)"
+    )]
+    fn new(
+        config: Option<Any<'_, '_>>,
+        capacity: Option<Any<'_, '_>>,
+        refill_rate: Option<Any<'_, '_>>,
+        initial_tokens: Option<Any<'_, '_>>,
+        max_keys: Option<Any<'_, '_>>,
+        overflow: Option<Any<'_, '_>>,
+        clock: Manual<'_>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let config = bucket_config(config, capacity, refill_rate, initial_tokens)?;
+        let options = options(max_keys, overflow, clock)?;
+        let rule = config.bucket(options.clock.now())?;
+        let (base, store) = made(MemoryStore::new(&rule, options));
+        let bucket = Self {
+            store,
+            config: parking_lot::Mutex::new(config),
+        };
+        Ok(PyClassInitializer::from(base).add_subclass(bucket))
+    }
+
+    #[getter]
+    fn config(&self) -> PyTokenBucketConfig {
+        *self.config.lock()
+    }
+
+    #[pyo3(signature = (config=None, *, capacity=None, refill_rate=None))]
+    fn set_quota(
+        &self,
+        py: Python<'_>,
+        config: Option<Any<'_, '_>>,
+        capacity: Option<Any<'_, '_>>,
+        refill_rate: Option<Any<'_, '_>>,
+    ) -> PyResult<()> {
+        let config = bucket_config(config, capacity, refill_rate, None)?;
+        let rule = config.bucket(0)?;
+        py.detach(|| {
+            let mut current = self.config.lock();
+            self.store.set_rule(rule);
+            *current = config;
+        });
+        Ok(())
+    }
+}

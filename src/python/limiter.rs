@@ -1,0 +1,237 @@
+//! The base class: the verbs, once for all algorithms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyList, PyString};
+
+use super::arguments::{self, Cost, wrong_type};
+use super::decision::{PyDecision, PyStatistics};
+use super::patiently;
+use super::place::{Callback, PyPlace};
+use super::switch::{admit_untouched, limits_are_off};
+use crate::clock::{Ticks, seconds};
+use crate::decision::Decision;
+use crate::store::{Fingerprint, Joined, Parker, Polled, Store, Wake};
+
+/// From so many keys on, a batch lets other threads run.
+const LARGE_BATCH: usize = 100_000;
+/// How often a blocked main thread looks for Ctrl-C.
+const SIGNAL_CHECK: Duration = Duration::from_millis(50);
+
+/// What the in-memory limiters have in common.
+#[pyclass(subclass, frozen, name = "Limiter", module = "sluicegate._core")]
+pub(super) struct PyLimiter {
+    pub(super) store: Arc<dyn Store>,
+}
+
+impl PyLimiter {
+    /// `is_allowed`, also for the class that calls its key `client_id`.
+    #[inline]
+    pub(super) fn allows(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: u32) -> PyResult<bool> {
+        let store = &*self.store;
+        let key = arguments::key(store, key)?;
+        if limits_are_off() {
+            admit_untouched(store, cost)?;
+            return Ok(true);
+        }
+        Ok(patiently(py, |patience| store.is_allowed(key, cost, patience))?)
+    }
+
+    /// Sleep until it is this ticket's turn; the interpreter runs on meanwhile.
+    fn sleep_through(
+        &self,
+        py: Python<'_>,
+        key: Fingerprint,
+        ticket: u64,
+        mut poll_at: Option<Ticks>,
+        parker: &Parker,
+    ) -> PyResult<Decision> {
+        let store = &*self.store;
+        loop {
+            py.detach(|| {
+                let left = poll_at.filter(|_| !store.is_manual());
+                let left = left.map(|at| Duration::from_micros(at.saturating_sub(store.now())));
+                parker.park(left.map_or(SIGNAL_CHECK, |left| left.min(SIGNAL_CHECK)));
+            });
+            py.check_signals()?;
+            match patiently(py, |patience| store.poll(key, ticket, patience))? {
+                Polled::Settled(decision) => return Ok(decision),
+                Polled::Pending(at) => poll_at = at,
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl PyLimiter {
+    #[getter]
+    fn limit(&self) -> u32 {
+        self.store.limit()
+    }
+
+    #[getter]
+    fn window_seconds(&self) -> f64 {
+        seconds(self.store.window())
+    }
+
+    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
+    fn check(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
+        let store = &*self.store;
+        let key = arguments::key(store, key)?;
+        if limits_are_off() {
+            return Ok(PyDecision(admit_untouched(store, cost.0)?));
+        }
+        Ok(PyDecision(patiently(py, |patience| store.check(key, cost.0, patience))?))
+    }
+
+    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
+    fn peek(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
+        let store = &*self.store;
+        let key = arguments::key(store, key)?;
+        if limits_are_off() {
+            return Ok(PyDecision(admit_untouched(store, cost.0)?));
+        }
+        Ok(PyDecision(patiently(py, |patience| store.peek(key, cost.0, patience))?))
+    }
+
+    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
+    fn is_allowed(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
+        self.allows(py, key, cost.0)
+    }
+
+    #[pyo3(signature = (keys, cost=Cost(1)), text_signature = "($self, keys, cost=1)")]
+    fn is_allowed_many<'py>(
+        &self,
+        py: Python<'py>,
+        keys: &Bound<'py, PyAny>,
+        cost: Cost,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let store = &*self.store;
+        // Every key is looked at before the first one is spent: nothing is half applied.
+        let keys = fingerprints(store, keys)?;
+        let mut answers = Vec::with_capacity(keys.len());
+        if limits_are_off() {
+            admit_untouched(store, cost.0)?;
+            answers.resize(keys.len(), true);
+        } else if keys.len() < LARGE_BATCH
+            && let Some(done) = store.admit_many(&keys, cost.0, &mut answers, crate::store::Patience::Try)
+        {
+            done?;
+        } else {
+            py.detach(|| {
+                while let None =
+                    store.admit_many(&keys, cost.0, &mut answers, crate::store::Patience::Wait)
+                {}
+                answers.len()
+            });
+        }
+        PyList::new(py, answers.into_iter().map(|allowed| PyBool::new(py, allowed)))
+    }
+
+    #[pyo3(
+        signature = (key, cost=Cost(1), timeout=None),
+        text_signature = "($self, key, cost=1, timeout=None)"
+    )]
+    fn wait_sync(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyDecision> {
+        let store = &*self.store;
+        let (key, timeout) = (arguments::key(store, key)?, arguments::timeout(timeout)?);
+        if limits_are_off() {
+            return Ok(PyDecision(admit_untouched(store, cost.0)?));
+        }
+        let parker = Arc::new(Parker::default());
+        let wake: Arc<dyn Wake> = parker.clone();
+        let joined = patiently(py, |patience| store.join(key, cost.0, timeout, &wake, patience))?;
+        let (ticket, poll_at) = match joined {
+            Joined::Settled(decision) => return Ok(PyDecision(decision)),
+            Joined::Place { ticket, poll_at } => (ticket, poll_at),
+        };
+        let settled = self.sleep_through(py, key, ticket, poll_at, &parker);
+        if settled.is_err() {
+            patiently(py, |patience| store.leave(key, ticket, patience));
+        }
+        settled.map(PyDecision)
+    }
+
+    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
+    fn refund(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
+        let store = &*self.store;
+        let key = arguments::key(store, key)?;
+        Ok(patiently(py, |patience| store.refund(key, cost.0, patience))?)
+    }
+
+    #[pyo3(signature = (key))]
+    fn reset(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let store = &*self.store;
+        let key = arguments::key(store, key)?;
+        patiently(py, |patience| store.reset(key, patience));
+        Ok(())
+    }
+
+    fn clear(&self, py: Python<'_>) {
+        py.detach(|| self.store.clear());
+    }
+
+    fn statistics(&self, py: Python<'_>) -> PyStatistics {
+        PyStatistics(patiently(py, |patience| self.store.statistics(patience)))
+    }
+
+    fn __len__(&self) -> usize {
+        self.store.len()
+    }
+
+    #[expect(clippy::unused_self, reason = "an empty limiter is still one")]
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let store = &slf.get().store;
+        let (limit, window) = (store.limit(), seconds(store.window()));
+        Ok(format!("<{} limit={limit} window_seconds={window} keys={}>", slf.get_type().name()?, store.len()))
+    }
+
+    /// Decide, or take a place in the queue; `wake` is called from any thread.
+    #[pyo3(signature = (key, cost, timeout, wake))]
+    fn _enqueue<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'py, PyAny>,
+        cost: Cost,
+        timeout: Option<&Bound<'py, PyAny>>,
+        wake: Py<PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let store = &*self.store;
+        let (key, timeout) = (arguments::key(store, key)?, arguments::timeout(timeout)?);
+        if limits_are_off() {
+            let decision = PyDecision(admit_untouched(store, cost.0)?);
+            return Ok(Bound::new(py, decision)?.into_any());
+        }
+        let wake: Arc<dyn Wake> = Arc::new(Callback(wake));
+        match patiently(py, |patience| store.join(key, cost.0, timeout, &wake, patience))? {
+            Joined::Settled(decision) => Ok(Bound::new(py, PyDecision(decision))?.into_any()),
+            Joined::Place { ticket, poll_at } => {
+                let place = PyPlace::new(Arc::clone(&self.store), key, ticket, poll_at);
+                Ok(Bound::new(py, place)?.into_any())
+            }
+        }
+    }
+}
+
+fn fingerprints(store: &dyn Store, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Fingerprint>> {
+    if keys.is_instance_of::<PyString>() {
+        return Err(wrong_type("keys", "an iterable of str, not one str", keys));
+    }
+    if let Ok(list) = keys.cast::<PyList>() {
+        return list.iter().map(|key| arguments::key(store, &key)).collect();
+    }
+    let keys = keys.try_iter().map_err(|_| wrong_type("keys", "an iterable of str", keys))?;
+    keys.map(|key| arguments::key(store, &key?)).collect()
+}

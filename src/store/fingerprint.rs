@@ -1,0 +1,65 @@
+//! Keys as 128 bits that nobody outside can predict.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use siphasher::sip128::SipHasher13;
+
+/// A key, as this store knows it: by a keyed hash, so that nobody can make two collide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    high: u64,
+    low: u64,
+}
+
+impl Fingerprint {
+    /// The hash by which tables place it.
+    #[inline]
+    #[must_use]
+    pub fn hash(self) -> u64 {
+        self.low
+    }
+
+    /// Bits that say which shard holds it, independent of [`Fingerprint::hash`].
+    #[inline]
+    #[must_use]
+    pub fn shard(self) -> u64 {
+        self.high
+    }
+}
+
+/// SipHash-1-3 with 128 bits of output and a random key.
+#[derive(Debug, Clone)]
+pub struct KeyHasher(SipHasher13);
+
+impl KeyHasher {
+    /// A hasher with a key of its own, from the seed that the standard library keeps.
+    #[must_use]
+    pub fn random() -> Self {
+        let word = || RandomState::new().build_hasher().finish();
+        Self(SipHasher13::new_with_keys(word(), word()))
+    }
+
+    /// The fingerprint of `key`.
+    #[inline]
+    #[must_use]
+    pub fn fingerprint(&self, key: &[u8]) -> Fingerprint {
+        let hash = self.0.hash(key);
+        Fingerprint {
+            high: hash.h1,
+            low: hash.h2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_key_differs_from_hasher_to_hasher() {
+        let (one, other) = (KeyHasher::random(), KeyHasher::random());
+        assert_eq!(one.fingerprint(b"key"), one.fingerprint(b"key"));
+        assert_ne!(one.fingerprint(b"key"), one.fingerprint(b"yek"));
+        assert_ne!(one.fingerprint(b"key"), other.fingerprint(b"key"));
+    }
+}

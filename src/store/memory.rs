@@ -1,0 +1,342 @@
+//! The in-memory store: 64 shards, each a table under a lock, bounded as a whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::fingerprint::{Fingerprint, KeyHasher};
+use super::queue::Wake;
+use super::shard::Shard;
+use super::{Patience, Store};
+use crate::algorithm::Algorithm;
+use crate::clock::{Clock, Ticks, Watch};
+use crate::decision::Decision;
+use crate::error::{Error, Result};
+
+mod verbs;
+mod waiting;
+
+/// One table stalls for 39 ms when it grows at a million keys, 64 shards for 0.6 ms.
+const SHARDS: usize = 64;
+
+/// Who decides for new keys while as many live ones are held as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// They share one quota.
+    Share,
+    /// Nobody: they are admitted.
+    Admit,
+}
+
+/// How a store is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The most keys that are held at any time.
+    pub max_keys: usize,
+    /// Who decides for the others.
+    pub overflow: Overflow,
+    /// Where the time is read.
+    pub clock: Clock,
+}
+
+/// Counts since a store was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Statistics {
+    /// Calls that were admitted.
+    pub admitted: u64,
+    /// Calls that were refused.
+    pub refused: u64,
+    /// Keys that are held now.
+    pub keys: usize,
+    /// Keys that were dropped because they could not be told from unseen ones.
+    pub evicted: u64,
+    /// Calls that the overflow policy decided.
+    pub overflowed: u64,
+}
+
+/// A lock with its shard, alone on its cache lines.
+#[repr(align(128))]
+struct Cell<A: Algorithm> {
+    shard: Mutex<Shard<A>>,
+    /// No key of the shard goes idle before this time. Written under the lock only.
+    idle_from: AtomicU64,
+}
+
+/// Limits many keys by one quota, within one process.
+pub struct MemoryStore<A: Algorithm> {
+    cells: Box<[Cell<A>]>,
+    hasher: KeyHasher,
+    clock: Clock,
+    keys: AtomicUsize,
+    max_keys: usize,
+    overflow: Overflow,
+    /// The quota that overflowing keys share. Locked after a shard, never before one.
+    shared: Mutex<A::State>,
+    overflowed: AtomicU64,
+    tickets: AtomicU64,
+    limit: AtomicU32,
+    window: AtomicU64,
+}
+
+/// A decision and all that it was made from.
+struct Outcome<'a, A: Algorithm> {
+    rule: &'a A,
+    state: &'a A::State,
+    allowed: bool,
+    now: Ticks,
+    cost: u32,
+    /// When its turn would come, if it is refused because others wait.
+    turn: Option<Ticks>,
+}
+
+impl<A: Algorithm> Outcome<'_, A> {
+    fn decision(&self) -> Decision {
+        let wait = || match self.turn {
+            Some(turn) => turn.saturating_sub(self.now),
+            None => self.rule.wait(self.state, self.now, self.cost),
+        };
+        Decision {
+            allowed: self.allowed,
+            limit: self.rule.limit(),
+            remaining: match self.turn {
+                Some(_) => 0,
+                None => self.rule.remaining(self.state, self.now),
+            },
+            retry_after: if self.allowed { 0 } else { wait().max(1) },
+            reset_after: self.rule.reset_after(self.state, self.now),
+            at: self.now,
+        }
+    }
+}
+
+impl<A: Algorithm> MemoryStore<A> {
+    /// A store for `rule`, without a key.
+    pub fn new(rule: &A, options: Options) -> Arc<Self> {
+        let cells = (0..SHARDS).map(|_| Cell {
+            shard: Mutex::new(Shard::new(rule.clone())),
+            idle_from: AtomicU64::new(Ticks::MAX),
+        });
+        let store = Arc::new(Self {
+            cells: cells.collect(),
+            hasher: KeyHasher::random(),
+            clock: options.clock,
+            keys: AtomicUsize::new(0),
+            max_keys: options.max_keys,
+            overflow: options.overflow,
+            shared: Mutex::new(rule.fresh()),
+            overflowed: AtomicU64::new(0),
+            tickets: AtomicU64::new(0),
+            limit: AtomicU32::new(rule.limit()),
+            window: AtomicU64::new(rule.window()),
+        });
+        if let Clock::Manual(clock) = &store.clock {
+            let weak = Arc::downgrade(&store);
+            clock.watch(weak);
+        }
+        store
+    }
+
+    /// Look at a key's state.
+    pub fn view<R>(
+        &self,
+        key: Fingerprint,
+        patience: Patience,
+        look: impl FnOnce(&A, &A::State, Ticks) -> R,
+    ) -> Option<R> {
+        let shard = self.lock(key, patience)?;
+        let now = self.clock.now();
+        Some(look(&shard.rule, &self.live(&shard, key), now))
+    }
+
+    /// Look at the quota.
+    pub fn rule(&self) -> A {
+        self.cells[0].shard.lock().rule.clone()
+    }
+
+    /// Change the quota of every key at once. What was spent stays spent.
+    ///
+    /// `rule` is made while nothing can be spent, from the old quota and the time.
+    pub fn set_rule(&self, rule: A) {
+        let mut shards: Vec<_> = self.cells.iter().map(|cell| cell.shard.lock()).collect();
+        let now = self.clock.now();
+        let rule = rule.succeeding(&shards[0].rule, now);
+        rule.adopt(&shards[0].rule, &mut self.shared.lock(), now);
+        for (cell, shard) in self.cells.iter().zip(&mut shards) {
+            shard.set_rule(&rule, now);
+            cell.idle_from.store(0, Relaxed);
+        }
+        self.limit.store(rule.limit(), Relaxed);
+        self.window.store(rule.window(), Relaxed);
+        drop(shards);
+        self.wake_heads();
+    }
+
+    fn cell(&self, key: Fingerprint) -> &Cell<A> {
+        &self.cells[key.shard() as usize % SHARDS]
+    }
+
+    #[inline]
+    fn lock(&self, key: Fingerprint, patience: Patience) -> Option<MutexGuard<'_, Shard<A>>> {
+        locked(&self.cell(key).shard, patience)
+    }
+
+    /// The state that a decision for `key` would start from.
+    fn live(&self, shard: &Shard<A>, key: Fingerprint) -> A::State {
+        if let Some(state) = shard.find(key) {
+            return state.clone();
+        }
+        if self.overflow == Overflow::Share && self.keys.load(Relaxed) >= self.max_keys {
+            return self.shared.lock().clone();
+        }
+        shard.rule.fresh()
+    }
+
+    /// Decide and spend for a key that nobody waits for. `None`: it is new, and there is no room.
+    #[inline]
+    fn spend<R>(
+        &self,
+        shard: &mut Shard<A>,
+        key: Fingerprint,
+        cost: u32,
+        now: Ticks,
+        finish: impl Fn(&Outcome<'_, A>) -> R,
+    ) -> Option<R> {
+        let Some((rule, state)) = shard.find_mut(key) else {
+            return self.first_touch(shard, key, cost, now, finish);
+        };
+        let allowed = rule.admit(state, now, cost);
+        Some(finish(&Outcome {
+            rule,
+            state,
+            allowed,
+            now,
+            cost,
+            turn: None,
+        }))
+    }
+
+    #[inline(never)]
+    fn first_touch<R>(
+        &self,
+        shard: &mut Shard<A>,
+        key: Fingerprint,
+        cost: u32,
+        now: Ticks,
+        finish: impl Fn(&Outcome<'_, A>) -> R,
+    ) -> Option<R> {
+        self.give_back(shard.sweep(now));
+        let mut state = shard.rule.fresh();
+        let allowed = shard.rule.admit(&mut state, now, cost);
+        // A refused newcomer is as good as unseen: it is not remembered.
+        if allowed && !self.take_room() {
+            return None;
+        }
+        let done = finish(&Outcome {
+            rule: &shard.rule,
+            state: &state,
+            allowed,
+            now,
+            cost,
+            turn: None,
+        });
+        if allowed {
+            let idle_at = now + shard.rule.reset_after(&state, now);
+            self.cell(key).idle_from.fetch_min(idle_at, Relaxed);
+            shard.insert(key, state);
+        }
+        Some(done)
+    }
+
+    /// Decide for a key that there is no room for. `None`: a lock was held.
+    #[cold]
+    fn spend_overflow<R>(
+        &self,
+        shard: &Shard<A>,
+        cost: u32,
+        now: Ticks,
+        patience: Patience,
+        finish: impl Fn(&Outcome<'_, A>) -> R,
+    ) -> Option<R> {
+        let rule = &shard.rule;
+        let mut shared = locked(&self.shared, patience)?;
+        self.overflowed.fetch_add(1, Relaxed);
+        let mut unseen = rule.fresh();
+        let state = match self.overflow {
+            Overflow::Share => &mut *shared,
+            Overflow::Admit => &mut unseen,
+        };
+        let allowed = rule.admit(state, now, cost) || self.overflow == Overflow::Admit;
+        Some(finish(&Outcome {
+            rule,
+            state,
+            allowed,
+            now,
+            cost,
+            turn: None,
+        }))
+    }
+
+    /// Make room by dropping idle keys wherever they are. `Some(false)`: all are live.
+    ///
+    /// Costs a look at 64 times as long as no shard can hold an idle key.
+    #[cold]
+    fn reclaim(&self, now: Ticks, patience: Patience) -> Option<bool> {
+        for cell in &self.cells {
+            if cell.idle_from.load(Relaxed) > now {
+                continue;
+            }
+            let mut shard = locked(&cell.shard, patience)?;
+            let (dropped, next) = shard.sweep_all(now);
+            cell.idle_from.store(next, Relaxed);
+            drop(shard);
+            if dropped > 0 {
+                self.give_back(dropped);
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    fn take_room(&self) -> bool {
+        let taken = |keys| (keys < self.max_keys).then_some(keys + 1);
+        self.keys.fetch_update(Relaxed, Relaxed, taken).is_ok()
+    }
+
+    #[inline]
+    fn give_back(&self, keys: usize) {
+        if keys > 0 {
+            self.keys.fetch_sub(keys, Relaxed);
+        }
+    }
+
+    /// Wake the first waiter of every queue: what they wait for may have changed.
+    fn wake_heads(&self) {
+        for cell in &self.cells {
+            let heads: Vec<Arc<dyn Wake>> = {
+                let mut shard = cell.shard.lock();
+                shard.queues.iter_mut().filter_map(super::queue::Queue::disturb).collect()
+            };
+            heads.iter().for_each(|head| head.wake());
+        }
+    }
+}
+
+impl<A: Algorithm> Watch for MemoryStore<A> {
+    fn moved(&self) {
+        self.wake_heads();
+    }
+}
+
+#[inline]
+fn locked<T>(mutex: &Mutex<T>, patience: Patience) -> Option<MutexGuard<'_, T>> {
+    match patience {
+        Patience::Try => mutex.try_lock(),
+        Patience::Wait => Some(mutex.lock()),
+    }
+}
+
+fn fits<A: Algorithm>(rule: &A, cost: u32) -> Result<()> {
+    let limit = rule.limit();
+    if cost > limit { Err(Error::CostAboveLimit { cost, limit }) } else { Ok(()) }
+}

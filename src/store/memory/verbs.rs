@@ -1,0 +1,238 @@
+//! The verbs that answer at once.
+
+use std::sync::Arc;
+
+use super::{
+    Algorithm, Clock, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result, Shard,
+    Statistics, Store, Ticks, Wake, fits, locked,
+};
+use crate::store::queue::{Joined, Polled};
+
+/// A batch reads the clock once for so many keys.
+const KEYS_PER_CLOCK_READ: usize = 128;
+
+impl<A: Algorithm> MemoryStore<A> {
+    /// Decide, spend and count. A plain call does not overtake a waiter.
+    #[inline]
+    fn decide<R>(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        now: Option<Ticks>,
+        patience: Patience,
+        finish: impl Fn(&Outcome<'_, A>) -> R,
+    ) -> Option<Result<R>> {
+        let mut shard = self.lock(key, patience)?;
+        let now = now.unwrap_or_else(|| self.clock.now());
+        if let Err(error) = fits(&shard.rule, cost) {
+            return Some(Err(error));
+        }
+        self.give_back(shard.tend(now));
+        if let Some(turn) = self.turn(&mut shard, key, cost, now) {
+            shard.count(false);
+            return Some(Ok(self.refuse_behind_queue(&shard, key, cost, now, turn, finish)));
+        }
+        let counted = |outcome: &Outcome<'_, A>| (outcome.allowed, finish(outcome));
+        if let Some((allowed, done)) = self.spend(&mut shard, key, cost, now, counted) {
+            shard.count(allowed);
+            return Some(Ok(done));
+        }
+        drop(shard);
+        self.decide_crowded(key, cost, now, patience, finish)
+    }
+
+    /// As `decide`, for a new key when there seemed to be no room.
+    #[cold]
+    fn decide_crowded<R>(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        now: Ticks,
+        patience: Patience,
+        finish: impl Fn(&Outcome<'_, A>) -> R,
+    ) -> Option<Result<R>> {
+        let counted = |outcome: &Outcome<'_, A>| (outcome.allowed, finish(outcome));
+        loop {
+            let room = self.reclaim(now, patience)?;
+            let mut shard = self.lock(key, patience)?;
+            let spent = if room || shard.find(key).is_some() {
+                self.spend(&mut shard, key, cost, now, counted)
+            } else {
+                Some(self.spend_overflow(&shard, cost, now, patience, counted)?)
+            };
+            if let Some((allowed, done)) = spent {
+                shard.count(allowed);
+                return Some(Ok(done));
+            }
+        }
+    }
+
+    #[cold]
+    fn refuse_behind_queue<R>(
+        &self,
+        shard: &Shard<A>,
+        key: Fingerprint,
+        cost: u32,
+        now: Ticks,
+        turn: Ticks,
+        finish: impl Fn(&Outcome<'_, A>) -> R,
+    ) -> R {
+        finish(&Outcome {
+            rule: &shard.rule,
+            state: &self.live(shard, key),
+            allowed: false,
+            now,
+            cost,
+            turn: Some(turn),
+        })
+    }
+}
+
+impl<A: Algorithm> Store for MemoryStore<A> {
+    #[inline]
+    fn fingerprint(&self, key: &[u8]) -> Fingerprint {
+        self.hasher.fingerprint(key)
+    }
+
+    fn limit(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
+    fn window(&self) -> Ticks {
+        self.window.load(Relaxed)
+    }
+
+    fn now(&self) -> Ticks {
+        self.clock.now()
+    }
+
+    fn is_manual(&self) -> bool {
+        matches!(self.clock, Clock::Manual(_))
+    }
+
+    fn len(&self) -> usize {
+        self.keys.load(Relaxed)
+    }
+
+    fn is_allowed(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<bool>> {
+        self.decide(key, cost, None, patience, |outcome| outcome.allowed)
+    }
+
+    fn check(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {
+        self.decide(key, cost, None, patience, |outcome| outcome.decision())
+    }
+
+    fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {
+        let mut shard = self.lock(key, patience)?;
+        let now = self.clock.now();
+        if let Err(error) = fits(&shard.rule, cost) {
+            return Some(Err(error));
+        }
+        let turn = self.turn(&mut shard, key, cost, now);
+        let mut state = self.live(&shard, key);
+        let allowed = turn.is_none() && shard.rule.admit(&mut state, now, cost);
+        Some(Ok(Outcome {
+            rule: &shard.rule,
+            state: &state,
+            allowed,
+            now,
+            cost,
+            turn,
+        }
+        .decision()))
+    }
+
+    fn admit_many(
+        &self,
+        keys: &[Fingerprint],
+        cost: u32,
+        answers: &mut Vec<bool>,
+        patience: Patience,
+    ) -> Option<Result<()>> {
+        for chunk in keys[answers.len()..].chunks(KEYS_PER_CLOCK_READ) {
+            let now = Some(self.clock.now());
+            for &key in chunk {
+                match self.decide(key, cost, now, patience, |outcome| outcome.allowed)? {
+                    Ok(allowed) => answers.push(allowed),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        }
+        Some(Ok(()))
+    }
+
+    fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<()>> {
+        let mut shard = self.lock(key, patience)?;
+        let now = self.clock.now();
+        if let Err(error) = fits(&shard.rule, cost) {
+            return Some(Err(error));
+        }
+        if let Some((rule, state)) = shard.find_mut(key) {
+            rule.refund(state, now, cost);
+            let idle_at = now + rule.reset_after(state, now);
+            self.cell(key).idle_from.fetch_min(idle_at, Relaxed);
+        }
+        let head = shard.disturb(key);
+        drop(shard);
+        if let Some(head) = head {
+            head.wake();
+        }
+        Some(Ok(()))
+    }
+
+    fn reset(&self, key: Fingerprint, patience: Patience) -> Option<()> {
+        let mut shard = self.lock(key, patience)?;
+        self.give_back(usize::from(shard.remove(key)));
+        let head = shard.disturb(key);
+        drop(shard);
+        if let Some(head) = head {
+            head.wake();
+        }
+        Some(())
+    }
+
+    fn clear(&self) {
+        for cell in &self.cells {
+            let mut shard = cell.shard.lock();
+            let table = shard.take_table();
+            cell.idle_from.store(Ticks::MAX, Relaxed);
+            drop(shard);
+            self.give_back(table.len());
+        }
+        let fresh = self.rule().fresh();
+        *self.shared.lock() = fresh;
+        self.wake_heads();
+    }
+
+    fn statistics(&self, patience: Patience) -> Option<Statistics> {
+        let mut sum = Statistics::default();
+        for cell in &self.cells {
+            let shard = locked(&cell.shard, patience)?;
+            sum.admitted += shard.admitted;
+            sum.refused += shard.refused;
+            sum.evicted += shard.evicted;
+        }
+        sum.keys = self.len();
+        sum.overflowed = self.overflowed.load(Relaxed);
+        Some(sum)
+    }
+
+    fn join(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        timeout: Option<Ticks>,
+        wake: &Arc<dyn Wake>,
+        patience: Patience,
+    ) -> Option<Result<Joined>> {
+        self.join_queue(key, cost, timeout, wake, patience)
+    }
+
+    fn poll(&self, key: Fingerprint, ticket: u64, patience: Patience) -> Option<Result<Polled>> {
+        self.poll_queue(key, ticket, patience)
+    }
+
+    fn leave(&self, key: Fingerprint, ticket: u64, patience: Patience) -> Option<()> {
+        self.leave_queue(key, ticket, patience)
+    }
+}

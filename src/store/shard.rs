@@ -1,0 +1,210 @@
+//! One shard: a table of keys under one lock, which gives idle keys back as it goes.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::fingerprint::Fingerprint;
+use super::queue::{Queue, Removed, Wake};
+use crate::algorithm::Algorithm;
+use crate::clock::Ticks;
+
+/// Slots that the hand looks at when a key is inserted.
+const STEPS_ON_INSERT: usize = 4;
+/// Calls after which the hand moves without an insert.
+const CALLS_PER_STEP: u32 = 16;
+
+/// A key and its state.
+pub(super) struct Slot<S> {
+    key: Fingerprint,
+    pub(super) state: S,
+}
+
+impl<S> Slot<S> {
+    fn hash(&self) -> u64 {
+        self.key.hash()
+    }
+}
+
+/// What is under one lock.
+pub(super) struct Shard<A: Algorithm> {
+    pub(super) rule: A,
+    table: HashTable<Slot<A::State>>,
+    pub(super) queues: HashTable<Queue<A>>,
+    hand: usize,
+    calls: u32,
+    pub(super) admitted: u64,
+    pub(super) refused: u64,
+    pub(super) evicted: u64,
+}
+
+impl<A: Algorithm> Shard<A> {
+    pub(super) fn new(rule: A) -> Self {
+        Self {
+            rule,
+            table: HashTable::new(),
+            queues: HashTable::new(),
+            hand: 0,
+            calls: 0,
+            admitted: 0,
+            refused: 0,
+            evicted: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn find(&self, key: Fingerprint) -> Option<&A::State> {
+        let slot = self.table.find(key.hash(), |slot| slot.key == key)?;
+        Some(&slot.state)
+    }
+
+    /// The rule and the key's state, to be changed together.
+    #[inline]
+    pub(super) fn find_mut(&mut self, key: Fingerprint) -> Option<(&A, &mut A::State)> {
+        let slot = self.table.find_mut(key.hash(), |slot| slot.key == key)?;
+        Some((&self.rule, &mut slot.state))
+    }
+
+    /// Remember a key that is not held yet.
+    pub(super) fn insert(&mut self, key: Fingerprint, state: A::State) {
+        self.table.insert_unique(key.hash(), Slot { key, state }, Slot::hash);
+    }
+
+    /// Forget a key; says whether it was held.
+    pub(super) fn remove(&mut self, key: Fingerprint) -> bool {
+        match self.table.entry(key.hash(), |slot| slot.key == key, Slot::hash) {
+            Entry::Occupied(slot) => {
+                slot.remove();
+                true
+            }
+            Entry::Vacant(_) => false,
+        }
+    }
+
+    /// Count a decision.
+    #[inline]
+    pub(super) fn count(&mut self, allowed: bool) {
+        if allowed {
+            self.admitted += 1;
+        } else {
+            self.refused += 1;
+        }
+    }
+
+    /// Let the hand move a little, now and then; says how many keys it gave back.
+    #[inline]
+    pub(super) fn tend(&mut self, now: Ticks) -> usize {
+        self.calls += 1;
+        if self.calls < CALLS_PER_STEP {
+            return 0;
+        }
+        self.calls = 0;
+        self.sweep(now)
+    }
+
+    /// Look at the next few slots and drop the keys that cannot be told from unseen ones.
+    pub(super) fn sweep(&mut self, now: Ticks) -> usize {
+        let mut dropped = 0;
+        for _ in 0..STEPS_ON_INSERT {
+            if self.hand >= self.table.num_buckets() {
+                self.hand = 0;
+                self.shrink();
+            }
+            let idle = self
+                .table
+                .get_bucket(self.hand)
+                .is_some_and(|slot| self.rule.reset_after(&slot.state, now) == 0);
+            if idle && let Ok(slot) = self.table.get_bucket_entry(self.hand) {
+                slot.remove();
+                dropped += 1;
+            }
+            self.hand += 1;
+        }
+        self.evicted += dropped as u64;
+        dropped
+    }
+
+    /// Drop every idle key at once; says how many, and when the next one goes idle.
+    pub(super) fn sweep_all(&mut self, now: Ticks) -> (usize, Ticks) {
+        let before = self.table.len();
+        let mut next = Ticks::MAX;
+        let rule = &self.rule;
+        self.table.retain(|slot| {
+            let left = rule.reset_after(&slot.state, now);
+            if left > 0 {
+                next = next.min(now + left);
+            }
+            left > 0
+        });
+        let dropped = before - self.table.len();
+        self.evicted += dropped as u64;
+        (dropped, next)
+    }
+
+    /// Give memory back once three quarters of the table stand empty.
+    fn shrink(&mut self) {
+        let keys = self.table.len();
+        if self.table.capacity() > 64 && keys < self.table.capacity() / 4 {
+            self.table.shrink_to(2 * keys, Slot::hash);
+        }
+    }
+
+    /// Take every key out.
+    pub(super) fn take_table(&mut self) -> HashTable<Slot<A::State>> {
+        self.hand = 0;
+        std::mem::take(&mut self.table)
+    }
+
+    /// Change the rule and carry every state over.
+    pub(super) fn set_rule(&mut self, rule: &A, now: Ticks) {
+        for slot in &mut self.table {
+            rule.adopt(&self.rule, &mut slot.state, now);
+        }
+        self.rule = rule.clone();
+    }
+}
+
+/// The queues of those who wait for the shard's keys.
+impl<A: Algorithm> Shard<A> {
+    pub(super) fn queue(&mut self, key: Fingerprint) -> Option<&mut Queue<A>> {
+        self.queues.find_mut(key.hash(), |queue| queue.key == key)
+    }
+
+    pub(super) fn queue_or_new(&mut self, key: Fingerprint) -> &mut Queue<A> {
+        self.queues
+            .entry(key.hash(), |queue| queue.key == key, |queue| queue.key.hash())
+            .or_insert_with(|| Queue::new(key))
+            .into_mut()
+    }
+
+    /// Where a ticket stands, its cost and its deadline.
+    pub(super) fn waiter(&mut self, key: Fingerprint, ticket: u64) -> Option<(usize, u32, Ticks)> {
+        let queue = self.queue(key)?;
+        let position = queue.position(ticket)?;
+        let waiter = &queue.waiters[position];
+        Some((position, waiter.cost, waiter.deadline))
+    }
+
+    /// Take a waiter out of its queue.
+    pub(super) fn dequeue(&mut self, key: Fingerprint, position: usize, admitted: bool) -> Removed {
+        let removed = match self.queue(key) {
+            Some(queue) => queue.remove(position, admitted),
+            None => Removed::default(),
+        };
+        self.drop_empty_queue(key);
+        removed
+    }
+
+    pub(super) fn drop_empty_queue(&mut self, key: Fingerprint) {
+        let empty = |queue: &Queue<A>| queue.key == key && queue.waiters.is_empty();
+        if let Ok(queue) = self.queues.find_entry(key.hash(), empty) {
+            queue.remove();
+        }
+    }
+
+    /// The key's state has changed: the first waiter, to be woken without the lock.
+    pub(super) fn disturb(&mut self, key: Fingerprint) -> Option<Arc<dyn Wake>> {
+        self.queue(key)?.disturb()
+    }
+}
