@@ -1,8 +1,6 @@
 //! The algorithms: pure functions of a quota, a key's state, the time and a cost.
 //!
-//! No lock, no clock, no I/O. Times may be a little older than the state's newest one (a
-//! batch reads the clock once), never by design newer than the truth; an algorithm then
-//! decides as if no time had passed.
+//! No lock, no clock, no I/O. For one state, `admit` and `refund` never see time go back.
 
 mod fixed_window;
 mod sliding_counter;

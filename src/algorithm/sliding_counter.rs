@@ -39,7 +39,7 @@ impl SlidingCounter {
     /// Weighted use, in units times ticks.
     #[inline]
     fn weight(&self, state: State, now: Ticks) -> u128 {
-        let left = (state.end - now).min(self.window);
+        let left = state.end - now;
         u128::from(state.previous) * u128::from(left) + u128::from(state.current) * self.width()
     }
 

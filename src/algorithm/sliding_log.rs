@@ -198,8 +198,6 @@ impl Algorithm for SlidingLog {
             state.newest = now;
             state.older.push(now, cost - 1, limit - 1);
         } else {
-            // A batch's clock may be a little behind the newest unit.
-            let now = now.max(state.newest);
             state.older.push(state.newest, 1, limit - 1);
             state.newest = now;
             state.older.push(now, cost - 1, limit - 1);

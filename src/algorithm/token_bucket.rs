@@ -79,7 +79,7 @@ impl TokenBucket {
     /// What is missing from a full bucket, in grains.
     #[inline]
     fn missing(&self, full_at: u128, now: Ticks) -> u64 {
-        // Saturates only for a clock behind the state's, which refuses: never too many.
+        // Never more than a full bucket, unless a sweep looks with an older time.
         u64::try_from(full_at.saturating_sub(self.grains(now))).unwrap_or(u64::MAX)
     }
 

@@ -7,18 +7,24 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::fingerprint::{Fingerprint, KeyHasher};
 use super::queue::Wake;
-use super::shard::Shard;
+use super::shard::{STEPS_ON_INSERT, Shard};
 use super::{Patience, Store};
 use crate::algorithm::Algorithm;
 use crate::clock::{Clock, Ticks, Watch};
 use crate::decision::Decision;
 use crate::error::{Error, Result};
 
+#[cfg(test)]
+mod tests;
 mod verbs;
 mod waiting;
 
 /// One table stalls for 39 ms when it grows at a million keys, 64 shards for 0.6 ms.
 const SHARDS: usize = 64;
+
+/// After so many calls to a shard, a sweep looks at as many slots of the next shard in turn,
+/// so that idle keys go even if only one key is ever used.
+const CALLS_PER_SWEEP: u32 = 32;
 
 /// Who decides for new keys while as many live ones are held as may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +81,8 @@ pub struct MemoryStore<A: Algorithm> {
     shared: Mutex<A::State>,
     overflowed: AtomicU64,
     tickets: AtomicU64,
+    /// The shard that is swept next.
+    next_swept: AtomicUsize,
     limit: AtomicU32,
     window: AtomicU64,
 }
@@ -127,6 +135,7 @@ impl<A: Algorithm> MemoryStore<A> {
             shared: Mutex::new(rule.fresh()),
             overflowed: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
+            next_swept: AtomicUsize::new(0),
             limit: AtomicU32::new(rule.limit()),
             window: AtomicU64::new(rule.window()),
         });
@@ -144,8 +153,8 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
         look: impl FnOnce(&A, &A::State, Ticks) -> R,
     ) -> Option<R> {
-        let shard = self.lock(key, patience)?;
-        let now = self.clock.now();
+        let mut shard = self.lock(key, patience)?;
+        let now = shard.at(self.clock.now());
         Some(look(&shard.rule, &self.live(&shard, key), now))
     }
 
@@ -159,7 +168,7 @@ impl<A: Algorithm> MemoryStore<A> {
     /// `rule` is made while nothing can be spent, from the old quota and the time.
     pub fn set_rule(&self, rule: A) {
         let mut shards: Vec<_> = self.cells.iter().map(|cell| cell.shard.lock()).collect();
-        let now = self.clock.now();
+        let now = shards.iter_mut().fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
         let rule = rule.succeeding(&shards[0].rule, now);
         rule.adopt(&shards[0].rule, &mut self.shared.lock(), now);
         for (cell, shard) in self.cells.iter().zip(&mut shards) {
@@ -225,7 +234,7 @@ impl<A: Algorithm> MemoryStore<A> {
         now: Ticks,
         finish: impl Fn(&Outcome<'_, A>) -> R,
     ) -> Option<R> {
-        self.give_back(shard.sweep(now));
+        self.give_back(shard.sweep(STEPS_ON_INSERT, now));
         let mut state = shard.rule.fresh();
         let allowed = shard.rule.admit(&mut state, now, cost);
         // A refused newcomer is as good as unseen: it is not remembered.
@@ -296,6 +305,27 @@ impl<A: Algorithm> MemoryStore<A> {
             }
         }
         Some(false)
+    }
+
+    /// Count a call, and sweep a little now and then.
+    #[inline]
+    fn tend(&self, shard: &mut Shard<A>, now: Ticks) {
+        shard.calls += 1;
+        if shard.calls >= CALLS_PER_SWEEP {
+            shard.calls = 0;
+            self.sweep_next(shard, now);
+        }
+    }
+
+    #[cold]
+    fn sweep_next(&self, own: &mut Shard<A>, now: Ticks) {
+        let next = self.next_swept.fetch_add(1, Relaxed) % SHARDS;
+        // Only tried, since a lock is held already; what cannot be locked is most likely our own.
+        let dropped = match self.cells[next].shard.try_lock() {
+            Some(mut other) => other.sweep(CALLS_PER_SWEEP as usize, now),
+            None => own.sweep(CALLS_PER_SWEEP as usize, now),
+        };
+        self.give_back(dropped);
     }
 
     fn take_room(&self) -> bool {

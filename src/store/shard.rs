@@ -11,9 +11,7 @@ use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 
 /// Slots that the hand looks at when a key is inserted.
-const STEPS_ON_INSERT: usize = 4;
-/// Calls after which the hand moves without an insert.
-const CALLS_PER_STEP: u32 = 16;
+pub(super) const STEPS_ON_INSERT: usize = 4;
 
 /// A key and its state.
 pub(super) struct Slot<S> {
@@ -33,7 +31,8 @@ pub(super) struct Shard<A: Algorithm> {
     table: HashTable<Slot<A::State>>,
     pub(super) queues: HashTable<Queue<A>>,
     hand: usize,
-    calls: u32,
+    latest: Ticks,
+    pub(super) calls: u32,
     pub(super) admitted: u64,
     pub(super) refused: u64,
     pub(super) evicted: u64,
@@ -46,11 +45,19 @@ impl<A: Algorithm> Shard<A> {
             table: HashTable::new(),
             queues: HashTable::new(),
             hand: 0,
+            latest: 0,
             calls: 0,
             admitted: 0,
             refused: 0,
             evicted: 0,
         }
+    }
+
+    /// The time for a decision, which never goes back: a batch reads its clock before the lock.
+    #[inline]
+    pub(super) fn at(&mut self, now: Ticks) -> Ticks {
+        self.latest = self.latest.max(now);
+        self.latest
     }
 
     #[inline]
@@ -92,21 +99,10 @@ impl<A: Algorithm> Shard<A> {
         }
     }
 
-    /// Let the hand move a little, now and then; says how many keys it gave back.
-    #[inline]
-    pub(super) fn tend(&mut self, now: Ticks) -> usize {
-        self.calls += 1;
-        if self.calls < CALLS_PER_STEP {
-            return 0;
-        }
-        self.calls = 0;
-        self.sweep(now)
-    }
-
     /// Look at the next few slots and drop the keys that cannot be told from unseen ones.
-    pub(super) fn sweep(&mut self, now: Ticks) -> usize {
+    pub(super) fn sweep(&mut self, steps: usize, now: Ticks) -> usize {
         let mut dropped = 0;
-        for _ in 0..STEPS_ON_INSERT {
+        for _ in 0..steps {
             if self.hand >= self.table.num_buckets() {
                 self.hand = 0;
                 self.shrink();

@@ -14,7 +14,7 @@ const KEYS_PER_CLOCK_READ: usize = 128;
 impl<A: Algorithm> MemoryStore<A> {
     /// Decide, spend and count. A plain call does not overtake a waiter.
     #[inline]
-    fn decide<R>(
+    pub(super) fn decide<R>(
         &self,
         key: Fingerprint,
         cost: u32,
@@ -23,11 +23,11 @@ impl<A: Algorithm> MemoryStore<A> {
         finish: impl Fn(&Outcome<'_, A>) -> R,
     ) -> Option<Result<R>> {
         let mut shard = self.lock(key, patience)?;
-        let now = now.unwrap_or_else(|| self.clock.now());
+        let now = shard.at(now.unwrap_or_else(|| self.clock.now()));
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }
-        self.give_back(shard.tend(now));
+        self.tend(&mut shard, now);
         if let Some(turn) = self.turn(&mut shard, key, cost, now) {
             shard.count(false);
             return Some(Ok(self.refuse_behind_queue(&shard, key, cost, now, turn, finish)));
@@ -124,7 +124,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
 
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {
         let mut shard = self.lock(key, patience)?;
-        let now = self.clock.now();
+        let now = shard.at(self.clock.now());
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }
@@ -163,7 +163,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
 
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<()>> {
         let mut shard = self.lock(key, patience)?;
-        let now = self.clock.now();
+        let now = shard.at(self.clock.now());
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }

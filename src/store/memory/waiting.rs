@@ -49,7 +49,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut crowded = false;
         loop {
             let mut shard = self.lock(key, patience)?;
-            let now = self.clock.now();
+            let now = shard.at(self.clock.now());
             if let Err(error) = fits(&shard.rule, cost) {
                 return Some(Err(error));
             }
@@ -113,7 +113,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut crowded = false;
         loop {
             let mut shard = self.lock(key, patience)?;
-            let now = self.clock.now();
+            let now = shard.at(self.clock.now());
             let Some((position, cost, deadline)) = shard.waiter(key, ticket) else {
                 return Some(Ok(Polled::Pending(None)));
             };
