@@ -51,7 +51,7 @@ pub trait Store: Send + Sync {
     fn is_allowed(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<bool>>;
     /// Decide and spend.
     fn check(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>>;
-    /// What `check` would answer.
+    /// Whether it would be allowed, and what is left; nothing is spent.
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>>;
     /// Decide for the keys that have no answer yet, in order; `None` when stopped by a lock.
     ///

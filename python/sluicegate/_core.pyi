@@ -125,7 +125,7 @@ class Limiter:
         ``ValueError`` for a cost below 1 or above the limit (it could never be admitted).
         """
     def peek(self, key: str, cost: int = 1) -> Decision:
-        """What :meth:`check` would answer now. Spends nothing, remembers nothing."""
+        """Whether :meth:`check` would admit ``cost`` now, and what is left. Spends nothing."""
     def is_allowed(self, key: str, cost: int = 1) -> bool:
         """:meth:`check` as a bool, and the fastest verb."""
     def is_allowed_many(self, keys: Iterable[str], cost: int = 1) -> list[bool]:

@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 
-use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
+use crate::clock::{LONGEST_SPAN, SECOND, Ticks, seconds as seconds_of};
 use crate::error::Error;
 use crate::quota::grouped;
 use crate::store::{Fingerprint, Store};
@@ -79,21 +79,22 @@ pub(super) fn number(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
     Ok(value.extract().unwrap_or(f64::INFINITY))
 }
 
-/// A span of seconds from 0 on, in ticks, rounded to the nearest.
+/// A span of seconds from 0 to `most` ticks, in ticks, rounded to the nearest.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "checked to lie within 0 and LONGEST_SPAN"
+    reason = "checked to lie within 0 and `most`, below 2^53"
 )]
-pub(super) fn span(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Ticks> {
+pub(super) fn span(value: &Bound<'_, PyAny>, name: &str, most: Ticks) -> PyResult<Ticks> {
     let seconds = number(value, name)?;
     let ticks = (seconds * SECOND as f64).round();
-    if (0.0..=LONGEST_SPAN as f64).contains(&ticks) && seconds >= 0.0 {
+    if (0.0..=most as f64).contains(&ticks) && seconds >= 0.0 {
         return Ok(ticks as Ticks);
     }
     Err(PyValueError::new_err(format!(
-        "{name} must be a number of seconds from 0 to 1,000,000,000, got {}",
+        "{name} must be a number of seconds from 0 to {}, got {}",
+        seconds_of(most),
         shown(value)
     )))
 }
@@ -103,7 +104,7 @@ pub(super) fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Ticks
     match value {
         None => Ok(None),
         Some(value) if number(value, "timeout")? == f64::INFINITY => Ok(None),
-        Some(value) => span(value, "timeout").map(Some),
+        Some(value) => span(value, "timeout", LONGEST_SPAN).map(Some),
     }
 }
 

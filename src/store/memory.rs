@@ -65,8 +65,19 @@ pub struct Statistics {
 #[repr(align(128))]
 struct Cell<A: Algorithm> {
     shard: Mutex<Shard<A>>,
-    /// No key of the shard goes idle before this time. Written under the lock only.
+    /// The shard's `idle_from`, to be read without the lock; written under it.
     idle_from: AtomicU64,
+}
+
+impl<A: Algorithm> Cell<A> {
+    fn publish(&self, shard: &Shard<A>) {
+        self.idle_from.store(shard.idle_from(), Relaxed);
+    }
+
+    /// Whether the shard may hold a key that is idle at `now`.
+    fn may_be_idle(&self, now: Ticks) -> bool {
+        self.idle_from.load(Relaxed) <= now
+    }
 }
 
 /// Limits many keys by one quota, within one process.
@@ -173,7 +184,7 @@ impl<A: Algorithm> MemoryStore<A> {
         rule.adopt(&shards[0].rule, &mut self.shared.lock(), now);
         for (cell, shard) in self.cells.iter().zip(&mut shards) {
             shard.set_rule(&rule, now);
-            cell.idle_from.store(0, Relaxed);
+            cell.publish(shard);
         }
         self.limit.store(rule.limit(), Relaxed);
         self.window.store(rule.window(), Relaxed);
@@ -251,8 +262,8 @@ impl<A: Algorithm> MemoryStore<A> {
         });
         if allowed {
             let idle_at = now + shard.rule.reset_after(&state, now);
-            self.cell(key).idle_from.fetch_min(idle_at, Relaxed);
-            shard.insert(key, state);
+            shard.insert(key, state, idle_at);
+            self.cell(key).publish(shard);
         }
         Some(done)
     }
@@ -292,12 +303,12 @@ impl<A: Algorithm> MemoryStore<A> {
     #[cold]
     fn reclaim(&self, now: Ticks, patience: Patience) -> Option<bool> {
         for cell in &self.cells {
-            if cell.idle_from.load(Relaxed) > now {
+            if !cell.may_be_idle(now) {
                 continue;
             }
             let mut shard = locked(&cell.shard, patience)?;
-            let (dropped, next) = shard.sweep_all(now);
-            cell.idle_from.store(next, Relaxed);
+            let dropped = shard.sweep_all(now);
+            cell.publish(&shard);
             drop(shard);
             if dropped > 0 {
                 self.give_back(dropped);
@@ -319,10 +330,17 @@ impl<A: Algorithm> MemoryStore<A> {
 
     #[cold]
     fn sweep_next(&self, own: &mut Shard<A>, now: Ticks) {
-        let next = self.next_swept.fetch_add(1, Relaxed) % SHARDS;
+        let next = &self.cells[self.next_swept.fetch_add(1, Relaxed) % SHARDS];
+        if !next.may_be_idle(now) {
+            return;
+        }
         // Only tried, since a lock is held already; what cannot be locked is most likely our own.
-        let dropped = match self.cells[next].shard.try_lock() {
-            Some(mut other) => other.sweep(CALLS_PER_SWEEP as usize, now),
+        let dropped = match next.shard.try_lock() {
+            Some(mut other) => {
+                let dropped = other.sweep(CALLS_PER_SWEEP as usize, now);
+                next.publish(&other);
+                dropped
+            }
             None => own.sweep(CALLS_PER_SWEEP as usize, now),
         };
         self.give_back(dropped);

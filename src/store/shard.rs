@@ -31,6 +31,10 @@ pub(super) struct Shard<A: Algorithm> {
     table: HashTable<Slot<A::State>>,
     pub(super) queues: HashTable<Queue<A>>,
     hand: usize,
+    /// No key goes idle before this time.
+    idle_from: Ticks,
+    /// What `idle_from` will be once the hand has been round.
+    idle_from_next: Ticks,
     latest: Ticks,
     pub(super) calls: u32,
     pub(super) admitted: u64,
@@ -45,6 +49,8 @@ impl<A: Algorithm> Shard<A> {
             table: HashTable::new(),
             queues: HashTable::new(),
             hand: 0,
+            idle_from: Ticks::MAX,
+            idle_from_next: Ticks::MAX,
             latest: 0,
             calls: 0,
             admitted: 0,
@@ -73,9 +79,26 @@ impl<A: Algorithm> Shard<A> {
         Some((&self.rule, &mut slot.state))
     }
 
-    /// Remember a key that is not held yet.
-    pub(super) fn insert(&mut self, key: Fingerprint, state: A::State) {
+    /// Remember a key that is not held yet, and that goes idle at `idle_at`.
+    pub(super) fn insert(&mut self, key: Fingerprint, state: A::State, idle_at: Ticks) {
+        if self.table.len() == self.table.capacity() {
+            // The slots are about to move.
+            self.hand = 0;
+            self.idle_from_next = Ticks::MAX;
+        }
+        self.expect_idle(idle_at);
         self.table.insert_unique(key.hash(), Slot { key, state }, Slot::hash);
+    }
+
+    /// A key goes idle at `idle_at`, which may be before any other.
+    pub(super) fn expect_idle(&mut self, idle_at: Ticks) {
+        self.idle_from = self.idle_from.min(idle_at);
+        self.idle_from_next = self.idle_from_next.min(idle_at);
+    }
+
+    /// No key goes idle before this time.
+    pub(super) fn idle_from(&self) -> Ticks {
+        self.idle_from
     }
 
     /// Forget a key; says whether it was held.
@@ -100,20 +123,29 @@ impl<A: Algorithm> Shard<A> {
     }
 
     /// Look at the next few slots and drop the keys that cannot be told from unseen ones.
+    ///
+    /// Says how many; costs nothing while no key can be idle.
+    #[inline]
     pub(super) fn sweep(&mut self, steps: usize, now: Ticks) -> usize {
+        if self.idle_from > now { 0 } else { self.move_hand(steps, now) }
+    }
+
+    fn move_hand(&mut self, steps: usize, now: Ticks) -> usize {
         let mut dropped = 0;
         for _ in 0..steps {
             if self.hand >= self.table.num_buckets() {
-                self.hand = 0;
                 self.shrink();
+                self.hand = 0;
+                self.idle_from = std::mem::replace(&mut self.idle_from_next, Ticks::MAX);
             }
-            let idle = self
-                .table
-                .get_bucket(self.hand)
-                .is_some_and(|slot| self.rule.reset_after(&slot.state, now) == 0);
-            if idle && let Ok(slot) = self.table.get_bucket_entry(self.hand) {
-                slot.remove();
-                dropped += 1;
+            if let Some(slot) = self.table.get_bucket(self.hand) {
+                let left = self.rule.reset_after(&slot.state, now);
+                if left > 0 {
+                    self.idle_from_next = self.idle_from_next.min(now + left);
+                } else if let Ok(slot) = self.table.get_bucket_entry(self.hand) {
+                    slot.remove();
+                    dropped += 1;
+                }
             }
             self.hand += 1;
         }
@@ -121,8 +153,8 @@ impl<A: Algorithm> Shard<A> {
         dropped
     }
 
-    /// Drop every idle key at once; says how many, and when the next one goes idle.
-    pub(super) fn sweep_all(&mut self, now: Ticks) -> (usize, Ticks) {
+    /// Drop every idle key at once; says how many.
+    pub(super) fn sweep_all(&mut self, now: Ticks) -> usize {
         let before = self.table.len();
         let mut next = Ticks::MAX;
         let rule = &self.rule;
@@ -133,9 +165,10 @@ impl<A: Algorithm> Shard<A> {
             }
             left > 0
         });
+        self.idle_from = next;
         let dropped = before - self.table.len();
         self.evicted += dropped as u64;
-        (dropped, next)
+        dropped
     }
 
     /// Give memory back once three quarters of the table stand empty.
@@ -148,7 +181,7 @@ impl<A: Algorithm> Shard<A> {
 
     /// Take every key out.
     pub(super) fn take_table(&mut self) -> HashTable<Slot<A::State>> {
-        self.hand = 0;
+        (self.idle_from, self.idle_from_next) = (Ticks::MAX, Ticks::MAX);
         std::mem::take(&mut self.table)
     }
 
@@ -158,6 +191,7 @@ impl<A: Algorithm> Shard<A> {
             rule.adopt(&self.rule, &mut slot.state, now);
         }
         self.rule = rule.clone();
+        (self.idle_from, self.idle_from_next) = (0, 0);
     }
 }
 

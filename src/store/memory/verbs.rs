@@ -129,8 +129,8 @@ impl<A: Algorithm> Store for MemoryStore<A> {
             return Some(Err(error));
         }
         let turn = self.turn(&mut shard, key, cost, now);
-        let mut state = self.live(&shard, key);
-        let allowed = turn.is_none() && shard.rule.admit(&mut state, now, cost);
+        let state = self.live(&shard, key);
+        let allowed = turn.is_none() && shard.rule.wait(&state, now, cost) == 0;
         Some(Ok(Outcome {
             rule: &shard.rule,
             state: &state,
@@ -170,7 +170,8 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         if let Some((rule, state)) = shard.find_mut(key) {
             rule.refund(state, now, cost);
             let idle_at = now + rule.reset_after(state, now);
-            self.cell(key).idle_from.fetch_min(idle_at, Relaxed);
+            shard.expect_idle(idle_at);
+            self.cell(key).publish(&shard);
         }
         let head = shard.disturb(key);
         drop(shard);
@@ -195,7 +196,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         for cell in &self.cells {
             let mut shard = cell.shard.lock();
             let table = shard.take_table();
-            cell.idle_from.store(Ticks::MAX, Relaxed);
+            cell.publish(&shard);
             drop(shard);
             self.give_back(table.len());
         }

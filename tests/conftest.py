@@ -1,0 +1,22 @@
+"""Fixtures for all tests, and how hard Hypothesis works."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from sluicegate import ManualClock
+
+settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True)
+settings.register_profile(
+    "long", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock at Unix 0 that the test moves."""
+    return ManualClock()
