@@ -1,0 +1,118 @@
+"""Tiers: a name, a limiter, and the headers that describe it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sluicegate.headers import QuotaHeaders
+from sluicegate.limiters import (
+    FixedWindow,
+    SlidingWindowCounter,
+    SlidingWindowRateLimiter,
+    TokenBucket,
+)
+
+__all__ = ["Algorithm", "Tier", "Tiers", "check_limiter", "limiter_for"]
+
+_log = logging.getLogger("sluicegate")
+
+#: A name, a limiter class, or a callable that makes a limiter from a limit and a window.
+Algorithm = str | Callable[[int, float], Any]
+
+
+def _token_bucket(limit: int, window_seconds: float) -> TokenBucket:
+    window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
+    return TokenBucket(capacity=limit, refill_rate=limit / window)
+
+
+_BY_NAME: dict[str, Callable[[int, float], Any]] = {
+    "sliding_window": SlidingWindowRateLimiter,
+    "sliding_counter": SlidingWindowCounter,
+    "fixed_window": FixedWindow,
+    "token_bucket": _token_bucket,
+}
+
+
+def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float) -> Any:
+    """A limiter of ``limit`` per ``window_seconds``."""
+    if isinstance(algorithm, str):
+        if algorithm not in _BY_NAME:
+            names = ", ".join(map(repr, _BY_NAME))
+            raise ValueError(f"algorithm must be one of {names} or a class, got {algorithm!r}")
+        return _BY_NAME[algorithm](limit, window_seconds)
+    if algorithm is TokenBucket:
+        return _token_bucket(limit, window_seconds)
+    if not callable(algorithm):
+        raise TypeError(f"algorithm must be a name or a class, got {algorithm!r}")
+    return algorithm(limit, window_seconds)
+
+
+def check_limiter(argument: str, limiter: Any) -> None:
+    """Raise a ``TypeError`` that names ``argument`` unless it has the verbs of a limiter."""
+    if not (callable(getattr(limiter, "check", None)) and hasattr(limiter, "window_seconds")):
+        raise TypeError(f"{argument} must have the verbs of a Limiter, got {limiter!r}")
+
+
+class Tier:
+    """A limiter by name."""
+
+    __slots__ = ("check", "headers", "limiter", "name")
+
+    def __init__(self, name: str, limiter: Any, sets: Iterable[str] | str) -> None:
+        self.name = name
+        self.limiter = limiter
+        self.check = limiter.check
+        self.headers = QuotaHeaders(limiter, name, sets)
+
+
+class Tiers:
+    """All tiers. The first one is the default.
+
+    Args:
+        tiers: name → ``(limit, window_seconds)``, or name → limiter; not empty.
+        algorithm: what limits those that are given as a pair.
+        sets: the header sets.
+    """
+
+    def __init__(
+        self, tiers: Mapping[str, Any], algorithm: Algorithm, sets: Iterable[str] | str
+    ) -> None:
+        if not isinstance(tiers, Mapping):
+            raise TypeError(f"tiers must be a dict of name to (limit, window_seconds), got {tiers!r}")
+        if not tiers:
+            raise ValueError("tiers must name at least one tier, got {}")
+        self._tiers = {name: _tier(name, quota, algorithm, sets) for name, quota in tiers.items()}
+        self.default = next(iter(self._tiers.values()))
+        self._warned = False
+
+    def get(self, name: str | None) -> Tier:
+        """The tier of that name; the default one for ``None`` and, with a warning, for others."""
+        if name is None:
+            return self.default
+        tier = self._tiers.get(name)
+        if tier is None:
+            if not self._warned:
+                self._warned = True
+                _log.warning(
+                    "There is no tier %r: %r is used for it. The tiers are %s.",
+                    name,
+                    self.default.name,
+                    ", ".join(self._tiers),
+                )
+            return self.default
+        return tier
+
+
+def _tier(name: object, quota: Any, algorithm: Algorithm, sets: Iterable[str] | str) -> Tier:
+    if not isinstance(name, str):
+        raise TypeError(f"tiers must have str names, got {name!r}")
+    if hasattr(quota, "check"):
+        return Tier(name, quota, sets)
+    if not isinstance(quota, (tuple, list)) or len(quota) != 2:
+        raise TypeError(f"tiers[{name!r}] must be (limit, window_seconds) or a limiter, got {quota!r}")
+    try:
+        return Tier(name, limiter_for(algorithm, *quota), sets)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"tiers[{name!r}]: {error}") from error

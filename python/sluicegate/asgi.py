@@ -1,0 +1,229 @@
+"""The middleware, for any ASGI app: no framework is needed or imported."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sluicegate import _websocket
+from sluicegate._core import Decision
+from sluicegate._deciding import Charge, Decider, refusal_by, resolved
+from sluicegate._tiers import Algorithm, Tier, Tiers, check_limiter, limiter_for
+from sluicegate.identity import ClientAddress
+from sluicegate.limiters import SlidingWindowRateLimiter
+from sluicegate.refusals import Refusal, json_refusal, problem_refusal
+
+if TYPE_CHECKING:
+    from sluicegate._asgi_types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["RateLimitMiddleware", "Refusal", "json_refusal", "problem_refusal"]
+
+_ARTICLES_HOOKS = {
+    "_get_tier": "pass tier=, a callable that gets the request and returns the tier's name",
+    "_get_client_id": "pass identify=, a callable that gets the request and returns the key",
+    "dispatch": "this is a plain ASGI middleware; pass refusal=, identify=, tier= or cost=",
+}
+
+
+class RateLimitMiddleware:
+    """Limits the requests to an ASGI app, by client.
+
+    ``RateLimitMiddleware(app, tiers={"free": (100, 60), "premium": (10000, 60)})`` as in
+    article 2, or ``RateLimitMiddleware(app, limiter=any_limiter)``. Refused requests get a
+    429 with ``Retry-After``; one whose cost exceeds the limit gets a 413. The decision is in
+    ``scope["sluicegate.decision"]``. Adds some 5 µs to a request.
+
+    Args:
+        app: the ASGI app.
+        tiers: name → ``(limit, window_seconds)`` or a limiter; the first is the default.
+        limiter: one limiter for all, instead of tiers.
+        algorithm: ``"sliding_window"`` (the exact log), ``"fixed_window"``,
+            ``"sliding_counter"``, ``"token_bucket"``, or a limiter class, for the tiers.
+        identify: gives the key of a request; ``None`` for the default identity.
+        tier: gives the name of a request's tier, instead of the principal's.
+        cost: gives what a request costs, an int ≥ 1.
+            These three get the scope (an ``HTTPConnection`` in :mod:`sluicegate.fastapi`),
+            may be coroutine functions, and their exceptions propagate.
+        trusted_proxies, proxy_header, ipv6_prefix, no_address: who the client is; see
+            :class:`~sluicegate.identity.ClientAddress`.
+        verify: given an API key, returns a :class:`~sluicegate.identity.Principal`, its id,
+            or ``None`` for an unknown one, which is limited by its address.
+        api_key_header: where the API key is sent.
+        exempt: paths that are not limited (``"/health"``, or ``"/static/*"`` for all below),
+            or a predicate like ``cost``.
+        shadow: decide and count, but refuse nobody and send no headers; the refusals that
+            would have been are in the limiter's ``statistics().refused``.
+        refusal: the ASGI app that answers refused requests; see :mod:`sluicegate.refusals`.
+        headers: which sets to send, some of ``("x-ratelimit", "ietf")``, or ``()``.
+        messages: limits each WebSocket's incoming messages too: a limiter, or
+            ``(limit, window_seconds)``. Over it the connection is closed with 1008.
+        name: the policy's name in the headers when ``limiter`` is given.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        tiers: Mapping[str, Any] | None = None,
+        *,
+        limiter: Any = None,
+        algorithm: Algorithm = SlidingWindowRateLimiter,
+        identify: Callable[[Any], Any] | None = None,
+        tier: Callable[[Any], Any] | None = None,
+        cost: Callable[[Any], Any] | None = None,
+        trusted_proxies: Iterable[str] | int = (),
+        proxy_header: str = "x-forwarded-for",
+        ipv6_prefix: int = 64,
+        no_address: Callable[[Scope], str] | str | None = None,
+        verify: Callable[[str], Any] | None = None,
+        api_key_header: str = "x-api-key",
+        exempt: Iterable[str] | Callable[[Any], Any] = (),
+        shadow: bool = False,
+        refusal: ASGIApp = json_refusal,
+        headers: Iterable[str] | str = ("x-ratelimit", "ietf"),
+        messages: Any = None,
+        name: str = "default",
+    ) -> None:
+        if (tiers is None) == (limiter is None):
+            raise TypeError("RateLimitMiddleware needs either tiers= or limiter=")
+        if limiter is not None:
+            check_limiter("limiter", limiter)
+        callables = {"identify": identify, "tier": tier, "cost": cost, "verify": verify}
+        for option, value in callables.items():
+            if not (value is None or callable(value)):
+                raise TypeError(f"{option} must be callable, got {value!r}")
+        if not callable(refusal):
+            raise TypeError(f"refusal must be callable, an ASGI app, got {refusal!r}")
+        self.app = app
+        quotas = {name: limiter} if tiers is None else tiers
+        self._tiers = Tiers(quotas, algorithm, headers)
+        self._address = ClientAddress(
+            trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
+        )
+        self._decider = Decider(
+            self._tiers,
+            self._address,
+            self._view,
+            identify=identify,
+            tier=tier,
+            cost=cost,
+            verify=verify,
+            api_key_header=api_key_header,
+        )
+        # Without options a request costs one call of `check`, and nothing is awaited for it.
+        self._plain = not any(callables.values())
+        self._exempt = _exemption(exempt)
+        self._shadow = bool(shadow)
+        self._refusal = refusal
+        self._messages: Tier | None = None
+        if messages is not None:
+            pair = isinstance(messages, (tuple, list))
+            made = limiter_for(algorithm, *messages) if pair else messages
+            check_limiter("messages", made)
+            self._messages = Tier("messages", made, ())
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for hook, advice in _ARTICLES_HOOKS.items():
+            if hook in cls.__dict__:
+                raise TypeError(f"{cls.__name__}.{hook} would never be called: {advice}")
+
+    def _view(self, scope: Scope) -> Any:
+        """What the callables get."""
+        return scope
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind != "http" and kind != "websocket":
+            return await self.app(scope, receive, send)
+        if self._exempt is not None and await self._is_exempt(scope):
+            return await self.app(scope, receive, send)
+        if self._plain and "user" not in scope:
+            tier, key = self._tiers.default, self._address(scope)
+            decision = tier.check(key)
+            if type(decision) is not Decision and hasattr(decision, "__await__"):
+                decision = await decision
+            refusal = None if decision else refusal_by(tier, decision, 1)
+        else:
+            charge = await self._decider.decide(scope)
+            tier, key, decision, refusal = charge.tier, charge.key, charge.decision, charge.refusal
+        scope["sluicegate.decision"] = decision
+        if self._shadow:
+            return await self.app(scope, receive, send)
+        if refusal is not None:
+            return await self._refuse(Charge(tier, key, decision, refusal), scope, receive, send)
+        if kind == "websocket" and self._messages is not None:
+            receive = _websocket.limited(receive, send, self._messages, key)
+        return await self.app(scope, receive, _with_fields(send, tier, decision))
+
+    async def _is_exempt(self, scope: Scope) -> bool:
+        assert self._exempt is not None
+        if isinstance(self._exempt, _Paths):
+            return self._exempt.match(scope["path"])
+        return bool(await resolved(self._exempt(self._view(scope))))
+
+    async def _refuse(self, charge: Charge, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = charge.refusal
+        assert refusal is not None
+        scope["sluicegate.refusal"] = refusal
+        fields: list[tuple[bytes, bytes]] = []
+        if refusal.retry_after is not None:
+            fields.append((b"retry-after", b"%d" % refusal.retry_after))
+        if charge.decision is not None:
+            fields += charge.tier.headers.fields(charge.decision)
+        websocket = scope["type"] == "websocket"
+        out = _websocket.in_websocket_words(send) if websocket else send
+
+        def send_refusal(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                own = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in own}
+                own += [field for field in fields if field[0] not in names]
+                message = {**message, "headers": own}
+            return out(message)
+
+        if websocket:
+            await _websocket.refuse(self._refusal, scope, receive, send_refusal)
+        else:
+            await self._refusal(scope, receive, send_refusal)
+
+
+def _with_fields(send: Send, tier: Tier, decision: Decision) -> Send:
+    """``send``, but the first message of an answer also carries the quota's fields."""
+
+    def send_with_fields(message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "http.response.start" or kind == "websocket.accept":
+            # A new list: a Response that is used twice must not collect ours.
+            fields = tier.headers.fields(decision)
+            message["headers"] = [*message.get("headers", ()), *fields]
+        return send(message)
+
+    return send_with_fields
+
+
+class _Paths:
+    """Exact paths, and prefixes that end in ``*``."""
+
+    __slots__ = ("_exact", "_prefixes")
+
+    def __init__(self, paths: list[str]) -> None:
+        self._exact = frozenset(path for path in paths if not path.endswith("*"))
+        self._prefixes = tuple(path[:-1] for path in paths if path.endswith("*"))
+
+    def match(self, path: str) -> bool:
+        return path in self._exact or path.startswith(self._prefixes)
+
+
+def _exemption(
+    exempt: Iterable[str] | Callable[[Any], Any],
+) -> _Paths | Callable[[Any], Any] | None:
+    if callable(exempt):
+        return exempt
+    paths = [exempt] if isinstance(exempt, str) else list(exempt)
+    for path in paths:
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"exempt must hold paths that start with '/', got {path!r}")
+    return _Paths(paths) if paths else None

@@ -1,0 +1,81 @@
+"""The header fields that tell a client of its quota."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sluicegate._core import Decision
+
+__all__ = ["HEADER_SETS", "QuotaHeaders", "header_sets", "retry_after_seconds"]
+
+#: ``x-ratelimit``: Limit, Remaining and Reset (Unix time), as the articles send them.
+#: ``ietf``: RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers-10.
+HEADER_SETS: Final = ("x-ratelimit", "ietf")
+
+
+def header_sets(sets: Iterable[str] | str) -> tuple[str, ...]:
+    """The sets that an option names: some of :data:`HEADER_SETS`, or none."""
+    names = (sets,) if isinstance(sets, str) else tuple(sets)
+    for name in names:
+        if name not in HEADER_SETS:
+            raise ValueError(f"headers must hold some of {HEADER_SETS}, got {name!r}")
+    return names
+
+
+def retry_after_seconds(decision: Decision) -> int:
+    """Whole seconds to wait after a refusal: rounded up, at least 1 (0 makes clients hammer)."""
+    return max(1, ceil(decision.retry_after))
+
+
+class QuotaHeaders:
+    """Makes the header fields for one limiter's decisions.
+
+    Args:
+        limiter: has ``limit`` and ``window_seconds``, which may change.
+        name: the policy's name, printable ASCII.
+        sets: some of :data:`HEADER_SETS`.
+    """
+
+    __slots__ = ("_ietf", "_limit", "_limit_field", "_limiter", "_name", "_policy_field", "_window", "_x")
+
+    def __init__(self, limiter: Any, name: str, sets: Iterable[str] | str) -> None:
+        chosen = header_sets(sets)
+        self._x, self._ietf = "x-ratelimit" in chosen, "ietf" in chosen
+        self._limiter = limiter
+        self._name = _structured_string(name)
+        self._describe(limiter.limit, limiter.window_seconds)
+
+    def _describe(self, limit: int, window: float) -> None:
+        self._limit, self._window = limit, window
+        self._limit_field = (b"x-ratelimit-limit", b"%d" % limit)
+        policy = b"%b;q=%d;w=%d" % (self._name, limit, max(1, ceil(window)))
+        self._policy_field = (b"ratelimit-policy", policy)
+
+    def fields(self, decision: Decision) -> list[tuple[bytes, bytes]]:
+        """The fields for ``decision``, as ASGI wants them."""
+        limit, remaining = decision.limit, decision.remaining
+        window = self._limiter.window_seconds
+        if limit != self._limit or window != self._window:
+            self._describe(limit, window)
+        fields: list[tuple[bytes, bytes]] = []
+        if self._x:
+            fields = [
+                self._limit_field,
+                (b"x-ratelimit-remaining", b"%d" % remaining),
+                (b"x-ratelimit-reset", b"%d" % ceil(decision.reset_at)),
+            ]
+        if self._ietf:
+            reset = ceil(decision.reset_after)
+            fields.append(self._policy_field)
+            fields.append((b"ratelimit", b"%b;r=%d;t=%d" % (self._name, remaining, reset)))
+        return fields
+
+
+def _structured_string(name: str) -> bytes:
+    """A string as RFC 9651 writes it."""
+    if not isinstance(name, str) or not name or not (name.isascii() and name.isprintable()):
+        raise ValueError(f"name must be printable ASCII text, got {name!r}")
+    return b'"%b"' % name.replace("\\", "\\\\").replace('"', '\\"').encode("ascii")

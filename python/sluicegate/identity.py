@@ -1,0 +1,214 @@
+"""Who is the client: by default the socket's peer, and nothing that the client says itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from sluicegate._forwarded import (
+    Address,
+    elements_from_the_right,
+    grouped,
+    parse_address,
+    parse_forwarded,
+)
+from sluicegate._proxies import header_name, ipv6_prefix_bits, trusted
+
+if TYPE_CHECKING:
+    from sluicegate._asgi_types import Scope
+
+__all__ = ["ClientAddress", "Principal", "principal_of"]
+
+_log = logging.getLogger("sluicegate")
+
+_FORWARDED_HEADERS: Final = frozenset(
+    (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
+)
+# A proxy that forwards does so from the first request on; looking costs a microsecond.
+_REQUESTS_LOOKED_AT: Final = 1_000
+_MOST_CACHED: Final = 4_096
+
+
+class Principal:
+    """Whom a verified API key or a login belongs to. Immutable.
+
+    Args:
+        id: names the principal; requests with one id share a quota.
+        tier: the tier it is limited by; ``None`` for the default one.
+    """
+
+    __slots__ = ("id", "tier")
+
+    id: str
+    tier: str | None
+
+    def __init__(self, id: str, tier: str | None = None) -> None:  # noqa: A002
+        for name, value in (("id", id), ("tier", tier)):
+            if not isinstance(value, str) and (name == "id" or value is not None):
+                raise TypeError(f"{name} must be a str, got {type(value).__name__}")
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Principal is immutable: {name} cannot be set")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Principal):
+            return NotImplemented
+        return (self.id, self.tier) == (other.id, other.tier)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.tier))
+
+    def __repr__(self) -> str:
+        # The id may be the API key itself.
+        return f"Principal(id=<hidden>, tier={self.tier!r})"
+
+
+class ClientAddress:
+    """Finds the client's address in an ASGI scope and gives its key, such as ``ip:192.0.2.7``.
+
+    Without ``trusted_proxies`` that is the socket's peer, whatever the headers say. With
+    them, the named header is read from the right: past trusted addresses to the first one
+    that is not, which is the client. Garbage stops the walk at the last trusted hop.
+
+    Args:
+        trusted_proxies: networks such as ``["10.0.0.0/8"]`` (and ``"unix"`` for a peer
+            without an address), or how many proxies stand in front of the app: with 2, the
+            peer and the header's last element are proxies and the element before it is the
+            client. Both only hold if the app cannot be reached past the proxies.
+        header: ``x-forwarded-for``, ``forwarded`` (RFC 7239), or the name of a header that
+            holds a single address, such as ``cf-connecting-ip``.
+        ipv6_prefix: IPv6 clients are told apart by so many bits, 16 to 128.
+        no_address: the key of requests without an IP address (a Unix socket, a test
+            client), or a callable that gives it for a scope. By default they share one.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    def __init__(
+        self,
+        trusted_proxies: Iterable[str] | int = (),
+        *,
+        header: str = "x-forwarded-for",
+        ipv6_prefix: int = 64,
+        no_address: Callable[[Scope], str] | str | None = None,
+    ) -> None:
+        self._hops, self._networks, self._trusts_unix = trusted(trusted_proxies)
+        self._header = header_name(header)
+        self._ipv6_prefix = ipv6_prefix_bits(ipv6_prefix)
+        if not (no_address is None or isinstance(no_address, str) or callable(no_address)):
+            kind = type(no_address).__name__
+            raise TypeError(f"no_address must be a str or a callable, got {kind}")
+        self._no_address = no_address
+        self._trusts = bool(self._hops or self._networks or self._trusts_unix)
+        self._looks_left = 0 if self._trusts else _REQUESTS_LOOKED_AT
+        self._warned_of_no_address = False
+        self._keys: dict[str, str] = {}
+
+    def __call__(self, scope: Scope) -> str:
+        """The key of the client. Never raises, unless ``no_address`` does."""
+        if self._looks_left:
+            self._look_for_ignored_headers(scope)
+        client = scope.get("client")
+        host = client[0] if client else None
+        if not self._trusts:
+            key = self._keys.get(host) if isinstance(host, str) else None
+            return key if key is not None else self._remembered(host, scope)
+        address = self._client(parse_address(host) if isinstance(host, str) else None, scope)
+        return self._unknown(scope) if address is None else self._key(address)
+
+    def _remembered(self, host: Any, scope: Scope) -> str:
+        address = parse_address(host) if isinstance(host, str) else None
+        if address is None:
+            return self._unknown(scope)
+        if len(self._keys) >= _MOST_CACHED:
+            self._keys.clear()
+        key = self._keys[host] = self._key(address)
+        return key
+
+    def _key(self, address: Address) -> str:
+        return "ip:" + grouped(address, self._ipv6_prefix)
+
+    def _client(self, peer: Address | None, scope: Scope) -> Address | None:
+        """The client's address, given that some proxies are trusted."""
+        if not self._is_trusted(peer, 1):
+            return peer
+        name = self._header.encode("ascii")
+        lines = [value for key, value in scope.get("headers", ()) if key.lower() == name]
+        if self._header not in ("x-forwarded-for", "forwarded"):
+            claimed = parse_address(lines[0].decode("latin-1")) if len(lines) == 1 else None
+            return peer if claimed is None else claimed
+        parse = parse_forwarded if self._header == "forwarded" else parse_address
+        last = peer
+        for hop, element in enumerate(elements_from_the_right(lines), start=2):
+            address = parse(element)
+            if address is None:
+                return last
+            if not self._is_trusted(address, hop):
+                return address
+            last = address
+        return last
+
+    def _is_trusted(self, address: Address | None, hop: int) -> bool:
+        if self._hops:
+            return hop <= self._hops
+        if address is None:
+            return self._trusts_unix
+        return any(address in network for network in self._networks)
+
+    def _unknown(self, scope: Scope) -> str:
+        if callable(self._no_address):
+            return self._no_address(scope)
+        if self._no_address is not None:
+            return self._no_address
+        if not self._warned_of_no_address:
+            self._warned_of_no_address = True
+            _log.warning(
+                "A request came without an IP address (a Unix socket or a test client?). All "
+                "such requests share one limit; pass trusted_proxies= if a proxy forwards "
+                "them, or no_address= to tell them apart."
+            )
+        return "ip:unknown"
+
+    def _look_for_ignored_headers(self, scope: Scope) -> None:
+        self._looks_left -= 1
+        for name, _ in scope.get("headers", ()):
+            if name in _FORWARDED_HEADERS:
+                self._looks_left = 0
+                _log.warning(
+                    "A request has the header %s, which is ignored: anybody can send it. If "
+                    "your own proxy sets it, name that proxy in trusted_proxies=.",
+                    name.decode("latin-1"),
+                )
+                return
+
+
+def principal_of(scope: Scope) -> Principal | None:
+    """The principal that an authentication layer has put into the scope, if there is one.
+
+    Reads ``scope["user"]`` (as Starlette's ``AuthenticationMiddleware`` sets it) when its
+    ``is_authenticated`` is true; the tier is the user's, else that of ``scope["auth"]``,
+    else ``request.state.tier``. Headers are never read.
+    """
+    user = scope.get("user")
+    if user is None or _attribute(user, "is_authenticated") is not True:
+        return None
+    for name in ("identity", "id", "display_name"):
+        found = _attribute(user, name)
+        if found is not None and found != "":
+            break
+    else:
+        return None
+    state = scope.get("state")
+    tier = _attribute(user, "tier") or _attribute(scope.get("auth"), "tier")
+    tier = tier or (state.get("tier") if isinstance(state, dict) else _attribute(state, "tier"))
+    return Principal(str(found), tier if isinstance(tier, str) else None)
+
+
+def _attribute(thing: object, name: str) -> Any:
+    try:
+        return getattr(thing, name, None)
+    except NotImplementedError:  # Starlette's BaseUser.identity
+        return None

@@ -1,0 +1,257 @@
+"""Who the client is, whatever is forged."""
+
+from __future__ import annotations
+
+import logging
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluicegate._forwarded import parse_address
+from sluicegate.identity import ClientAddress, Principal, principal_of
+
+
+def scope(peer: Any, *values: str | bytes, header: str = "x-forwarded-for") -> dict[str, Any]:
+    lines = [value.encode("latin-1") if isinstance(value, str) else value for value in values]
+    client = (peer, 1) if isinstance(peer, str) else peer
+    return {"type": "http", "client": client, "headers": [(header.encode(), line) for line in lines]}
+
+
+@pytest.mark.parametrize(
+    ("peer", "values", "client"),
+    [
+        ("10.0.0.1", ["6.6.6.6, 203.0.113.9"], "203.0.113.9"),
+        ("203.0.113.9", ["1.1.1.1"], "203.0.113.9"),
+        ("10.0.0.1", ["10.9.9.9, 10.0.0.2"], "10.9.9.9"),
+        ("10.0.0.1", ["garbage"], "10.0.0.1"),
+        ("10.0.0.1", ["6.6.6.6, "], "10.0.0.1"),
+        ("10.0.0.1", ["6.6.6.6,,10.0.0.3"], "10.0.0.3"),
+        ("10.0.0.1", ["6.6.6.6, unknown, 10.0.0.3"], "10.0.0.3"),
+        ("10.0.0.1", ["6.6.6.6, [2001:db8::1]:443"], "2001:db8::/64"),
+        ("10.0.0.1", ["2001:db8::1"], "2001:db8::/64"),
+        ("10.0.0.1", ["203.0.113.9:8080"], "203.0.113.9"),
+        ("10.0.0.1", ["fe80::1%eth0"], "fe80::/64"),
+        ("::ffff:10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+        ("::ffff:a00:1", ["203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["::ffff:cb00:7109"], "203.0.113.9"),
+        ("10.0.0.1", ["::ffff:10.0.0.7"], "10.0.0.7"),
+        ("10.0.0.1", ["6.6.6.6", "203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["\xff\xfe"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9:x"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9%eth0"], "10.0.0.1"),
+        ("10.0.0.1", ["[203.0.113.9]"], "10.0.0.1"),
+        ("10.0.0.1", ["[2001:db8::1"], "10.0.0.1"),
+        ("10.0.0.1", ["010.1.1.1"], "10.0.0.1"),
+    ],
+)
+def test_forwarded_for(peer: str, values: list[str], client: str) -> None:
+    assert ClientAddress(["10.0.0.0/8"])(scope(peer, *values)) == "ip:" + client
+
+
+@pytest.mark.parametrize(
+    ("value", "client"),
+    [
+        ('for="[2001:db8::1]:47011";proto=https, for=10.0.0.2', "2001:db8::/64"),
+        ("for=203.0.113.9", "203.0.113.9"),
+        ("For=203.0.113.9;By=10.0.0.1", "203.0.113.9"),
+        ('proto=https;for="203.0.113.9:80"', "203.0.113.9"),
+        ("for=_hidden", "10.0.0.1"),
+        ("for=unknown, for=10.0.0.2", "10.0.0.2"),
+        ("proto=https", "10.0.0.1"),
+        ("for=1.1.1.1;for=2.2.2.2", "10.0.0.1"),
+        # An attacker's open quote does not swallow what the proxy adds.
+        ('for="6.6.6.6, for=203.0.113.9', "203.0.113.9"),
+        ('for="a, b";x="\\"", for=203.0.113.9', "203.0.113.9"),
+        ('for="6.6.6.6\\", for=203.0.113.9', "203.0.113.9"),
+    ],
+)
+def test_forwarded(value: str, client: str) -> None:
+    find = ClientAddress(["10.0.0.0/8"], header="Forwarded")
+    assert find(scope("10.0.0.1", value, header="forwarded")) == "ip:" + client
+
+
+def test_a_header_with_one_address() -> None:
+    find = ClientAddress("10.0.0.0/8", header="CF-Connecting-IP")
+    name = "cf-connecting-ip"
+    assert find(scope("10.0.0.1", "203.0.113.9", header=name)) == "ip:203.0.113.9"
+    assert find(scope("10.0.0.1", "203.0.113.9, 1.1.1.1", header=name)) == "ip:10.0.0.1"
+    assert find(scope("10.0.0.1", "203.0.113.9", "1.1.1.1", header=name)) == "ip:10.0.0.1"
+    assert find(scope("198.51.100.1", "203.0.113.9", header=name)) == "ip:198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    ("hops", "value", "client"),
+    [
+        (0, "1.1.1.1", "192.0.2.1"),
+        (1, "6.6.6.6, 1.1.1.1", "1.1.1.1"),
+        (2, "6.6.6.6, 1.1.1.1, 172.16.0.1", "1.1.1.1"),
+        (3, "1.1.1.1, 172.16.0.1", "1.1.1.1"),
+        (2, "1.1.1.1, garbage", "192.0.2.1"),
+        (3, "1.1.1.1, garbage, 172.16.0.1", "172.16.0.1"),
+    ],
+)
+def test_a_number_of_hops(hops: int, value: str, client: str) -> None:
+    assert ClientAddress(hops)(scope("192.0.2.1", value)) == "ip:" + client
+
+
+def test_a_proxy_over_a_unix_socket() -> None:
+    for trusted in (1, ["unix"], ["unix", "10.0.0.0/8"]):
+        assert ClientAddress(trusted)(scope(None, "203.0.113.9")) == "ip:203.0.113.9"
+    assert ClientAddress(["10.0.0.0/8"])(scope(None, "203.0.113.9")) == "ip:unknown"
+
+
+def test_mapped_networks_are_ipv4_networks() -> None:
+    assert ClientAddress(["::ffff:10.0.0.0/104"])(scope("10.0.0.1", "1.1.1.1")) == "ip:1.1.1.1"
+
+
+def test_only_the_rightmost_elements_are_looked_at() -> None:
+    find = ClientAddress(["10.0.0.0/8"])
+    many = ", ".join(["6.6.6.6"] + ["10.0.0.2"] * 31)
+    assert find(scope("10.0.0.1", many)) == "ip:6.6.6.6"
+    assert find(scope("10.0.0.1", many + ", 10.0.0.2")) == "ip:10.0.0.2"
+    long = "6.6.6.6," + " " * 4_080 + "10.0.0.2"
+    assert find(scope("10.0.0.1", "x" * 10_000 + long)) == "ip:10.0.0.2"
+
+
+def test_addresses_are_apart_and_networks_together() -> None:
+    find = ClientAddress()
+    same = ["1.2.3.4", "::ffff:1.2.3.4", "::ffff:102:304"]
+    assert {find(scope(peer)) for peer in same} == {"ip:1.2.3.4"}
+    assert find(scope("1.2.3.5")) == "ip:1.2.3.5"
+    assert find(scope("2001:db8::1")) == find(scope("2001:db8::2")) == "ip:2001:db8::/64"
+    assert find(scope("2001:db8:0:1::1")) == "ip:2001:db8:0:1::/64"
+    assert ClientAddress(ipv6_prefix=48)(scope("2001:db8:0:1::1")) == "ip:2001:db8::/48"
+    assert ClientAddress(ipv6_prefix=56)(scope("2001:db8:0:1::1")) == "ip:2001:db8::/56"
+
+
+NO_ADDRESS: list[Any] = [None, ("testclient", 50_000), ("", 0), ("/run/app.sock", None), [], ("unix", 0), (None, 1), (b"1", 1)]
+
+
+@pytest.mark.parametrize("peer", NO_ADDRESS)
+def test_no_address_shares_one_key_and_says_so_once(peer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    find = ClientAddress()
+    with caplog.at_level(logging.WARNING, "sluicegate"):
+        assert [find(scope(peer)) for _ in range(3)] == ["ip:unknown"] * 3
+        assert find({"type": "http"}) == "ip:unknown"
+    assert len(caplog.records) == 1
+    assert "no_address=" in caplog.text
+
+
+def test_no_address_can_be_decided() -> None:
+    assert ClientAddress(no_address="local")(scope(None)) == "local"
+    assert ClientAddress(no_address=lambda scope: scope["type"])(scope(None)) == "http"
+
+
+def test_an_ignored_header_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    find = ClientAddress()
+    with caplog.at_level(logging.WARNING, "sluicegate"):
+        for _ in range(3):
+            assert find(scope("1.2.3.4", "6.6.6.6")) == "ip:1.2.3.4"
+    assert len(caplog.records) == 1
+    assert "trusted_proxies=" in caplog.text
+    assert "6.6.6.6" not in caplog.text
+
+
+@pytest.mark.parametrize("proxies", ["*", ["*"], "0.0.0.0/0", ["10.0.0.0/8", "::/0"], "::ffff:0:0/96", "0/0"])
+def test_everybody_cannot_be_trusted(proxies: Any) -> None:
+    with pytest.raises(ValueError, match="trusted_proxies must"):
+        ClientAddress(proxies)
+
+
+@pytest.mark.parametrize("proxies", [True, -1, 33, 1.5, None, ["nginx"], [7], b"10.0.0.0/8"])
+def test_wrong_proxies_are_named(proxies: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="trusted_proxies must"):
+        ClientAddress(proxies)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=4))
+def test_an_untrusted_peer_is_the_client_whatever_it_sends(lines: list[bytes]) -> None:
+    for header in ("x-forwarded-for", "forwarded", "x-real-ip"):
+        find = ClientAddress(["10.0.0.0/8"], header=header)
+        assert find(scope("203.0.113.9", *lines, header=header)) == "ip:203.0.113.9"
+
+
+elements = st.sampled_from(["10.0.0.2", "10.9.9.9", "1.2.3.4", " 5.6.7.8 ", "::ffff:10.0.0.3", "2001:db8::1", "x", "", "unknown"])
+
+
+@given(st.lists(elements, max_size=8))
+def test_the_walk_is_the_obvious_one(values: list[str]) -> None:
+    trusted = ip_network("10.0.0.0/8")
+    last = ip_address("10.0.0.1")
+    for value in reversed(values):
+        try:
+            address: Any = ip_address(value.strip())
+        except ValueError:
+            break
+        last = getattr(address, "ipv4_mapped", None) or address
+        if last not in trusted:
+            break
+    expected = "ip:2001:db8::/64" if last.version == 6 else f"ip:{last}"
+    headers = [",".join(values)] if values else []
+    assert ClientAddress(["10.0.0.0/8"])(scope("10.0.0.1", *headers)) == expected
+
+
+@given(st.text(max_size=60))
+def test_parsing_never_raises(text: str) -> None:
+    parse_address(text)
+
+
+@given(st.ip_addresses())
+def test_every_address_reads_back(address: Any) -> None:
+    expected = getattr(address, "ipv4_mapped", None) or address
+    assert parse_address(str(address)) == expected
+    if address.version == 6:
+        assert parse_address(f"[{address}]:443") == expected
+
+
+class User:
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__ |= {"is_authenticated": True, **attributes}
+
+
+class Starlettes:
+    """As Starlette's BaseUser."""
+
+    is_authenticated = True
+    display_name = "alice"
+
+    @property
+    def identity(self) -> str:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({}, None),
+        ({"user": None}, None),
+        ({"user": User(identity="a", is_authenticated=False)}, None),
+        ({"user": User(identity="a")}, Principal("a")),
+        ({"user": User(id=7)}, Principal("7")),
+        ({"user": Starlettes()}, Principal("alice")),
+        ({"user": User(identity="a", tier="gold")}, Principal("a", "gold")),
+        ({"user": User(identity="a"), "auth": User(tier="gold")}, Principal("a", "gold")),
+        ({"user": User(identity="a"), "state": {"tier": "gold"}}, Principal("a", "gold")),
+        ({"user": User(identity="a", tier=7)}, Principal("a")),
+        ({"user": User()}, None),
+        ({"user": "a string"}, None),
+        ({"headers": [(b"x-user", b"a")], "state": {"tier": "gold"}}, None),
+    ],
+)
+def test_a_principal_comes_from_an_authentication_layer(parts: dict[str, Any], expected: Any) -> None:
+    assert principal_of({"type": "http", **parts}) == expected
+
+
+def test_a_principal_is_a_value_that_shows_no_secret() -> None:
+    principal = Principal("sk-secret", "gold")
+    assert "sk-secret" not in repr(principal)
+    assert hash(principal) == hash(Principal("sk-secret", "gold"))
+    with pytest.raises(AttributeError):
+        principal.tier = "platinum"
+    with pytest.raises(TypeError, match="id must be a str, got int"):
+        Principal(7)  # type: ignore[arg-type]
