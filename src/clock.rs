@@ -38,7 +38,9 @@ impl Clock {
     /// The machine's clock, its offset to Unix time sampled now.
     #[must_use]
     pub fn system() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Self::System(SystemClock {
             origin: Instant::now(),
             unix_at_origin: unix.as_secs() * SECOND + Ticks::from(unix.subsec_micros()),
@@ -86,7 +88,9 @@ pub struct ManualClock {
 
 impl std::fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ManualClock").field("now", &self.now()).finish_non_exhaustive()
+        f.debug_struct("ManualClock")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,7 @@ impl Error {
     /// An [`Error::OutOfRange`].
     pub fn out_of_range(
         argument: &'static str,
-        value: impl ToString,
+        value: &impl ToString,
         range: impl Into<String>,
     ) -> Self {
         Self::OutOfRange {

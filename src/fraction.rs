@@ -46,7 +46,8 @@ impl Fraction {
             // Raise `below` towards `above` as often as it stays below and within the bounds.
             let gap = self.numerator * below.1 - self.denominator * below.0;
             let step = self.denominator * above.0 - self.numerator * above.1;
-            let room = times(numerator - below.0, above.0).min(times(denominator - below.1, above.1));
+            let room =
+                times(numerator - below.0, above.0).min(times(denominator - below.1, above.1));
             let turns = times(gap, step).min(room);
             below = (below.0 + turns * above.0, below.1 + turns * above.1);
             let gap = self.numerator * below.1 - self.denominator * below.0;
@@ -79,7 +80,10 @@ fn simplest_between(low: (u128, u128), high: (u128, u128)) -> Fraction {
     if whole < high.0 / high.1 {
         return Fraction::new(whole + 1, 1);
     }
-    let rest = simplest_between((high.1, high.0 - whole * high.1), (low.1, low.0 - whole * low.1));
+    let rest = simplest_between(
+        (high.1, high.0 - whole * high.1),
+        (low.1, low.0 - whole * low.1),
+    );
     Fraction::new(whole * rest.numerator + rest.denominator, rest.numerator)
 }
 

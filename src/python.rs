@@ -46,9 +46,11 @@ fn patiently<T: Send>(
     if let Some(done) = call(Patience::Try) {
         return done;
     }
-    py.detach(|| loop {
-        if let Some(done) = call(Patience::Wait) {
-            return done;
+    py.detach(|| {
+        loop {
+            if let Some(done) = call(Patience::Wait) {
+                return done;
+            }
         }
     })
 }

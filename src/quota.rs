@@ -12,7 +12,11 @@ pub fn limit(argument: &'static str, value: u64, most: u32) -> Result<u32> {
         .ok()
         .filter(|limit| (1..=most).contains(limit))
         .ok_or_else(|| {
-            Error::out_of_range(argument, value, format!("an int from 1 to {}", grouped(most)))
+            Error::out_of_range(
+                argument,
+                &value,
+                format!("an int from 1 to {}", grouped(most)),
+            )
         })
 }
 
@@ -21,8 +25,8 @@ pub fn limit(argument: &'static str, value: u64, most: u32) -> Result<u32> {
 /// # Errors
 /// When `seconds` is no number from a microsecond to a thousand million seconds.
 #[expect(
-    clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
     reason = "checked to lie within 1 and LONGEST_SPAN"
 )]
 pub fn window(seconds: f64) -> Result<Ticks> {
@@ -32,7 +36,7 @@ pub fn window(seconds: f64) -> Result<Ticks> {
     }
     Err(Error::out_of_range(
         "window_seconds",
-        seconds,
+        &seconds,
         "a number of seconds from 0.000001 to 1,000,000,000",
     ))
 }
@@ -65,7 +69,15 @@ mod tests {
 
     #[test]
     fn impossible_windows_are_refused() {
-        for seconds in [0.0, -1.0, 1e-7, 1.1e9, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for seconds in [
+            0.0,
+            -1.0,
+            1e-7,
+            1.1e9,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ] {
             let error = window(seconds).unwrap_err().to_string();
             assert!(error.contains("window_seconds") && error.contains(&seconds.to_string()));
         }

@@ -23,7 +23,12 @@ class Answer:
 
 
 def scope_of(
-    path: str = "/", *, peer: str | None = "192.0.2.1", headers: Headers = (), kind: str = "http", **more: Any
+    path: str = "/",
+    *,
+    peer: str | None = "192.0.2.1",
+    headers: Headers = (),
+    kind: str = "http",
+    **more: Any,
 ) -> dict[str, Any]:
     return {
         "type": kind,
@@ -42,7 +47,9 @@ def scope_of(
     }
 
 
-async def call(app: Any, path: str = "/", messages: Iterable[dict[str, Any]] = (), **options: Any) -> Answer:
+async def call(
+    app: Any, path: str = "/", messages: Iterable[dict[str, Any]] = (), **options: Any
+) -> Answer:
     scope = scope_of(path, **options)
     incoming = list(messages) or [{"type": "http.request", "body": b"", "more_body": False}]
     sent: list[dict[str, Any]] = []
@@ -50,7 +57,10 @@ async def call(app: Any, path: str = "/", messages: Iterable[dict[str, Any]] = (
     async def receive() -> dict[str, Any]:
         if incoming:
             return incoming.pop(0)
-        return {"type": "http.disconnect" if scope["type"] == "http" else "websocket.disconnect", "code": 1000}
+        return {
+            "type": "http.disconnect" if scope["type"] == "http" else "websocket.disconnect",
+            "code": 1000,
+        }
 
     async def send(message: Any) -> None:
         sent.append(dict(message))
@@ -65,5 +75,11 @@ def get(app: Any, path: str = "/", **options: Any) -> Answer:
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
     """The app behind the middleware."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-type", b"text/plain")],
+        }
+    )
     await send({"type": "http.response.body", "body": b"hello"})

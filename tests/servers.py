@@ -26,7 +26,7 @@ def serving(app: Any) -> Iterator[str]:
         while not server.started:
             assert thread.is_alive(), "the server ended before it began"
             time.sleep(0.005)
-        yield "127.0.0.1:%d" % listener.getsockname()[1]
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)

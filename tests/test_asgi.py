@@ -10,12 +10,10 @@ from typing import Any
 
 import http_sfv
 import pytest
-
+from asgi_calls import call, get, hello
 from sluicegate import ManualClock, SlidingWindowRateLimiter, TokenBucket
 from sluicegate.asgi import RateLimitMiddleware, json_refusal, problem_refusal
 from sluicegate.identity import Principal
-
-from asgi_calls import call, get, hello
 
 
 @pytest.fixture
@@ -66,7 +64,9 @@ def test_headers_of_both_sets_parse(limiter: Any, clock: ManualClock) -> None:
 
 
 def test_the_pair_as_the_draft_writes_it(clock: ManualClock) -> None:
-    app = RateLimitMiddleware(hello, limiter=TokenBucket(capacity=100, refill_rate=5 / 3, clock=clock))
+    app = RateLimitMiddleware(
+        hello, limiter=TokenBucket(capacity=100, refill_rate=5 / 3, clock=clock)
+    )
     answer = get(app)
     assert answer.headers["ratelimit-policy"] == '"default";q=100;w=60'
     assert answer.headers["ratelimit"] == '"default";r=99;t=1'
@@ -148,7 +148,9 @@ def test_tiers_as_in_article_2(clock: ManualClock) -> None:
     assert answers[0].headers["ratelimit-policy"] == '"premium";q=3;w=60'
 
 
-@pytest.mark.parametrize("algorithm", ["sliding_window", "sliding_counter", "fixed_window", "token_bucket", TokenBucket])
+@pytest.mark.parametrize(
+    "algorithm", ["sliding_window", "sliding_counter", "fixed_window", "token_bucket", TokenBucket]
+)
 def test_algorithms_by_name(algorithm: Any) -> None:
     app = RateLimitMiddleware(hello, tiers={"free": (2, 3600)}, algorithm=algorithm)
     assert [get(app).status for _ in range(3)] == [200, 200, 429]
@@ -359,9 +361,16 @@ def test_bodies_and_disconnects_are_the_apps(limiter: Any) -> None:
             seen.append(await receive())
         await hello(scope, receive, send)
 
-    parts = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "body": b"b"}]
+    parts = [
+        {"type": "http.request", "body": b"a", "more_body": True},
+        {"type": "http.request", "body": b"b"},
+    ]
     asyncio.run(call(RateLimitMiddleware(app, limiter=limiter), messages=parts))
-    assert [message["type"] for message in seen] == ["http.request", "http.request", "http.disconnect"]
+    assert [message["type"] for message in seen] == [
+        "http.request",
+        "http.request",
+        "http.disconnect",
+    ]
 
 
 def test_a_response_used_twice_does_not_collect_headers(limiter: Any) -> None:
@@ -414,7 +423,8 @@ def test_wrong_options_are_named(options: dict[str, Any], text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hook", "option"), [("_get_tier", "tier="), ("_get_client_id", "identify="), ("dispatch", "refusal=")]
+    ("hook", "option"),
+    [("_get_tier", "tier="), ("_get_client_id", "identify="), ("dispatch", "refusal=")],
 )
 def test_the_articles_hooks_name_their_options(hook: str, option: str) -> None:
     with pytest.raises(TypeError, match=option):
@@ -430,5 +440,3 @@ def test_no_framework_is_imported() -> None:
         "assert not {'fastapi', 'starlette', 'asyncio'} & set(sys.modules), sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-

@@ -8,20 +8,18 @@ from typing import Any
 
 import httpx2
 import pytest
+from asgi_calls import get
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from servers import serving
+from sluicegate import ManualClock, SlidingWindowRateLimiter
+from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
-
-from sluicegate import ManualClock, SlidingWindowRateLimiter
-from sluicegate.fastapi import RateLimitMiddleware, rate_limit
-
-from asgi_calls import get
-from servers import serving
 
 
 def test_article_1_program() -> None:
@@ -78,7 +76,9 @@ def test_article_2_programs() -> None:
 
     client = TestClient(app)
     answers = [client.get("/api/expensive-operation") for _ in range(12)]
-    assert [answer.json().get("rate_limit_remaining") for answer in answers[:10]] == list(range(9, -1, -1))
+    assert [answer.json().get("rate_limit_remaining") for answer in answers[:10]] == list(
+        range(9, -1, -1)
+    )
     assert [answer.status_code for answer in answers[10:]] == [429, 429]
     detail = answers[10].json()["detail"]
     assert detail["error"] == "Rate limit exceeded"
@@ -113,7 +113,11 @@ def test_one_key_an_endpoint_and_one_for_all_its_ids() -> None:
     assert hits(client, "GET", "/users/3") == [429]
     assert hits(client, "POST", "/users/3", 3) == [200, 200, 429]
     assert hits(client, "GET", "/users/1/posts", 3) == [200, 200, 429]
-    assert hits(client, "GET", "/items?x=1", 2) + hits(client, "GET", "/items?x=2") == [200, 200, 429]
+    assert hits(client, "GET", "/items?x=1", 2) + hits(client, "GET", "/items?x=2") == [
+        200,
+        200,
+        429,
+    ]
 
 
 def test_head_counts_as_get() -> None:
@@ -123,7 +127,11 @@ def test_head_counts_as_get() -> None:
     async def root() -> None: ...
 
     client = TestClient(app)
-    assert hits(client, "GET", "/") + hits(client, "HEAD", "/") + hits(client, "GET", "/") == [200, 200, 429]
+    assert hits(client, "GET", "/") + hits(client, "HEAD", "/") + hits(client, "GET", "/") == [
+        200,
+        200,
+        429,
+    ]
 
 
 def test_routers_keep_their_prefixes() -> None:
@@ -140,7 +148,9 @@ def test_routers_keep_their_prefixes() -> None:
     app.include_router(outer, prefix="/v3")
     client = TestClient(app)
     for prefix in ("/v1", "/v2", "/v3/outer"):
-        assert hits(client, "GET", f"{prefix}/things/a") + hits(client, "GET", f"{prefix}/things/b") == [200, 429]
+        assert hits(client, "GET", f"{prefix}/things/a") + hits(
+            client, "GET", f"{prefix}/things/b"
+        ) == [200, 429]
 
 
 def test_mounts_are_told_apart_by_template() -> None:
@@ -156,10 +166,16 @@ def test_mounts_are_told_apart_by_template() -> None:
     app.mount("/clash/{x_id}", sub)
     client = TestClient(app)
     for mount in ("/one", "/two"):
-        assert hits(client, "GET", f"{mount}/x/1") + hits(client, "GET", f"{mount}/x/2") == [200, 429]
+        assert hits(client, "GET", f"{mount}/x/1") + hits(client, "GET", f"{mount}/x/2") == [
+            200,
+            429,
+        ]
     # A parameter of a mount is part of the template; its value is not.
     for mount in ("/tenants", "/clash"):
-        assert hits(client, "GET", f"{mount}/a/x/1") + hits(client, "GET", f"{mount}/b/x/2") == [200, 429]
+        assert hits(client, "GET", f"{mount}/a/x/1") + hits(client, "GET", f"{mount}/b/x/2") == [
+            200,
+            429,
+        ]
 
 
 def test_a_mount_within_an_included_router() -> None:
@@ -224,7 +240,10 @@ def test_costs_identities_and_headers_of_a_dependency() -> None:
     assert "Retry-After" not in too_large.headers
 
 
-@pytest.mark.parametrize(("arguments", "text"), [((0, 60), "max_requests"), ((1, 0), "window_seconds"), (("1", 60), "max_requests")])
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [((0, 60), "max_requests"), ((1, 0), "window_seconds"), (("1", 60), "max_requests")],
+)
 def test_wrong_dependencies_fail_when_they_are_made(arguments: Any, text: str) -> None:
     with pytest.raises((ValueError, TypeError), match=text):
         rate_limit(*arguments)
@@ -241,7 +260,11 @@ def test_the_callables_get_a_connection() -> None:
     app.add_middleware(RateLimitMiddleware, tiers={"free": (1, 60), "paid": (2, 60)}, tier=tier)
     client = TestClient(app)
     assert hits(client, "GET", "/", 2) == [200, 429]
-    assert [client.get("/", headers={"x-plan": "paid"}).status_code for _ in range(3)] == [200, 200, 429]
+    assert [client.get("/", headers={"x-plan": "paid"}).status_code for _ in range(3)] == [
+        200,
+        200,
+        429,
+    ]
     assert isinstance(seen[0], HTTPConnection)
 
 
@@ -272,7 +295,17 @@ def test_context_variables_streams_and_background_tasks_are_untouched() -> None:
 
     assert get(outer).body == b"042;142;242;"
     # Each part leaves before the next one is made, and the task runs last.
-    assert done == ["start", "part 0", "body", "part 1", "body", "part 2", "body", "body", "background"]
+    assert done == [
+        "start",
+        "part 0",
+        "body",
+        "part 1",
+        "body",
+        "part 2",
+        "body",
+        "body",
+        "background",
+    ]
 
 
 def test_over_real_http_and_retry_after_waited_for(clock: ManualClock) -> None:
@@ -294,12 +327,28 @@ def test_over_real_http_and_retry_after_waited_for(clock: ManualClock) -> None:
 
 def test_ten_thousand_strange_requests_give_no_server_error() -> None:
     app = FastAPI()
-    app.add_middleware(RateLimitMiddleware, tiers={"free": (50, 60)}, trusted_proxies=1, verify=lambda key: None)
+    app.add_middleware(
+        RateLimitMiddleware, tiers={"free": (50, 60)}, trusted_proxies=1, verify=lambda key: None
+    )
 
     @app.get("/users/{user_id}")
-    async def user(user_id: int, info: Any = rate_limit(5, 60), more: Any = Depends(lambda: 1)) -> None: ...
+    async def user(
+        user_id: int, info: Any = rate_limit(5, 60), more: Any = Depends(lambda: 1)
+    ) -> None: ...
 
-    strange = ["", ",", '"', "for=", "for=\"[::1", "\xff", "1" * 9_000, "::ffff:1.2.3.4", "unknown", "[", "1.2.3.4:x"]
+    strange = [
+        "",
+        ",",
+        '"',
+        "for=",
+        'for="[::1',
+        "\xff",
+        "1" * 9_000,
+        "::ffff:1.2.3.4",
+        "unknown",
+        "[",
+        "1.2.3.4:x",
+    ]
     statuses = set()
     for value in strange:
         for name in ("x-forwarded-for", "forwarded", "x-api-key", "host"):

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sluicegate._forwarded import parse_address
 from sluicegate.identity import ClientAddress, Principal, principal_of
 
@@ -17,7 +16,11 @@ from sluicegate.identity import ClientAddress, Principal, principal_of
 def scope(peer: Any, *values: str | bytes, header: str = "x-forwarded-for") -> dict[str, Any]:
     lines = [value.encode("latin-1") if isinstance(value, str) else value for value in values]
     client = (peer, 1) if isinstance(peer, str) else peer
-    return {"type": "http", "client": client, "headers": [(header.encode(), line) for line in lines]}
+    return {
+        "type": "http",
+        "client": client,
+        "headers": [(header.encode(), line) for line in lines],
+    }
 
 
 @pytest.mark.parametrize(
@@ -129,11 +132,22 @@ def test_addresses_are_apart_and_networks_together() -> None:
     assert ClientAddress(ipv6_prefix=56)(scope("2001:db8:0:1::1")) == "ip:2001:db8::/56"
 
 
-NO_ADDRESS: list[Any] = [None, ("testclient", 50_000), ("", 0), ("/run/app.sock", None), [], ("unix", 0), (None, 1), (b"1", 1)]
+NO_ADDRESS: list[Any] = [
+    None,
+    ("testclient", 50_000),
+    ("", 0),
+    ("/run/app.sock", None),
+    [],
+    ("unix", 0),
+    (None, 1),
+    (b"1", 1),
+]
 
 
 @pytest.mark.parametrize("peer", NO_ADDRESS)
-def test_no_address_shares_one_key_and_says_so_once(peer: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_address_shares_one_key_and_says_so_once(
+    peer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     find = ClientAddress()
     with caplog.at_level(logging.WARNING, "sluicegate"):
         assert [find(scope(peer)) for _ in range(3)] == ["ip:unknown"] * 3
@@ -157,7 +171,9 @@ def test_an_ignored_header_is_warned_of_once(caplog: pytest.LogCaptureFixture) -
     assert "6.6.6.6" not in caplog.text
 
 
-@pytest.mark.parametrize("proxies", ["*", ["*"], "0.0.0.0/0", ["10.0.0.0/8", "::/0"], "::ffff:0:0/96", "0/0"])
+@pytest.mark.parametrize(
+    "proxies", ["*", ["*"], "0.0.0.0/0", ["10.0.0.0/8", "::/0"], "::ffff:0:0/96", "0/0"]
+)
 def test_everybody_cannot_be_trusted(proxies: Any) -> None:
     with pytest.raises(ValueError, match="trusted_proxies must"):
         ClientAddress(proxies)
@@ -176,7 +192,19 @@ def test_an_untrusted_peer_is_the_client_whatever_it_sends(lines: list[bytes]) -
         assert find(scope("203.0.113.9", *lines, header=header)) == "ip:203.0.113.9"
 
 
-elements = st.sampled_from(["10.0.0.2", "10.9.9.9", "1.2.3.4", " 5.6.7.8 ", "::ffff:10.0.0.3", "2001:db8::1", "x", "", "unknown"])
+elements = st.sampled_from(
+    [
+        "10.0.0.2",
+        "10.9.9.9",
+        "1.2.3.4",
+        " 5.6.7.8 ",
+        "::ffff:10.0.0.3",
+        "2001:db8::1",
+        "x",
+        "",
+        "unknown",
+    ]
+)
 
 
 @given(st.lists(elements, max_size=8))
@@ -243,7 +271,9 @@ class Starlettes:
         ({"headers": [(b"x-user", b"a")], "state": {"tier": "gold"}}, None),
     ],
 )
-def test_a_principal_comes_from_an_authentication_layer(parts: dict[str, Any], expected: Any) -> None:
+def test_a_principal_comes_from_an_authentication_layer(
+    parts: dict[str, Any], expected: Any
+) -> None:
     assert principal_of({"type": "http", **parts}) == expected
 
 

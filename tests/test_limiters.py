@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 import sluicegate
 from sluicegate import (
     Decision,
@@ -90,7 +89,19 @@ def test_peek_spends_and_remembers_nothing(make: Make, clock: ManualClock) -> No
 @every_limiter
 def test_keys_are_apart_and_may_be_any_text(make: Make, clock: ManualClock) -> None:
     limiter = make(clock)
-    keys = ["", "a", "A", "ä", "a\0", "\ud800", "\udfff", "\U0001f6a6", "x" * 2**20, "a" * 7, "a" * 8]
+    keys = [
+        "",
+        "a",
+        "A",
+        "ä",
+        "a\0",
+        "\ud800",
+        "\udfff",
+        "\U0001f6a6",
+        "x" * 2**20,
+        "a" * 7,
+        "a" * 8,
+    ]
     for key in keys:
         assert limiter.check(key, 3), ascii(key[:10])
     assert [limiter.is_allowed(key) for key in keys] == [False] * len(keys)
@@ -100,7 +111,14 @@ def test_keys_are_apart_and_may_be_any_text(make: Make, clock: ManualClock) -> N
 @every_limiter
 def test_is_allowed_many_decides_in_order(make: Make, clock: ManualClock) -> None:
     limiter = make(clock)
-    assert limiter.is_allowed_many(["a", "b", "a", "a", "a", "b"]) == [True, True, True, True, False, True]
+    assert limiter.is_allowed_many(["a", "b", "a", "a", "a", "b"]) == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
     assert limiter.is_allowed_many(iter(("c", "c")), cost=2) == [True, False]
     assert limiter.is_allowed_many([]) == []
     assert limiter.statistics().admitted == 6
@@ -221,7 +239,13 @@ def test_wrong_arguments_are_named(
     make: Make, clock: ManualClock, arguments: tuple[Any, ...], error: type[Exception], text: str
 ) -> None:
     limiter = make(clock)
-    for verb in (limiter.check, limiter.peek, limiter.is_allowed, limiter.refund, limiter.wait_sync):
+    for verb in (
+        limiter.check,
+        limiter.peek,
+        limiter.is_allowed,
+        limiter.refund,
+        limiter.wait_sync,
+    ):
         with pytest.raises(error) as caught:
             verb(*arguments)
         assert text in str(caught.value)
@@ -243,7 +267,19 @@ def test_a_subclass_of_str_and_of_int_will_do(clock: ManualClock) -> None:
 
 
 BAD_LIMITS: list[Any] = [0, -1, 2**32, 2**63, 10**400, True, 1.5, "3", None, math.nan]
-BAD_WINDOWS: list[Any] = [0, -1, math.nan, math.inf, -math.inf, 1e-7, 1.1e9, 10**400, True, "60", None]
+BAD_WINDOWS: list[Any] = [
+    0,
+    -1,
+    math.nan,
+    math.inf,
+    -math.inf,
+    1e-7,
+    1.1e9,
+    10**400,
+    True,
+    "60",
+    None,
+]
 
 
 @pytest.mark.parametrize("limit", BAD_LIMITS)
@@ -332,7 +368,11 @@ def test_the_base_class_cannot_be_made() -> None:
     for base in (Limiter, sluicegate._core.Limiter):
         with pytest.raises(TypeError):
             base()
-    for make in (FixedWindow(1, 1), SlidingWindowRateLimiter(), TokenBucket(capacity=1, refill_rate=1)):
+    for make in (
+        FixedWindow(1, 1),
+        SlidingWindowRateLimiter(),
+        TokenBucket(capacity=1, refill_rate=1),
+    ):
         assert isinstance(make, Limiter)
 
 
@@ -355,7 +395,10 @@ def test_values_compare_and_show_themselves(clock: ManualClock) -> None:
     assert repr(one) == shown
     assert repr(limiter) == "<SlidingWindowRateLimiter limit=3 window_seconds=10 keys=2>"
     assert repr(clock) == "ManualClock(0.0)"
-    assert repr(TokenBucketConfig(5, 0.5)) == "TokenBucketConfig(capacity=5, refill_rate=0.5, initial_tokens=5)"
+    assert (
+        repr(TokenBucketConfig(5, 0.5))
+        == "TokenBucketConfig(capacity=5, refill_rate=0.5, initial_tokens=5)"
+    )
     assert "admitted=3" in repr(limiter.statistics())
 
 

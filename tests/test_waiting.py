@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-
 from sluicegate import Decision, ManualClock, TokenBucket
 from sluicegate.testing import limits_off
 
@@ -308,9 +307,7 @@ def test_loops_in_turn_and_at_once(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=200)
     for _ in range(5):
         asyncio.run(bucket.wait("k"))
-    threads = [
-        threading.Thread(target=lambda: asyncio.run(bucket.wait("k"))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: asyncio.run(bucket.wait("k"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

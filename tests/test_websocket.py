@@ -6,18 +6,16 @@ import json
 from typing import Any
 
 import pytest
+from asgi_calls import get
 from fastapi import FastAPI, WebSocket
+from servers import serving
+from sluicegate import ManualClock, SlidingWindowRateLimiter
+from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
+from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
-
-from sluicegate import ManualClock, SlidingWindowRateLimiter
-from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
-from sluicegate.fastapi import RateLimitMiddleware, rate_limit
-
-from asgi_calls import get
-from servers import serving
 
 
 async def accept(scope: Any, receive: Any, send: Any) -> None:
@@ -37,7 +35,9 @@ def test_a_refused_handshake_is_closed_before_it_is_accepted(clock: ManualClock)
     app = BareMiddleware(accept, limiter=SlidingWindowRateLimiter(1, 60, clock=clock))
     get(app, kind="websocket")
     refused = get(app, kind="websocket")
-    assert refused.sent == [{"type": "websocket.close", "code": 1008, "reason": "Rate limit exceeded"}]
+    assert refused.sent == [
+        {"type": "websocket.close", "code": 1008, "reason": "Rate limit exceeded"}
+    ]
 
 
 def test_a_server_that_can_is_given_the_whole_answer(clock: ManualClock) -> None:
@@ -96,9 +96,12 @@ def test_a_dependency_on_a_websocket() -> None:
     with TestClient(app) as client:
         with client.websocket_connect("/limited/a") as socket:
             assert socket.receive_json() == 0
-        with pytest.raises(Exception) as refused, client.websocket_connect("/limited/b"):  # noqa: B017, PT011
+        with pytest.raises(Exception) as refused, client.websocket_connect("/limited/b"):  # noqa: PT011
             pass
-        assert getattr(refused.value, "status_code", getattr(refused.value, "code", None)) in (429, 1008)
+        assert getattr(refused.value, "status_code", getattr(refused.value, "code", None)) in (
+            429,
+            1008,
+        )
 
 
 def test_over_a_real_server() -> None:

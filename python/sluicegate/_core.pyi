@@ -6,11 +6,28 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, final, type_check_only
+from typing import Any, Literal, final
+
+from typing_extensions import Self
+
+__all__ = [
+    "Decision",
+    "FixedWindow",
+    "Limiter",
+    "ManualClock",
+    "Place",
+    "SlidingWindowCounter",
+    "SlidingWindowRateLimiter",
+    "Statistics",
+    "TokenBucket",
+    "TokenBucketConfig",
+    "__version__",
+    "_limits_off",
+]
 
 __version__: str
 
-Overflow = Literal["share", "admit"]
+_Overflow = Literal["share", "admit"]
 
 @final
 class Decision:
@@ -70,7 +87,7 @@ class Statistics:
 class ManualClock:
     """A clock that only moves when it is told to; starts at Unix time 0."""
 
-    def __new__(cls, start: float = 0.0) -> ManualClock: ...
+    def __new__(cls, start: float = 0.0) -> Self: ...
     def advance(self, seconds: float) -> None:
         """Move forward by ``seconds`` (rounded to the nearest microsecond, ≥ 0) and wake waiters."""
     def time(self) -> float:
@@ -82,7 +99,7 @@ class TokenBucketConfig:
 
     def __new__(
         cls, capacity: int, refill_rate: float, initial_tokens: int | None = None
-    ) -> TokenBucketConfig: ...
+    ) -> Self: ...
     @property
     def capacity(self) -> int:
         """Most tokens a key can hold, and so the largest burst (1 to 4,294,967,295)."""
@@ -97,7 +114,6 @@ class TokenBucketConfig:
     def __hash__(self) -> int: ...
 
 @final
-@type_check_only
 class Place:
     """A place in a key's queue. Left by :meth:`leave`, or by being admitted."""
 
@@ -158,9 +174,9 @@ class FixedWindow(Limiter):
         window_seconds: float,
         *,
         max_keys: int = 1_000_000,
-        overflow: Overflow = "share",
+        overflow: _Overflow = "share",
         clock: ManualClock | None = None,
-    ) -> FixedWindow: ...
+    ) -> Self: ...
     def set_quota(self, limit: int, window_seconds: float) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent."""
 
@@ -171,9 +187,9 @@ class SlidingWindowCounter(Limiter):
         window_seconds: float,
         *,
         max_keys: int = 1_000_000,
-        overflow: Overflow = "share",
+        overflow: _Overflow = "share",
         clock: ManualClock | None = None,
-    ) -> SlidingWindowCounter: ...
+    ) -> Self: ...
     def set_quota(self, limit: int, window_seconds: float) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent."""
 
@@ -184,9 +200,9 @@ class SlidingWindowRateLimiter(Limiter):
         window_seconds: float = 60,
         *,
         max_keys: int = 1_000_000,
-        overflow: Overflow = "share",
+        overflow: _Overflow = "share",
         clock: ManualClock | None = None,
-    ) -> SlidingWindowRateLimiter: ...
+    ) -> Self: ...
     @property
     def max_requests(self) -> int:
         """The quota's limit, by article 1's name."""
@@ -208,9 +224,9 @@ class TokenBucket(Limiter):
         refill_rate: float | None = None,
         initial_tokens: int | None = None,
         max_keys: int = 1_000_000,
-        overflow: Overflow = "share",
+        overflow: _Overflow = "share",
         clock: ManualClock | None = None,
-    ) -> TokenBucket: ...
+    ) -> Self: ...
     @property
     def config(self) -> TokenBucketConfig:
         """The configuration in force."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.headers import retry_after_seconds
 from sluicegate.identity import ClientAddress, Principal, principal_of
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Charge", "Decider", "refusal_by", "resolved"]
 
-T = TypeVar("T")
 
-
-async def resolved(value: T | Awaitable[T]) -> T:
+async def resolved(value: Any) -> Any:
     """The value, awaited if a coroutine function gave it."""
-    return await value if isinstance(value, Awaitable) else value
+    if not isinstance(value, Awaitable):
+        return value
+    awaitable: Awaitable[Any] = value
+    return await awaitable
 
 
 def refusal_by(tier: Tier, decision: Decision, cost: int) -> Refusal:
@@ -133,7 +134,9 @@ class Decider:
             if wanted == cost:
                 return None, await self._charged(tier, address, cost)
             wait = 1 if peeked is None else retry_after_seconds(peeked)
-            return None, Charge(tier, address, peeked, Refusal(tier.name, limit, cost, wait, peeked))
+            return None, Charge(
+                tier, address, peeked, Refusal(tier.name, limit, cost, wait, peeked)
+            )
         self._verifying[address] += cost
         try:
             return _principal(await resolved(verify(api_key))), None

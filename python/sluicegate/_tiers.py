@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from sluicegate.headers import QuotaHeaders
 from sluicegate.limiters import (
@@ -14,7 +14,7 @@ from sluicegate.limiters import (
     TokenBucket,
 )
 
-__all__ = ["Algorithm", "Tier", "Tiers", "check_limiter", "limiter_for"]
+__all__ = ["Algorithm", "Tier", "Tiers", "check_limiter", "is_pair", "limiter_for"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -42,11 +42,12 @@ def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float) -> Any:
             names = ", ".join(map(repr, _BY_NAME))
             raise ValueError(f"algorithm must be one of {names} or a class, got {algorithm!r}")
         return _BY_NAME[algorithm](limit, window_seconds)
-    if algorithm is TokenBucket:
-        return _token_bucket(limit, window_seconds)
     if not callable(algorithm):
         raise TypeError(f"algorithm must be a name or a class, got {algorithm!r}")
-    return algorithm(limit, window_seconds)
+    make: Any = algorithm
+    return (
+        _token_bucket(limit, window_seconds) if make is TokenBucket else make(limit, window_seconds)
+    )
 
 
 def check_limiter(argument: str, limiter: Any) -> None:
@@ -80,7 +81,9 @@ class Tiers:
         self, tiers: Mapping[str, Any], algorithm: Algorithm, sets: Iterable[str] | str
     ) -> None:
         if not isinstance(tiers, Mapping):
-            raise TypeError(f"tiers must be a dict of name to (limit, window_seconds), got {tiers!r}")
+            raise TypeError(
+                f"tiers must be a dict of name to (limit, window_seconds), got {tiers!r}"
+            )
         if not tiers:
             raise ValueError("tiers must name at least one tier, got {}")
         self._tiers = {name: _tier(name, quota, algorithm, sets) for name, quota in tiers.items()}
@@ -105,14 +108,22 @@ class Tiers:
         return tier
 
 
+def is_pair(quota: Any) -> bool:
+    """Whether it looks like ``(limit, window_seconds)``."""
+    return isinstance(quota, (tuple, list)) and len(cast("list[Any]", quota)) == 2
+
+
 def _tier(name: object, quota: Any, algorithm: Algorithm, sets: Iterable[str] | str) -> Tier:
     if not isinstance(name, str):
         raise TypeError(f"tiers must have str names, got {name!r}")
     if hasattr(quota, "check"):
         return Tier(name, quota, sets)
-    if not isinstance(quota, (tuple, list)) or len(quota) != 2:
-        raise TypeError(f"tiers[{name!r}] must be (limit, window_seconds) or a limiter, got {quota!r}")
+    if not is_pair(quota):
+        raise TypeError(
+            f"tiers[{name!r}] must be (limit, window_seconds) or a limiter, got {quota!r}"
+        )
+    limit, window_seconds = cast("tuple[Any, Any]", quota)
     try:
-        return Tier(name, limiter_for(algorithm, *quota), sets)
+        return Tier(name, limiter_for(algorithm, limit, window_seconds), sets)
     except (TypeError, ValueError) as error:
         raise type(error)(f"tiers[{name!r}]: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 _FEW = 64
 
 
-async def wait_in_line(
-    limiter: Limiter, key: str, cost: int, timeout: float | None
-) -> Decision:
+async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | None) -> Decision:
     """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
     turn = _Turn(asyncio.get_running_loop())
     place = limiter._enqueue(key, cost, timeout, turn.ring)
@@ -48,10 +47,8 @@ class _Turn:
 
     def ring(self) -> None:
         """Ring, from any thread."""
-        try:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self.ring_here)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            pass
 
     def ring_here(self) -> None:
         """Ring, in the loop's own thread."""

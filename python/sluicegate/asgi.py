@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sluicegate import _websocket
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
-from sluicegate._tiers import Algorithm, Tier, Tiers, check_limiter, limiter_for
+from sluicegate._tiers import Algorithm, Tier, Tiers, check_limiter, is_pair, limiter_for
 from sluicegate.identity import ClientAddress
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.refusals import Refusal, json_refusal, problem_refusal
@@ -119,8 +119,7 @@ class RateLimitMiddleware:
         self._refusal = refusal
         self._messages: Tier | None = None
         if messages is not None:
-            pair = isinstance(messages, (tuple, list))
-            made = limiter_for(algorithm, *messages) if pair else messages
+            made = limiter_for(algorithm, *messages) if is_pair(messages) else messages
             check_limiter("messages", made)
             self._messages = Tier("messages", made, ())
 
@@ -154,6 +153,7 @@ class RateLimitMiddleware:
             return await self.app(scope, receive, send)
         if refusal is not None:
             return await self._refuse(Charge(tier, key, decision, refusal), scope, receive, send)
+        assert decision is not None
         if kind == "websocket" and self._messages is not None:
             receive = _websocket.limited(receive, send, self._messages, key)
         return await self.app(scope, receive, _with_fields(send, tier, decision))

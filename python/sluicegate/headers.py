@@ -39,7 +39,16 @@ class QuotaHeaders:
         sets: some of :data:`HEADER_SETS`.
     """
 
-    __slots__ = ("_ietf", "_limit", "_limit_field", "_limiter", "_name", "_policy_field", "_window", "_x")
+    __slots__ = (
+        "_ietf",
+        "_limit",
+        "_limit_field",
+        "_limiter",
+        "_name",
+        "_policy_field",
+        "_window",
+        "_x",
+    )
 
     def __init__(self, limiter: Any, name: str, sets: Iterable[str] | str) -> None:
         chosen = header_sets(sets)

@@ -201,9 +201,9 @@ def principal_of(scope: Scope) -> Principal | None:
             break
     else:
         return None
-    state = scope.get("state")
-    tier = _attribute(user, "tier") or _attribute(scope.get("auth"), "tier")
-    tier = tier or (state.get("tier") if isinstance(state, dict) else _attribute(state, "tier"))
+    state: Any = scope.get("state")
+    tier: Any = _attribute(user, "tier") or _attribute(scope.get("auth"), "tier")
+    tier = tier or (state.get("tier") if hasattr(state, "get") else _attribute(state, "tier"))
     return Principal(str(found), tier if isinstance(tier, str) else None)
 
 

@@ -58,7 +58,9 @@ class FixedWindow(_core.FixedWindow, Limiter):
     __slots__ = ()
 
 
-class SlidingWindowRateLimiter(_core.SlidingWindowRateLimiter, Limiter):
+class SlidingWindowRateLimiter(  # pyright: ignore[reportIncompatibleMethodOverride]
+    _core.SlidingWindowRateLimiter, Limiter
+):
     """At most ``max_requests`` in any span of ``window_seconds``: exact, by a log of times.
 
     Article 1's limiter. Costs 4 bytes a remembered unit (8 for windows over 71

@@ -64,7 +64,10 @@ async def problem_refusal(scope: Scope, receive: Receive, send: Send) -> None:  
     refusal: Refusal = scope["sluicegate.refusal"]
     body: dict[str, Any] = {"type": "about:blank", "title": "Content Too Large"}
     if refusal.retry_after is not None:
-        body = {"type": _QUOTA_EXCEEDED, "title": "Request cannot be satisfied as assigned quota has been exceeded"}
+        body = {
+            "type": _QUOTA_EXCEEDED,
+            "title": "Request cannot be satisfied as assigned quota has been exceeded",
+        }
         body["violated-policies"] = [refusal.policy]
         body["retry_after"] = refusal.retry_after
     body |= {"status": refusal.status, "detail": refusal.message}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from sluicegate import _core
@@ -12,7 +12,7 @@ __all__ = ["ManualClock", "limits_off"]
 
 
 @contextmanager
-def limits_off() -> Iterator[None]:
+def limits_off() -> Generator[None, None, None]:
     """Admit everything, in every thread, while the block runs.
 
     Nothing is spent or counted, and arguments are still checked. Blocks may nest.

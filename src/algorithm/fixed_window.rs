@@ -60,7 +60,11 @@ impl Algorithm for FixedWindow {
     }
 
     fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
-        if cost <= self.remaining(state, now) { 0 } else { state.end - now }
+        if cost <= self.remaining(state, now) {
+            0
+        } else {
+            state.end - now
+        }
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
@@ -68,7 +72,11 @@ impl Algorithm for FixedWindow {
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
-        if state.used(now) == 0 { 0 } else { state.end - now }
+        if state.used(now) == 0 {
+            0
+        } else {
+            state.end - now
+        }
     }
 
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {

@@ -33,8 +33,11 @@ fn trace(limit: u32, window: Ticks, interval: Ticks) -> impl Strategy<Value = Ve
         3 => 0..=interval,
     ];
     let cost = prop_oneof![3 => Just(1_u32), 1 => 1..=limit, 1 => Just(limit)];
-    let step = (gap, prop::bool::weighted(0.1), cost)
-        .prop_map(|(gap, refund, cost)| Step { gap, refund, cost });
+    let step = (gap, prop::bool::weighted(0.1), cost).prop_map(|(gap, refund, cost)| Step {
+        gap,
+        refund,
+        cost,
+    });
     prop::collection::vec(step, 1..60)
 }
 
@@ -103,14 +106,21 @@ fn report<A: Algorithm, M: Model>(
     }
     let reset = rule.reset_after(state, now);
     if !model.is_whole(now + reset) || (reset > 0 && model.is_whole(now + reset - 1)) {
-        return Some(format!("reset_after {reset} is not the first instant of a whole quota"));
+        return Some(format!(
+            "reset_after {reset} is not the first instant of a whole quota"
+        ));
     }
     None
 }
 
 /// Starts near 0, today, and far from any window's boundary.
 fn starts() -> impl Strategy<Value = Ticks> {
-    prop_oneof![Just(0), 1..1_000_u64, Just(1_795_000_000 * SECOND), 0..(1_u64 << 51)]
+    prop_oneof![
+        Just(0),
+        1..1_000_u64,
+        Just(1_795_000_000 * SECOND),
+        0..(1_u64 << 51)
+    ]
 }
 
 /// Windows on both sides of what 4 bytes can tell apart, and small ones that collide a lot.
@@ -137,13 +147,25 @@ fn bucket_case() -> impl Strategy<Value = BucketCase> {
     (1..12_u32, rates, starts()).prop_flat_map(|(capacity, (tokens, seconds), start)| {
         let interval = SECOND * Ticks::from(seconds) / Ticks::from(tokens) + 1;
         let steps = trace(capacity, interval * Ticks::from(capacity), interval);
-        (Just(capacity), Just(tokens), Just(seconds), 0..=capacity, Just(start), steps)
+        (
+            Just(capacity),
+            Just(tokens),
+            Just(seconds),
+            0..=capacity,
+            Just(start),
+            steps,
+        )
     })
 }
 
 fn bucket(capacity: u32, tokens: u32, seconds: u32, initial: u32, start: Ticks) -> TokenBucket {
-    TokenBucket::new(capacity, f64::from(tokens) / f64::from(seconds), initial, start)
-        .expect("the ranges above are valid")
+    TokenBucket::new(
+        capacity,
+        f64::from(tokens) / f64::from(seconds),
+        initial,
+        start,
+    )
+    .expect("the ranges above are valid")
 }
 
 proptest! {
@@ -221,7 +243,10 @@ fn rates_that_no_short_fraction_tells_are_never_exceeded_and_hardly_missed() {
     while rule.admit(&mut state, day, 1) {
         admitted += 1.0;
     }
-    assert!(admitted <= expected && admitted >= expected - 1.0, "{admitted} of {expected}");
+    assert!(
+        admitted <= expected && admitted >= expected - 1.0,
+        "{admitted} of {expected}"
+    );
 }
 
 /// Looks for a trace on which a mutant and the model part.
@@ -234,8 +259,10 @@ fn is_killed<C: std::fmt::Debug>(
         failure_persistence: None,
         ..Config::default()
     });
-    runner.run(&cases, |case| {
-        prop_assert_eq!(run(case), None);
-        Ok(())
-    }).is_err()
+    runner
+        .run(&cases, |case| {
+            prop_assert_eq!(run(case), None);
+            Ok(())
+        })
+        .is_err()
 }

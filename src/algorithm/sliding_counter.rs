@@ -96,8 +96,11 @@ impl Algorithm for SlidingCounter {
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
-        let used = self.weight(self.rolled(*state, now), now).div_ceil(self.width());
-        self.limit.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
+        let used = self
+            .weight(self.rolled(*state, now), now)
+            .div_ceil(self.width());
+        self.limit
+            .saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {

@@ -32,7 +32,7 @@ enum Older {
     Wide(VecDeque<Ticks>),
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is kept")]
+/// The low bits are what is kept.
 const fn low(time: Ticks) -> u32 {
     time as u32
 }
@@ -148,7 +148,11 @@ impl SlidingLog {
 impl State {
     #[inline]
     fn len(&self) -> usize {
-        if self.newest == NEVER { 0 } else { self.older.len() + 1 }
+        if self.newest == NEVER {
+            0
+        } else {
+            self.older.len() + 1
+        }
     }
 
     #[inline]
@@ -220,7 +224,11 @@ impl Algorithm for SlidingLog {
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
-        if state.newest == NEVER { 0 } else { (state.newest + self.window).saturating_sub(now) }
+        if state.newest == NEVER {
+            0
+        } else {
+            (state.newest + self.window).saturating_sub(now)
+        }
     }
 
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {

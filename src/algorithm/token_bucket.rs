@@ -40,11 +40,11 @@ impl TokenBucket {
     pub fn new(capacity: u32, refill_rate: f64, initial: u32, now: Ticks) -> Result<Self> {
         if !(1e-9..=1e12).contains(&refill_rate) {
             let range = "a number of tokens per second from 1e-9 to 1e12";
-            return Err(Error::out_of_range("refill_rate", refill_rate, range));
+            return Err(Error::out_of_range("refill_rate", &refill_rate, range));
         }
         let Some(missing) = capacity.checked_sub(initial) else {
             let range = format!("an int from 0 to the capacity, {}", grouped(capacity));
-            return Err(Error::out_of_range("initial_tokens", initial, range));
+            return Err(Error::out_of_range("initial_tokens", &initial, range));
         };
         let exact = Fraction::simplest(refill_rate).over(SECOND.into());
         let longest = u128::from(LONGEST_SPAN) * exact.numerator;
@@ -53,7 +53,7 @@ impl TokenBucket {
                 "large enough to fill the capacity, {}, within 1,000,000,000 seconds",
                 grouped(capacity)
             );
-            return Err(Error::out_of_range("refill_rate", refill_rate, range));
+            return Err(Error::out_of_range("refill_rate", &refill_rate, range));
         }
         let rate = exact.at_most(EXACT_IN_A_DOUBLE, EXACT_IN_A_DOUBLE / u128::from(capacity));
         let mut bucket = Self {
@@ -124,17 +124,24 @@ impl Algorithm for TokenBucket {
     }
 
     fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
-        let missing = self.missing(state.full_at, now).saturating_add(self.price(cost));
-        missing.saturating_sub(self.price(self.capacity)).div_ceil(self.grains_per_tick)
+        let missing = self
+            .missing(state.full_at, now)
+            .saturating_add(self.price(cost));
+        missing
+            .saturating_sub(self.price(self.capacity))
+            .div_ceil(self.grains_per_tick)
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
-        let level = self.price(self.capacity).saturating_sub(self.missing(state.full_at, now));
+        let level = self
+            .price(self.capacity)
+            .saturating_sub(self.missing(state.full_at, now));
         u32::try_from(level / self.grains_per_token).unwrap_or(u32::MAX)
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
-        self.missing(state.full_at, now).div_ceil(self.grains_per_tick)
+        self.missing(state.full_at, now)
+            .div_ceil(self.grains_per_tick)
     }
 
     fn refund(&self, state: &mut State, _now: Ticks, units: u32) {

@@ -65,7 +65,12 @@ pub(super) fn int(
 }
 
 /// An int within a range that ends in a number.
-pub(super) fn int_up_to(value: &Bound<'_, PyAny>, name: &str, least: u32, most: u32) -> PyResult<u32> {
+pub(super) fn int_up_to(
+    value: &Bound<'_, PyAny>,
+    name: &str,
+    least: u32,
+    most: u32,
+) -> PyResult<u32> {
     int(value, name, least, most, &grouped(most))
 }
 
@@ -81,7 +86,6 @@ pub(super) fn number(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
 
 /// A span of seconds from 0 to `most` ticks, in ticks, rounded to the nearest.
 #[expect(
-    clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "checked to lie within 0 and `most`, below 2^53"
@@ -109,14 +113,23 @@ pub(super) fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Ticks
 }
 
 pub(super) fn wrong_type(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    let kind = value.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
-    PyTypeError::new_err(format!("{name} must be {expected}, got {kind} {}", shown(value)))
+    let kind = value
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".into(), |name| name.to_string());
+    PyTypeError::new_err(format!(
+        "{name} must be {expected}, got {kind} {}",
+        shown(value)
+    ))
 }
 
 /// A value for a message: its repr, cut short.
 pub(super) fn shown(value: &Bound<'_, PyAny>) -> String {
     const LONGEST: usize = 60;
-    let text = value.repr().map_or_else(|_| "<unprintable>".into(), |text| text.to_string_lossy().into_owned());
+    let text = value.repr().map_or_else(
+        |_| "<unprintable>".into(),
+        |text| text.to_string_lossy().into_owned(),
+    );
     if text.chars().count() <= LONGEST {
         return text;
     }

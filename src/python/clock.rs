@@ -17,7 +17,7 @@ pub(super) struct PyManualClock(Arc<ManualClock>);
 #[pymethods]
 impl PyManualClock {
     #[new]
-    #[pyo3(signature = (start=None))]
+    #[pyo3(signature = (start=None), text_signature = "(start=0.0)")]
     fn new(start: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let start = start.map_or(Ok(0), |start| arguments::span(start, "start", LAST))?;
         Ok(Self(Arc::new(ManualClock::new(start))))

@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use super::arguments::{self, Cost, int_up_to, number, shown, wrong_type};
 use super::clock::{PyManualClock, clock};
 use super::config::PyTokenBucketConfig;
-use super::limiter::PyLimiter;
+use super::limiter::{PyLimiter, allows};
 use super::patiently;
 use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::{Ticks, seconds};
@@ -21,7 +21,11 @@ type Manual<'py> = Option<PyRef<'py, PyManualClock>>;
 
 const MAX_KEYS: u32 = 1_000_000;
 
-fn options(max_keys: Option<Any<'_, '_>>, overflow: Option<Any<'_, '_>>, manual: Manual<'_>) -> PyResult<Options> {
+fn options(
+    max_keys: Option<Any<'_, '_>>,
+    overflow: Option<Any<'_, '_>>,
+    manual: Manual<'_>,
+) -> PyResult<Options> {
     let max_keys = match max_keys {
         Some(most) => int_up_to(most, "max_keys", 1, u32::MAX)?,
         None => MAX_KEYS,
@@ -61,7 +65,12 @@ fn made<T>(store: Arc<MemoryStore<T>>) -> (PyLimiter, Arc<MemoryStore<T>>)
 where
     T: Algorithm,
 {
-    (PyLimiter { store: store.clone() }, store)
+    (
+        PyLimiter {
+            store: store.clone(),
+        },
+        store,
+    )
 }
 
 /// At most `limit` units in each window that is aligned to Unix time.
@@ -95,7 +104,12 @@ impl PyFixedWindow {
     }
 
     #[pyo3(signature = (limit, window_seconds))]
-    fn set_quota(&self, py: Python<'_>, limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<()> {
+    fn set_quota(
+        &self,
+        py: Python<'_>,
+        limit: Any<'_, '_>,
+        window_seconds: Any<'_, '_>,
+    ) -> PyResult<()> {
         let rule = fixed_window(limit, window_seconds)?;
         py.detach(|| self.0.set_rule(rule));
         Ok(())
@@ -131,7 +145,12 @@ impl PySlidingWindowCounter {
     }
 
     #[pyo3(signature = (limit, window_seconds))]
-    fn set_quota(&self, py: Python<'_>, limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<()> {
+    fn set_quota(
+        &self,
+        py: Python<'_>,
+        limit: Any<'_, '_>,
+        window_seconds: Any<'_, '_>,
+    ) -> PyResult<()> {
         let rule = sliding_counter(limit, window_seconds)?;
         py.detach(|| self.0.set_rule(rule));
         Ok(())
@@ -142,8 +161,13 @@ impl PySlidingWindowCounter {
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "SlidingWindowRateLimiter", module = "sluicegate._core")]
 pub(super) struct PySlidingWindowRateLimiter(Arc<MemoryStore<SlidingLog>>);
 
-fn sliding_log(max_requests: Option<Any<'_, '_>>, window_seconds: Option<Any<'_, '_>>) -> PyResult<SlidingLog> {
-    let limit = max_requests.map_or(Ok(100), |most| int_up_to(most, "max_requests", 1, SlidingLog::LARGEST))?;
+fn sliding_log(
+    max_requests: Option<Any<'_, '_>>,
+    window_seconds: Option<Any<'_, '_>>,
+) -> PyResult<SlidingLog> {
+    let limit = max_requests.map_or(Ok(100), |most| {
+        int_up_to(most, "max_requests", 1, SlidingLog::LARGEST)
+    })?;
     let window = window_seconds.map_or(Ok(60 * crate::clock::SECOND), window)?;
     Ok(SlidingLog { limit, window })
 }
@@ -173,15 +197,16 @@ impl PySlidingWindowRateLimiter {
     }
 
     #[pyo3(signature = (client_id, cost=Cost(1)), text_signature = "($self, client_id, cost=1)")]
-    fn is_allowed(slf: PyRef<'_, Self>, client_id: Any<'_, '_>, cost: Cost) -> PyResult<bool> {
-        let py = slf.py();
-        slf.as_super().allows(py, client_id, cost.0)
+    fn is_allowed(&self, py: Python<'_>, client_id: Any<'_, '_>, cost: Cost) -> PyResult<bool> {
+        allows(&*self.0, py, client_id, cost)
     }
 
     #[pyo3(signature = (client_id))]
     fn get_remaining(&self, py: Python<'_>, client_id: Any<'_, '_>) -> PyResult<u32> {
         let key = arguments::key(&*self.0, client_id)?;
-        Ok(patiently(py, |patience| self.0.view(key, patience, Algorithm::remaining)))
+        Ok(patiently(py, |patience| {
+            self.0.view(key, patience, Algorithm::remaining)
+        }))
     }
 
     #[pyo3(signature = (client_id))]
@@ -190,11 +215,18 @@ impl PySlidingWindowRateLimiter {
         let first_free = |rule: &SlidingLog, state: &_, now| {
             rule.first_free_at(state, now).unwrap_or(now + rule.window)
         };
-        Ok(seconds(patiently(py, |patience| self.0.view(key, patience, first_free))))
+        Ok(seconds(patiently(py, |patience| {
+            self.0.view(key, patience, first_free)
+        })))
     }
 
     #[pyo3(signature = (max_requests, window_seconds))]
-    fn set_quota(&self, py: Python<'_>, max_requests: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<()> {
+    fn set_quota(
+        &self,
+        py: Python<'_>,
+        max_requests: Any<'_, '_>,
+        window_seconds: Any<'_, '_>,
+    ) -> PyResult<()> {
         let rule = sliding_log(Some(max_requests), Some(window_seconds))?;
         py.detach(|| self.0.set_rule(rule));
         Ok(())

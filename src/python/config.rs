@@ -8,7 +8,14 @@ use crate::clock::Ticks;
 use crate::error::Result;
 
 /// Article 2's configuration of a token bucket.
-#[pyclass(frozen, eq, hash, name = "TokenBucketConfig", module = "sluicegate", from_py_object)]
+#[pyclass(
+    frozen,
+    eq,
+    hash,
+    name = "TokenBucketConfig",
+    module = "sluicegate",
+    from_py_object
+)]
 #[derive(Clone, Copy)]
 pub(super) struct PyTokenBucketConfig {
     #[pyo3(get)]
@@ -43,7 +50,11 @@ impl PyTokenBucketConfig {
     }
 
     fn parts(&self) -> (u32, u64, u32) {
-        (self.capacity, self.refill_rate.to_bits(), self.initial_tokens)
+        (
+            self.capacity,
+            self.refill_rate.to_bits(),
+            self.initial_tokens,
+        )
     }
 }
 

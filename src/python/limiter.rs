@@ -13,7 +13,8 @@ use super::place::{Callback, PyPlace};
 use super::switch::{admit_untouched, limits_are_off};
 use crate::clock::{Ticks, seconds};
 use crate::decision::Decision;
-use crate::store::{Fingerprint, Joined, Parker, Polled, Store, Wake};
+use crate::error::Result;
+use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Store, Wake};
 
 /// From so many keys on, a batch lets other threads run.
 const LARGE_BATCH: usize = 100_000;
@@ -27,18 +28,6 @@ pub(super) struct PyLimiter {
 }
 
 impl PyLimiter {
-    /// `is_allowed`, also for the class that calls its key `client_id`.
-    #[inline]
-    pub(super) fn allows(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: u32) -> PyResult<bool> {
-        let store = &*self.store;
-        let key = arguments::key(store, key)?;
-        if limits_are_off() {
-            admit_untouched(store, cost)?;
-            return Ok(true);
-        }
-        Ok(patiently(py, |patience| store.is_allowed(key, cost, patience))?)
-    }
-
     /// Sleep until it is this ticket's turn; the interpreter runs on meanwhile.
     fn sleep_through(
         &self,
@@ -83,7 +72,9 @@ impl PyLimiter {
         if limits_are_off() {
             return Ok(PyDecision(admit_untouched(store, cost.0)?));
         }
-        Ok(PyDecision(patiently(py, |patience| store.check(key, cost.0, patience))?))
+        Ok(PyDecision(patiently(py, |patience| {
+            store.check(key, cost.0, patience)
+        })?))
     }
 
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
@@ -93,12 +84,14 @@ impl PyLimiter {
         if limits_are_off() {
             return Ok(PyDecision(admit_untouched(store, cost.0)?));
         }
-        Ok(PyDecision(patiently(py, |patience| store.peek(key, cost.0, patience))?))
+        Ok(PyDecision(patiently(py, |patience| {
+            store.peek(key, cost.0, patience)
+        })?))
     }
 
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn is_allowed(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
-        self.allows(py, key, cost.0)
+        allows(&*self.store, py, key, cost)
     }
 
     #[pyo3(signature = (keys, cost=Cost(1)), text_signature = "($self, keys, cost=1)")]
@@ -115,19 +108,21 @@ impl PyLimiter {
         if limits_are_off() {
             admit_untouched(store, cost.0)?;
             answers.resize(keys.len(), true);
-        } else if keys.len() < LARGE_BATCH
-            && let Some(done) = store.admit_many(&keys, cost.0, &mut answers, crate::store::Patience::Try)
-        {
-            done?;
         } else {
-            py.detach(|| {
-                while let None =
-                    store.admit_many(&keys, cost.0, &mut answers, crate::store::Patience::Wait)
-                {}
-                answers.len()
-            });
+            let tried = if keys.len() < LARGE_BATCH {
+                store.admit_many(&keys, cost.0, &mut answers, Patience::Try)
+            } else {
+                None
+            };
+            match tried {
+                Some(done) => done?,
+                None => py.detach(|| finish_batch(store, &keys, cost.0, &mut answers))?,
+            }
         }
-        PyList::new(py, answers.into_iter().map(|allowed| PyBool::new(py, allowed)))
+        PyList::new(
+            py,
+            answers.into_iter().map(|allowed| PyBool::new(py, allowed)),
+        )
     }
 
     #[pyo3(
@@ -148,7 +143,9 @@ impl PyLimiter {
         }
         let parker = Arc::new(Parker::default());
         let wake: Arc<dyn Wake> = parker.clone();
-        let joined = patiently(py, |patience| store.join(key, cost.0, timeout, &wake, patience))?;
+        let joined = patiently(py, |patience| {
+            store.join(key, cost.0, timeout, &wake, patience)
+        })?;
         let (ticket, poll_at) = match joined {
             Joined::Settled(decision) => return Ok(PyDecision(decision)),
             Joined::Place { ticket, poll_at } => (ticket, poll_at),
@@ -164,7 +161,9 @@ impl PyLimiter {
     fn refund(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
         let store = &*self.store;
         let key = arguments::key(store, key)?;
-        Ok(patiently(py, |patience| store.refund(key, cost.0, patience))?)
+        Ok(patiently(py, |patience| {
+            store.refund(key, cost.0, patience)
+        })?)
     }
 
     #[pyo3(signature = (key))]
@@ -195,7 +194,11 @@ impl PyLimiter {
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let store = &slf.get().store;
         let (limit, window) = (store.limit(), seconds(store.window()));
-        Ok(format!("<{} limit={limit} window_seconds={window} keys={}>", slf.get_type().name()?, store.len()))
+        Ok(format!(
+            "<{} limit={limit} window_seconds={window} keys={}>",
+            slf.get_type().name()?,
+            store.len()
+        ))
     }
 
     /// Decide, or take a place in the queue; `wake` is called from any thread.
@@ -215,12 +218,46 @@ impl PyLimiter {
             return Ok(Bound::new(py, decision)?.into_any());
         }
         let wake: Arc<dyn Wake> = Arc::new(Callback(wake));
-        match patiently(py, |patience| store.join(key, cost.0, timeout, &wake, patience))? {
+        match patiently(py, |patience| {
+            store.join(key, cost.0, timeout, &wake, patience)
+        })? {
             Joined::Settled(decision) => Ok(Bound::new(py, PyDecision(decision))?.into_any()),
             Joined::Place { ticket, poll_at } => {
                 let place = PyPlace::new(Arc::clone(&self.store), key, ticket, poll_at);
                 Ok(Bound::new(py, place)?.into_any())
             }
+        }
+    }
+}
+
+/// `is_allowed`, also for the class that calls its key `client_id`.
+#[inline]
+pub(super) fn allows(
+    store: &dyn Store,
+    py: Python<'_>,
+    key: &Bound<'_, PyAny>,
+    Cost(cost): Cost,
+) -> PyResult<bool> {
+    let key = arguments::key(store, key)?;
+    if limits_are_off() {
+        admit_untouched(store, cost)?;
+        return Ok(true);
+    }
+    Ok(patiently(py, |patience| {
+        store.is_allowed(key, cost, patience)
+    })?)
+}
+
+/// Go on from the first key that has no answer yet.
+fn finish_batch(
+    store: &dyn Store,
+    keys: &[Fingerprint],
+    cost: u32,
+    answers: &mut Vec<bool>,
+) -> Result<()> {
+    loop {
+        if let Some(done) = store.admit_many(keys, cost, answers, Patience::Wait) {
+            return done;
         }
     }
 }
@@ -232,6 +269,8 @@ fn fingerprints(store: &dyn Store, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Fing
     if let Ok(list) = keys.cast::<PyList>() {
         return list.iter().map(|key| arguments::key(store, &key)).collect();
     }
-    let keys = keys.try_iter().map_err(|_| wrong_type("keys", "an iterable of str", keys))?;
+    let keys = keys
+        .try_iter()
+        .map_err(|_| wrong_type("keys", "an iterable of str", keys))?;
     keys.map(|key| arguments::key(store, &key?)).collect()
 }

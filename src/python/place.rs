@@ -52,7 +52,9 @@ impl PyPlace {
 #[pymethods]
 impl PyPlace {
     fn poll(&self, py: Python<'_>) -> PyResult<Option<PyDecision>> {
-        match patiently(py, |patience| self.store.poll(self.key, self.ticket, patience))? {
+        match patiently(py, |patience| {
+            self.store.poll(self.key, self.ticket, patience)
+        })? {
             Polled::Settled(decision) => Ok(Some(PyDecision(decision))),
             Polled::Pending(poll_at) => {
                 self.poll_at.store(poll_at.unwrap_or(Ticks::MAX), Relaxed);
@@ -72,6 +74,8 @@ impl PyPlace {
     }
 
     fn leave(&self, py: Python<'_>) {
-        patiently(py, |patience| self.store.leave(self.key, self.ticket, patience));
+        patiently(py, |patience| {
+            self.store.leave(self.key, self.ticket, patience)
+        });
     }
 }

@@ -14,6 +14,7 @@ use crate::clock::{Clock, Ticks, Watch};
 use crate::decision::Decision;
 use crate::error::{Error, Result};
 
+mod room;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -21,10 +22,6 @@ mod waiting;
 
 /// One table stalls for 39 ms when it grows at a million keys, 64 shards for 0.6 ms.
 const SHARDS: usize = 64;
-
-/// After so many calls to a shard, a sweep looks at as many slots of the next shard in turn,
-/// so that idle keys go even if only one key is ever used.
-const CALLS_PER_SWEEP: u32 = 32;
 
 /// Who decides for new keys while as many live ones are held as may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +126,11 @@ impl<A: Algorithm> Outcome<'_, A> {
     }
 }
 
+/// [`Outcome::decision`], for outcomes of any lifetime.
+fn decision_of<A: Algorithm>(outcome: &Outcome<'_, A>) -> Decision {
+    outcome.decision()
+}
+
 impl<A: Algorithm> MemoryStore<A> {
     /// A store for `rule`, without a key.
     pub fn new(rule: &A, options: Options) -> Arc<Self> {
@@ -179,7 +181,9 @@ impl<A: Algorithm> MemoryStore<A> {
     /// `rule` is made while nothing can be spent, from the old quota and the time.
     pub fn set_rule(&self, rule: A) {
         let mut shards: Vec<_> = self.cells.iter().map(|cell| cell.shard.lock()).collect();
-        let now = shards.iter_mut().fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
+        let now = shards
+            .iter_mut()
+            .fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
         let rule = rule.succeeding(&shards[0].rule, now);
         rule.adopt(&shards[0].rule, &mut self.shared.lock(), now);
         for (cell, shard) in self.cells.iter().zip(&mut shards) {
@@ -279,11 +283,11 @@ impl<A: Algorithm> MemoryStore<A> {
         finish: impl Fn(&Outcome<'_, A>) -> R,
     ) -> Option<R> {
         let rule = &shard.rule;
-        let mut shared = locked(&self.shared, patience)?;
+        let mut common = locked(&self.shared, patience)?;
         self.overflowed.fetch_add(1, Relaxed);
         let mut unseen = rule.fresh();
         let state = match self.overflow {
-            Overflow::Share => &mut *shared,
+            Overflow::Share => &mut *common,
             Overflow::Admit => &mut unseen,
         };
         let allowed = rule.admit(state, now, cost) || self.overflow == Overflow::Admit;
@@ -297,75 +301,20 @@ impl<A: Algorithm> MemoryStore<A> {
         }))
     }
 
-    /// Make room by dropping idle keys wherever they are. `Some(false)`: all are live.
-    ///
-    /// Costs a look at 64 times as long as no shard can hold an idle key.
-    #[cold]
-    fn reclaim(&self, now: Ticks, patience: Patience) -> Option<bool> {
-        for cell in &self.cells {
-            if !cell.may_be_idle(now) {
-                continue;
-            }
-            let mut shard = locked(&cell.shard, patience)?;
-            let dropped = shard.sweep_all(now);
-            cell.publish(&shard);
-            drop(shard);
-            if dropped > 0 {
-                self.give_back(dropped);
-                return Some(true);
-            }
-        }
-        Some(false)
-    }
-
-    /// Count a call, and sweep a little now and then.
-    #[inline]
-    fn tend(&self, shard: &mut Shard<A>, now: Ticks) {
-        shard.calls += 1;
-        if shard.calls >= CALLS_PER_SWEEP {
-            shard.calls = 0;
-            self.sweep_next(shard, now);
-        }
-    }
-
-    #[cold]
-    fn sweep_next(&self, own: &mut Shard<A>, now: Ticks) {
-        let next = &self.cells[self.next_swept.fetch_add(1, Relaxed) % SHARDS];
-        if !next.may_be_idle(now) {
-            return;
-        }
-        // Only tried, since a lock is held already; what cannot be locked is most likely our own.
-        let dropped = match next.shard.try_lock() {
-            Some(mut other) => {
-                let dropped = other.sweep(CALLS_PER_SWEEP as usize, now);
-                next.publish(&other);
-                dropped
-            }
-            None => own.sweep(CALLS_PER_SWEEP as usize, now),
-        };
-        self.give_back(dropped);
-    }
-
-    fn take_room(&self) -> bool {
-        let taken = |keys| (keys < self.max_keys).then_some(keys + 1);
-        self.keys.fetch_update(Relaxed, Relaxed, taken).is_ok()
-    }
-
-    #[inline]
-    fn give_back(&self, keys: usize) {
-        if keys > 0 {
-            self.keys.fetch_sub(keys, Relaxed);
-        }
-    }
-
     /// Wake the first waiter of every queue: what they wait for may have changed.
     fn wake_heads(&self) {
         for cell in &self.cells {
             let heads: Vec<Arc<dyn Wake>> = {
                 let mut shard = cell.shard.lock();
-                shard.queues.iter_mut().filter_map(super::queue::Queue::disturb).collect()
+                shard
+                    .queues
+                    .iter_mut()
+                    .filter_map(super::queue::Queue::disturb)
+                    .collect()
             };
-            heads.iter().for_each(|head| head.wake());
+            for head in heads {
+                head.wake();
+            }
         }
     }
 }
@@ -386,5 +335,9 @@ fn locked<T>(mutex: &Mutex<T>, patience: Patience) -> Option<MutexGuard<'_, T>> 
 
 fn fits<A: Algorithm>(rule: &A, cost: u32) -> Result<()> {
     let limit = rule.limit();
-    if cost > limit { Err(Error::CostAboveLimit { cost, limit }) } else { Ok(()) }
+    if cost > limit {
+        Err(Error::CostAboveLimit { cost, limit })
+    } else {
+        Ok(())
+    }
 }

@@ -87,7 +87,9 @@ impl<A: Algorithm> Queue<A> {
 
     /// Where a ticket stands.
     pub(super) fn position(&self, ticket: u64) -> Option<usize> {
-        self.waiters.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()
+        self.waiters
+            .binary_search_by_key(&ticket, |waiter| waiter.ticket)
+            .ok()
     }
 
     /// Take a waiter out, with whom to wake because it is first now.

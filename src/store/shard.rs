@@ -87,7 +87,8 @@ impl<A: Algorithm> Shard<A> {
             self.idle_from_next = Ticks::MAX;
         }
         self.expect_idle(idle_at);
-        self.table.insert_unique(key.hash(), Slot { key, state }, Slot::hash);
+        self.table
+            .insert_unique(key.hash(), Slot { key, state }, Slot::hash);
     }
 
     /// A key goes idle at `idle_at`, which may be before any other.
@@ -103,7 +104,10 @@ impl<A: Algorithm> Shard<A> {
 
     /// Forget a key; says whether it was held.
     pub(super) fn remove(&mut self, key: Fingerprint) -> bool {
-        match self.table.entry(key.hash(), |slot| slot.key == key, Slot::hash) {
+        match self
+            .table
+            .entry(key.hash(), |slot| slot.key == key, Slot::hash)
+        {
             Entry::Occupied(slot) => {
                 slot.remove();
                 true
@@ -127,7 +131,11 @@ impl<A: Algorithm> Shard<A> {
     /// Says how many; costs nothing while no key can be idle.
     #[inline]
     pub(super) fn sweep(&mut self, steps: usize, now: Ticks) -> usize {
-        if self.idle_from > now { 0 } else { self.move_hand(steps, now) }
+        if self.idle_from > now {
+            0
+        } else {
+            self.move_hand(steps, now)
+        }
     }
 
     fn move_hand(&mut self, steps: usize, now: Ticks) -> usize {
@@ -203,7 +211,11 @@ impl<A: Algorithm> Shard<A> {
 
     pub(super) fn queue_or_new(&mut self, key: Fingerprint) -> &mut Queue<A> {
         self.queues
-            .entry(key.hash(), |queue| queue.key == key, |queue| queue.key.hash())
+            .entry(
+                key.hash(),
+                |queue| queue.key == key,
+                |queue| queue.key.hash(),
+            )
             .or_insert_with(|| Queue::new(key))
             .into_mut()
     }

@@ -23,11 +23,18 @@ pub(super) struct LogModel {
 
 impl LogModel {
     pub(super) fn new(limit: u32, window: Ticks) -> Self {
-        Self { limit, window, units: Vec::new() }
+        Self {
+            limit,
+            window,
+            units: Vec::new(),
+        }
     }
 
     fn live(&self, now: Ticks) -> usize {
-        self.units.iter().filter(|&&time| time + self.window > now).count()
+        self.units
+            .iter()
+            .filter(|&&time| time + self.window > now)
+            .count()
     }
 }
 
@@ -60,7 +67,10 @@ impl FixedModel {
 
     fn in_window(&self, number: Ticks) -> usize {
         let LogModel { window, units, .. } = &self.0;
-        units.iter().filter(|&&time| time / window == number).count()
+        units
+            .iter()
+            .filter(|&&time| time / window == number)
+            .count()
     }
 
     fn drop_from(&mut self, number: Ticks, mut most: usize) -> usize {
@@ -103,7 +113,9 @@ impl CounterModel {
 
     fn counts(&self, now: Ticks) -> (usize, usize) {
         let number = now / self.0.0.window;
-        let previous = number.checked_sub(1).map_or(0, |before| self.0.in_window(before));
+        let previous = number
+            .checked_sub(1)
+            .map_or(0, |before| self.0.in_window(before));
         (previous, self.0.in_window(number))
     }
 }
@@ -123,7 +135,9 @@ impl Model for CounterModel {
 
     fn refund(&mut self, now: Ticks, units: u32) {
         let number = now / self.0.0.window;
-        let older = number.checked_sub(1).map_or(0, |before| self.0.drop_from(before, units as usize));
+        let older = number
+            .checked_sub(1)
+            .map_or(0, |before| self.0.drop_from(before, units as usize));
         self.0.drop_from(number, units as usize - older);
     }
 
@@ -143,7 +157,13 @@ pub(super) struct BucketModel {
 }
 
 impl BucketModel {
-    pub(super) fn new(capacity: u32, tokens: u32, seconds: u32, initial: u32, start: Ticks) -> Self {
+    pub(super) fn new(
+        capacity: u32,
+        tokens: u32,
+        seconds: u32,
+        initial: u32,
+        start: Ticks,
+    ) -> Self {
         let token = i128::from(seconds) * i128::from(SECOND);
         Self {
             capacity: i128::from(capacity) * token,

@@ -18,7 +18,11 @@ struct WrongLog {
 impl WrongLog {
     fn live(&self, units: &[Ticks], now: Ticks) -> Vec<Ticks> {
         let leaves = |time: Ticks| (time + self.window).saturating_add_signed(self.late);
-        units.iter().copied().filter(|&time| leaves(time) > now).collect()
+        units
+            .iter()
+            .copied()
+            .filter(|&time| leaves(time) > now)
+            .collect()
     }
 }
 
@@ -54,7 +58,11 @@ impl Algorithm for WrongLog {
         live.sort_unstable();
         let excess = (live.len() + cost as usize).saturating_sub(self.limit as usize);
         let leaves = |time: &Ticks| (time + self.window).saturating_add_signed(self.late) - now;
-        if excess == 0 { 0 } else { live.get(excess - 1).map_or(0, leaves) }
+        if excess == 0 {
+            0
+        } else {
+            live.get(excess - 1).map_or(0, leaves)
+        }
     }
 
     fn remaining(&self, units: &Vec<Ticks>, now: Ticks) -> u32 {
@@ -64,7 +72,9 @@ impl Algorithm for WrongLog {
 
     fn reset_after(&self, units: &Vec<Ticks>, now: Ticks) -> Ticks {
         let live = self.live(units, now);
-        live.last().map_or(0, |last| (last + self.window).saturating_add_signed(self.late) - now)
+        live.last().map_or(0, |last| {
+            (last + self.window).saturating_add_signed(self.late) - now
+        })
     }
 
     fn refund(&self, units: &mut Vec<Ticks>, now: Ticks, count: u32) {
@@ -129,7 +139,10 @@ impl Algorithm for WrongBucket {
     }
 
     fn remaining(&self, arrival: &i128, now: Ticks) -> u32 {
-        (1..=self.capacity).rev().find(|&cost| self.excess(*arrival, now, cost) <= 0).unwrap_or(0)
+        (1..=self.capacity)
+            .rev()
+            .find(|&cost| self.excess(*arrival, now, cost) <= 0)
+            .unwrap_or(0)
     }
 
     fn reset_after(&self, arrival: &i128, now: Ticks) -> Ticks {
@@ -209,12 +222,17 @@ impl Algorithm for WrongWindow {
     }
 
     fn remaining(&self, state: &WindowState, now: Ticks) -> u32 {
-        self.limit.saturating_sub(self.used(self.rolled(*state, now), now))
+        self.limit
+            .saturating_sub(self.used(self.rolled(*state, now), now))
     }
 
     fn reset_after(&self, state: &WindowState, now: Ticks) -> Ticks {
         let (start, current, _) = self.rolled(*state, now);
-        if current == 0 { 0 } else { start + self.window - now }
+        if current == 0 {
+            0
+        } else {
+            start + self.window - now
+        }
     }
 
     fn refund(&self, state: &mut WindowState, _now: Ticks, units: u32) {
@@ -226,7 +244,12 @@ impl Algorithm for WrongWindow {
 
 fn log_is_killed(late: i64, set: bool) -> bool {
     is_killed(window_case(), |(limit, window, start, steps)| {
-        let rule = WrongLog { limit, window, late, set };
+        let rule = WrongLog {
+            limit,
+            window,
+            late,
+            set,
+        };
         disagreement(&rule, LogModel::new(limit, window), start, &steps)
     })
 }
@@ -253,23 +276,26 @@ fn a_log_with_the_timestamp_as_its_member_is_killed() {
 
 /// `mend` makes a mutant of the bucket that a rate of whole ticks a token needs.
 fn bucket_is_killed(whole_ticks: bool, mend: impl Fn(&mut WrongBucket)) -> bool {
-    is_killed(bucket_case(), |(capacity, tokens, seconds, _, start, steps)| {
-        let per_token = SECOND * Ticks::from(seconds);
-        let interval = per_token / Ticks::from(tokens);
-        if interval == 0 || (whole_ticks && per_token % Ticks::from(tokens) != 0) {
-            return None;
-        }
-        let mut rule = WrongBucket {
-            capacity,
-            interval,
-            tau: capacity - 1,
-            clamped: true,
-            full_at_start: start,
-        };
-        mend(&mut rule);
-        let model = BucketModel::new(capacity, tokens, seconds, capacity, start);
-        disagreement(&rule, model, start, &steps)
-    })
+    is_killed(
+        bucket_case(),
+        |(capacity, tokens, seconds, _, start, steps)| {
+            let per_token = SECOND * Ticks::from(seconds);
+            let interval = per_token / Ticks::from(tokens);
+            if interval == 0 || (whole_ticks && !per_token.is_multiple_of(Ticks::from(tokens))) {
+                return None;
+            }
+            let mut rule = WrongBucket {
+                capacity,
+                interval,
+                tau: capacity - 1,
+                clamped: true,
+                full_at_start: start,
+            };
+            mend(&mut rule);
+            let model = BucketModel::new(capacity, tokens, seconds, capacity, start);
+            disagreement(&rule, model, start, &steps)
+        },
+    )
 }
 
 #[test]
@@ -295,7 +321,11 @@ fn elapsed_time_without_a_clamp_is_killed() {
 #[test]
 fn a_window_that_starts_with_its_first_call_is_killed() {
     assert!(is_killed(window_case(), |(limit, window, start, steps)| {
-        let rule = WrongWindow { limit, window, weighs_previous: false };
+        let rule = WrongWindow {
+            limit,
+            window,
+            weighs_previous: false,
+        };
         disagreement(&rule, FixedModel::new(limit, window), start, &steps)
     }));
 }
@@ -303,7 +333,11 @@ fn a_window_that_starts_with_its_first_call_is_killed() {
 #[test]
 fn a_counter_that_rounds_its_weight_down_is_killed() {
     assert!(is_killed(window_case(), |(limit, window, start, steps)| {
-        let rule = WrongWindow { limit, window, weighs_previous: true };
+        let rule = WrongWindow {
+            limit,
+            window,
+            weighs_previous: true,
+        };
         disagreement(&rule, CounterModel::new(limit, window), start, &steps)
     }));
 }

@@ -1,16 +1,18 @@
-//! The store against one model a key: eviction, the bound, threads, and queues.
+//! The store against one model a key: eviction, the bound, and threads.
+
+#![allow(clippy::needless_pass_by_value, reason = "names are literals")]
+
+mod queues;
 
 use std::collections::HashMap;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::algorithm::{FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::{ManualClock, SECOND};
-use crate::store::{Joined, Polled};
 
 fn options(max_keys: usize, overflow: Overflow) -> (Options, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(0));
@@ -33,12 +35,12 @@ fn bucket(capacity: u32, rate: f64) -> TokenBucket {
     TokenBucket::new(capacity, rate, capacity, 0).expect("valid")
 }
 
-fn key<A: Algorithm>(store: &MemoryStore<A>, name: impl ToString) -> Fingerprint {
+fn key<A: Algorithm>(store: &MemoryStore<A>, name: &impl ToString) -> Fingerprint {
     store.fingerprint(name.to_string().as_bytes())
 }
 
 fn allowed<A: Algorithm>(store: &MemoryStore<A>, name: impl ToString) -> bool {
-    let verdict = store.is_allowed(key(store, name), 1, Patience::Wait);
+    let verdict = store.is_allowed(key(store, &name), 1, Patience::Wait);
     verdict.expect("patient").expect("valid")
 }
 
@@ -74,7 +76,9 @@ impl<A: Algorithm> Algorithm for Forgetful<A> {
     }
 
     fn reset_after(&self, state: &A::State, now: Ticks) -> Ticks {
-        self.0.reset_after(state, now).saturating_sub(self.window() / 10)
+        self.0
+            .reset_after(state, now)
+            .saturating_sub(self.window() / 10)
     }
 
     fn refund(&self, state: &mut A::State, now: Ticks, units: u32) {
@@ -120,7 +124,9 @@ proptest! {
 #[test]
 fn forgetting_a_key_too_early_is_noticed() {
     let rule = Forgetful(log(1, 10));
-    let calls: Vec<_> = (0..20_000_u64).map(|call| (SECOND / 25, (call * 7 % 240) as u8)).collect();
+    let calls: Vec<_> = (0..20_000_u64)
+        .map(|call| (SECOND / 25, (call * 7 % 240) as u8))
+        .collect();
     assert!(!parts_from_single_states(&rule.0, &calls));
     assert!(parts_from_single_states(&rule, &calls));
 }
@@ -155,7 +161,10 @@ fn the_one_idle_key_among_live_ones_is_found() {
     clock.advance(9 * SECOND);
     assert!(allowed(&store, "next"));
     let statistics = store.statistics(Patience::Wait).expect("patient");
-    assert_eq!((statistics.overflowed, statistics.evicted, statistics.keys), (0, 1, 1_000));
+    assert_eq!(
+        (statistics.overflowed, statistics.evicted, statistics.keys),
+        (0, 1, 1_000)
+    );
 }
 
 #[test]
@@ -164,7 +173,13 @@ fn the_admit_policy_lets_newcomers_pass_and_counts_them() {
     let store = MemoryStore::new(&log(1, 10), options);
     assert!((0..10).all(|name| allowed(&store, name)));
     assert!(!allowed(&store, 0));
-    assert_eq!(store.statistics(Patience::Wait).expect("patient").overflowed, 9);
+    assert_eq!(
+        store
+            .statistics(Patience::Wait)
+            .expect("patient")
+            .overflowed,
+        9
+    );
 }
 
 #[test]
@@ -183,9 +198,17 @@ fn idle_keys_go_while_only_one_key_is_used() {
 #[test]
 fn a_call_with_an_older_time_is_decided_at_the_newest() {
     let (options, _) = options(10, Overflow::Share);
-    let store = MemoryStore::new(&SlidingLog { limit: 2, window: 2 }, options);
+    let store = MemoryStore::new(
+        &SlidingLog {
+            limit: 2,
+            window: 2,
+        },
+        options,
+    );
     let at = |time, cost| {
-        let verdict = store.decide(key(&store, "k"), cost, Some(time), Patience::Wait, |it| it.allowed);
+        let verdict = store.decide(key(&store, &"k"), cost, Some(time), Patience::Wait, |it| {
+            it.allowed
+        });
         verdict.expect("patient").expect("valid")
     };
     assert!(at(2, 1) && at(3, 1));
@@ -225,7 +248,13 @@ fn a_new_bucket_keeps_the_tokens_that_are_missing() {
     let store = MemoryStore::new(&bucket(10, 1.0), options);
     assert!((0..6).all(|_| allowed(&store, "a")));
     store.set_rule(bucket(20, 7.0));
-    let remaining = || store.peek(key(&store, "a"), 1, Patience::Wait).unwrap().unwrap().remaining;
+    let remaining = || {
+        store
+            .peek(key(&store, &"a"), 1, Patience::Wait)
+            .unwrap()
+            .unwrap()
+            .remaining
+    };
     assert_eq!(remaining(), 14);
     clock.advance(SECOND / 2);
     assert_eq!(remaining(), 17);
@@ -272,14 +301,17 @@ fn checking_before_acting_is_noticed() {
     let caught = (0..200).any(|_| {
         let (options, _) = options(100, Overflow::Share);
         let store = MemoryStore::new(&log(100, 60), options);
-        let hot = key(&store, "hot");
+        let hot = key(&store, &"hot");
         let admitted = admitted_by_threads(8, 50, || {
             let free = store.peek(hot, 1, Patience::Wait).unwrap().unwrap().allowed;
             std::thread::yield_now();
             if free {
                 let cell = store.cell(hot);
                 let mut shard = cell.shard.lock();
-                let mut state = shard.find(hot).cloned().unwrap_or_else(|| shard.rule.fresh());
+                let mut state = shard
+                    .find(hot)
+                    .cloned()
+                    .unwrap_or_else(|| shard.rule.fresh());
                 let roomy = log(10_000, 60);
                 roomy.admit(&mut state, 0, 1);
                 shard.remove(hot);
@@ -311,145 +343,4 @@ fn threads_that_insert_evict_and_overflow_keep_the_books() {
     // What the bound counts is what the tables hold.
     store.clear();
     assert_eq!(store.len(), 0);
-}
-
-#[derive(Default)]
-struct Bell(AtomicBool);
-
-impl Wake for Bell {
-    fn wake(&self) {
-        self.0.store(true, SeqCst);
-    }
-}
-
-struct Waiting {
-    ticket: u64,
-    bell: Arc<Bell>,
-}
-
-fn join<A: Algorithm>(store: &MemoryStore<A>, cost: u32, timeout: Option<Ticks>) -> std::result::Result<Waiting, Decision> {
-    let bell = Arc::new(Bell::default());
-    let wake: Arc<dyn Wake> = bell.clone();
-    match store.join(key(store, "k"), cost, timeout, &wake, Patience::Wait).unwrap().unwrap() {
-        Joined::Settled(decision) => Err(decision),
-        Joined::Place { ticket, .. } => Ok(Waiting { ticket, bell }),
-    }
-}
-
-fn poll<A: Algorithm>(store: &MemoryStore<A>, waiting: &Waiting) -> Option<Decision> {
-    match store.poll(key(store, "k"), waiting.ticket, Patience::Wait).unwrap().unwrap() {
-        Polled::Settled(decision) => Some(decision),
-        Polled::Pending(_) => None,
-    }
-}
-
-#[test]
-fn first_come_first_served_and_nobody_overtakes() {
-    let (options, clock) = options(10, Overflow::Share);
-    let store = MemoryStore::new(&bucket(2, 1.0), options);
-    assert!(join(&store, 2, None).is_err_and(|decision| decision.allowed));
-    let (large, small) = (join(&store, 2, None).ok().unwrap(), join(&store, 1, None).ok().unwrap());
-    clock.advance(SECOND);
-    // One token is there, but the first in line needs two.
-    assert!(poll(&store, &small).is_none() && poll(&store, &large).is_none());
-    let refused = store.check(key(&store, "k"), 1, Patience::Wait).unwrap().unwrap();
-    assert_eq!((refused.allowed, refused.retry_after), (false, 3 * SECOND));
-    clock.advance(SECOND);
-    assert!(poll(&store, &small).is_none());
-    small.bell.0.store(false, SeqCst);
-    assert!(poll(&store, &large).is_some_and(|decision| decision.allowed));
-    assert!(small.bell.0.load(SeqCst), "the next one is woken");
-    clock.advance(SECOND);
-    assert!(poll(&store, &small).is_some_and(|decision| decision.allowed));
-}
-
-#[test]
-fn too_short_a_timeout_is_refused_at_once_and_spends_nothing() {
-    let (options, clock) = options(10, Overflow::Share);
-    let store = MemoryStore::new(&bucket(1, 1.0), options);
-    assert!(allowed(&store, "k"));
-    let first = join(&store, 1, Some(SECOND)).ok().unwrap();
-    let refused = join(&store, 1, Some(2 * SECOND - 1)).err().unwrap();
-    assert_eq!((refused.allowed, refused.retry_after), (false, 2 * SECOND));
-    let second = join(&store, 1, Some(2 * SECOND)).ok().unwrap();
-    // Whoever leaves spends nothing: the next one moves up.
-    store.leave(key(&store, "k"), first.ticket, Patience::Wait);
-    assert!(second.bell.0.load(SeqCst));
-    clock.advance(SECOND);
-    assert!(poll(&store, &second).is_some_and(|decision| decision.allowed));
-    assert!(store.cells.iter().all(|cell| cell.shard.lock().queues.is_empty()));
-}
-
-#[test]
-fn refunds_resets_and_quotas_reach_those_who_wait() {
-    let (options, _) = options(10, Overflow::Share);
-    let store = MemoryStore::new(&bucket(1, 0.001), options);
-    let k = key(&store, "k");
-    let changes: [&dyn Fn(); 4] = [
-        &|| store.refund(k, 1, Patience::Wait).unwrap().unwrap(),
-        &|| store.reset(k, Patience::Wait).unwrap(),
-        &|| store.clear(),
-        &|| store.set_rule(bucket(2, 0.001)),
-    ];
-    for change in changes {
-        store.clear();
-        assert!(allowed(&store, "k"));
-        let waiting = join(&store, 1, None).ok().unwrap();
-        waiting.bell.0.store(false, SeqCst);
-        change();
-        assert!(waiting.bell.0.load(SeqCst));
-        assert!(poll(&store, &waiting).is_some_and(|decision| decision.allowed));
-    }
-}
-
-#[test]
-fn a_cost_that_a_new_quota_can_never_admit_is_an_error_for_its_waiter() {
-    let (options, _) = options(10, Overflow::Share);
-    let store = MemoryStore::new(&bucket(5, 1.0), options);
-    assert!(join(&store, 5, None).is_err());
-    let waiting = join(&store, 4, None).ok().unwrap();
-    store.set_rule(bucket(3, 1.0));
-    let polled = store.poll(key(&store, "k"), waiting.ticket, Patience::Wait).unwrap();
-    assert!(matches!(polled, Err(Error::CostAboveLimit { cost: 4, limit: 3 })));
-}
-
-proptest! {
-    /// Waiters are admitted in order, each at the first instant that its elders leave it.
-    #[test]
-    fn a_queue_is_served_as_planned(costs in prop::collection::vec(1..=3_u32, 1..20), given_up in any::<prop::sample::Index>()) {
-        let (options, clock) = options(10, Overflow::Share);
-        let rule = log(3, 10);
-        let store = MemoryStore::new(&rule, options);
-        let mut line: Vec<_> = Vec::new();
-        for &cost in &costs {
-            if let Ok(waiting) = join(&store, cost, None) {
-                line.push((waiting, cost));
-            }
-        }
-        if !line.is_empty() {
-            let (gone, _) = line.remove(given_up.index(line.len()));
-            store.leave(key(&store, "k"), gone.ticket, Patience::Wait);
-        }
-        let mut state = store.view(key(&store, "k"), Patience::Wait, |_, state, _| state.clone()).unwrap();
-        let mut at = 0;
-        for (waiting, cost) in line {
-            at += rule.wait(&state, at, cost);
-            rule.admit(&mut state, at, cost);
-            if at > clock.now() {
-                clock.advance(at - 1 - clock.now());
-                prop_assert!(poll(&store, &waiting).is_none());
-                clock.advance(1);
-            }
-            prop_assert!(poll(&store, &waiting).is_some_and(|decision| decision.allowed));
-        }
-    }
-}
-
-#[test]
-fn a_parked_thread_is_woken() {
-    let parker = Arc::new(crate::store::Parker::default());
-    let other = Arc::clone(&parker);
-    let thread = std::thread::spawn(move || other.park(Duration::from_secs(60)));
-    parker.wake();
-    thread.join().expect("woken");
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Algorithm, Clock, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result, Shard,
-    Statistics, Store, Ticks, Wake, fits, locked,
+    Algorithm, Clock, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result,
+    Shard, Statistics, Store, Ticks, Wake, decision_of, fits, locked,
 };
 use crate::store::queue::{Joined, Polled};
 
@@ -30,7 +30,9 @@ impl<A: Algorithm> MemoryStore<A> {
         self.tend(&mut shard, now);
         if let Some(turn) = self.turn(&mut shard, key, cost, now) {
             shard.count(false);
-            return Some(Ok(self.refuse_behind_queue(&shard, key, cost, now, turn, finish)));
+            return Some(Ok(
+                self.refuse_behind_queue(&shard, key, cost, now, turn, finish)
+            ));
         }
         let counted = |outcome: &Outcome<'_, A>| (outcome.allowed, finish(outcome));
         if let Some((allowed, done)) = self.spend(&mut shard, key, cost, now, counted) {
@@ -119,7 +121,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     }
 
     fn check(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {
-        self.decide(key, cost, None, patience, |outcome| outcome.decision())
+        self.decide(key, cost, None, patience, decision_of)
     }
 
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Algorithm, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result, Shard,
-    Ticks, Wake, fits,
+    Ticks, Wake, decision_of, fits,
 };
 use crate::store::queue::{Joined, Polled, Waiter};
 
@@ -54,7 +54,8 @@ impl<A: Algorithm> MemoryStore<A> {
                 return Some(Err(error));
             }
             if shard.queue(key).is_none() {
-                let spent = self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
+                let spent =
+                    self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
                 let Some(decision) = spent else {
                     drop(shard);
                     crowded = !self.reclaim(now, patience)?;
@@ -125,7 +126,8 @@ impl<A: Algorithm> MemoryStore<A> {
             }
             let mut poll_at = deadline;
             if position == 0 {
-                let spent = self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
+                let spent =
+                    self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
                 let Some(decision) = spent else {
                     drop(shard);
                     crowded = !self.reclaim(now, patience)?;
@@ -150,7 +152,9 @@ impl<A: Algorithm> MemoryStore<A> {
                 removed.finish();
                 return Some(Ok(Polled::Settled(refusal(&rule, &live, now, cost, turn))));
             }
-            return Some(Ok(Polled::Pending((poll_at < Ticks::MAX).then_some(poll_at))));
+            return Some(Ok(Polled::Pending(
+                (poll_at < Ticks::MAX).then_some(poll_at),
+            )));
         }
     }
 
@@ -180,9 +184,11 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
     ) -> Option<Option<Decision>> {
         if crowded && shard.find(key).is_none() {
-            return self.spend_overflow(shard, cost, now, patience, |outcome| outcome.decision()).map(Some);
+            return self
+                .spend_overflow(shard, cost, now, patience, decision_of)
+                .map(Some);
         }
-        Some(self.spend(shard, key, cost, now, |outcome| outcome.decision()))
+        Some(self.spend(shard, key, cost, now, decision_of))
     }
 }
 

@@ -1,0 +1,66 @@
+# Everything is set up in .venv by the first target that needs it; nothing else is touched.
+VENV := .venv
+PY := $(VENV)/bin/python
+export PYO3_PYTHON := $(CURDIR)/$(PY)
+RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+
+.PHONY: help demo test test-full bench lint wheel format clean
+
+help:
+	@echo "make demo       a FastAPI app under load, limited three ways: table and picture"
+	@echo "make test       the Rust and the Python tests"
+	@echo "make test-full  the same, with the long ones"
+	@echo "make bench      figures beside a dict look-up (QUICK=1: under a minute)"
+	@echo "make lint       rustfmt, clippy, ruff, mypy, pyright, stubtest"
+	@echo "make wheel      the wheel, in dist/"
+
+demo: $(VENV)/demo $(VENV)/built
+	@$(PY) examples/demo.py $(DEMO)
+
+test: $(VENV)/test $(VENV)/built
+	cargo test --no-default-features --quiet
+	$(PY) -m pytest -q
+
+test-full: $(VENV)/test $(VENV)/built
+	PROPTEST_CASES=20000 cargo test --no-default-features --release --quiet
+	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m 'long or not long'
+
+bench: $(VENV)/test $(VENV)/built
+	$(PY) -m benches.python
+
+lint: $(VENV)/lint $(VENV)/built
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+	cargo check --quiet --no-default-features
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pyright
+	$(PY) -m mypy.stubtest sluicegate._core --ignore-disjoint-bases
+
+wheel: $(VENV)/tools
+	$(VENV)/bin/maturin build --release --out dist
+
+format: $(VENV)/lint
+	cargo fmt
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+clean:
+	rm -rf $(VENV) target dist demo-output bench-output
+
+$(VENV)/tools: tools/make_venv.sh
+	sh tools/make_venv.sh $(VENV)
+	$(PY) -m pip install --quiet --upgrade 'pip>=25.1' 'maturin>=1.9.4,<2'
+	@touch $@
+
+$(VENV)/demo $(VENV)/test $(VENV)/lint: $(VENV)/%: $(VENV)/tools pyproject.toml
+	@echo "installing what '$*' needs ..."
+	$(PY) -m pip install --quiet --group $*
+	@touch $@
+
+$(VENV)/built: $(VENV)/tools pyproject.toml $(RUST)
+	@echo "building the Rust core (about a minute the first time) ..."
+	$(VENV)/bin/maturin develop --release --quiet
+	@touch $@

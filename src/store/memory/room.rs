@@ -1,0 +1,70 @@
+//! The bound on keys: who takes room, and how idle keys give it back.
+
+use super::{Algorithm, MemoryStore, Patience, Relaxed, SHARDS, Shard, Ticks, locked};
+
+/// After so many calls to a shard, a sweep looks at as many slots of the next shard in turn,
+/// so that idle keys go even if only one key is ever used.
+const CALLS_PER_SWEEP: u32 = 32;
+
+impl<A: Algorithm> MemoryStore<A> {
+    /// Make room by dropping idle keys wherever they are. `Some(false)`: all are live.
+    ///
+    /// Costs a look at 64 times as long as no shard can hold an idle key.
+    #[cold]
+    pub(super) fn reclaim(&self, now: Ticks, patience: Patience) -> Option<bool> {
+        for cell in &self.cells {
+            if !cell.may_be_idle(now) {
+                continue;
+            }
+            let mut shard = locked(&cell.shard, patience)?;
+            let dropped = shard.sweep_all(now);
+            cell.publish(&shard);
+            drop(shard);
+            if dropped > 0 {
+                self.give_back(dropped);
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    /// Count a call, and sweep a little now and then.
+    #[inline]
+    pub(super) fn tend(&self, shard: &mut Shard<A>, now: Ticks) {
+        shard.calls += 1;
+        if shard.calls >= CALLS_PER_SWEEP {
+            shard.calls = 0;
+            self.sweep_next(shard, now);
+        }
+    }
+
+    #[cold]
+    fn sweep_next(&self, own: &mut Shard<A>, now: Ticks) {
+        let next = &self.cells[self.next_swept.fetch_add(1, Relaxed) % SHARDS];
+        if !next.may_be_idle(now) {
+            return;
+        }
+        // Only tried, since a lock is held already; what cannot be locked is most likely our own.
+        let dropped = match next.shard.try_lock() {
+            Some(mut other) => {
+                let dropped = other.sweep(CALLS_PER_SWEEP as usize, now);
+                next.publish(&other);
+                dropped
+            }
+            None => own.sweep(CALLS_PER_SWEEP as usize, now),
+        };
+        self.give_back(dropped);
+    }
+
+    pub(super) fn take_room(&self) -> bool {
+        let more = |keys| (keys < self.max_keys).then_some(keys + 1);
+        self.keys.fetch_update(Relaxed, Relaxed, more).is_ok()
+    }
+
+    #[inline]
+    pub(super) fn give_back(&self, keys: usize) {
+        if keys > 0 {
+            self.keys.fetch_sub(keys, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Queues: in order, in time, and nothing spent by who leaves.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::*;
+use crate::store::{Joined, Polled};
+
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+struct Waiting {
+    ticket: u64,
+    bell: Arc<Bell>,
+}
+
+fn join<A: Algorithm>(
+    store: &MemoryStore<A>,
+    cost: u32,
+    timeout: Option<Ticks>,
+) -> std::result::Result<Waiting, Decision> {
+    let bell = Arc::new(Bell::default());
+    let wake: Arc<dyn Wake> = bell.clone();
+    match store
+        .join(key(store, &"k"), cost, timeout, &wake, Patience::Wait)
+        .unwrap()
+        .unwrap()
+    {
+        Joined::Settled(decision) => Err(decision),
+        Joined::Place { ticket, .. } => Ok(Waiting { ticket, bell }),
+    }
+}
+
+fn poll<A: Algorithm>(store: &MemoryStore<A>, waiting: &Waiting) -> Option<Decision> {
+    match store
+        .poll(key(store, &"k"), waiting.ticket, Patience::Wait)
+        .unwrap()
+        .unwrap()
+    {
+        Polled::Settled(decision) => Some(decision),
+        Polled::Pending(_) => None,
+    }
+}
+
+#[test]
+fn first_come_first_served_and_nobody_overtakes() {
+    let (options, clock) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&bucket(2, 1.0), options);
+    assert!(join(&store, 2, None).is_err_and(|decision| decision.allowed));
+    let (large, small) = (
+        join(&store, 2, None).ok().unwrap(),
+        join(&store, 1, None).ok().unwrap(),
+    );
+    clock.advance(SECOND);
+    // One token is there, but the first in line needs two.
+    assert!(poll(&store, &small).is_none() && poll(&store, &large).is_none());
+    let refused = store
+        .check(key(&store, &"k"), 1, Patience::Wait)
+        .unwrap()
+        .unwrap();
+    assert_eq!((refused.allowed, refused.retry_after), (false, 3 * SECOND));
+    clock.advance(SECOND);
+    assert!(poll(&store, &small).is_none());
+    small.bell.0.store(false, SeqCst);
+    assert!(poll(&store, &large).is_some_and(|decision| decision.allowed));
+    assert!(small.bell.0.load(SeqCst), "the next one is woken");
+    clock.advance(SECOND);
+    assert!(poll(&store, &small).is_some_and(|decision| decision.allowed));
+}
+
+#[test]
+fn too_short_a_timeout_is_refused_at_once_and_spends_nothing() {
+    let (options, clock) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&bucket(1, 1.0), options);
+    assert!(allowed(&store, "k"));
+    let first = join(&store, 1, Some(SECOND)).ok().unwrap();
+    let refused = join(&store, 1, Some(2 * SECOND - 1)).err().unwrap();
+    assert_eq!((refused.allowed, refused.retry_after), (false, 2 * SECOND));
+    let second = join(&store, 1, Some(2 * SECOND)).ok().unwrap();
+    // Whoever leaves spends nothing: the next one moves up.
+    store.leave(key(&store, &"k"), first.ticket, Patience::Wait);
+    assert!(second.bell.0.load(SeqCst));
+    clock.advance(SECOND);
+    assert!(poll(&store, &second).is_some_and(|decision| decision.allowed));
+    assert!(
+        store
+            .cells
+            .iter()
+            .all(|cell| cell.shard.lock().queues.is_empty())
+    );
+}
+
+#[test]
+fn refunds_resets_and_quotas_reach_those_who_wait() {
+    let (options, _) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&bucket(1, 0.001), options);
+    let k = key(&store, &"k");
+    let changes: [&dyn Fn(); 4] = [
+        &|| store.refund(k, 1, Patience::Wait).unwrap().unwrap(),
+        &|| store.reset(k, Patience::Wait).unwrap(),
+        &|| store.clear(),
+        &|| store.set_rule(bucket(2, 0.001)),
+    ];
+    for change in changes {
+        store.clear();
+        assert!(allowed(&store, "k"));
+        let waiting = join(&store, 1, None).ok().unwrap();
+        waiting.bell.0.store(false, SeqCst);
+        change();
+        assert!(waiting.bell.0.load(SeqCst));
+        assert!(poll(&store, &waiting).is_some_and(|decision| decision.allowed));
+    }
+}
+
+#[test]
+fn a_cost_that_a_new_quota_can_never_admit_is_an_error_for_its_waiter() {
+    let (options, _) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&bucket(5, 1.0), options);
+    assert!(join(&store, 5, None).is_err());
+    let waiting = join(&store, 4, None).ok().unwrap();
+    store.set_rule(bucket(3, 1.0));
+    let polled = store
+        .poll(key(&store, &"k"), waiting.ticket, Patience::Wait)
+        .unwrap();
+    assert!(matches!(
+        polled,
+        Err(Error::CostAboveLimit { cost: 4, limit: 3 })
+    ));
+}
+
+proptest! {
+    /// Waiters are admitted in order, each at the first instant that its elders leave it.
+    #[test]
+    fn a_queue_is_served_as_planned(costs in prop::collection::vec(1..=3_u32, 1..20), given_up in any::<prop::sample::Index>()) {
+        let (options, clock) = options(10, Overflow::Share);
+        let rule = log(3, 10);
+        let store = MemoryStore::new(&rule, options);
+        let mut line: Vec<_> = Vec::new();
+        for &cost in &costs {
+            if let Ok(waiting) = join(&store, cost, None) {
+                line.push((waiting, cost));
+            }
+        }
+        if !line.is_empty() {
+            let (gone, _) = line.remove(given_up.index(line.len()));
+            store.leave(key(&store, &"k"), gone.ticket, Patience::Wait);
+        }
+        let mut state = store.view(key(&store, &"k"), Patience::Wait, |_, state, _| state.clone()).unwrap();
+        let mut at = 0;
+        for (waiting, cost) in line {
+            at += rule.wait(&state, at, cost);
+            rule.admit(&mut state, at, cost);
+            if at > clock.now() {
+                clock.advance(at - 1 - clock.now());
+                prop_assert!(poll(&store, &waiting).is_none());
+                clock.advance(1);
+            }
+            prop_assert!(poll(&store, &waiting).is_some_and(|decision| decision.allowed));
+        }
+    }
+}
+
+#[test]
+fn a_parked_thread_is_woken() {
+    let parker = Arc::new(crate::store::Parker::default());
+    let other = Arc::clone(&parker);
+    let thread = std::thread::spawn(move || other.park(Duration::from_secs(60)));
+    parker.wake();
+    thread.join().expect("woken");
+}

@@ -1,0 +1,81 @@
+"""What type checkers must accept, and what they must infer. Checked, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from sluicegate import (
+    Decision,
+    FixedWindow,
+    Limiter,
+    ManualClock,
+    RateLimitError,
+    SlidingWindowCounter,
+    SlidingWindowRateLimiter,
+    Statistics,
+    TokenBucket,
+    TokenBucketConfig,
+)
+from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
+from sluicegate.asgi import problem_refusal
+from sluicegate.fastapi import RateLimitMiddleware, rate_limit
+from sluicegate.identity import ClientAddress, Principal
+from sluicegate.testing import limits_off
+from typing_extensions import assert_type
+
+clock = ManualClock(10)
+limiters: list[Limiter] = [
+    FixedWindow(100, 60),
+    SlidingWindowRateLimiter(),
+    SlidingWindowRateLimiter(max_requests=100, window_seconds=0.5, overflow="admit"),
+    SlidingWindowCounter(limit=100, window_seconds=60, max_keys=10, clock=clock),
+    TokenBucket(TokenBucketConfig(100, 10)),
+    TokenBucket(capacity=100, refill_rate=0.5, initial_tokens=3),
+]
+
+
+async def verbs(limiter: Limiter, bucket: TokenBucket) -> None:
+    assert_type(limiter.check("a"), Decision)
+    assert_type(limiter.check(key="a", cost=2), Decision)
+    assert_type(limiter.peek("a"), Decision)
+    assert_type(limiter.is_allowed("a"), bool)
+    assert_type(limiter.is_allowed_many(["a", "b"]), list[bool])
+    assert_type(await limiter.wait("a", timeout=2), Decision)
+    assert_type(limiter.wait_sync("a", timeout=None), Decision)
+    assert_type(limiter.statistics(), Statistics)
+    assert_type(await bucket.acquire(tokens=5), Decision)
+    allowed, info = await bucket.acquire(5)
+    if allowed and info["remaining"]:
+        limiter.refund("a", 2)
+    limiter.reset("a")
+    limiter.clear()
+
+
+def values(decision: Decision, error: RateLimitError) -> Iterator[float]:
+    yield from (decision.retry_after, decision.reset_after, decision.reset_at, error.retry_after)
+    assert_type(decision.remaining, int)
+    assert_type(decision.allowed, bool)
+
+
+def articles(limiter: SlidingWindowRateLimiter) -> None:
+    assert_type(limiter.is_allowed(client_id="a"), bool)
+    assert_type(limiter.get_remaining(client_id="a"), int)
+    assert_type(limiter.get_reset_time("a"), float)
+
+
+def web(app: FastAPI) -> None:
+    app.add_middleware(RateLimitMiddleware, tiers={"free": (100, 60)})
+    app.add_middleware(
+        RateLimitMiddleware,
+        limiter=FixedWindow(1, 1),
+        trusted_proxies=["10.0.0.0/8"],
+        verify=lambda key: Principal(key, "premium"),
+        refusal=problem_refusal,
+    )
+    BareMiddleware(app, tiers={"free": FixedWindow(1, 1)}, trusted_proxies=2)
+    info: dict[str, Any] = rate_limit(10, 60)
+    assert_type(ClientAddress(ipv6_prefix=56)({"type": "http"}), str)
+    with limits_off():
+        print(info)
