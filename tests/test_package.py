@@ -9,11 +9,9 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 import sluicegate
 from sluicegate import _core
 
@@ -54,14 +52,14 @@ def pythons() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     maturin = shutil.which("maturin", path=str(Path(sys.executable).parent)) or "maturin"
     subprocess.run(
         [maturin, "build", "--release", "--quiet", "--out", folder], cwd=ROOT, check=True
     )
     (built,) = folder.glob("*.whl")
-    yield built
+    return built
 
 
 def test_there_is_one_typed_abi3_wheel_that_needs_nothing(wheel: Path) -> None:
@@ -79,9 +77,7 @@ def test_there_is_one_typed_abi3_wheel_that_needs_nothing(wheel: Path) -> None:
 def test_the_wheel_works_in_a_clean_environment(wheel: Path, python: str, tmp_path: Path) -> None:
     subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
     clean = tmp_path / "venv" / "bin" / "python"
-    subprocess.run(
-        [clean, "-m", "pip", "install", "--quiet", "--no-index", wheel], check=True
-    )
+    subprocess.run([clean, "-m", "pip", "install", "--quiet", "--no-index", wheel], check=True)
     code = QUICKSTART.format(preloaded=True)
     done = subprocess.run([clean, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

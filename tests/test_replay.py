@@ -1,0 +1,321 @@
+"""``sluicegate replay``: logs as servers write them, and outcomes against a slow count."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sluicegate.replay import specs
+from sluicegate.replay.access_log import AccessLog, client_key, path_key, read
+from sluicegate.replay.engine import replay, smallest_limit
+
+START = 1_431_857_100
+
+
+def line(client: str = "192.0.2.1", second: int = 0, request: str = "GET /a HTTP/1.1") -> str:
+    stamp = datetime.fromtimestamp(START + second, timezone.utc).strftime("%d/%b/%Y:%H:%M:%S +0000")
+    return f'{client} - - [{stamp}] "{request}" 200 17 "-" "Mozilla/5.0 (\\"x\\")"\n'
+
+
+def write(folder: Path, text: str, name: str = "access.log") -> str:
+    path = folder / name
+    path.write_text(text, newline="")
+    return str(path)
+
+
+def run(
+    *arguments: str, stdin: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "sluicegate", *arguments],
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **environment},
+        timeout=60,
+    )
+
+
+def document(*arguments: str, **options: Any) -> Any:
+    done = run("replay", "--json", *arguments, **options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        line(),
+        line().replace(' "-" "Mozilla/5.0 (\\"x\\")"', ""),  # the common format
+        line(client="2001:db8::1"),
+        line(client="host.example"),
+        line(request="-"),
+        line(request='GET /a\\"b HTTP/1.1'),
+        line(request=""),
+        line().replace("- - [", "- John Q. Public ["),
+        line().replace("+0000", "-0730"),
+        line().rstrip("\n"),
+        line().replace("\n", "\r\n"),
+        line().replace("Mozilla", "Moz\xefll\xe4"),
+    ],
+)
+def test_lines_as_servers_write_them(tmp_path: Path, text: str) -> None:
+    log = read(write(tmp_path, text), client_key)
+    assert (len(log), log.malformed) == (1, 0)
+
+
+def test_time_zones_are_read(tmp_path: Path) -> None:
+    texts = line() + line(second=7200).replace("+0000", "+0200")
+    assert list(read(write(tmp_path, texts), client_key).times) == [START, START]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n",
+        "garbage\n",
+        "\x00\xff\xfe" * 100 + "\n",
+        line().replace("May", "Foo"),
+        line().replace("17/May", "99/May"),
+        line().replace("[", ""),
+        line().replace('"GET', "GET"),
+        "x" * 200_000 + "\n",
+        line().replace("2015", "1066"),
+    ],
+)
+def test_malformed_lines_are_counted_and_never_fatal(tmp_path: Path, text: str) -> None:
+    log = read(write(tmp_path, line() + text + line()), client_key)
+    assert (len(log), log.malformed, log.first_malformed) == (2, 1, [2])
+
+
+def test_lines_out_of_order_are_put_in_order_and_stay_stable(tmp_path: Path) -> None:
+    texts = line("a", 5) + line("b", 3) + line("c", 5) + line("d", 0) + line("e", 5)
+    log = read(write(tmp_path, texts), client_key)
+    assert [log.names[key] for key in log.keys] == ["d", "b", "a", "c", "e"]
+    assert list(log.times) == sorted(log.times)
+    assert log.out_of_order == 2
+
+
+def test_gzip_is_told_by_its_bytes_and_damage_is_said(tmp_path: Path) -> None:
+    noise = random.Random(1)
+    text = "".join(
+        line(f"10.0.{noise.randrange(256)}.{noise.randrange(256)}", n) for n in range(2_000)
+    )
+    packed = gzip.compress(text.encode())
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.write_bytes(packed)
+    cut.write_bytes(packed[: len(packed) // 2])
+    assert len(read(str(whole), client_key)) == 2_000
+    log = read(str(cut), client_key)
+    assert 0 < len(log) < 2_000
+    assert log.damage is not None
+    assert "ends or breaks" in log.damage
+
+
+def test_keys() -> None:
+    assert client_key("2001:db8::1", "") == client_key("2001:db8::2", "") == "2001:db8::/64"
+    assert client_key("::ffff:192.0.2.1", "") == "192.0.2.1"
+    assert client_key("host.example", "") == "host.example"
+    uuid = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    assert (
+        path_key("", f"GET /users/17/files/{uuid}/v2?x=1/2 HTTP/1.1")
+        == "/users/{n}/files/{uuid}/v2"
+    )
+    assert path_key("", "-") == "-"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "window", "rate"),
+    [
+        ("sliding:100/60", 100, 60.0, None),
+        ("fixed:5/1m", 5, 60.0, None),
+        ("counter:5/2h", 5, 7200.0, None),
+        ("sliding:5/0.5s", 5, 0.5, None),
+        ("bucket:100@10/1s", 100, 1.0, 10.0),
+        ("bucket:100@30/1m", 100, 60.0, 0.5),
+    ],
+)
+def test_specs(text: str, limit: int, window: float, rate: float | None) -> None:
+    spec = specs.parse(text)
+    assert (spec.limit, spec.window_seconds, spec.refill_rate) == (limit, window, rate)
+    assert str(spec) == text
+
+
+traces = st.lists(st.tuples(st.integers(0, 200), st.sampled_from("abc")), min_size=1, max_size=60)
+
+
+def log_of(trace: list[tuple[int, str]]) -> AccessLog:
+    log = AccessLog()
+    log.names = ["a", "b", "c"]
+    for second, name in sorted(trace):
+        log.times.append(START + second)
+        log.keys.append(log.names.index(name))
+    return log
+
+
+@given(traces, st.integers(1, 5), st.integers(1, 60))
+def test_a_replay_is_the_slow_count(trace: list[tuple[int, str]], limit: int, window: int) -> None:
+    outcome = replay(log_of(trace), specs.parse(f"sliding:{limit}/{window}"))
+    admitted: list[tuple[int, str]] = []
+    expected = []
+    for second, name in sorted(trace):
+        live = [t for t, other in admitted if other == name and t > second - window]
+        expected.append(len(live) < limit)
+        if expected[-1]:
+            admitted.append((second, name))
+    assert list(outcome.allowed) == expected
+    assert sum(row[2] for row in outcome.by_key()) == outcome.refused
+    bins = outcome.over_time(7)
+    assert sum(requests for _, requests, _ in bins) == len(trace)
+    assert sum(refused for _, _, refused in bins) == outcome.refused
+
+
+@given(
+    traces,
+    st.sampled_from(["sliding:1/20", "fixed:1/20", "bucket:1@1/20", "counter:1/20"]),
+    st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]),
+)
+def test_the_limit_that_is_enough(trace: list[tuple[int, str]], text: str, share: float) -> None:
+    log, spec = log_of(trace), specs.parse(text)
+    best = smallest_limit(log, spec, share)
+    assert best.share <= share
+    if not text.startswith("counter"):
+        shares = [replay(log, spec.with_limit(n)).share for n in range(1, best.spec.limit)]
+        assert all(smaller > share for smaller in shares)
+    elif best.spec.limit > 1:
+        assert replay(log, spec.with_limit(best.spec.limit - 1)).share > share
+
+
+BURST = "".join(line("192.0.2.1", n // 10) for n in range(30)) + line("192.0.2.2", 9)
+
+
+def test_tables(tmp_path: Path) -> None:
+    path = write(tmp_path, "garbage\n" + BURST)
+    done = run("replay", path, "-l", "sliding:10/1m", "-l", "fixed:100/1m", NO_COLOR="1")
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert "31 requests by 2 clients" in text
+    assert "1 malformed lines were left out (line 1)" in text
+    assert "│ 192.0.2.1 │       30 │      20 │ 66.67%" in text
+    assert "sliding:30/1m" in text
+    assert "\x1b[" not in text
+    assert run("replay", path).stderr.decode().startswith("no --limit given")
+
+
+def test_json(tmp_path: Path) -> None:
+    found = document(write(tmp_path, BURST), "-l", "sliding:10/1m", "--at-most", "50")
+    (limit,) = found["limits"]
+    assert (found["requests"], found["keys"], found["first"]) == (31, 2, START)
+    assert (limit["admitted"], limit["refused"], limit["keys_refused"]) == (11, 20, 1)
+    assert limit["top_keys"] == [
+        {
+            "key": "192.0.2.1",
+            "requests": 30,
+            "refused": 20,
+            "first_refusal": START + 1,
+            "last_refusal": START + 2,
+        }
+    ]
+    assert limit["enough"] == {"limit": "sliding:15/1m", "refused": 15, "share": 15 / 31}
+
+
+def test_paths_and_standard_input() -> None:
+    text = "".join(line(request=f"GET /users/{n}?page={n} HTTP/1.1") for n in range(5))
+    for data in (text.encode(), gzip.compress(text.encode())):
+        found = document("-", "--by", "path", "-l", "sliding:2/1m", stdin=data)
+        assert found["limits"][0]["top_keys"][0]["key"] == "/users/{n}"
+        assert found["limits"][0]["refused"] == 3
+
+
+@pytest.mark.parametrize(("name", "magic"), [("out.png", b"\x89PNG"), ("out.svg", b"<?xml")])
+def test_plots(tmp_path: Path, name: str, magic: bytes) -> None:
+    target = tmp_path / name
+    done = run("replay", write(tmp_path, BURST), "-l", "sliding:10/1m", "--plot", str(target))
+    assert done.returncode == 0, done.stderr
+    assert target.read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["--limit", "sliding:0/60"],
+            "--limit sliding:0/60: max_requests must be an int from 1 to 16,777,216, got 0",
+        ),
+        (["--limit", "sliding:-1/60"], "got -1"),
+        (["--limit", "sliding:1.5/60"], "must be a whole number, got '1.5'"),
+        (["--limit", "sliding:1/0"], "window_seconds must be"),
+        (["--limit", "sliding:1/1y"], "the window must be"),
+        (["--limit", "leaky:1/1"], "--limit must be sliding:LIMIT/WINDOW"),
+        (["--limit", "bucket:1/1"], "--limit must be"),
+        (["--limit", "bucket:0@1/1s"], "capacity must be"),
+        (["--limit", "bucket:1@0/1s"], "refill_rate must be"),
+        (["--limit", "bucket:1@1/0s"], "--limit bucket:1@1/0s"),
+        (["--by", "user"], "--by must be ip or path, got 'user'"),
+        (["--at-most", "101"], "--at-most must be 0 to 100 percent, got 101.0"),
+        (["--at-most", "nan"], "--at-most must be"),
+        (["--top", "0"], "--top must be at least 1, got 0"),
+        (["--plot", "x.bmp"], "--plot must end in .png or .svg, got 'x.bmp'"),
+        (["--plot", "no/such/folder/x.png"], "--plot must lie in a folder that exists"),
+        (["--wrong"], "--wrong"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], text: str
+) -> None:
+    done = run("replay", write(tmp_path, BURST), *arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    (only,) = done.stderr.decode().splitlines()
+    assert only.startswith("sluicegate: ")
+    assert text in only
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "garbage", "forbidden"])
+def test_unreadable_logs_are_one_line_and_exit_code_2(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "garbage":
+        path.write_bytes(bytes(range(256)) * 100)
+    elif kind == "forbidden":
+        path.touch(mode=0)
+    done = run("replay", str(path))
+    errors = [
+        text for text in done.stderr.decode().splitlines() if not text.startswith("no --limit")
+    ]
+    assert done.returncode == 2
+    assert len(errors) == 1
+    assert errors[0].startswith("sluicegate: FILE must")
+    assert str(path) in errors[0]
+
+
+def test_version_help_and_a_reader_that_leaves(tmp_path: Path) -> None:
+    assert run("--version").stdout.startswith(b"sluicegate 0.")
+    assert b"replay" in run("--help").stdout
+    path = write(tmp_path, BURST)
+    command = f"{sys.executable} -m sluicegate replay {path} -l sliding:1/1m | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
+    assert b"31 requests" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['typer'] = None\n"
+        "from sluicegate.cli import main; main(['--version'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == 'sluicegate: typer is not installed: pip install "sluicegate[cli]"\n'
