@@ -26,10 +26,14 @@ const NEVER: Ticks = Ticks::MAX;
 
 /// The units before the newest. None of them is a window older than it, so that the low
 /// 32 bits tell each apart while a window is shorter than 2^32 ticks.
+///
+/// Boxed, so that a client with a single unit, as most have, costs 16 bytes here and not 40.
 #[derive(Debug, Clone)]
+#[expect(clippy::box_collection, reason = "keeps the table's slots small")]
 enum Older {
-    Narrow(VecDeque<u32>),
-    Wide(VecDeque<Ticks>),
+    None,
+    Narrow(Box<VecDeque<u32>>),
+    Wide(Box<VecDeque<Ticks>>),
 }
 
 /// The low bits are what is kept.
@@ -37,44 +41,66 @@ const fn low(time: Ticks) -> u32 {
     time as u32
 }
 
-impl Older {
-    fn for_window(window: Ticks) -> Self {
-        if u32::try_from(window).is_ok() {
-            Self::Narrow(VecDeque::new())
-        } else {
-            Self::Wide(VecDeque::new())
-        }
-    }
+fn is_narrow(window: Ticks) -> bool {
+    u32::try_from(window).is_ok()
+}
 
+impl Older {
     #[inline]
     fn len(&self) -> usize {
         match self {
+            Self::None => 0,
             Self::Narrow(times) => times.len(),
             Self::Wide(times) => times.len(),
         }
     }
 
+    /// The time of a unit that is there.
     #[inline]
     fn at(&self, index: usize, newest: Ticks) -> Ticks {
         match self {
+            Self::None => newest,
             Self::Narrow(times) => newest - Ticks::from(low(newest).wrapping_sub(times[index])),
             Self::Wide(times) => times[index],
         }
     }
 
     #[inline]
-    fn push(&mut self, time: Ticks, count: usize, most: usize) {
+    fn push(&mut self, time: Ticks, count: usize, rule: &SlidingLog) {
+        if count == 0 {
+            return;
+        }
+        let most = rule.limit as usize - 1;
         match self {
             Self::Narrow(times) => push(times, low(time), count, most),
             Self::Wide(times) => push(times, time, count, most),
+            Self::None => self.begin(time, count, rule),
         }
+    }
+
+    #[cold]
+    fn begin(&mut self, time: Ticks, count: usize, rule: &SlidingLog) {
+        *self = if is_narrow(rule.window) {
+            Self::Narrow(Box::default())
+        } else {
+            Self::Wide(Box::default())
+        };
+        self.push(time, count, rule);
     }
 
     #[inline]
     fn drop_oldest(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        if count >= self.len() {
+            *self = Self::None;
+            return;
+        }
         match self {
-            Self::Narrow(times) => drop_oldest(times, count),
-            Self::Wide(times) => drop_oldest(times, count),
+            Self::None => {}
+            Self::Narrow(times) => drop(times.drain(..count)),
+            Self::Wide(times) => drop(times.drain(..count)),
         }
     }
 }
@@ -88,17 +114,6 @@ fn push<T: Copy>(times: &mut VecDeque<T>, time: T, count: usize, most: usize) {
         times.reserve_exact(wanted - times.len());
     }
     times.extend(std::iter::repeat_n(time, count));
-}
-
-#[inline]
-fn drop_oldest<T>(times: &mut VecDeque<T>, count: usize) {
-    if count == 0 {
-        return;
-    }
-    times.drain(..count);
-    if times.is_empty() {
-        *times = VecDeque::new();
-    }
 }
 
 impl SlidingLog {
@@ -187,7 +202,7 @@ impl Algorithm for SlidingLog {
     fn fresh(&self) -> State {
         State {
             newest: NEVER,
-            older: Older::for_window(self.window),
+            older: Older::None,
         }
     }
 
@@ -200,12 +215,11 @@ impl Algorithm for SlidingLog {
         }
         if len == 0 {
             state.newest = now;
-            state.older.push(now, cost - 1, limit - 1);
         } else {
-            state.older.push(state.newest, 1, limit - 1);
+            state.older.push(state.newest, 1, self);
             state.newest = now;
-            state.older.push(now, cost - 1, limit - 1);
         }
+        state.older.push(now, cost - 1, self);
         true
     }
 
@@ -239,12 +253,10 @@ impl Algorithm for SlidingLog {
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {
         old.prune(state, now);
         self.prune(state, now);
-        let narrow = matches!(state.older, Older::Narrow(_));
-        let mut older = Older::for_window(self.window);
-        if narrow != matches!(older, Older::Narrow(_)) {
-            let most = state.older.len();
-            for index in 0..most {
-                older.push(state.older.at(index, state.newest), 1, most);
+        if is_narrow(self.window) != is_narrow(old.window) {
+            let mut older = Older::None;
+            for index in 0..state.older.len() {
+                older.push(state.older.at(index, state.newest), 1, self);
             }
             state.older = older;
         }

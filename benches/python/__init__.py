@@ -1,0 +1,1 @@
+"""What the limiters cost, in ratios from one run: ``python -m benches.python``."""

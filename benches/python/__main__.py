@@ -1,0 +1,20 @@
+"""Run every benchmark; ``QUICK=1`` makes it short."""
+
+from __future__ import annotations
+
+import platform
+
+from benches.python import core, memory, middleware
+from benches.python.harness import OUTPUT, say
+
+
+def main() -> None:
+    print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
+    core.main()
+    middleware.main()
+    memory.main()
+    say(f"figures: {OUTPUT}")
+
+
+if __name__ == "__main__":
+    main()
