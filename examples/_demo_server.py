@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from _demo_story import Story, contestants, make_limiter
 from fastapi import FastAPI, Request
+
 from sluicegate import Limiter
 from sluicegate.fastapi import RateLimitMiddleware
 

@@ -14,6 +14,7 @@ import hmac
 from typing import Any
 
 from fastapi import FastAPI
+
 from sluicegate.fastapi import Principal, RateLimitMiddleware, rate_limit
 
 # For the example only: keep yours hashed, in a database.

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from sluicegate import ManualClock
 
 settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import http_sfv
 import pytest
+
 from asgi_calls import call, get, hello
 from sluicegate import ManualClock, SlidingWindowRateLimiter, TokenBucket
 from sluicegate.asgi import RateLimitMiddleware, json_refusal, problem_refusal

@@ -8,18 +8,19 @@ from typing import Any
 
 import httpx2
 import pytest
-from asgi_calls import get
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
-from servers import serving
-from sluicegate import ManualClock, SlidingWindowRateLimiter
-from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
+
+from asgi_calls import get
+from servers import serving
+from sluicegate import ManualClock, SlidingWindowRateLimiter
+from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 
 
 def test_article_1_program() -> None:

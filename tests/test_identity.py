@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluicegate._forwarded import parse_address
 from sluicegate.identity import ClientAddress, Principal, principal_of
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 import sluicegate
 from sluicegate import (
     Decision,

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import sluicegate
 from sluicegate import _core
 

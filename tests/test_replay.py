@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluicegate.replay import specs
 from sluicegate.replay.access_log import AccessLog, client_key, path_key, read
 from sluicegate.replay.engine import replay, smallest_limit

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+
 from sluicegate import Decision, ManualClock, TokenBucket
 from sluicegate.testing import limits_off
 

@@ -6,16 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from asgi_calls import get
 from fastapi import FastAPI, WebSocket
-from servers import serving
-from sluicegate import ManualClock, SlidingWindowRateLimiter
-from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
-from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from asgi_calls import get
+from servers import serving
+from sluicegate import ManualClock, SlidingWindowRateLimiter
+from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
+from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 
 
 async def accept(scope: Any, receive: Any, send: Any) -> None:

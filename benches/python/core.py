@@ -6,14 +6,6 @@ import random
 import time
 from collections.abc import Callable
 
-from sluicegate import (
-    FixedWindow,
-    Limiter,
-    SlidingWindowCounter,
-    SlidingWindowRateLimiter,
-    TokenBucket,
-)
-
 from benches.python.harness import (
     QUICK,
     Case,
@@ -27,6 +19,14 @@ from benches.python.harness import (
     say,
     show,
     summary,
+)
+
+from sluicegate import (
+    FixedWindow,
+    Limiter,
+    SlidingWindowCounter,
+    SlidingWindowRateLimiter,
+    TokenBucket,
 )
 
 HOT = "203.0.113.7"

@@ -16,6 +16,8 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 
+from benches.python.harness import QUICK, Figure, save, say, show
+
 from sluicegate import (
     FixedWindow,
     Limiter,
@@ -23,8 +25,6 @@ from sluicegate import (
     SlidingWindowRateLimiter,
     TokenBucket,
 )
-
-from benches.python.harness import QUICK, Figure, save, say, show
 
 CLIENTS = 200_000
 RANDOM_CALLS = 500_000 if QUICK else 5_000_000

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from statistics import median
 from typing import Any
 
-from sluicegate import SlidingWindowRateLimiter
-from sluicegate.asgi import RateLimitMiddleware
+from benches.python.harness import QUICK, Case, Figure, paired, save, say, show, summary
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -17,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from benches.python.harness import QUICK, Case, Figure, paired, save, say, show, summary
+from sluicegate import SlidingWindowRateLimiter
+from sluicegate.asgi import RateLimitMiddleware
 
 REQUESTS = 50
 ROUNDS = 100 if QUICK else 600

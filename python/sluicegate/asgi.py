@@ -156,7 +156,9 @@ class RateLimitMiddleware:
         assert decision is not None
         if kind == "websocket" and self._messages is not None:
             receive = _websocket.limited(receive, send, self._messages, key)
-        return await self.app(scope, receive, _with_fields(send, tier, decision))
+        if tier.headers.sets:
+            send = _with_fields(send, tier, decision)
+        return await self.app(scope, receive, send)
 
     async def _is_exempt(self, scope: Scope) -> bool:
         assert self._exempt is not None

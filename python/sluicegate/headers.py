@@ -48,11 +48,12 @@ class QuotaHeaders:
         "_policy_field",
         "_window",
         "_x",
+        "sets",
     )
 
     def __init__(self, limiter: Any, name: str, sets: Iterable[str] | str) -> None:
-        chosen = header_sets(sets)
-        self._x, self._ietf = "x-ratelimit" in chosen, "ietf" in chosen
+        self.sets = header_sets(sets)
+        self._x, self._ietf = "x-ratelimit" in self.sets, "ietf" in self.sets
         self._limiter = limiter
         self._name = _structured_string(name)
         self._describe(limiter.limit, limiter.window_seconds)

@@ -113,7 +113,11 @@ fn push<T: Copy>(times: &mut VecDeque<T>, time: T, count: usize, most: usize) {
         let wanted = needed.max(2 * times.capacity()).min(most).max(needed);
         times.reserve_exact(wanted - times.len());
     }
-    times.extend(std::iter::repeat_n(time, count));
+    if count == 1 {
+        times.push_back(time);
+    } else {
+        times.extend(std::iter::repeat_n(time, count));
+    }
 }
 
 impl SlidingLog {

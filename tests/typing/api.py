@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from typing_extensions import assert_type
+
 from sluicegate import (
     Decision,
     FixedWindow,
@@ -23,7 +25,6 @@ from sluicegate.asgi import problem_refusal
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from sluicegate.identity import ClientAddress, Principal
 from sluicegate.testing import limits_off
-from typing_extensions import assert_type
 
 clock = ManualClock(10)
 limiters: list[Limiter] = [

@@ -2,9 +2,12 @@
 
 use super::{Algorithm, MemoryStore, Patience, Relaxed, SHARDS, Shard, Ticks, locked};
 
-/// After so many calls to a shard, a sweep looks at as many slots of the next shard in turn,
-/// so that idle keys go even if only one key is ever used.
+/// After so many calls to a shard, a sweep looks at the next shard in turn, so that idle keys
+/// go even if only one key is ever used.
 const CALLS_PER_SWEEP: u32 = 32;
+
+/// Slots that it looks at: two a call, some 3 ns, and nothing while no key can be idle.
+const STEPS_PER_SWEEP: usize = 64;
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Make room by dropping idle keys wherever they are. `Some(false)`: all are live.
@@ -47,11 +50,11 @@ impl<A: Algorithm> MemoryStore<A> {
         // Only tried, since a lock is held already; what cannot be locked is most likely our own.
         let dropped = match next.shard.try_lock() {
             Some(mut other) => {
-                let dropped = other.sweep(CALLS_PER_SWEEP as usize, now);
+                let dropped = other.sweep(STEPS_PER_SWEEP, now);
                 next.publish(&other);
                 dropped
             }
-            None => own.sweep(CALLS_PER_SWEEP as usize, now),
+            None => own.sweep(STEPS_PER_SWEEP, now),
         };
         self.give_back(dropped);
     }
