@@ -15,7 +15,7 @@ import time
 import zlib
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -149,8 +149,8 @@ def test_the_quickstart_limits_by_client_key_and_route() -> None:
     app = runpy.run_path(str(EXAMPLES / "quickstart_fastapi.py"))["app"]
 
     async def visit() -> None:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
             anyone = await client.get("/prices")
             assert (anyone.status_code, anyone.headers["x-ratelimit-limit"]) == (200, "100")
             alice = await client.get("/prices", headers={"X-API-Key": "example-key-of-alice"})
