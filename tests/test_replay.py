@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.replay import specs
-from sluicegate.replay.access_log import AccessLog, client_key, path_key, read
+from sluicegate.replay.access_log import CLIENT, PATH, AccessLog, client_key, path_key, read
 from sluicegate.replay.engine import replay, smallest_limit
 
 START = 1_431_857_100
@@ -70,13 +70,13 @@ def document(*arguments: str, **options: Any) -> Any:
     ],
 )
 def test_lines_as_servers_write_them(tmp_path: Path, text: str) -> None:
-    log = read(write(tmp_path, text), client_key)
+    log = read(write(tmp_path, text), CLIENT)
     assert (len(log), log.malformed) == (1, 0)
 
 
 def test_time_zones_are_read(tmp_path: Path) -> None:
     texts = line() + line(second=7200).replace("+0000", "+0200")
-    assert list(read(write(tmp_path, texts), client_key).times) == [START, START]
+    assert list(read(write(tmp_path, texts), CLIENT).times) == [START, START]
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_time_zones_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_malformed_lines_are_counted_and_never_fatal(tmp_path: Path, text: str) -> None:
-    log = read(write(tmp_path, line() + text + line()), client_key)
+    log = read(write(tmp_path, line() + text + line()), CLIENT)
     assert (len(log), log.malformed, log.first_malformed) == (2, 1, [2])
 
 
 def test_lines_out_of_order_are_put_in_order_and_stay_stable(tmp_path: Path) -> None:
     texts = line("a", 5) + line("b", 3) + line("c", 5) + line("d", 0) + line("e", 5)
-    log = read(write(tmp_path, texts), client_key)
+    log = read(write(tmp_path, texts), CLIENT)
     assert [log.names[key] for key in log.keys] == ["d", "b", "a", "c", "e"]
     assert list(log.times) == sorted(log.times)
     assert log.out_of_order == 2
@@ -115,8 +115,8 @@ def test_gzip_is_told_by_its_bytes_and_damage_is_said(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.write_bytes(packed)
     cut.write_bytes(packed[: len(packed) // 2])
-    assert len(read(str(whole), client_key)) == 2_000
-    log = read(str(cut), client_key)
+    assert len(read(str(whole), CLIENT)) == 2_000
+    log = read(str(cut), CLIENT)
     assert 0 < len(log) < 2_000
     assert log.damage is not None
     assert "ends or breaks" in log.damage
