@@ -26,7 +26,7 @@ _FORWARDED_HEADERS: Final = frozenset(
     (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 )
 # A proxy that forwards does so from the first request on; looking costs a microsecond.
-_REQUESTS_LOOKED_AT: Final = 1_000
+_REQUESTS_LOOKED_AT: Final = 100
 _MOST_CACHED: Final = 4_096
 
 
