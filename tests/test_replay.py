@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.replay import specs
-from sluicegate.replay.access_log import CLIENT, PATH, AccessLog, client_key, path_key, read
+from sluicegate.replay.access_log import CLIENT, AccessLog, client_key, path_key, read
 from sluicegate.replay.engine import replay, smallest_limit
 
 START = 1_431_857_100
@@ -59,6 +60,7 @@ def document(*arguments: str, **options: Any) -> Any:
         line().replace(' "-" "Mozilla/5.0 (\\"x\\")"', ""),  # the common format
         line(client="2001:db8::1"),
         line(client="host.example"),
+        line().replace(":10:05:00", ":10:05:60"),  # a leap second
         line(request="-"),
         line(request='GET /a\\"b HTTP/1.1'),
         line(request=""),
@@ -91,11 +93,21 @@ def test_time_zones_are_read(tmp_path: Path) -> None:
         line().replace('"GET', "GET"),
         "x" * 200_000 + "\n",
         line().replace("2015", "1066"),
+        line().replace("2015", "9999"),
+        line().replace(":10:05:00", ":24:05:00"),
+        line().replace("+0000", "+9999"),
     ],
 )
 def test_malformed_lines_are_counted_and_never_fatal(tmp_path: Path, text: str) -> None:
     log = read(write(tmp_path, line() + text + line()), CLIENT)
     assert (len(log), log.malformed, log.first_malformed) == (2, 1, [2])
+
+
+def test_the_virtual_host_before_the_client_is_passed_over(tmp_path: Path) -> None:
+    texts = (
+        f"example.com:443 {line()}www.example.com:80 {line('2001:db8::1')}{line('2001:db8::80')}"
+    )
+    assert read(write(tmp_path, texts), CLIENT).names == ["192.0.2.1", "2001:db8::/64"]
 
 
 def test_lines_out_of_order_are_put_in_order_and_stay_stable(tmp_path: Path) -> None:
@@ -123,15 +135,15 @@ def test_gzip_is_told_by_its_bytes_and_damage_is_said(tmp_path: Path) -> None:
 
 
 def test_keys() -> None:
-    assert client_key("2001:db8::1", "") == client_key("2001:db8::2", "") == "2001:db8::/64"
-    assert client_key("::ffff:192.0.2.1", "") == "192.0.2.1"
-    assert client_key("host.example", "") == "host.example"
+    assert client_key("2001:db8::1") == client_key("2001:db8::2") == "2001:db8::/64"
+    assert client_key("::ffff:192.0.2.1") == "192.0.2.1"
+    assert client_key("host.example") == "host.example"
     uuid = "0f8fad5b-d9cb-469f-a165-70867728950e"
-    assert (
-        path_key("", f"GET /users/17/files/{uuid}/v2?x=1/2 HTTP/1.1")
-        == "/users/{n}/files/{uuid}/v2"
-    )
-    assert path_key("", "-") == "-"
+    request = f"GET /users/17/files/{uuid}/v2?x=1/2 HTTP/1.1"
+    assert path_key(request) == "/users/{n}/files/{uuid}/v2"
+    assert path_key("GET /1/2/3 HTTP/1.1") == "/{n}/{n}/{n}"
+    assert path_key("GET /v1/a2/20x HTTP/1.1") == "/v1/a2/20x"
+    assert path_key("-") == "-"
 
 
 @pytest.mark.parametrize(
@@ -174,26 +186,53 @@ def test_a_replay_is_the_slow_count(trace: list[tuple[int, str]], limit: int, wi
         if expected[-1]:
             admitted.append((second, name))
     assert list(outcome.allowed) == expected
-    assert sum(row[2] for row in outcome.by_key()) == outcome.refused
+    assert sum(row.refused for row in outcome.by_key) == outcome.refused
+    assert outcome.most_admitted == busiest(admitted, window) <= limit
+    for row in outcome.by_key:
+        assert row.most == busiest([request for request in trace if request[1] == row.key], window)
     bins = outcome.over_time(7)
-    assert sum(requests for _, requests, _ in bins) == len(trace)
-    assert sum(refused for _, _, refused in bins) == outcome.refused
+    assert sum(part.requests for part in bins) == len(trace)
+    assert sum(part.refused for part in bins) == outcome.refused
+    assert bins[0].start <= outcome.log.times[0]
+    assert len(bins) <= 8
+
+
+def busiest(requests: list[tuple[int, str]], window: int) -> int:
+    return max(
+        sum(1 for t, other in requests if other == name and second - window < t <= second)
+        for second, name in requests
+    )
 
 
 @given(
     traces,
-    st.sampled_from(["sliding:1/20", "fixed:1/20", "bucket:1@1/20", "counter:1/20"]),
-    st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]),
+    st.sampled_from(
+        ["sliding:1/20", "fixed:9/20", "bucket:1@1/20", "counter:3/20", "sliding:99/1"]
+    ),
+    st.sampled_from([0.0, 0.01, 0.1, 0.29, 0.5, 1.0]),
 )
 def test_the_limit_that_is_enough(trace: list[tuple[int, str]], text: str, share: float) -> None:
     log, spec = log_of(trace), specs.parse(text)
-    best = smallest_limit(log, spec, share)
+    best = smallest_limit(replay(log, spec), share)
     assert best.share <= share
-    if not text.startswith("counter"):
-        shares = [replay(log, spec.with_limit(n)).share for n in range(1, best.spec.limit)]
-        assert all(smaller > share for smaller in shares)
-    elif best.spec.limit > 1:
-        assert replay(log, spec.with_limit(best.spec.limit - 1)).share > share
+    assert best.allowed == replay(log, best.spec).allowed
+    shares = [replay(log, spec.with_limit(n)).share for n in range(1, best.spec.limit)]
+    # For the counter only the next smaller limit is promised to refuse too many.
+    promised = shares[-1:] if spec.kind == "counter" else shares
+    assert all(smaller > share for smaller in promised)
+
+
+def test_no_limit_may_be_enough(tmp_path: Path) -> None:
+    # A bucket of such a rate may hold one token at the most.
+    found = document(write(tmp_path, BURST), "-l", "bucket:1@1/900000000", "--at-most", "10")
+    assert found["limits"][0]["enough"] is None
+    done = run("replay", write(tmp_path, BURST), "-l", "bucket:1@1/900000000")
+    assert "none: not even bucket:1@1/900000000" in done.stdout.decode()
+
+
+@given(traces)
+def test_a_fixed_window_lets_bursts_through(trace: list[tuple[int, str]]) -> None:
+    assert replay(log_of(trace), specs.parse("fixed:2/10")).most_admitted <= 4
 
 
 BURST = "".join(line("192.0.2.1", n // 10) for n in range(30)) + line("192.0.2.2", 9)
@@ -205,8 +244,8 @@ def test_tables(tmp_path: Path) -> None:
     text = done.stdout.decode()
     assert done.returncode == 0
     assert "31 requests by 2 clients" in text
-    assert "1 malformed lines were left out (line 1)" in text
-    assert "│ 192.0.2.1 │       30 │      20 │ 66.67%" in text
+    assert "malformed lines, left out: 1 (line 1)" in text
+    assert "192.0.2.1         30        20   66.67%               30" in text
     assert "sliding:30/1m" in text
     assert "\x1b[" not in text
     assert run("replay", path).stderr.decode().startswith("no --limit given")
@@ -222,11 +261,26 @@ def test_json(tmp_path: Path) -> None:
             "key": "192.0.2.1",
             "requests": 30,
             "refused": 20,
+            "most_in_a_window": 30,
             "first_refusal": START + 1,
             "last_refusal": START + 2,
         }
     ]
+    assert limit["most_in_a_window"] == 10
     assert limit["enough"] == {"limit": "sliding:15/1m", "refused": 15, "share": 15 / 31}
+
+
+def test_names_from_the_log_are_text_and_nothing_else(tmp_path: Path) -> None:
+    requests = ["GET /[/foo] HTTP/1.1", "GET /\x1b[31mred HTTP/1.1", "GET /:bug: HTTP/1.1"]
+    path = write(tmp_path, "".join(line(request=request) * 2 for request in requests))
+    for encoding in ("utf-8", "ascii"):
+        done = run(
+            *("replay", path, "--by", "path", "-l", "sliding:1/1m"), PYTHONIOENCODING=encoding
+        )
+        assert done.returncode == 0, done.stderr
+        for shown in (b"/[/foo] ", b"/\\x1b[31mred ", b"/:bug: "):
+            assert shown in done.stdout
+        assert b"\x1b" not in done.stdout
 
 
 def test_paths_and_standard_input() -> None:
@@ -300,6 +354,26 @@ def test_unreadable_logs_are_one_line_and_exit_code_2(tmp_path: Path, kind: str)
     assert len(errors) == 1
     assert errors[0].startswith("sluicegate: FILE must")
     assert str(path) in errors[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_cannot_be_written_and_input_that_is_closed(tmp_path: Path) -> None:
+    replay_it = f"{sys.executable} -m sluicegate replay --json"
+    for command in (f"{replay_it} {write(tmp_path, BURST)} > /dev/full", f"{replay_it} - <&-"):
+        done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "sluicegate", "replay", "-"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        assert b"no --limit" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() == b""
 
 
 def test_version_help_and_a_reader_that_leaves(tmp_path: Path) -> None:

@@ -15,20 +15,22 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
     try:
         from sluicegate.replay.command import run
+
+        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in ("typer", "rich", "click"):
             raise
         _fail(f'{missing.name} is not installed: pip install "sluicegate[cli]"')
-    try:
-        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
     except ValueError as error:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has had enough, as `head` has; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        # What is still buffered cannot be written either, and must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):  # the reader has had enough, as `head` has
+            sys.exit(0)
+        _fail(f"standard output must be writable: {error.strerror}")
 
 
 def _fail(message: str) -> NoReturn:

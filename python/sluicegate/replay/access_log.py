@@ -173,7 +173,7 @@ def _read_lines(
     stream = cast("IO[bytes]", raw)
     if raw.peek(2)[:2] == _GZIP:
         stream = cast("IO[bytes]", io.BufferedReader(gzip.GzipFile(fileobj=raw)))
-    told = progress if raw.seekable() else lambda _: None
+    seekable = raw.seekable()
     keys, stamps = _Keys(log.names, by.key), Stamps()
     match, field = _LINE.match, by.field
     add_time, add_key = log.times.append, log.keys.append
@@ -190,8 +190,8 @@ def _read_lines(
             else:
                 add_time(time)
                 add_key(keys[found[field]])
-            if number % 4096 == 0:
-                told(raw.tell())
+            if seekable and number % 4096 == 0:
+                progress(raw.tell())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         log.damage = f"the gzip data ends or breaks after line {number:,} ({error})"
     log.lines = number

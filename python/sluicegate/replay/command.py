@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sluicegate import __version__
-from sluicegate.replay import access_log, plot, report, specs
-from sluicegate.replay.engine import Outcome, replay, smallest_limit
+from sluicegate.replay import access_log, plot, specs
+from sluicegate.replay.document import as_document
+from sluicegate.replay.engine import Findings, Outcome, replay, smallest_limit
+from sluicegate.replay.report import show
 
 __all__ = ["run"]
 
 _DEFAULT = "sliding:100/1m"
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def run(arguments: list[str]) -> int:
@@ -32,8 +35,7 @@ def run(arguments: list[str]) -> int:
         # The parser's own complaints, such as an unknown option, can say themselves in a line.
         told = getattr(error, "format_message", None)
         if told is not None:
-            told = told() or "say what to do, see sluicegate --help"
-            raise ValueError(told) from None
+            raise ValueError(f"{told().rstrip('.')} (see sluicegate --help)") from None
         if type(error).__name__ == "Abort":
             raise KeyboardInterrupt from None
         raise
@@ -70,7 +72,11 @@ def _replay(
     ] = 1.0,
     top: Annotated[int, typer.Option(help="Show so many of those refused most.")] = 10,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document instead of tables.")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON document instead of tables (pydoc sluicegate.replay.document).",
+        ),
     ] = False,
     picture: Annotated[
         Path | None, typer.Option("--plot", help="Draw requests and refusals: a .png or .svg file.")
@@ -79,8 +85,8 @@ def _replay(
     """Replay an access log (common or combined format) through limiters, in its own time.
 
     Prints who would have been refused, when, and the smallest limit that would have
-    refused at most --at-most percent. Lines out of order are put in order; a line takes
-    about 12 bytes of memory, some 100 more while a log is put in order.
+    refused at most --at-most percent. Lines out of order are put in order; a line
+    takes 12 bytes of memory, 24 while a log is put in order.
     """
     if by not in ("ip", "path"):
         raise ValueError(f"--by must be ip or path, got {by!r}")
@@ -91,7 +97,7 @@ def _replay(
     chosen = [specs.parse(text) for text in limit or [_DEFAULT]]
     if picture is not None:
         plot.check_target(picture)
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
     if not limit and not as_json:
         errors.print(f"no --limit given: {_DEFAULT} it is (see --help)")
     with _progress(errors) as progress:
@@ -99,20 +105,27 @@ def _replay(
         outcomes = [_one(log, spec, progress) for spec in chosen]
         task = progress.add_task(f"finding limits that refuse at most {at_most:g} %", total=None)
         found = [
-            smallest_limit(log, spec, at_most / 100, lambda: progress.advance(task))
-            for spec in chosen
+            smallest_limit(outcome, at_most / 100, lambda: progress.advance(task))
+            for outcome in outcomes
         ]
-    details: tuple[Any, ...] = (log, by, outcomes, found, at_most, top)
+    findings = Findings(log, by, outcomes, found, at_most, top)
     if as_json:
-        json.dump(report.as_document(*details), sys.stdout, indent=2)
+        json.dump(as_document(findings), sys.stdout, indent=2)
         print()
     else:
-        wide = None if sys.stdout.isatty() else 120
-        report.show(Console(width=wide, highlight=False), *details)
+        show(_console(), findings)
     if picture is not None:
         plot.plot(outcomes, picture)
-        errors.print(f"picture: {picture}", markup=False)
+        errors.print(f"picture: {picture}", soft_wrap=True)
     sys.stdout.flush()
+
+
+def _console() -> Console:
+    """Standard output; names from the log are text, never markup or emoji codes."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    wide = None if sys.stdout.isatty() else 120
+    return Console(width=wide, markup=False, emoji=False, highlight=False)
 
 
 def _progress(errors: Console) -> Progress:
@@ -124,8 +137,8 @@ def _progress(errors: Console) -> Progress:
 def _read(file: str, by: str, progress: Progress) -> access_log.AccessLog:
     size = None if file == "-" or not Path(file).is_file() else os.path.getsize(file)
     task = progress.add_task("reading", total=size)
-    key = access_log.client_key if by == "ip" else access_log.path_key
-    log = access_log.read(file, key, lambda done: progress.update(task, completed=done))
+    who = access_log.CLIENT if by == "ip" else access_log.PATH
+    log = access_log.read(file, who, lambda done: progress.update(task, completed=done))
     progress.update(task, completed=size or 1, total=size or 1)
     return log
 

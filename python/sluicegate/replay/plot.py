@@ -39,10 +39,10 @@ def plot(outcomes: Sequence[Outcome], target: Path) -> None:
     )
     for panel, outcome in zip(panels[:, 0], outcomes, strict=True):
         bins = outcome.over_time(_BINS)
-        starts = [datetime.fromtimestamp(start, timezone.utc) for start, _, _ in bins]
+        starts = [datetime.fromtimestamp(part.start, timezone.utc) for part in bins]
         width = (starts[1] - starts[0]) if len(starts) > 1 else 1
-        admitted = [requests - refused for _, requests, refused in bins]
-        refused = [refused for _, _, refused in bins]
+        admitted = [part.requests - part.refused for part in bins]
+        refused = [part.refused for part in bins]
         panel.bar(starts, admitted, width, align="edge", color=_ADMITTED, label="admitted")
         panel.bar(starts, refused, width, admitted, align="edge", color=_REFUSED, label="refused")
         panel.set_title(

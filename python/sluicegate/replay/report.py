@@ -1,181 +1,176 @@
-"""What the replay found: tables for people, a document for programs."""
+"""What the replay found, as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Literal
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sluicegate.replay.access_log import AccessLog
-from sluicegate.replay.engine import Outcome
+from sluicegate.replay.engine import Findings, Outcome
 
-__all__ = ["as_document", "show"]
+__all__ = ["show"]
 
 _BINS = 24
-_BAR = 40
+_BARS = 40
+_SHORTEST_BAR = 8
+
+When = Callable[[int], str]
 
 
-def _when(time: int) -> str:
-    return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+def show(console: Console, findings: Findings) -> None:
+    """Print the tables."""
+    log, outcomes = findings.log, findings.outcomes
+    console.print(
+        f"{len(log):,} requests by {len(log.names):,} {_kind(findings)}s, "
+        f"{_format('%Y-%m-%d %H:%M:%S')(log.times[0])} to "
+        f"{_format('%Y-%m-%d %H:%M:%S')(log.times[-1])} UTC"
+    )
+    for note in _notes(log):
+        console.print(f"  {note}")
+    when = _format(_shortest(log))
+    _titled(console, "What each limit would have done", _comparison(findings, when))
+    for outcome in outcomes:
+        if outcome.refused:
+            more = len(outcome.by_key) > findings.top
+            shown = f", the first {findings.top} of {len(outcome.by_key):,}" if more else ""
+            title = f"Who would have been refused by {outcome.spec}{shown}"
+            _titled(console, title, _keys(findings, outcome, when))
+    if any(outcome.refused for outcome in outcomes):
+        bar = "█" if console.encoding.lower().startswith("utf") else "#"
+        _titled(console, "When", _over_time([o for o in outcomes if o.refused], bar))
+    title = f"The smallest limit that would have refused at most {findings.at_most_percent:g} %"
+    _titled(console, title, _limits(findings))
+    if any(outcome.spec.kind == "counter" for outcome in outcomes):
+        console.print(
+            "For counter a smaller one that would do too is not ruled out, only the next smaller."
+        )
+
+
+def _titled(console: Console, title: str, table: Table) -> None:
+    # Not the table's own title, which would be wrapped to the table's width.
+    console.print()
+    console.print(Text(title, style="bold"))
+    console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    """A table whose first column is text and whose others are figures."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(Text(column), justify=justify, overflow="fold")
+    return table
+
+
+def _kind(findings: Findings) -> str:
+    return "client" if findings.by == "ip" else "path"
+
+
+def _format(form: str) -> When:
+    return lambda time: datetime.fromtimestamp(time, timezone.utc).strftime(form)
+
+
+def _shortest(log: AccessLog) -> str:
+    """What tells the log's times apart; the headline says the year."""
+    year = _format("%Y")
+    return "%m-%d %H:%M:%S" if year(log.times[0]) == year(log.times[-1]) else "%Y-%m-%d %H:%M:%S"
 
 
 def _percent(share: float) -> str:
     return f"{share:.2%}"
 
 
-def show(
-    console: Console,
-    log: AccessLog,
-    by: str,
-    outcomes: Sequence[Outcome],
-    found: Sequence[Outcome],
-    at_most: float,
-    top: int,
-) -> None:
-    """Print the tables."""
-    console.print(
-        f"{len(log):,} requests by {len(log.names):,} {'clients' if by == 'ip' else 'paths'}, "
-        f"{_when(log.times[0])} to {_when(log.times[-1])} UTC"
+def _name(name: str) -> Text:
+    """A name from the log as text, with nothing in it that a terminal would obey."""
+    return Text(
+        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
     )
-    for note in notes(log):
-        console.print(f"  {note}", markup=False)
-    console.print()
-    console.print(_comparison(by, outcomes))
-    for outcome in outcomes:
-        if outcome.refused:
-            for table in (_keys(by, outcome, top), _over_time(outcome)):
-                console.print()
-                console.print(table)
-    console.print()
-    console.print(_limits(outcomes, found, at_most))
 
 
-def notes(log: AccessLog) -> list[str]:
+def _notes(log: AccessLog) -> list[str]:
     """What was odd about the file."""
     said: list[str] = []
     if log.malformed:
         lines = ", ".join(map(str, log.first_malformed))
-        more = ", …" if log.malformed > len(log.first_malformed) else ""
-        said.append(f"{log.malformed:,} malformed lines were left out (line {lines}{more})")
+        more = ", ..." if log.malformed > len(log.first_malformed) else ""
+        said.append(f"malformed lines, left out: {log.malformed:,} (line {lines}{more})")
     if log.out_of_order:
-        said.append(
-            f"{log.out_of_order:,} lines stood before an earlier one: all were put in order"
-        )
+        said.append(f"lines before an earlier one, put in order: {log.out_of_order:,}")
     if log.damage:
         said.append(f"reading ended early: {log.damage}")
     return said
 
 
-def _comparison(by: str, outcomes: Sequence[Outcome]) -> Table:
-    table = Table(title="What each limiter would have done", title_justify="left")
-    table.add_column("limit")
-    who = "clients refused" if by == "ip" else "paths refused"
-    for column in ("requests", "admitted", "refused", "share", who):
-        table.add_column(column, justify="right")
-    table.add_column("first refusal (UTC)")
-    table.add_column("last refusal (UTC)")
-    for outcome in outcomes:
-        times = [time for time, _ in outcome.refusals()]
+def _comparison(findings: Findings, when: When) -> Table:
+    table = _table(
+        *("limit", "requests", "admitted", "refused", "share", f"{_kind(findings)}s"),
+        *("most in a window", "first refusal", "last refusal"),
+    )
+    for outcome in findings.outcomes:
+        rows = outcome.by_key
         table.add_row(
             str(outcome.spec),
             f"{outcome.requests:,}",
             f"{outcome.admitted:,}",
             f"{outcome.refused:,}",
             _percent(outcome.share),
-            f"{len(outcome.by_key()):,}",
-            _when(times[0]) if times else "never",
-            _when(times[-1]) if times else "",
+            f"{len(rows):,}",
+            f"{outcome.most_admitted:,}",
+            when(min(row.first for row in rows)) if rows else "never",
+            when(max(row.last for row in rows)) if rows else "",
         )
     return table
 
 
-def _keys(by: str, outcome: Outcome, top: int) -> Table:
-    rows = outcome.by_key()
-    shown = f", the first {top} of {len(rows):,}" if len(rows) > top else ""
-    table = Table(title=f"Who: {outcome.spec}{shown}", title_justify="left")
-    table.add_column("client" if by == "ip" else "path", overflow="fold")
-    for column in ("requests", "refused", "share"):
-        table.add_column(column, justify="right")
-    table.add_column("first refusal (UTC)")
-    table.add_column("last refusal (UTC)")
-    for name, requests, refused, first, last in rows[:top]:
-        share = _percent(refused / requests)
-        table.add_row(name, f"{requests:,}", f"{refused:,}", share, _when(first), _when(last))
+def _keys(findings: Findings, outcome: Outcome, when: When) -> Table:
+    table = _table(
+        *(_kind(findings), "requests", "refused", "share"),
+        *("busiest window", "first refusal", "last refusal"),
+    )
+    for row in outcome.by_key[: findings.top]:
+        table.add_row(
+            _name(row.key),
+            f"{row.requests:,}",
+            f"{row.refused:,}",
+            _percent(row.refused / row.requests),
+            f"{row.most:,}",
+            when(row.first),
+            when(row.last),
+        )
     return table
 
 
-def _over_time(outcome: Outcome) -> Table:
-    table = Table(title=f"When: {outcome.spec}", title_justify="left")
-    table.add_column("from (UTC)")
-    table.add_column("requests", justify="right")
-    table.add_column("refused", justify="right")
-    table.add_column("refused, at scale", min_width=_BAR)
-    bins = outcome.over_time(_BINS)
-    most = max(refused for _, _, refused in bins)
-    for start, requests, refused in bins:
-        bar = "█" * -(-refused * _BAR // most)
-        table.add_row(_when(start), f"{requests:,}", f"{refused:,}" if refused else "", bar)
+def _over_time(outcomes: list[Outcome], bar: str) -> Table:
+    """Refusals of each limit, all drawn to one scale."""
+    parts = [outcome.over_time(_BINS) for outcome in outcomes]
+    most = max(part.refused for column in parts for part in column)
+    digits, length = len(f"{most:,}"), max(_SHORTEST_BAR, _BARS // len(outcomes))
+    table = _table("from (UTC)", "requests")
+    for outcome in outcomes:
+        table.add_column(Text(str(outcome.spec)), min_width=digits + 1 + length)
+    whole_minutes = all(part.start % 60 == 0 for part in parts[0])
+    when = _format("%Y-%m-%d %H:%M" if whole_minutes else "%Y-%m-%d %H:%M:%S")
+    for row in zip(*parts, strict=True):
+        cells = [
+            f"{part.refused:{digits},} {bar * -(-part.refused * length // most)}"
+            if part.refused
+            else ""
+            for part in row
+        ]
+        table.add_row(when(row[0].start), f"{row[0].requests:,}", *cells)
     return table
 
 
-def _limits(outcomes: Sequence[Outcome], found: Sequence[Outcome], at_most: float) -> Table:
-    title = f"The smallest limit that would have refused at most {at_most:g} %"
-    table = Table(title=title, title_justify="left")
-    for column in ("instead of", "limit"):
-        table.add_column(column)
-    for column in ("refused", "share"):
-        table.add_column(column, justify="right")
-    for outcome, best in zip(outcomes, found, strict=True):
-        row = (str(outcome.spec), str(best.spec), f"{best.refused:,}", _percent(best.share))
-        table.add_row(*row)
+def _limits(findings: Findings) -> Table:
+    table = _table("instead of", "limit", "refused", "share")
+    for outcome, best in zip(findings.outcomes, findings.found, strict=True):
+        fits = findings.enough(best)
+        limit = str(best.spec) if fits else f"none: not even {best.spec}"
+        table.add_row(str(outcome.spec), limit, f"{best.refused:,}", _percent(best.share))
     return table
-
-
-def as_document(
-    log: AccessLog,
-    by: str,
-    outcomes: Sequence[Outcome],
-    found: Sequence[Outcome],
-    at_most: float,
-    top: int,
-) -> dict[str, Any]:
-    """All of it for programs. Times are Unix seconds, shares lie in 0 to 1."""
-    return {
-        "by": by,
-        "requests": len(log),
-        "keys": len(log.names),
-        "first": log.times[0],
-        "last": log.times[-1],
-        "lines": log.lines,
-        "malformed": log.malformed,
-        "first_malformed": log.first_malformed,
-        "out_of_order": log.out_of_order,
-        "damage": log.damage,
-        "at_most_percent": at_most,
-        "limits": [
-            _outcome(outcome, best, top) for outcome, best in zip(outcomes, found, strict=True)
-        ],
-    }
-
-
-def _outcome(outcome: Outcome, best: Outcome, top: int) -> dict[str, Any]:
-    rows = outcome.by_key()
-    fields = ("key", "requests", "refused", "first_refusal", "last_refusal")
-    return {
-        "limit": str(outcome.spec),
-        "admitted": outcome.admitted,
-        "refused": outcome.refused,
-        "share": outcome.share,
-        "keys_refused": len(rows),
-        "first_refusal": min((row[3] for row in rows), default=None),
-        "last_refusal": max((row[4] for row in rows), default=None),
-        "top_keys": [dict(zip(fields, row, strict=True)) for row in rows[:top]],
-        "over_time": [
-            {"from": start, "requests": requests, "refused": refused}
-            for start, requests, refused in outcome.over_time(_BINS)
-        ],
-        "enough": {"limit": str(best.spec), "refused": best.refused, "share": best.share},
-    }

@@ -24,6 +24,7 @@ GRAMMAR = (
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SPEC = re.compile(r"([a-z]+):(?:([^@/]+)@)?([^@/]+)/([^@/]+)")
 _SPAN = re.compile(r"(\d*\.?\d*)([smhd]?)")
+_LARGEST = 4_294_967_295
 _WINDOWS: dict[str, Callable[..., Any]] = {
     "sliding": SlidingWindowRateLimiter,
     "fixed": FixedWindow,
@@ -46,6 +47,14 @@ class Spec(NamedTuple):
     def with_limit(self, limit: int) -> Spec:
         """The same kind and window, with another limit (a bucket keeps its rate)."""
         return self._replace(limit=limit)
+
+    @property
+    def largest_limit(self) -> int:
+        """The largest limit that this kind of limiter takes with this window or rate."""
+        if self.refill_rate is not None:
+            # A bucket must fill within 1e9 seconds; a little less, for the rounding.
+            return max(1, min(_LARGEST, int(self.refill_rate * 999_999_999)))
+        return 16_777_216 if self.kind == "sliding" else _LARGEST
 
     def limiter(self, clock: ManualClock, keys: int) -> Any:
         """A real limiter with room for ``keys`` keys."""

@@ -1,0 +1,72 @@
+"""What the replay found, for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluicegate.replay.engine import Findings, Outcome
+
+__all__ = ["as_document"]
+
+_BINS = 24
+
+
+def as_document(findings: Findings) -> dict[str, Any]:
+    """What ``--json`` prints. Times are Unix seconds, shares lie in 0 to 1.
+
+    ``by, requests, keys, first, last`` (times of the first and last request), ``lines,
+    malformed, first_malformed`` (line numbers), ``out_of_order, damage`` (``null``, or why
+    reading ended early), ``at_most_percent``, and ``limits``, each with
+
+    - ``limit`` (as on the command line), ``admitted, refused, share`` (of requests refused),
+      ``keys_refused, first_refusal, last_refusal`` (``null`` if there was none);
+    - ``most_in_a_window``: the most admitted for one key in any span of the window's length;
+    - ``top_keys``: ``key, requests, refused, most_in_a_window`` (requests, admitted or not),
+      ``first_refusal, last_refusal``, those refused most first;
+    - ``over_time``: ``from, requests, refused`` for equal parts of the log's time;
+    - ``enough``: ``limit, refused, share`` of the smallest limit that refuses at most
+      ``at_most_percent``; ``null`` if none does.
+    """
+    log = findings.log
+    return {
+        "by": findings.by,
+        "requests": len(log),
+        "keys": len(log.names),
+        "first": log.times[0],
+        "last": log.times[-1],
+        "lines": log.lines,
+        "malformed": log.malformed,
+        "first_malformed": log.first_malformed,
+        "out_of_order": log.out_of_order,
+        "damage": log.damage,
+        "at_most_percent": findings.at_most_percent,
+        "limits": [
+            _outcome(outcome, findings.top)
+            | {"enough": _enough(best) if findings.enough(best) else None}
+            for outcome, best in zip(findings.outcomes, findings.found, strict=True)
+        ],
+    }
+
+
+def _enough(best: Outcome) -> dict[str, Any]:
+    return {"limit": str(best.spec), "refused": best.refused, "share": best.share}
+
+
+def _outcome(outcome: Outcome, top: int) -> dict[str, Any]:
+    rows = outcome.by_key
+    fields = ("key", "requests", "refused", "most_in_a_window", "first_refusal", "last_refusal")
+    return {
+        "limit": str(outcome.spec),
+        "admitted": outcome.admitted,
+        "refused": outcome.refused,
+        "share": outcome.share,
+        "keys_refused": len(rows),
+        "first_refusal": min((row.first for row in rows), default=None),
+        "last_refusal": max((row.last for row in rows), default=None),
+        "most_in_a_window": outcome.most_admitted,
+        "top_keys": [dict(zip(fields, row, strict=True)) for row in rows[:top]],
+        "over_time": [
+            {"from": part.start, "requests": part.requests, "refused": part.refused}
+            for part in outcome.over_time(_BINS)
+        ],
+    }
