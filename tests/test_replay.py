@@ -175,7 +175,10 @@ def log_of(trace: list[tuple[int, str]]) -> AccessLog:
     return log
 
 
-@given(traces, st.integers(1, 5), st.integers(1, 60))
+close = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc")), min_size=1, max_size=60)
+
+
+@given(traces | close, st.integers(1, 5), st.integers(1, 60) | st.integers(1, 8))
 def test_a_replay_is_the_slow_count(trace: list[tuple[int, str]], limit: int, window: int) -> None:
     outcome = replay(log_of(trace), specs.parse(f"sliding:{limit}/{window}"))
     admitted: list[tuple[int, str]] = []
@@ -245,7 +248,7 @@ def test_tables(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "31 requests by 2 clients" in text
     assert "malformed lines, left out: 1 (line 1)" in text
-    assert "192.0.2.1         30        20   66.67%               30" in text
+    assert " ".join(text.split()).count("192.0.2.1 30 20 66.67% 30") == 1
     assert "sliding:30/1m" in text
     assert "\x1b[" not in text
     assert run("replay", path).stderr.decode().startswith("no --limit given")

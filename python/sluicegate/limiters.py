@@ -64,7 +64,7 @@ class SlidingWindowRateLimiter(  # pyright: ignore[reportIncompatibleMethodOverr
     """At most ``max_requests`` in any span of ``window_seconds``: exact, by a log of times.
 
     Article 1's limiter. Costs 4 bytes a remembered unit (8 for windows over 71
-    minutes) and about 85 a key; a key with one request needs no log.
+    minutes) and about 80 a key; a key with one request needs no log.
 
     Args:
         max_requests: units in any window, 1 to 16,777,216 (each is remembered;

@@ -19,104 +19,34 @@ pub struct SlidingLog {
 pub struct State {
     /// The newest unit, in full; all others are read against it. `NEVER` if there is none.
     newest: Ticks,
-    older: Older,
+    /// The units before it: one word each, or two (high, low) for a window of 2^32 ticks and
+    /// more. None of them is a window older than the newest, so that one word tells them apart.
+    older: VecDeque<u32>,
 }
 
 const NEVER: Ticks = Ticks::MAX;
 
-/// The units before the newest. None of them is a window older than it, so that the low
-/// 32 bits tell each apart while a window is shorter than 2^32 ticks.
-///
-/// Boxed, so that a client with a single unit, as most have, costs 16 bytes here and not 40.
-#[derive(Debug, Clone)]
-#[expect(clippy::box_collection, reason = "keeps the table's slots small")]
-enum Older {
-    None,
-    Narrow(Box<VecDeque<u32>>),
-    Wide(Box<VecDeque<Ticks>>),
+const fn high_word(time: Ticks) -> u32 {
+    (time >> 32) as u32
 }
 
-/// The low bits are what is kept.
-const fn low(time: Ticks) -> u32 {
+const fn low_word(time: Ticks) -> u32 {
     time as u32
 }
 
-fn is_narrow(window: Ticks) -> bool {
-    u32::try_from(window).is_ok()
-}
+impl State {
+    fn is_empty(&self) -> bool {
+        self.newest == NEVER
+    }
 
-impl Older {
+    /// Room for so many more words: it doubles, but never beyond what the limit can fill.
     #[inline]
-    fn len(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Narrow(times) => times.len(),
-            Self::Wide(times) => times.len(),
+    fn make_room(&mut self, words: usize, most: usize) {
+        let needed = self.older.len() + words;
+        if needed > self.older.capacity() {
+            let wanted = needed.max(2 * self.older.capacity()).min(most).max(needed);
+            self.older.reserve_exact(wanted - self.older.len());
         }
-    }
-
-    /// The time of a unit that is there.
-    #[inline]
-    fn at(&self, index: usize, newest: Ticks) -> Ticks {
-        match self {
-            Self::None => newest,
-            Self::Narrow(times) => newest - Ticks::from(low(newest).wrapping_sub(times[index])),
-            Self::Wide(times) => times[index],
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, time: Ticks, count: usize, rule: &SlidingLog) {
-        if count == 0 {
-            return;
-        }
-        let most = rule.limit as usize - 1;
-        match self {
-            Self::Narrow(times) => push(times, low(time), count, most),
-            Self::Wide(times) => push(times, time, count, most),
-            Self::None => self.begin(time, count, rule),
-        }
-    }
-
-    #[cold]
-    fn begin(&mut self, time: Ticks, count: usize, rule: &SlidingLog) {
-        *self = if is_narrow(rule.window) {
-            Self::Narrow(Box::default())
-        } else {
-            Self::Wide(Box::default())
-        };
-        self.push(time, count, rule);
-    }
-
-    #[inline]
-    fn drop_oldest(&mut self, count: usize) {
-        if count == 0 {
-            return;
-        }
-        if count >= self.len() {
-            *self = Self::None;
-            return;
-        }
-        match self {
-            Self::None => {}
-            Self::Narrow(times) => drop(times.drain(..count)),
-            Self::Wide(times) => drop(times.drain(..count)),
-        }
-    }
-}
-
-/// Room doubles, but never beyond what the limit can fill.
-#[inline]
-fn push<T: Copy>(times: &mut VecDeque<T>, time: T, count: usize, most: usize) {
-    let needed = times.len() + count;
-    if needed > times.capacity() {
-        let wanted = needed.max(2 * times.capacity()).min(most).max(needed);
-        times.reserve_exact(wanted - times.len());
-    }
-    if count == 1 {
-        times.push_back(time);
-    } else {
-        times.extend(std::iter::repeat_n(time, count));
     }
 }
 
@@ -128,23 +58,90 @@ impl SlidingLog {
     #[must_use]
     pub fn first_free_at(&self, state: &State, now: Ticks) -> Option<Ticks> {
         let dead = self.dead(state, now);
-        (dead < state.len()).then(|| state.at(dead) + self.window)
+        (dead < self.len(state)).then(|| self.at(state, dead) + self.window)
+    }
+
+    #[inline]
+    fn is_wide(&self) -> bool {
+        u32::try_from(self.window).is_err()
+    }
+
+    #[inline]
+    fn words(&self) -> usize {
+        1 + usize::from(self.is_wide())
+    }
+
+    /// How many units are remembered.
+    #[inline]
+    fn len(&self, state: &State) -> usize {
+        if state.is_empty() {
+            return 0;
+        }
+        (state.older.len() >> u32::from(self.is_wide())) + 1
+    }
+
+    /// The time of the unit at `index`, which must be there.
+    #[inline]
+    fn at(&self, state: &State, index: usize) -> Ticks {
+        let (older, newest) = (&state.older, state.newest);
+        if self.is_wide() {
+            let Some(&high) = older.get(2 * index) else {
+                return newest;
+            };
+            return Ticks::from(high) << 32 | Ticks::from(older[2 * index + 1]);
+        }
+        let Some(&low) = older.get(index) else {
+            return newest;
+        };
+        newest - Ticks::from(low_word(newest).wrapping_sub(low))
+    }
+
+    /// Remember `count` more units of `time` as older ones.
+    #[inline]
+    fn push_older(&self, state: &mut State, time: Ticks, count: usize) {
+        state.make_room(
+            count * self.words(),
+            (self.limit as usize - 1) * self.words(),
+        );
+        for _ in 0..count {
+            if self.is_wide() {
+                state.older.push_back(high_word(time));
+            }
+            state.older.push_back(low_word(time));
+        }
+    }
+
+    /// Forget the `count` oldest units.
+    #[inline]
+    fn drop_oldest(&self, state: &mut State, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let words = count * self.words();
+        if count >= self.len(state) {
+            state.newest = NEVER;
+        }
+        if words >= state.older.len() {
+            state.older = VecDeque::new();
+        } else {
+            state.older.drain(..words);
+        }
     }
 
     /// How many of the oldest units no longer count.
     #[inline]
     fn dead(&self, state: &State, now: Ticks) -> usize {
-        let len = state.len();
-        if len == 0 || state.at(0) + self.window > now {
+        if state.is_empty() || self.at(state, 0) + self.window > now {
             return 0;
         }
+        let len = self.len(state);
         if state.newest + self.window <= now {
             return len;
         }
         let (mut dead, mut live) = (1, len - 1);
         while dead < live {
             let middle = usize::midpoint(dead, live);
-            if state.at(middle) + self.window > now {
+            if self.at(state, middle) + self.window > now {
                 live = middle;
             } else {
                 dead = middle + 1;
@@ -156,39 +153,7 @@ impl SlidingLog {
     #[inline]
     fn prune(&self, state: &mut State, now: Ticks) {
         let dead = self.dead(state, now);
-        state.drop_oldest(dead);
-    }
-
-    fn used(&self, state: &State, now: Ticks) -> usize {
-        state.len() - self.dead(state, now)
-    }
-}
-
-impl State {
-    #[inline]
-    fn len(&self) -> usize {
-        if self.newest == NEVER {
-            0
-        } else {
-            self.older.len() + 1
-        }
-    }
-
-    #[inline]
-    fn at(&self, index: usize) -> Ticks {
-        if index == self.older.len() {
-            self.newest
-        } else {
-            self.older.at(index, self.newest)
-        }
-    }
-
-    #[inline]
-    fn drop_oldest(&mut self, count: usize) {
-        if count > self.older.len() {
-            self.newest = NEVER;
-        }
-        self.older.drop_oldest(count.min(self.older.len()));
+        self.drop_oldest(state, dead);
     }
 }
 
@@ -206,63 +171,67 @@ impl Algorithm for SlidingLog {
     fn fresh(&self) -> State {
         State {
             newest: NEVER,
-            older: Older::None,
+            older: VecDeque::new(),
         }
     }
 
     #[inline]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
         self.prune(state, now);
-        let (len, cost, limit) = (state.len(), cost as usize, self.limit as usize);
-        if len + cost > limit {
+        let cost = cost as usize;
+        if self.len(state) + cost > self.limit as usize {
             return false;
         }
-        if len == 0 {
-            state.newest = now;
-        } else {
-            state.older.push(state.newest, 1, self);
-            state.newest = now;
+        if !state.is_empty() {
+            self.push_older(state, state.newest, 1);
         }
-        state.older.push(now, cost - 1, self);
+        state.newest = now;
+        if cost > 1 {
+            self.push_older(state, now, cost - 1);
+        }
         true
     }
 
     fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
         let dead = self.dead(state, now);
-        let excess = (state.len() - dead + cost as usize).saturating_sub(self.limit as usize);
+        let live = self.len(state) - dead;
+        let excess = (live + cost as usize).saturating_sub(self.limit as usize);
         if excess == 0 {
             return 0;
         }
-        state.at(dead + excess - 1) + self.window - now
+        self.at(state, dead + excess - 1) + self.window - now
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
-        let used = u32::try_from(self.used(state, now)).unwrap_or(u32::MAX);
-        self.limit.saturating_sub(used)
+        let used = self.len(state) - self.dead(state, now);
+        self.limit
+            .saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
-        if state.newest == NEVER {
-            0
-        } else {
-            (state.newest + self.window).saturating_sub(now)
+        if state.is_empty() {
+            return 0;
         }
+        (state.newest + self.window).saturating_sub(now)
     }
 
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {
         self.prune(state, now);
-        state.drop_oldest((units as usize).min(state.len()));
+        self.drop_oldest(state, units as usize);
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {
         old.prune(state, now);
-        self.prune(state, now);
-        if is_narrow(self.window) != is_narrow(old.window) {
-            let mut older = Older::None;
-            for index in 0..state.older.len() {
-                older.push(state.older.at(index, state.newest), 1, self);
-            }
-            state.older = older;
+        if self.is_wide() == old.is_wide() {
+            return self.prune(state, now);
+        }
+        let live = |time: &Ticks| time + self.window > now;
+        let units = (0..old.len(state)).map(|index| old.at(state, index));
+        let mut kept: Vec<Ticks> = units.filter(live).collect();
+        state.newest = kept.pop().unwrap_or(NEVER);
+        state.older = VecDeque::new();
+        for time in kept {
+            self.push_older(state, time, 1);
         }
     }
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -59,12 +58,12 @@ def _titled(console: Console, title: str, table: Table) -> None:
     console.print(table)
 
 
-def _table(*columns: str) -> Table:
-    """A table whose first column is text and whose others are figures."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, column in enumerate(columns):
-        justify: Literal["left", "right"] = "right" if number else "left"
-        table.add_column(Text(column), justify=justify, overflow="fold")
+def _table(*columns: str, fold: bool = False) -> Table:
+    """A table whose first column is text, folded if it may be long, and whose others are figures."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(Text(columns[0]), overflow="fold", no_wrap=not fold)
+    for column in columns[1:]:
+        table.add_column(Text(column), justify="right")
     return table
 
 
@@ -77,9 +76,11 @@ def _format(form: str) -> When:
 
 
 def _shortest(log: AccessLog) -> str:
-    """What tells the log's times apart; the headline says the year."""
-    year = _format("%Y")
-    return "%m-%d %H:%M:%S" if year(log.times[0]) == year(log.times[-1]) else "%Y-%m-%d %H:%M:%S"
+    """What tells the log's times apart; the headline says the rest."""
+    first, last = (_format("%Y %j")(time) for time in (log.times[0], log.times[-1]))
+    if first == last:
+        return "%H:%M:%S"
+    return "%m-%d %H:%M" if first[:4] == last[:4] else "%Y-%m-%d %H:%M"
 
 
 def _percent(share: float) -> str:
@@ -109,14 +110,13 @@ def _notes(log: AccessLog) -> list[str]:
 
 def _comparison(findings: Findings, when: When) -> Table:
     table = _table(
-        *("limit", "requests", "admitted", "refused", "share", f"{_kind(findings)}s"),
-        *("most in a window", "first refusal", "last refusal"),
+        *("limit", "admitted", "refused", "share", f"{_kind(findings)}s"),
+        *("most in\na window", "first\nrefusal", "last\nrefusal"),
     )
     for outcome in findings.outcomes:
         rows = outcome.by_key
         table.add_row(
             str(outcome.spec),
-            f"{outcome.requests:,}",
             f"{outcome.admitted:,}",
             f"{outcome.refused:,}",
             _percent(outcome.share),
@@ -131,7 +131,8 @@ def _comparison(findings: Findings, when: When) -> Table:
 def _keys(findings: Findings, outcome: Outcome, when: When) -> Table:
     table = _table(
         *(_kind(findings), "requests", "refused", "share"),
-        *("busiest window", "first refusal", "last refusal"),
+        *("busiest\nwindow", "first\nrefusal", "last\nrefusal"),
+        fold=True,
     )
     for row in outcome.by_key[: findings.top]:
         table.add_row(
