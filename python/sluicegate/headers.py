@@ -66,7 +66,7 @@ class QuotaHeaders:
 
     def fields(self, decision: Decision) -> list[tuple[bytes, bytes]]:
         """The fields for ``decision``, as ASGI wants them."""
-        limit, remaining = decision.limit, decision.remaining
+        limit, remaining, reset_at, quota = decision._header_values()
         window = self._limiter.window_seconds
         if limit != self._limit or window != self._window:
             self._describe(limit, window)
@@ -74,13 +74,12 @@ class QuotaHeaders:
         if self._x:
             fields = [
                 self._limit_field,
-                (b"x-ratelimit-remaining", b"%d" % remaining),
-                (b"x-ratelimit-reset", b"%d" % ceil(decision.reset_at)),
+                (b"x-ratelimit-remaining", remaining),
+                (b"x-ratelimit-reset", reset_at),
             ]
         if self._ietf:
-            reset = ceil(decision.reset_after)
             fields.append(self._policy_field)
-            fields.append((b"ratelimit", b"%b;r=%d;t=%d" % (self._name, remaining, reset)))
+            fields.append((b"ratelimit", self._name + quota))
         return fields
 
 

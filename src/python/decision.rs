@@ -1,11 +1,13 @@
 //! `Decision` and `Statistics`: frozen values.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple};
 
-use crate::clock::seconds;
+use crate::clock::{SECOND, seconds};
 use crate::decision::Decision;
 use crate::store::Statistics;
+
+type Text<'py> = Bound<'py, PyBytes>;
 
 /// The outcome of one call: true when allowed, and unpacks as `(allowed, info)`.
 #[pyclass(frozen, eq, hash, name = "Decision", module = "sluicegate")]
@@ -54,6 +56,25 @@ impl PyDecision {
             info.set_item("retry_after", self.retry_after())?;
         }
         Ok(info)
+    }
+
+    /// What header fields say of it, as text: four getters and four formats in one call.
+    fn _header_values<'py>(&self, py: Python<'py>) -> (u32, Text<'py>, Text<'py>, Text<'py>) {
+        let Decision {
+            limit,
+            remaining,
+            reset_after,
+            at,
+            ..
+        } = self.0;
+        let text = |text: String| PyBytes::new(py, text.as_bytes());
+        let reset_at = (at + reset_after).div_ceil(SECOND);
+        (
+            limit,
+            text(remaining.to_string()),
+            text(reset_at.to_string()),
+            text(format!(";r={remaining};t={}", reset_after.div_ceil(SECOND))),
+        )
     }
 
     fn __bool__(&self) -> bool {
