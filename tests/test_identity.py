@@ -269,6 +269,8 @@ class Starlettes:
         ({"user": User(identity="a", tier=7)}, Principal("a")),
         ({"user": User()}, None),
         ({"user": "a string"}, None),
+        ({"user": User(identity=object())}, None),
+        ({"user": User(identity=object(), id="a")}, Principal("a")),
         ({"headers": [(b"x-user", b"a")], "state": {"tier": "gold"}}, None),
     ],
 )

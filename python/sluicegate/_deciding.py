@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._proxies import header_name
 from sluicegate.headers import retry_after_seconds
 from sluicegate.identity import ClientAddress, Principal, principal_of
 from sluicegate.refusals import Refusal
@@ -70,38 +71,35 @@ class Decider:
         self._tier = tier
         self._cost = cost
         self._verify = verify
-        self._api_key_header = api_key_header.lower().encode("ascii")
+        self._api_key_header = header_name(api_key_header, "api_key_header").encode("ascii")
         self._verifying: Counter[str] = Counter()
 
     async def decide(self, scope: Scope) -> Charge:
         view = self._view(scope)
-        cost = 1 if self._cost is None else await resolved(self._cost(view))
+        cost = 1 if self._cost is None else _units(await resolved(self._cost(view)))
         key = None if self._identify is None else await resolved(self._identify(view))
         if not (key is None or isinstance(key, str)):
             raise TypeError(f"identify must return a str or None, got {type(key).__name__}")
-        principal = None
-        if key is None:
+        api_key = None if key is not None else self._api_key(scope)
+        if api_key is None:
             principal = principal_of(scope)
-            if principal is not None:
-                key = "user:" + principal.id
-        if key is None:
-            api_key = self._api_key(scope)
-            key = self._address(scope)
-            if api_key is not None:
-                principal, refused = await self._verified(api_key, key, cost)
-                if refused is not None:
-                    return refused
-                if principal is not None:
-                    scope["sluicegate.principal"] = principal
-                    key = "key:" + principal.id
+            if key is None:
+                key = self._address(scope) if principal is None else "user:" + principal.id
+        else:
+            found = await self._verified(api_key, self._address(scope), cost)
+            if isinstance(found, Charge):
+                return found
+            principal = scope["sluicegate.principal"] = found
+            key = "key:" + found.id
         name = None if principal is None else principal.tier
         if self._tier is not None:
-            name = await resolved(self._tier(view))
+            chosen = await resolved(self._tier(view))
+            name = name if chosen is None else chosen
         return await self._charged(self._tiers.get(name), key, cost)
 
     async def _charged(self, tier: Tier, key: str, cost: int) -> Charge:
         limit = tier.limiter.limit
-        if isinstance(cost, int) and cost > limit:
+        if cost > limit:
             return Charge(tier, key, None, Refusal(tier.name, limit, cost, None, None))
         decision: Decision = await resolved(tier.check(key, cost))
         refusal = None if decision else refusal_by(tier, decision, cost)
@@ -113,37 +111,50 @@ class Decider:
         for name, value in scope.get("headers", ()):
             if name == self._api_key_header:
                 text: str = value.decode("latin-1")
-                return text
+                return text or None
         return None
 
-    async def _verified(
-        self, api_key: str, address: str, cost: int
-    ) -> tuple[Principal | None, Charge | None]:
-        """The key's principal; or a refusal, if its address has no quota left to try keys with.
+    async def _verified(self, api_key: str, address: str, cost: int) -> Principal | Charge:
+        """The key's principal; or what its address was charged in the default tier instead.
 
-        An unknown key will be charged to the address, so no more keys are looked up at once
-        than it could pay for: random keys cannot flood the database.
+        No more keys are looked up at once than the address could pay for, and an unknown one
+        is charged before its place is given up: random keys cannot flood the database.
         """
         tier, verify = self._tiers.default, self._verify
         assert verify is not None
-        limit, wanted = tier.limiter.limit, self._verifying[address] + cost
-        if cost > limit:
-            return None, await self._charged(tier, address, cost)
-        peeked = None if wanted > limit else await resolved(tier.limiter.peek(address, wanted))
-        if not peeked:
-            if wanted == cost:
-                return None, await self._charged(tier, address, cost)
-            wait = 1 if peeked is None else retry_after_seconds(peeked)
-            return None, Charge(
-                tier, address, peeked, Refusal(tier.name, limit, cost, wait, peeked)
-            )
-        self._verifying[address] += cost
+        limit = tier.limiter.limit
+        # What cannot be charged must not be free, or keys of a large cost would be.
+        units = min(cost, limit)
+        self._verifying[address] += units
+        pending = self._verifying[address]
         try:
-            return _principal(await resolved(verify(api_key))), None
+            peeked = (
+                None if pending > limit else await resolved(tier.limiter.peek(address, pending))
+            )
+            if not peeked and pending != units:
+                wait = 1 if peeked is None else retry_after_seconds(peeked)
+                refusal = Refusal(tier.name, limit, units, wait, peeked)
+                return Charge(tier, address, peeked, refusal)
+            # With no quota left and nobody else asking, the charge is what refuses and counts.
+            principal = _principal(await resolved(verify(api_key))) if peeked else None
+            if principal is not None:
+                return principal
+            charge = await self._charged(tier, address, units)
+            if cost > limit and charge.refusal is None:
+                charge.refusal = Refusal(tier.name, limit, cost, None, charge.decision)
+            return charge
         finally:
-            self._verifying[address] -= cost
+            self._verifying[address] -= units
             if not self._verifying[address]:
                 del self._verifying[address]
+
+
+def _units(cost: object) -> int:
+    if isinstance(cost, bool) or not isinstance(cost, int):
+        raise TypeError(f"cost must be an int, got {type(cost).__name__} {cost!r}")
+    if cost < 1:
+        raise ValueError(f"cost must be an int from 1, got {cost}")
+    return cost
 
 
 def _principal(verified: object) -> Principal | None:

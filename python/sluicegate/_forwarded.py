@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -13,6 +14,12 @@ Address = IPv4Address | IPv6Address
 MOST_ELEMENTS = 32
 MOST_BYTES = 4096
 
+# One pair of a Forwarded element. A semicolon inside quotes ends nothing: a proxy may quote
+# the client's own Host there.
+_PAIR = re.compile(
+    r"""[ \t]*([!#$%&'*+.^_`|~\w-]+)=("(?:[^"\\]|\\.)*"|[^";]*)[ \t]*(?:;|\Z)""", re.ASCII
+)
+
 
 def parse_address(text: str) -> Address | None:
     """An IP address, with or without a port, brackets or a zone; ``None`` for all else.
@@ -22,7 +29,7 @@ def parse_address(text: str) -> Address | None:
     host = text.strip(" \t")
     if host.startswith("["):
         host, closed, rest = host[1:].partition("]")
-        if not closed or ":" not in host or (rest and not _is_port(rest.removeprefix(":"))):
+        if not closed or ":" not in host or (rest and not (rest[0] == ":" and _is_port(rest[1:]))):
             return None
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
@@ -75,20 +82,26 @@ def elements_from_the_right(lines: list[bytes]) -> Iterator[str]:
 
 
 def _escaped(text: str, position: int) -> bool:
-    before = text[:position]
-    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+    start = position
+    while start and text[start - 1] == "\\":
+        start -= 1
+    return (position - start) % 2 == 1
 
 
 def parse_forwarded(element: str) -> Address | None:
     """The ``for`` address of one element of ``Forwarded`` (RFC 7239), if it has just one."""
-    found = [
-        value.strip(" \t")
-        for name, equals, value in (pair.partition("=") for pair in element.split(";"))
-        if equals and name.strip(" \t").lower() == "for"
-    ]
+    found: list[str] = []
+    position = 0
+    while position < len(element):
+        pair = _PAIR.match(element, position)
+        if pair is None:
+            return None
+        if pair[1].lower() == "for":
+            found.append(pair[2].strip(" \t"))
+        position = pair.end()
     if len(found) != 1:
         return None
     value = found[0]
-    if len(value) >= 2 and value[0] == value[-1] == '"':
-        value = value[1:-1].replace("\\", "")
+    if value.startswith('"'):
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
     return parse_address(value)

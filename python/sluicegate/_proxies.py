@@ -50,10 +50,10 @@ def _network(name: object) -> IPv4Network | IPv6Network:
     return network
 
 
-def header_name(name: str) -> str:
+def header_name(name: str, argument: str = "header") -> str:
     """A header's name in lower case."""
     if not isinstance(name, str) or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-        raise ValueError(f"header must be the name of an HTTP header, got {name!r}")
+        raise ValueError(f"{argument} must be the name of an HTTP header, got {name!r}")
     return name.lower()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from starlette.routing import Match, Mount
+from starlette.routing import Host, Match, Mount
 
 if TYPE_CHECKING:
     from sluicegate._asgi_types import Scope
@@ -13,8 +14,15 @@ __all__ = ["route_template"]
 
 
 def route_template(scope: Scope) -> str:
-    """The whole template: root path, mounts, router prefixes and the route's own path."""
-    return _mounted_at(scope) + _own_template(scope)
+    """The whole template: root path, mounts, router prefixes, the route's own path, its function.
+
+    The function tells apart what one path cannot, such as the two of ``GET`` and ``HEAD``.
+    """
+    endpoint = scope.get("endpoint")
+    name = getattr(endpoint, "__qualname__", type(endpoint).__qualname__)
+    return (
+        f"{_mounted_at(scope)}{_own_template(scope)} {getattr(endpoint, '__module__', '')}.{name}"
+    )
 
 
 def _own_template(scope: Scope) -> str:
@@ -29,41 +37,47 @@ def _own_template(scope: Scope) -> str:
         template = getattr(route, name, None)
         if isinstance(template, str):
             return template
-    # Not routed by Starlette's router: every endpoint is a template of its own.
-    endpoint = scope.get("endpoint")
-    return f"<{getattr(endpoint, '__module__', '')}.{getattr(endpoint, '__qualname__', '')}>"
+    return ""  # not routed by Starlette's router
 
 
 def _mounted_at(scope: Scope) -> str:
     root: str = scope.get("root_path", "")
     outer: str = scope.get("app_root_path", root)
-    if root == outer:
+    router = scope.get("router")
+    if root == outer and router is getattr(scope.get("app"), "router", None):
         return root
-    template = _walk(scope, outer, root)
-    return _with_values_replaced(scope, root) if template is None else template
+    at: dict[str, Any] = {**scope, "root_path": outer, "path_params": {}, "fastapi": {}}
+    template = outer + _walk(at, getattr(router, "routes", []))
+    reached: str = at["root_path"]
+    if reached == root:
+        return template
+    return template + _opaque(root.removeprefix(reached), scope)
 
 
-def _walk(scope: Scope, outer: str, root: str) -> str | None:
-    """Match the mounts again from the outermost router on; ``None`` if they cannot be followed."""
-    at: dict[str, Any] = {**scope, "root_path": outer, "path_params": {}}
-    routes: list[Any] = getattr(scope.get("router"), "routes", [])
-    template = outer
-    while len(at["root_path"]) < len(root):
-        for route in routes:
-            match, child = route.matches(at)
-            if match is Match.FULL:
-                break
-        else:
-            return None
-        if not isinstance(route, Mount):
-            return None
+def _walk(at: dict[str, Any], routes: Iterable[Any]) -> str:
+    """Match the mounts and hosts again from the outermost router on; moves ``at`` along."""
+    for route in _flat(routes):
+        match, child = route.matches(at)
+        if match is not Match.FULL:
+            continue
         at.update(child)
-        template += route.path
-        routes = list(route.routes or [])
-    return template if at["root_path"] == root else None
+        if isinstance(route, Mount):
+            return route.path + _walk(at, route.routes)
+        return f"//{route.host}" + _walk(at, route.routes) if isinstance(route, Host) else ""
+    return ""
 
 
-def _with_values_replaced(scope: Scope, root: str) -> str:
-    names = {str(value): name for name, value in scope.get("path_params", {}).items()}
-    parts = [f"{{{names[part]}}}" if part in names else part for part in root.split("/")]
-    return "/".join(parts)
+def _flat(routes: Iterable[Any]) -> Iterator[Any]:
+    """The routes, with those of FastAPI's included routers in their places."""
+    for route in routes:
+        included = getattr(route, "effective_route_contexts", None)
+        if included is None:
+            yield route
+        else:
+            for context in included():
+                yield getattr(context, "starlette_route", None) or context
+
+
+def _opaque(path: str, scope: Scope) -> str:
+    """A part of the root path whose mounts cannot be seen: how long it is, never a value in it."""
+    return f"/*{path.count('/')}" if scope.get("path_params") else path

@@ -14,7 +14,7 @@ from sluicegate.limiters import (
     TokenBucket,
 )
 
-__all__ = ["Algorithm", "Tier", "Tiers", "check_limiter", "is_pair", "limiter_for"]
+__all__ = ["Algorithm", "Tier", "Tiers", "check_limiter", "limiter_for", "made"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -52,7 +52,8 @@ def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float) -> Any:
 
 def check_limiter(argument: str, limiter: Any) -> None:
     """Raise a ``TypeError`` that names ``argument`` unless it has the verbs of a limiter."""
-    if not (callable(getattr(limiter, "check", None)) and hasattr(limiter, "window_seconds")):
+    verbs = all(callable(getattr(limiter, verb, None)) for verb in ("check", "peek"))
+    if not (verbs and hasattr(limiter, "limit") and hasattr(limiter, "window_seconds")):
         raise TypeError(f"{argument} must have the verbs of a Limiter, got {limiter!r}")
 
 
@@ -78,7 +79,10 @@ class Tiers:
     """
 
     def __init__(
-        self, tiers: Mapping[str, Any], algorithm: Algorithm, sets: Iterable[str] | str
+        self,
+        tiers: Mapping[str, Any],
+        algorithm: Algorithm,
+        sets: Iterable[str] | str,
     ) -> None:
         if not isinstance(tiers, Mapping):
             raise TypeError(
@@ -108,22 +112,28 @@ class Tiers:
         return tier
 
 
-def is_pair(quota: Any) -> bool:
+def _is_pair(quota: Any) -> bool:
     """Whether it looks like ``(limit, window_seconds)``."""
     return isinstance(quota, (tuple, list)) and len(cast("list[Any]", quota)) == 2
+
+
+def made(argument: str, quota: Any, algorithm: Algorithm) -> Any:
+    """The limiter that ``quota`` is, or a new one of that limit and window."""
+    if _is_pair(quota):
+        limit, window_seconds = cast("tuple[Any, Any]", quota)
+        try:
+            limiter = limiter_for(algorithm, limit, window_seconds)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{argument}: {error}") from error
+        check_limiter(f"{argument}: what algorithm makes", limiter)
+        return limiter
+    if not hasattr(quota, "check"):
+        raise TypeError(f"{argument} must be (limit, window_seconds) or a limiter, got {quota!r}")
+    check_limiter(argument, quota)
+    return quota
 
 
 def _tier(name: object, quota: Any, algorithm: Algorithm, sets: Iterable[str] | str) -> Tier:
     if not isinstance(name, str):
         raise TypeError(f"tiers must have str names, got {name!r}")
-    if hasattr(quota, "check"):
-        return Tier(name, quota, sets)
-    if not is_pair(quota):
-        raise TypeError(
-            f"tiers[{name!r}] must be (limit, window_seconds) or a limiter, got {quota!r}"
-        )
-    limit, window_seconds = cast("tuple[Any, Any]", quota)
-    try:
-        return Tier(name, limiter_for(algorithm, limit, window_seconds), sets)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"tiers[{name!r}]: {error}") from error
+    return Tier(name, made(f"tiers[{name!r}]", quota, algorithm), sets)

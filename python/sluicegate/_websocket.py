@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._tiers import Tier
 
-__all__ = ["POLICY_VIOLATION", "answers_in_http", "in_websocket_words", "limited", "refuse"]
+__all__ = ["POLICY_VIOLATION", "Messages", "answers_in_http", "in_websocket_words", "refuse"]
 
 #: RFC 6455, section 7.4.1.
 POLICY_VIOLATION = 1008
@@ -48,22 +48,39 @@ def _close() -> Message:
     return {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "Rate limit exceeded"}
 
 
-def limited(receive: Receive, send: Send, tier: Tier, key: str) -> Receive:
-    """``receive``, but each message costs one, and one too many closes the connection."""
-    closed: Message | None = None
+class Messages:
+    """A connection's ``receive`` and ``send``, where each incoming message costs one.
 
-    async def receive_limited() -> Message:
-        nonlocal closed
-        if closed is not None:
-            return closed
-        message = await receive()
+    One too many closes the connection; the app then sees a disconnect, as if the client
+    had gone.
+    """
+
+    __slots__ = ("_closed", "_key", "_receive", "_send", "_shadow", "_tier")
+
+    def __init__(self, receive: Receive, send: Send, tier: Tier, key: str, shadow: bool) -> None:
+        self._receive = receive
+        self._send = send
+        self._tier = tier
+        self._key = key
+        self._shadow = shadow
+        self._closed: Message | None = None
+
+    async def receive(self) -> Message:
+        if self._closed is not None:
+            return self._closed
+        message = await self._receive()
         if message["type"] != "websocket.receive":
             return message
-        decision: Decision = await resolved(tier.check(key))
-        if decision:
+        decision: Decision = await resolved(self._tier.check(self._key))
+        if decision or self._shadow:
             return message
-        await send(_close())
-        closed = {**_close(), "type": "websocket.disconnect"}
-        return closed
+        self._closed = {**_close(), "type": "websocket.disconnect"}
+        await self._send(_close())
+        return self._closed
 
-    return receive_limited
+    async def send(self, message: Message) -> None:
+        if self._closed is None:
+            await self._send(message)
+        elif message["type"] == "websocket.send":
+            # As servers do once a client has gone, or an app that only sends would never end.
+            raise OSError("the connection was closed: too many messages")

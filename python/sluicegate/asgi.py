@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sluicegate import _websocket
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
-from sluicegate._tiers import Algorithm, Tier, Tiers, check_limiter, is_pair, limiter_for
+from sluicegate._exempt import Paths, exemption
+from sluicegate._tiers import Algorithm, Tier, Tiers, check_limiter, made
 from sluicegate.identity import ClientAddress
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.refusals import Refusal, json_refusal, problem_refusal
@@ -23,6 +24,11 @@ _ARTICLES_HOOKS = {
     "_get_client_id": "pass identify=, a callable that gets the request and returns the key",
     "dispatch": "this is a plain ASGI middleware; pass refusal=, identify=, tier= or cost=",
 }
+
+
+_FIRST_MESSAGES = frozenset(
+    ("http.response.start", "websocket.accept", "websocket.http.response.start")
+)
 
 
 class RateLimitMiddleware:
@@ -90,6 +96,8 @@ class RateLimitMiddleware:
             raise TypeError("RateLimitMiddleware needs either tiers= or limiter=")
         if limiter is not None:
             check_limiter("limiter", limiter)
+        if not isinstance(shadow, bool):
+            raise TypeError(f"shadow must be True or False, got {shadow!r}")
         callables = {"identify": identify, "tier": tier, "cost": cost, "verify": verify}
         for option, value in callables.items():
             if not (value is None or callable(value)):
@@ -114,14 +122,12 @@ class RateLimitMiddleware:
         )
         # Without options a request costs one call of `check`, and nothing is awaited for it.
         self._plain = not any(callables.values())
-        self._exempt = _exemption(exempt)
-        self._shadow = bool(shadow)
+        self._exempt = exemption(exempt)
+        self._shadow = shadow
         self._refusal = refusal
         self._messages: Tier | None = None
         if messages is not None:
-            made = limiter_for(algorithm, *messages) if is_pair(messages) else messages
-            check_limiter("messages", made)
-            self._messages = Tier("messages", made, ())
+            self._messages = Tier("messages", made("messages", messages, algorithm), ())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -149,21 +155,20 @@ class RateLimitMiddleware:
             charge = await self._decider.decide(scope)
             tier, key, decision, refusal = charge.tier, charge.key, charge.decision, charge.refusal
         scope["sluicegate.decision"] = decision
-        if self._shadow:
-            return await self.app(scope, receive, send)
-        if refusal is not None:
+        if refusal is not None and not self._shadow:
             return await self._refuse(Charge(tier, key, decision, refusal), scope, receive, send)
-        assert decision is not None
         if kind == "websocket" and self._messages is not None:
-            receive = _websocket.limited(receive, send, self._messages, key)
-        if tier.headers.sets:
-            send = _with_fields(send, tier, decision)
+            messages = _websocket.Messages(receive, send, self._messages, key, self._shadow)
+            receive, send = messages.receive, messages.send
+        if tier.headers.sets and not self._shadow:
+            assert decision is not None
+            send = _with_fields(scope, send, tier, decision)
         return await self.app(scope, receive, send)
 
     async def _is_exempt(self, scope: Scope) -> bool:
         assert self._exempt is not None
-        if isinstance(self._exempt, _Paths):
-            return self._exempt.match(scope["path"])
+        if isinstance(self._exempt, Paths):
+            return self._exempt.match(scope)
         return bool(await resolved(self._exempt(self._view(scope))))
 
     async def _refuse(self, charge: Charge, scope: Scope, receive: Receive, send: Send) -> None:
@@ -192,40 +197,16 @@ class RateLimitMiddleware:
             await self._refusal(scope, receive, send_refusal)
 
 
-def _with_fields(send: Send, tier: Tier, decision: Decision) -> Send:
+def _with_fields(scope: Scope, send: Send, tier: Tier, decision: Decision) -> Send:
     """``send``, but the first message of an answer also carries the quota's fields."""
 
     def send_with_fields(message: Message) -> Awaitable[None]:
-        kind = message["type"]
-        if kind == "http.response.start" or kind == "websocket.accept":
-            # A new list: a Response that is used twice must not collect ours.
-            fields = tier.headers.fields(decision)
-            message["headers"] = [*message.get("headers", ()), *fields]
+        if message["type"] in _FIRST_MESSAGES:
+            # A limit further in, which knows more, has left its own decision in the scope.
+            alone = scope["sluicegate.decision"] is decision
+            fields = tier.headers.fields(decision, message.get("headers", ()), alone)
+            # A copy: a message that is sent twice must not collect ours.
+            message = {**message, "headers": fields}
         return send(message)
 
     return send_with_fields
-
-
-class _Paths:
-    """Exact paths, and prefixes that end in ``*``."""
-
-    __slots__ = ("_exact", "_prefixes")
-
-    def __init__(self, paths: list[str]) -> None:
-        self._exact = frozenset(path for path in paths if not path.endswith("*"))
-        self._prefixes = tuple(path[:-1] for path in paths if path.endswith("*"))
-
-    def match(self, path: str) -> bool:
-        return path in self._exact or path.startswith(self._prefixes)
-
-
-def _exemption(
-    exempt: Iterable[str] | Callable[[Any], Any],
-) -> _Paths | Callable[[Any], Any] | None:
-    if callable(exempt):
-        return exempt
-    paths = [exempt] if isinstance(exempt, str) else list(exempt)
-    for path in paths:
-        if not isinstance(path, str) or not path.startswith("/"):
-            raise ValueError(f"exempt must hold paths that start with '/', got {path!r}")
-    return _Paths(paths) if paths else None

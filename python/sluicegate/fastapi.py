@@ -88,11 +88,22 @@ def rate_limit(
         fields = [(name.decode(), value.decode()) for name, value in tier.headers.fields(decision)]
         if not decision:
             raise _exception(scope, refusal_by(tier, decision, units), fields)
-        for field in fields:
-            response.headers.append(*field)
+        _tell(response, fields)
         return decision.info
 
     return Depends(limited)
+
+
+def _tell(response: Response, fields: list[tuple[str, str]]) -> None:
+    """Add the fields. X-RateLimit can be sent only once: the stricter of two limits speaks."""
+    told = response.headers.get("x-ratelimit-remaining", "")
+    ours = dict(fields).get("x-ratelimit-remaining", "")
+    stricter = not told.isdecimal() or (ours.isdecimal() and int(ours) < int(told))
+    for name, value in fields:
+        if not name.startswith("x-ratelimit"):
+            response.headers.append(name, value)
+        elif stricter:
+            response.headers[name] = value
 
 
 def _route_key(scope: Scope, client: str) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from sluicegate._core import Decision
 
+Field = tuple[bytes, bytes]
+
 __all__ = ["HEADER_SETS", "QuotaHeaders", "header_sets", "retry_after_seconds"]
 
 #: ``x-ratelimit``: Limit, Remaining and Reset (Unix time), as the articles send them.
@@ -18,6 +20,8 @@ HEADER_SETS: Final = ("x-ratelimit", "ietf")
 
 def header_sets(sets: Iterable[str] | str) -> tuple[str, ...]:
     """The sets that an option names: some of :data:`HEADER_SETS`, or none."""
+    if not isinstance(sets, Iterable):
+        raise TypeError(f"headers must hold some of {HEADER_SETS}, got {sets!r}")
     names = (sets,) if isinstance(sets, str) else tuple(sets)
     for name in names:
         if name not in HEADER_SETS:
@@ -64,19 +68,22 @@ class QuotaHeaders:
         policy = b"%b;q=%d;w=%d" % (self._name, limit, max(1, ceil(window)))
         self._policy_field = (b"ratelimit-policy", policy)
 
-    def fields(self, decision: Decision) -> list[tuple[bytes, bytes]]:
-        """The fields for ``decision``, as ASGI wants them."""
+    def fields(
+        self, decision: Decision, own: Iterable[Field] = (), alone: bool = True
+    ) -> list[Field]:
+        """A new list: an answer's ``own`` fields and those for ``decision``, as ASGI wants them.
+
+        X-RateLimit can be sent only once, so that it is left out if not ``alone``.
+        """
         limit, remaining, reset_at, quota = decision._header_values()
         window = self._limiter.window_seconds
         if limit != self._limit or window != self._window:
             self._describe(limit, window)
-        fields: list[tuple[bytes, bytes]] = []
-        if self._x:
-            fields = [
-                self._limit_field,
-                (b"x-ratelimit-remaining", remaining),
-                (b"x-ratelimit-reset", reset_at),
-            ]
+        fields = [*own]
+        if self._x and alone:
+            fields.append(self._limit_field)
+            fields.append((b"x-ratelimit-remaining", remaining))
+            fields.append((b"x-ratelimit-reset", reset_at))
         if self._ietf:
             fields.append(self._policy_field)
             fields.append((b"ratelimit", self._name + quota))

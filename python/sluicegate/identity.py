@@ -52,6 +52,12 @@ class Principal:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Principal is immutable: {name} cannot be set")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Principal is immutable: {name} cannot be deleted")
+
+    def __reduce__(self) -> tuple[type[Principal], tuple[str, str | None]]:
+        return type(self), (self.id, self.tier)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Principal):
             return NotImplemented
@@ -109,7 +115,7 @@ class ClientAddress:
 
     def __call__(self, scope: Scope) -> str:
         """The key of the client. Never raises, unless ``no_address`` does."""
-        if self._looks_left:
+        if self._looks_left > 0:
             self._look_for_ignored_headers(scope)
         client = scope.get("client")
         host = client[0] if client else None
@@ -197,18 +203,25 @@ def principal_of(scope: Scope) -> Principal | None:
         return None
     for name in ("identity", "id", "display_name"):
         found = _attribute(user, name)
-        if found is not None and found != "":
+        if _is_a_name(found):
             break
     else:
         return None
-    state: Any = scope.get("state")
+    state: Any = scope.get("state") or {}
     tier: Any = _attribute(user, "tier") or _attribute(scope.get("auth"), "tier")
-    tier = tier or (state.get("tier") if hasattr(state, "get") else _attribute(state, "tier"))
+    tier = tier or (state.get("tier") if isinstance(state, dict) else _attribute(state, "tier"))
     return Principal(str(found), tier if isinstance(tier, str) else None)
+
+
+def _is_a_name(value: object) -> bool:
+    """Whether its text names it: the default one is another for each object."""
+    kind = type(value)
+    by_address = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
+    return value is not None and value != "" and not by_address
 
 
 def _attribute(thing: object, name: str) -> Any:
     try:
         return getattr(thing, name, None)
-    except NotImplementedError:  # Starlette's BaseUser.identity
+    except Exception:  # such as Starlette's BaseUser.identity, which is not implemented
         return None

@@ -59,21 +59,25 @@ impl PyDecision {
     }
 
     /// What header fields say of it, as text: four getters and four formats in one call.
+    ///
+    /// After a refusal `t` names the same instant as `Retry-After`.
     fn _header_values<'py>(&self, py: Python<'py>) -> (u32, Text<'py>, Text<'py>, Text<'py>) {
-        let Decision {
-            limit,
-            remaining,
-            reset_after,
-            at,
-            ..
-        } = self.0;
+        let decision = &self.0;
         let text = |text: String| PyBytes::new(py, text.as_bytes());
-        let reset_at = (at + reset_after).div_ceil(SECOND);
+        let wait = match decision.allowed {
+            true => decision.reset_after.div_ceil(SECOND),
+            false => decision.retry_after.div_ceil(SECOND).max(1),
+        };
+        let remaining = decision.remaining;
         (
-            limit,
+            decision.limit,
             text(remaining.to_string()),
-            text(reset_at.to_string()),
-            text(format!(";r={remaining};t={}", reset_after.div_ceil(SECOND))),
+            text(
+                (decision.at + decision.reset_after)
+                    .div_ceil(SECOND)
+                    .to_string(),
+            ),
+            text(format!(";r={remaining};t={wait}")),
         )
     }
 
