@@ -64,9 +64,10 @@ impl PyDecision {
     fn _header_values<'py>(&self, py: Python<'py>) -> (u32, Text<'py>, Text<'py>, Text<'py>) {
         let decision = &self.0;
         let text = |text: String| PyBytes::new(py, text.as_bytes());
-        let wait = match decision.allowed {
-            true => decision.reset_after.div_ceil(SECOND),
-            false => decision.retry_after.div_ceil(SECOND).max(1),
+        let wait = if decision.allowed {
+            decision.reset_after.div_ceil(SECOND)
+        } else {
+            decision.retry_after.div_ceil(SECOND).max(1)
         };
         let remaining = decision.remaining;
         (
