@@ -6,6 +6,8 @@ import asyncio
 import gc
 import math
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -13,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from sluicegate import Decision, ManualClock, TokenBucket
+from sluicegate import (
+    Decision,
+    FixedWindow,
+    ManualClock,
+    SlidingWindowRateLimiter,
+    TokenBucket,
+)
 from sluicegate.testing import limits_off
 
 
@@ -332,7 +340,7 @@ def test_a_closed_loop_hurts_nobody(clock: ManualClock) -> None:
     assert bucket.check("k")
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.001, math.nan, 2e9, "1", True])
+@pytest.mark.parametrize("timeout", [-1, -0.001, -(10**400), math.nan, 2e9, "1", True])
 def test_bad_timeouts(clock: ManualClock, timeout: Any) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
     with pytest.raises((ValueError, TypeError), match="timeout must be"):
@@ -354,3 +362,76 @@ def test_limits_off_never_waits(clock: ManualClock) -> None:
         for _ in range(3):
             assert asyncio.run(bucket.wait("k"))
             assert bucket.wait_sync("k")
+
+
+def test_reading_the_config_while_waiters_are_woken_does_not_block() -> None:
+    code = (
+        "import asyncio, threading\n"
+        "from sluicegate import TokenBucket\n"
+        "b = TokenBucket(capacity=1, refill_rate=0.001)\n"
+        "async def main():\n"
+        "    b.check('k')\n"
+        "    task = asyncio.ensure_future(b.wait('k'))\n"
+        "    await asyncio.sleep(0)\n"
+        "    def change():\n"
+        "        for _ in range(300): b.set_quota(capacity=1, refill_rate=0.001)\n"
+        "    thread = threading.Thread(target=change); thread.start()\n"
+        "    while thread.is_alive(): b.config; await asyncio.sleep(0)\n"
+        "    task.cancel()\n"
+        "asyncio.run(main())\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_plan_made_under_an_old_quota_is_never_read(clock: ManualClock) -> None:
+    limiter = SlidingWindowRateLimiter(3, 60, clock=clock)
+    done = threading.Event()
+
+    def toggle() -> None:
+        for n in range(200):
+            limiter.set_quota(3, 5000 if n % 2 else 60)
+        done.set()
+
+    async def main() -> None:
+        names = [f"{n}" for n in range(50)]
+        limiter.is_allowed_many(names, cost=3)
+        tasks = [asyncio.ensure_future(limiter.wait(name)) for name in names * 2]
+        await settle()
+        thread = threading.Thread(target=toggle)
+        thread.start()
+        while not done.is_set():
+            for name in names:
+                assert 0 < limiter.check(name).retry_after <= 10_000
+            await asyncio.sleep(0)
+        thread.join()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(main())
+
+
+def test_a_place_that_is_dropped_leaves_the_queue(clock: ManualClock) -> None:
+    bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
+    bucket.check("k")
+    place = bucket._enqueue("k", 1, None, lambda: None)
+    clock.advance(1)
+    assert not bucket.check("k")
+    del place
+    assert bucket.check("k")
+
+
+def test_a_deadline_is_kept_behind_a_waiter_that_is_stuck(clock: ManualClock) -> None:
+    limiter = FixedWindow(1, 10, clock=clock)
+
+    async def main() -> None:
+        limiter.check("k")
+        first = asyncio.ensure_future(limiter.wait("k"))
+        second = asyncio.ensure_future(limiter.wait("k", timeout=25))
+        await settle()
+        limiter.set_quota(1, 1000)
+        clock.advance(30)
+        assert not await second
+        first.cancel()
+
+    run(main())

@@ -81,7 +81,14 @@ pub(super) fn number(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
         return Err(wrong_type(name, "an int or a float", value));
     }
     // An int too large for a float is as far out of every range as infinity.
-    Ok(value.extract().unwrap_or(f64::INFINITY))
+    value.extract().or_else(|_| {
+        let negative = value.lt(0)?;
+        Ok(if negative {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        })
+    })
 }
 
 /// A span of seconds from 0 to `most` ticks, in ticks, rounded to the nearest.

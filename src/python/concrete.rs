@@ -301,11 +301,9 @@ impl PyTokenBucket {
     ) -> PyResult<()> {
         let config = bucket_config(config, capacity, refill_rate, None)?;
         let rule = config.bucket(0)?;
-        py.detach(|| {
-            let mut current = self.config.lock();
-            self.store.set_rule(rule);
-            *current = config;
-        });
+        // Not under the config's lock: waiters are woken, and they may need the interpreter.
+        py.detach(|| self.store.set_rule(rule));
+        *self.config.lock() = config;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use super::decision::PyDecision;
 use super::patiently;
 use crate::clock::{Ticks, seconds};
-use crate::store::{Fingerprint, Polled, Store, Wake};
+use crate::store::{Fingerprint, Patience, Polled, Store, Wake};
 
 /// A Python callable as a wake-up.
 pub(super) struct Callback(pub(super) Py<PyAny>);
@@ -46,6 +46,13 @@ impl PyPlace {
             ticket,
             poll_at: AtomicU64::new(poll_at.unwrap_or(Ticks::MAX)),
         }
+    }
+}
+
+impl Drop for PyPlace {
+    /// A place that was dropped must not hold up the queue.
+    fn drop(&mut self) {
+        self.store.leave(self.key, self.ticket, Patience::Wait);
     }
 }
 

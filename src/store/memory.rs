@@ -87,6 +87,8 @@ pub struct MemoryStore<A: Algorithm> {
     overflow: Overflow,
     /// The quota that overflowing keys share. Locked after a shard, never before one.
     shared: Mutex<A::State>,
+    /// The time of its last decision, which other shards' clock reads must not undercut.
+    shared_latest: AtomicU64,
     overflowed: AtomicU64,
     tickets: AtomicU64,
     /// The shard that is swept next.
@@ -146,6 +148,7 @@ impl<A: Algorithm> MemoryStore<A> {
             max_keys: options.max_keys,
             overflow: options.overflow,
             shared: Mutex::new(rule.fresh()),
+            shared_latest: AtomicU64::new(0),
             overflowed: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
             next_swept: AtomicUsize::new(0),
@@ -284,6 +287,7 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Option<R> {
         let rule = &shard.rule;
         let mut common = locked(&self.shared, patience)?;
+        let now = self.shared_latest.fetch_max(now, Relaxed).max(now);
         self.overflowed.fetch_add(1, Relaxed);
         let mut unseen = rule.fresh();
         let state = match self.overflow {
@@ -321,7 +325,20 @@ impl<A: Algorithm> MemoryStore<A> {
 
 impl<A: Algorithm> Watch for MemoryStore<A> {
     fn moved(&self) {
-        self.wake_heads();
+        let now = self.clock.now();
+        for cell in &self.cells {
+            let concerned: Vec<Arc<dyn Wake>> = {
+                let shard = cell.shard.lock();
+                shard
+                    .queues
+                    .iter()
+                    .flat_map(|queue| queue.concerned(now))
+                    .collect()
+            };
+            for waiter in concerned {
+                waiter.wake();
+            }
+        }
     }
 }
 

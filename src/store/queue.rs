@@ -104,10 +104,24 @@ impl<A: Algorithm> Queue<A> {
         }
     }
 
+    pub(super) fn forget_plan(&mut self) {
+        self.plan = None;
+    }
+
     /// Something but the waiters has changed the key's state.
     pub(super) fn disturb(&mut self) -> Option<Arc<dyn Wake>> {
-        self.plan = None;
+        self.forget_plan();
         self.first()
+    }
+
+    /// The first waiter and those whose time is up: whom a moved clock concerns.
+    pub(super) fn concerned(&self, now: Ticks) -> impl Iterator<Item = Arc<dyn Wake>> + '_ {
+        let first = self.waiters.front().map(|waiter| waiter.ticket);
+        let due = move |waiter: &&Waiter| waiter.deadline <= now || first == Some(waiter.ticket);
+        self.waiters
+            .iter()
+            .filter(due)
+            .map(|waiter| Arc::clone(&waiter.wake))
     }
 
     fn first(&self) -> Option<Arc<dyn Wake>> {

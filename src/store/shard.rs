@@ -198,6 +198,9 @@ impl<A: Algorithm> Shard<A> {
         for slot in &mut self.table {
             rule.adopt(&self.rule, &mut slot.state, now);
         }
+        for queue in &mut self.queues {
+            queue.forget_plan(); // made under the old rule
+        }
         self.rule = rule.clone();
         (self.idle_from, self.idle_from_next) = (0, 0);
     }

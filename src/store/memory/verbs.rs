@@ -57,6 +57,7 @@ impl<A: Algorithm> MemoryStore<A> {
         loop {
             let room = self.reclaim(now, patience)?;
             let mut shard = self.lock(key, patience)?;
+            let now = shard.at(now);
             let spent = if room || shard.find(key).is_some() {
                 self.spend(&mut shard, key, cost, now, counted)
             } else {
