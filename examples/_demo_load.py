@@ -67,10 +67,13 @@ class Connection:
     async def get(self, path: str) -> tuple[int, bytes]:
         """Status and body."""
         self._writer.write(f"GET {path} HTTP/1.1\r\nHost: demo\r\n\r\n".encode())
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        status = int(head.split(b" ", 2)[1])
-        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-        return status, await self._reader.readexactly(int(length))
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            body = await self._reader.readexactly(int(length))
+        except asyncio.IncompleteReadError as error:
+            raise ConnectionError("the server closed a connection without an answer") from error
+        return int(head.split(b" ", 2)[1]), body
 
     def close(self) -> None:
         self._writer.close()
@@ -96,17 +99,32 @@ async def watch(story: Story, start: float, every: float, show: Callable[[float]
         await asyncio.sleep(every)
 
 
+async def _finish(
+    tasks: list[asyncio.Future[None]], deadline: float, stopped: Callable[[], bool]
+) -> None:
+    """Until all are done, one has failed (raises its error), or ``stopped``."""
+    pending = set(tasks)
+    while pending and not stopped():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(pending)} connections still wait for the server's answer")
+        done, pending = await asyncio.wait(
+            pending, timeout=0.1, return_when=asyncio.FIRST_EXCEPTION
+        )
+        for task in done:
+            task.result()
+
+
 async def run_load(
     port: int,
     story: Story,
     outcomes: list[Outcome],
     every: float,
     show: Callable[[float], None],
+    stopped: Callable[[], bool],
 ) -> None:
-    """Send the whole story to each contestant at the same time.
+    """Send the whole story to each contestant at the same time, or until ``stopped``.
 
-    Raises ``OSError``, ``TimeoutError`` or ``asyncio.IncompleteReadError`` when the
-    server does not answer.
+    Raises ``OSError`` (``TimeoutError`` is one) when the server does not answer.
     """
     connections = [
         [Connection(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(CONNECTIONS)]
@@ -121,9 +139,11 @@ async def run_load(
             for connection in pool
         ]
     try:
-        await asyncio.wait_for(asyncio.gather(*tasks), story.window + story.end + GIVE_UP_AFTER)
+        await _finish(tasks, start + story.end + GIVE_UP_AFTER, stopped)
     finally:
         for task in tasks:
             task.cancel()
+        # Each is awaited, so that none is left to complain when the loop closes.
+        await asyncio.gather(*tasks, return_exceptions=True)
         for connection in (each for pool in connections for each in pool):
             connection.close()

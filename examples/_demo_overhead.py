@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -60,7 +60,9 @@ async def _one_round(api: FastAPI, requests: int) -> float:
     return (time.perf_counter_ns() - start) / requests / 1e3
 
 
-async def _compare(limited: list[FastAPI], rounds: int, requests: int) -> Overhead:
+async def _compare(
+    limited: list[FastAPI], rounds: int, requests: int, stopped: Callable[[], bool]
+) -> Overhead:
     bare = make_api()
     alone: list[float] = []
     added: list[list[float]] = [[] for _ in limited]
@@ -70,13 +72,18 @@ async def _compare(limited: list[FastAPI], rounds: int, requests: int) -> Overhe
         for api, differences in zip(limited, added, strict=True):
             alone.append(await _one_round(bare, requests))
             differences.append(await _one_round(api, requests) - alone[-1])
+        if stopped():
+            break
     return Overhead(median(alone), [median(differences) for differences in added])
 
 
-def measure(contestants: list[Contestant], rounds: int, requests: int) -> Overhead:
+def measure(
+    contestants: list[Contestant], rounds: int, requests: int, stopped: Callable[[], bool]
+) -> Overhead:
     """What the middleware adds to an admitted request, all headers included.
 
-    The same app is called in this process with and without it, in turns; medians.
+    The same app is called in this process with and without it, in turns; medians. Ends
+    after the round in which ``stopped`` becomes true.
     """
     # A refusal is cheaper than the route it saves, so only admitted requests are
     # compared: with a quota that the measuring cannot use up.
@@ -84,6 +91,6 @@ def measure(contestants: list[Contestant], rounds: int, requests: int) -> Overhe
     limited = [make_api(make_limiter(each.path, plenty, 3600.0)) for each in contestants]
     gc.disable()  # a collection would land on one side of a comparison
     try:
-        return asyncio.run(_compare(limited, rounds, requests))
+        return asyncio.run(_compare(limited, rounds, requests, stopped))
     finally:
         gc.enable()
