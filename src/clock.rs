@@ -113,7 +113,16 @@ impl ManualClock {
 
     /// Move forward and tell the watchers.
     pub fn advance(&self, by: Ticks) {
-        self.now.fetch_add(by, Ordering::AcqRel);
+        self.advance_within(by, Ticks::MAX);
+    }
+
+    /// The same, unless it would then stand beyond `last`: says whether it has moved.
+    pub fn advance_within(&self, by: Ticks, last: Ticks) -> bool {
+        let moved = |now: Ticks| now.checked_add(by).filter(|&now| now <= last);
+        let (set, read) = (Ordering::AcqRel, Ordering::Acquire);
+        if self.now.fetch_update(set, read, moved).is_err() {
+            return false;
+        }
         let watchers: Vec<_> = {
             let mut watchers = self.watchers.lock();
             watchers.retain(|watcher| watcher.strong_count() > 0);
@@ -122,10 +131,15 @@ impl ManualClock {
         for watcher in watchers {
             watcher.moved();
         }
+        true
     }
 
     /// Tell `watcher` of every move from now on.
     pub fn watch(&self, watcher: Weak<dyn Watch>) {
-        self.watchers.lock().push(watcher);
+        let mut watchers = self.watchers.lock();
+        if watchers.len() == watchers.capacity() {
+            watchers.retain(|watcher| watcher.strong_count() > 0);
+        }
+        watchers.push(watcher);
     }
 }

@@ -2,6 +2,47 @@
 
 use crate::clock::Ticks;
 
+/// Who decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A limiter in this process.
+    Memory,
+    /// The server.
+    Redis,
+    /// This process, from what the server answered before: refused until then.
+    Remembered,
+    /// This process, in the server's place.
+    Local,
+    /// Nobody: admitted, since the server did not answer.
+    Open,
+    /// Nobody: refused, since the server did not answer.
+    Closed,
+}
+
+impl Source {
+    /// Its public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis => "redis",
+            Self::Remembered => "remembered",
+            Self::Local => "local",
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The source of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        use Source::{Closed, Local, Memory, Open, Redis, Remembered};
+        [Memory, Redis, Remembered, Local, Open, Closed]
+            .into_iter()
+            .find(|source| source.name() == name)
+    }
+}
+
 /// What was decided, and what the caller may want to know about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Decision {
@@ -17,4 +58,6 @@ pub struct Decision {
     pub reset_after: Ticks,
     /// When it was decided.
     pub at: Ticks,
+    /// Who decided it.
+    pub source: Source,
 }

@@ -21,6 +21,8 @@ pub enum Error {
         /// The limit it exceeds.
         limit: u32,
     },
+    /// Blocking this thread would also stop the waiter that has to go first.
+    WouldNeverWake,
 }
 
 impl Error {
@@ -49,6 +51,10 @@ impl fmt::Display for Error {
             Self::CostAboveLimit { cost, limit } => write!(
                 f,
                 "cost must be an int from 1 to the limit, {limit}, got {cost}: it could never be admitted"
+            ),
+            Self::WouldNeverWake => f.write_str(
+                "wait_sync would block the event loop of this thread, where a coroutine waits \
+                 for the same key and has to go first: use `await limiter.wait(...)` here",
             ),
         }
     }

@@ -5,6 +5,7 @@ mod clock;
 mod concrete;
 mod config;
 mod decision;
+mod fork;
 mod limiter;
 mod place;
 mod switch;
@@ -28,6 +29,8 @@ mod core {
     use super::config::PyTokenBucketConfig;
     #[pymodule_export]
     use super::decision::{PyDecision, PyStatistics};
+    #[pymodule_export]
+    use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use super::limiter::PyLimiter;
     #[pymodule_export]

@@ -173,7 +173,16 @@ def test_an_ignored_header_is_warned_of_once(caplog: pytest.LogCaptureFixture) -
 
 
 @pytest.mark.parametrize(
-    "proxies", ["*", ["*"], "0.0.0.0/0", ["10.0.0.0/8", "::/0"], "::ffff:0:0/96", "0/0"]
+    "proxies",
+    [
+        "*",
+        ["*"],
+        "0.0.0.0/0",
+        ["10.0.0.0/8", "::/0"],
+        "::ffff:0:0/96",
+        "0/0",
+        ["0.0.0.0/1", "128.0.0.0/1"],
+    ],
 )
 def test_everybody_cannot_be_trusted(proxies: Any) -> None:
     with pytest.raises(ValueError, match="trusted_proxies must"):

@@ -392,7 +392,7 @@ def test_values_compare_and_show_themselves(clock: ManualClock) -> None:
     assert one == other
     assert hash(one) == hash(other)
     assert one != limiter.check("a", 2)
-    shown = "Decision(allowed=True, limit=3, remaining=2, retry_after=0.0, reset_after=10.0, reset_at=10.0)"
+    shown = "Decision(allowed=True, limit=3, remaining=2, retry_after=0.0, reset_after=10.0, reset_at=10.0, store='memory')"
     assert repr(one) == shown
     assert repr(limiter) == "<SlidingWindowRateLimiter limit=3 window_seconds=10 keys=2>"
     assert repr(clock) == "ManualClock(0.0)"
@@ -490,3 +490,12 @@ def test_nothing_leaks() -> None:
 
 def test_a_decision_can_be_matched() -> None:
     assert isinstance(FixedWindow(1, 1).check("a"), Decision)
+
+
+def test_a_refund_without_limits_gives_nothing_back(clock: ManualClock) -> None:
+    limiter = FixedWindow(1, 10, clock=clock)
+    assert limiter.check("a")
+    with limits_off():
+        assert limiter.check("a")
+        limiter.refund("a")
+    assert not limiter.check("a")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -35,6 +36,15 @@ def run(main: Coroutine[Any, Any, Any], uvloop: bool = False) -> None:
         loop.run_until_complete(asyncio.wait_for(main, 60))
     finally:
         loop.close()
+
+
+class Bell:
+    def __init__(self) -> None:
+        self.rung = False
+
+    def ring(self) -> bool:
+        self.rung = True
+        return True
 
 
 async def settle() -> None:
@@ -334,10 +344,60 @@ def test_a_closed_loop_hurts_nobody(clock: ManualClock) -> None:
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     clock.advance(1)  # wakes a waiter whose loop is gone
-    assert not bucket.check("k"), "it is still in line"
+    assert bucket.check("k")
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     waiting.close()
+
+
+def test_a_waiter_of_a_closed_loop_does_not_hold_up_another_loops(clock: ManualClock) -> None:
+    bucket = TokenBucket(capacity=1, refill_rate=50)  # the real clock, which tells nobody
+    bucket.check("k")
+    loop = asyncio.new_event_loop()
+    lost = [bucket.wait("k") for _ in range(3)]
+    tasks = [loop.create_task(waiting) for waiting in lost]
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+    async def later() -> Decision:
+        return await bucket.wait("k", timeout=10)
+
+    assert asyncio.run(later())
+    assert bucket.wait_sync("k", timeout=10)
+    for task, waiting in zip(tasks, lost, strict=True):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        waiting.close()
+
+
+def test_a_loop_that_was_dropped_in_the_middle_of_a_wait_is_collected(clock: ManualClock) -> None:
+    bucket = TokenBucket(capacity=1, refill_rate=0.001)
+    bucket.check("k")
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(bucket.wait("k"))
+    loop.run_until_complete(asyncio.sleep(0))
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    dead = weakref.ref(loop)
+    del loop, task
+    gc.collect()
+    assert dead() is None
+    bucket.reset("k")
     assert bucket.check("k")
+
+
+def test_a_thread_does_not_wait_behind_its_own_loop(clock: ManualClock) -> None:
+    bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
+
+    async def main() -> None:
+        bucket.check("k")
+        first = asyncio.ensure_future(bucket.wait("k"))
+        await settle()
+        with pytest.raises(RuntimeError, match=r"await limiter\.wait"):
+            bucket.wait_sync("k")
+        clock.advance(1)
+        assert await first
+
+    run(main())
+    assert not bucket.check("k"), "nothing else was spent"
 
 
 @pytest.mark.parametrize("timeout", [-1, -0.001, -(10**400), math.nan, 2e9, "1", True])
@@ -414,8 +474,10 @@ def test_a_plan_made_under_an_old_quota_is_never_read(clock: ManualClock) -> Non
 def test_a_place_that_is_dropped_leaves_the_queue(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
     bucket.check("k")
-    place = bucket._enqueue("k", 1, None, lambda: None)
+    bell = Bell()
+    place = bucket._enqueue("k", 1, None, bell)
     clock.advance(1)
+    assert bell.rung
     assert not bucket.check("k")
     del place
     assert bucket.check("k")

@@ -5,8 +5,8 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 ``wait_sync`` release it first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, final
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Protocol, final
 
 from typing_extensions import Self
 
@@ -29,9 +29,28 @@ __version__: str
 
 _Overflow = Literal["share", "admit"]
 
+class _Bell(Protocol):
+    def ring(self) -> bool:
+        """Have the place polled, from any thread. False: nobody is there any more."""
+
 @final
 class Decision:
     """The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``."""
+
+    def __new__(
+        cls,
+        allowed: bool,
+        limit: int,
+        remaining: int,
+        retry_after: float,
+        reset_after: float,
+        reset_at: float,
+        store: str = "memory",
+    ) -> Self: ...
+    @property
+    def store(self) -> str:
+        """Who decided: ``"memory"``, or with Redis ``"redis"``, ``"remembered"``, ``"local"``,
+        ``"open"`` or ``"closed"``."""
 
     @property
     def allowed(self) -> bool:
@@ -65,6 +84,9 @@ class Decision:
 class Statistics:
     """What a limiter has done since it was made. Calls under ``limits_off`` are not counted."""
 
+    def __new__(
+        cls, admitted: int, refused: int, keys: int, evicted: int, overflowed: int
+    ) -> Self: ...
     @property
     def admitted(self) -> int:
         """Calls that were admitted (a call counts once, whatever its cost)."""
@@ -165,7 +187,7 @@ class Limiter:
     def __bool__(self) -> bool:
         """Always true, so that an empty limiter is not taken for a missing one."""
     def _enqueue(
-        self, key: str, cost: int, timeout: float | None, wake: Callable[[], object]
+        self, key: str, cost: int, timeout: float | None, bell: _Bell
     ) -> Decision | Place: ...
 
 class FixedWindow(Limiter):
@@ -241,3 +263,6 @@ class TokenBucket(Limiter):
         """Change the quota of every key, at once and atomically; what was spent stays spent."""
 
 def _limits_off(off: bool) -> None: ...
+def _before_fork() -> None: ...
+def _after_fork_in_parent() -> None: ...
+def _after_fork_in_child() -> None: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import Any
 
 __all__ = ["header_name", "ipv6_prefix_bits", "trusted"]
 
@@ -27,6 +28,10 @@ def trusted(
         return proxies, (), False
     names = [proxies] if isinstance(proxies, str) else list(proxies)
     networks = tuple(_network(name) for name in names if name != "unix")
+    for version in (4, 6):
+        same: list[Any] = [network for network in networks if network.version == version]
+        if any(network.prefixlen == 0 for network in collapse_addresses(same)):
+            raise ValueError(_ANYBODY.format(" and ".join(names)))
     return 0, networks, "unix" in names
 
 
@@ -45,8 +50,6 @@ def _network(name: object) -> IPv4Network | IPv6Network:
         mapped = network.network_address.ipv4_mapped
         if mapped is not None:
             return _network(f"{mapped}/{network.prefixlen - 96}")
-    if network.prefixlen == 0:
-        raise ValueError(_ANYBODY.format(name))
     return network
 
 

@@ -76,6 +76,7 @@ class Tiers:
         tiers: name → ``(limit, window_seconds)``, or name → limiter; not empty.
         algorithm: what limits those that are given as a pair.
         sets: the header sets.
+        warns: whether an unknown tier's name is worth a warning, the first time.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class Tiers:
         tiers: Mapping[str, Any],
         algorithm: Algorithm,
         sets: Iterable[str] | str,
+        *,
+        warns: bool = True,
     ) -> None:
         if not isinstance(tiers, Mapping):
             raise TypeError(
@@ -92,7 +95,7 @@ class Tiers:
             raise ValueError("tiers must name at least one tier, got {}")
         self._tiers = {name: _tier(name, quota, algorithm, sets) for name, quota in tiers.items()}
         self.default = next(iter(self._tiers.values()))
-        self._warned = False
+        self._warned = not warns
 
     def get(self, name: str | None) -> Tier:
         """The tier of that name; the default one for ``None`` and, with a warning, for others."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from sluicegate._core import Decision
 
@@ -21,7 +20,7 @@ _FEW = 64
 async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | None) -> Decision:
     """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
     turn = _Turn(asyncio.get_running_loop())
-    place = limiter._enqueue(key, cost, timeout, turn.ring)
+    place = limiter._enqueue(key, cost, timeout, turn)
     if isinstance(place, Decision):
         return place
     try:
@@ -38,17 +37,20 @@ async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | N
 class _Turn:
     """One waiter's bell: it rings when its place should be polled."""
 
-    __slots__ = ("_bell", "_loop", "_rung")
+    __slots__ = ("__weakref__", "_bell", "_loop", "_rung")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._rung = False
         self._bell: asyncio.Future[None] | None = None
 
-    def ring(self) -> None:
-        """Ring, from any thread."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    def ring(self) -> bool:
+        """Ring, from any thread. False: the loop is closed, and nobody waits any more."""
+        try:
             self._loop.call_soon_threadsafe(self.ring_here)
+        except RuntimeError:
+            return False
+        return True
 
     def ring_here(self) -> None:
         """Ring, in the loop's own thread."""
@@ -80,14 +82,15 @@ class _Alarm:
     """Rings the turns of one event loop, with a single timer for the earliest."""
 
     def __init__(self) -> None:
-        self._turns: list[tuple[float, int, _Turn]] = []
+        # Weak, since a loop that was closed in the middle of a wait must go with its turns.
+        self._turns: list[tuple[float, int, ref[_Turn]]] = []
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
         self._waiting = 0
 
     def set(self, loop: asyncio.AbstractEventLoop, when: float, turn: _Turn) -> None:
         self._waiting += 1
-        heappush(self._turns, (when, next(self._order), turn))
+        heappush(self._turns, (when, next(self._order), ref(turn)))
         if self._timer is None or when < self._timer.when():
             self._arm(loop)
 
@@ -100,7 +103,7 @@ class _Alarm:
                 self._timer.cancel()
                 self._timer = None  # it would keep the loop alive
         elif len(self._turns) > 2 * self._waiting + _FEW:
-            self._turns = [entry for entry in self._turns if entry[2].waits]
+            self._turns = [entry for entry in self._turns if _waits(entry[2]())]
             heapify(self._turns)
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -111,10 +114,16 @@ class _Alarm:
     def _go_off(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        while self._turns and (self._turns[0][0] <= now or not self._turns[0][2].waits):
-            heappop(self._turns)[2].ring_here()
+        while self._turns and (self._turns[0][0] <= now or not _waits(self._turns[0][2]())):
+            turn = heappop(self._turns)[2]()
+            if turn is not None:
+                turn.ring_here()
         if self._turns:
             self._arm(loop)
+
+
+def _waits(turn: _Turn | None) -> bool:
+    return turn is not None and turn.waits
 
 
 _alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, _Alarm] = WeakKeyDictionary()

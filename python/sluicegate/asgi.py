@@ -106,7 +106,7 @@ class RateLimitMiddleware:
             raise TypeError(f"refusal must be callable, an ASGI app, got {refusal!r}")
         self.app = app
         quotas = {name: limiter} if tiers is None else tiers
-        self._tiers = Tiers(quotas, algorithm, headers)
+        self._tiers = Tiers(quotas, algorithm, headers, warns=tiers is not None)
         self._address = ClientAddress(
             trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
         )

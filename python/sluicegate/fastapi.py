@@ -82,6 +82,8 @@ def rate_limit(
         if isinstance(units, int) and units > most:
             raise _exception(scope, Refusal(name, most, units, None, None), [])
         client = None if identify is None else await resolved(identify(connection))
+        if not (client is None or isinstance(client, str)):
+            raise TypeError(f"identify must return a str or None, got {type(client).__name__}")
         key = _route_key(scope, address(scope) if client is None else f"id:{client}")
         decision: Decision = await resolved(tier.check(key, units))
         scope["sluicegate.decision"] = decision

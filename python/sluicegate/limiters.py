@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sluicegate import _core
 from sluicegate._core import Decision
 
@@ -12,6 +14,15 @@ __all__ = [
     "SlidingWindowRateLimiter",
     "TokenBucket",
 ]
+
+
+if hasattr(os, "register_at_fork"):
+    # A child finds every lock free and nobody waiting: its parent's threads are not there.
+    os.register_at_fork(
+        before=_core._before_fork,
+        after_in_parent=_core._after_fork_in_parent,
+        after_in_child=_core._after_fork_in_child,
+    )
 
 
 class Limiter(_core.Limiter):

@@ -25,10 +25,13 @@ impl PyManualClock {
 
     #[pyo3(signature = (seconds))]
     fn advance(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        let by = arguments::span(seconds, "seconds", LAST)?;
+        if py.detach(|| self.0.advance_within(by, LAST)) {
+            return Ok(());
+        }
+        // Said with what is left of the clock's range.
         let left = LAST.saturating_sub(self.0.now());
-        let by = arguments::span(seconds, "seconds", left)?;
-        py.detach(|| self.0.advance(by));
-        Ok(())
+        arguments::span(seconds, "seconds", left.min(by.saturating_sub(1))).map(drop)
     }
 
     fn time(&self) -> f64 {
@@ -41,6 +44,16 @@ impl PyManualClock {
 }
 
 /// The clock that an argument asks for.
-pub(super) fn clock(manual: Option<PyRef<'_, PyManualClock>>) -> Clock {
-    manual.map_or_else(Clock::system, |clock| Clock::Manual(Arc::clone(&clock.0)))
+pub(super) fn clock(manual: Option<&Bound<'_, PyAny>>) -> PyResult<Clock> {
+    let Some(manual) = manual else {
+        return Ok(Clock::system());
+    };
+    match manual.cast::<PyManualClock>() {
+        Ok(clock) => Ok(Clock::Manual(Arc::clone(&clock.get().0))),
+        Err(_) => Err(arguments::wrong_type(
+            "clock",
+            "a ManualClock or None",
+            manual,
+        )),
+    }
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::arguments::{self, Cost, int_up_to, number, shown, wrong_type};
-use super::clock::{PyManualClock, clock};
+use super::clock::clock;
 use super::config::PyTokenBucketConfig;
 use super::limiter::{PyLimiter, allows};
 use super::patiently;
@@ -17,14 +17,13 @@ use crate::quota;
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
-type Manual<'py> = Option<PyRef<'py, PyManualClock>>;
 
 const MAX_KEYS: u32 = 1_000_000;
 
 fn options(
     max_keys: Option<Any<'_, '_>>,
     overflow: Option<Any<'_, '_>>,
-    manual: Manual<'_>,
+    manual: Option<Any<'_, '_>>,
 ) -> PyResult<Options> {
     let max_keys = match max_keys {
         Some(most) => int_up_to(most, "max_keys", 1, u32::MAX)?,
@@ -33,7 +32,7 @@ fn options(
     Ok(Options {
         max_keys: max_keys as usize,
         overflow: overflow.map_or(Ok(Overflow::Share), overflow_policy)?,
-        clock: clock(manual),
+        clock: clock(manual)?,
     })
 }
 
@@ -96,7 +95,7 @@ impl PyFixedWindow {
         window_seconds: Any<'_, '_>,
         max_keys: Option<Any<'_, '_>>,
         overflow: Option<Any<'_, '_>>,
-        clock: Manual<'_>,
+        clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let rule = fixed_window(limit, window_seconds)?;
         let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
@@ -137,7 +136,7 @@ impl PySlidingWindowCounter {
         window_seconds: Any<'_, '_>,
         max_keys: Option<Any<'_, '_>>,
         overflow: Option<Any<'_, '_>>,
-        clock: Manual<'_>,
+        clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let rule = sliding_counter(limit, window_seconds)?;
         let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
@@ -184,7 +183,7 @@ impl PySlidingWindowRateLimiter {
         window_seconds: Option<Any<'_, '_>>,
         max_keys: Option<Any<'_, '_>>,
         overflow: Option<Any<'_, '_>>,
-        clock: Manual<'_>,
+        clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let rule = sliding_log(max_requests, window_seconds)?;
         let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
@@ -273,7 +272,7 @@ impl PyTokenBucket {
         initial_tokens: Option<Any<'_, '_>>,
         max_keys: Option<Any<'_, '_>>,
         overflow: Option<Any<'_, '_>>,
-        clock: Manual<'_>,
+        clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let config = bucket_config(config, capacity, refill_rate, initial_tokens)?;
         let options = options(max_keys, overflow, clock)?;

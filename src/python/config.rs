@@ -1,6 +1,7 @@
 //! `TokenBucketConfig`.
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 use super::arguments::{int_up_to, number};
 use crate::algorithm::TokenBucket;
@@ -82,6 +83,12 @@ impl PyTokenBucketConfig {
         initial_tokens: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Self::checked(capacity, refill_rate, initial_tokens)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (u32, f64, u32)) {
+        let config = slf.get();
+        let parts = (config.capacity, config.refill_rate, config.initial_tokens);
+        (slf.get_type(), parts)
     }
 
     fn __repr__(&self) -> String {

@@ -1,10 +1,12 @@
 //! `Decision` and `Statistics`: frozen values.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple, PyType};
 
-use crate::clock::{SECOND, seconds};
-use crate::decision::Decision;
+use super::arguments::{self, int_up_to, shown};
+use crate::clock::{SECOND, Ticks, seconds};
+use crate::decision::{Decision, Source};
 use crate::store::Statistics;
 
 type Text<'py> = Bound<'py, PyBytes>;
@@ -14,8 +16,61 @@ type Text<'py> = Bound<'py, PyBytes>;
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct PyDecision(pub(super) Decision);
 
+type DecisionParts = (bool, u32, u32, f64, f64, f64, &'static str);
+type StatisticsParts = (u64, u64, usize, u64, u64);
+
+/// A span or a time of a value's constructor, in ticks.
+fn ticks(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Ticks> {
+    arguments::span(value, name, Ticks::MAX >> 11)
+}
+
 #[pymethods]
 impl PyDecision {
+    #[new]
+    #[pyo3(
+        signature = (allowed, limit, remaining, retry_after, reset_after, reset_at, store=None),
+        text_signature = "(allowed, limit, remaining, retry_after, reset_after, reset_at, store='memory')"
+    )]
+    fn new(
+        allowed: bool,
+        limit: &Bound<'_, PyAny>,
+        remaining: &Bound<'_, PyAny>,
+        retry_after: &Bound<'_, PyAny>,
+        reset_after: &Bound<'_, PyAny>,
+        reset_at: &Bound<'_, PyAny>,
+        store: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let reset_after = ticks(reset_after, "reset_after")?;
+        Ok(Self(Decision {
+            allowed,
+            limit: int_up_to(limit, "limit", 1, u32::MAX)?,
+            remaining: int_up_to(remaining, "remaining", 0, u32::MAX)?,
+            retry_after: ticks(retry_after, "retry_after")?,
+            reset_after,
+            at: ticks(reset_at, "reset_at")?.saturating_sub(reset_after),
+            source: store.map_or(Ok(Source::Memory), source)?,
+        }))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, DecisionParts) {
+        let decision = slf.get();
+        let parts = (
+            decision.0.allowed,
+            decision.0.limit,
+            decision.0.remaining,
+            decision.retry_after(),
+            decision.reset_after(),
+            decision.reset_at(),
+            decision.store(),
+        );
+        (slf.get_type(), parts)
+    }
+
+    #[getter]
+    fn store(&self) -> &'static str {
+        self.0.source.name()
+    }
+
     #[getter]
     fn allowed(&self) -> bool {
         self.0.allowed
@@ -94,15 +149,24 @@ impl PyDecision {
 
     fn __repr__(&self) -> String {
         format!(
-            "Decision(allowed={}, limit={}, remaining={}, retry_after={:?}, reset_after={:?}, reset_at={:?})",
+            "Decision(allowed={}, limit={}, remaining={}, retry_after={:?}, reset_after={:?}, reset_at={:?}, store='{}')",
             if self.0.allowed { "True" } else { "False" },
             self.0.limit,
             self.0.remaining,
             self.retry_after(),
             self.reset_after(),
             self.reset_at(),
+            self.store(),
         )
     }
+}
+
+fn source(name: &Bound<'_, PyAny>) -> PyResult<Source> {
+    let text = name.extract::<String>().ok();
+    text.and_then(|text| Source::named(&text)).ok_or_else(|| {
+        let names = "'memory', 'redis', 'remembered', 'local', 'open' or 'closed'";
+        PyValueError::new_err(format!("store must be {names}, got {}", shown(name)))
+    })
 }
 
 /// What a limiter has done since it was made.
@@ -112,6 +176,30 @@ pub(super) struct PyStatistics(pub(super) Statistics);
 
 #[pymethods]
 impl PyStatistics {
+    #[new]
+    #[pyo3(signature = (admitted, refused, keys, evicted, overflowed))]
+    fn new(admitted: u64, refused: u64, keys: usize, evicted: u64, overflowed: u64) -> Self {
+        Self(Statistics {
+            admitted,
+            refused,
+            keys,
+            evicted,
+            overflowed,
+        })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, StatisticsParts) {
+        let Statistics {
+            admitted,
+            refused,
+            keys,
+            evicted,
+            overflowed,
+        } = slf.get().0;
+        let parts = (admitted, refused, keys, evicted, overflowed);
+        (slf.get_type(), parts)
+    }
+
     #[getter]
     fn admitted(&self) -> u64 {
         self.0.admitted

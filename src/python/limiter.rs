@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyList, PyString};
 use super::arguments::{self, Cost, wrong_type};
 use super::decision::{PyDecision, PyStatistics};
 use super::patiently;
-use super::place::{Callback, PyPlace};
+use super::place::{Bell, PyPlace};
 use super::switch::{admit_untouched, limits_are_off};
 use crate::clock::{Ticks, seconds};
 use crate::decision::Decision;
@@ -22,7 +22,13 @@ const LARGE_BATCH: usize = 100_000;
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
 /// What the in-memory limiters have in common.
-#[pyclass(subclass, frozen, name = "Limiter", module = "sluicegate._core")]
+#[pyclass(
+    subclass,
+    frozen,
+    weakref,
+    name = "Limiter",
+    module = "sluicegate._core"
+)]
 pub(super) struct PyLimiter {
     pub(super) store: Arc<dyn Store>,
 }
@@ -161,6 +167,11 @@ impl PyLimiter {
     fn refund(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
         let store = &*self.store;
         let key = arguments::key(store, key)?;
+        if limits_are_off() {
+            // Nothing was spent, so there is nothing to give back.
+            admit_untouched(store, cost.0)?;
+            return Ok(());
+        }
         Ok(patiently(py, |patience| {
             store.refund(key, cost.0, patience)
         })?)
@@ -201,15 +212,15 @@ impl PyLimiter {
         ))
     }
 
-    /// Decide, or take a place in the queue; `wake` is called from any thread.
-    #[pyo3(signature = (key, cost, timeout, wake))]
+    /// Decide, or take a place in the queue; `bell.ring()` is called from any thread.
+    #[pyo3(signature = (key, cost, timeout, bell))]
     fn _enqueue<'py>(
         &self,
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
         cost: Cost,
         timeout: Option<&Bound<'py, PyAny>>,
-        wake: Py<PyAny>,
+        bell: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let store = &*self.store;
         let (key, timeout) = (arguments::key(store, key)?, arguments::timeout(timeout)?);
@@ -217,7 +228,7 @@ impl PyLimiter {
             let decision = PyDecision(admit_untouched(store, cost.0)?);
             return Ok(Bound::new(py, decision)?.into_any());
         }
-        let wake: Arc<dyn Wake> = Arc::new(Callback(wake));
+        let wake: Arc<dyn Wake> = Arc::new(Bell::new(bell)?);
         match patiently(py, |patience| {
             store.join(key, cost.0, timeout, &wake, patience)
         })? {

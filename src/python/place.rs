@@ -2,24 +2,54 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{ThreadId, current};
 
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
 use super::decision::PyDecision;
 use super::patiently;
 use crate::clock::{Ticks, seconds};
 use crate::store::{Fingerprint, Patience, Polled, Store, Wake};
 
-/// A Python callable as a wake-up.
-pub(super) struct Callback(pub(super) Py<PyAny>);
+/// A coroutine's bell.
+///
+/// Held weakly: a coroutine that is gone, with its event loop perhaps, holds up nobody.
+pub(super) struct Bell {
+    bell: Py<PyWeakrefReference>,
+    thread: ThreadId,
+}
 
-impl Wake for Callback {
-    fn wake(&self) {
-        Python::attach(|py| {
-            if let Err(error) = self.0.call0(py) {
-                error.write_unraisable(py, Some(self.0.bind(py)));
-            }
+impl Bell {
+    pub(super) fn new(bell: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            bell: PyWeakrefReference::new(bell)?.unbind(),
+            thread: current().id(),
+        })
+    }
+
+    fn ring(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.bell.bind(py).upgrade() {
+            Some(bell) => bell.call_method0("ring")?.is_truthy(),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(&self) -> bool {
+        // While the interpreter ends nobody waits any more, and there is nobody to tell.
+        let rung = Python::try_attach(|py| {
+            self.ring(py).unwrap_or_else(|error| {
+                error.write_unraisable(py, Some(self.bell.bind(py)));
+                false
+            })
         });
+        rung.unwrap_or(true)
+    }
+
+    fn needs_this_thread(&self) -> bool {
+        self.thread == current().id()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
 
-use crate::decision::Decision;
+use crate::decision::{Decision, Source};
 use crate::error::Error;
 use crate::store::Store;
 
@@ -39,5 +39,6 @@ pub(super) fn admit_untouched(store: &dyn Store, cost: u32) -> Result<Decision, 
         retry_after: 0,
         reset_after: 0,
         at: store.now(),
+        source: Source::Memory,
     })
 }

@@ -1,19 +1,22 @@
 //! The in-memory store: 64 shards, each a table under a lock, bounded as a whole.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-
-use parking_lot::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fingerprint::{Fingerprint, KeyHasher};
-use super::queue::Wake;
+use super::fork::{self, locked, locked_now};
+use super::queue::Call;
 use super::shard::{STEPS_ON_INSERT, Shard};
 use super::{Patience, Store};
 use crate::algorithm::Algorithm;
 use crate::clock::{Clock, Ticks, Watch};
 use crate::decision::Decision;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use outcome::{Outcome, decision_of, fits};
 
+mod forked;
+mod outcome;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -97,42 +100,6 @@ pub struct MemoryStore<A: Algorithm> {
     window: AtomicU64,
 }
 
-/// A decision and all that it was made from.
-struct Outcome<'a, A: Algorithm> {
-    rule: &'a A,
-    state: &'a A::State,
-    allowed: bool,
-    now: Ticks,
-    cost: u32,
-    /// When its turn would come, if it is refused because others wait.
-    turn: Option<Ticks>,
-}
-
-impl<A: Algorithm> Outcome<'_, A> {
-    fn decision(&self) -> Decision {
-        let wait = || match self.turn {
-            Some(turn) => turn.saturating_sub(self.now),
-            None => self.rule.wait(self.state, self.now, self.cost),
-        };
-        Decision {
-            allowed: self.allowed,
-            limit: self.rule.limit(),
-            remaining: match self.turn {
-                Some(_) => 0,
-                None => self.rule.remaining(self.state, self.now),
-            },
-            retry_after: if self.allowed { 0 } else { wait().max(1) },
-            reset_after: self.rule.reset_after(self.state, self.now),
-            at: self.now,
-        }
-    }
-}
-
-/// [`Outcome::decision`], for outcomes of any lifetime.
-fn decision_of<A: Algorithm>(outcome: &Outcome<'_, A>) -> Decision {
-    outcome.decision()
-}
-
 impl<A: Algorithm> MemoryStore<A> {
     /// A store for `rule`, without a key.
     pub fn new(rule: &A, options: Options) -> Arc<Self> {
@@ -159,6 +126,8 @@ impl<A: Algorithm> MemoryStore<A> {
             let weak = Arc::downgrade(&store);
             clock.watch(weak);
         }
+        let weak = Arc::downgrade(&store);
+        fork::register(weak);
         store
     }
 
@@ -171,24 +140,25 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Option<R> {
         let mut shard = self.lock(key, patience)?;
         let now = shard.at(self.clock.now());
-        Some(look(&shard.rule, &self.live(&shard, key), now))
+        let state = self.live(&shard, key, patience)?;
+        Some(look(&shard.rule, &state, now))
     }
 
     /// Look at the quota.
     pub fn rule(&self) -> A {
-        self.cells[0].shard.lock().rule.clone()
+        locked_now(&self.cells[0].shard).rule.clone()
     }
 
     /// Change the quota of every key at once. What was spent stays spent.
     ///
     /// `rule` is made while nothing can be spent, from the old quota and the time.
     pub fn set_rule(&self, rule: A) {
-        let mut shards: Vec<_> = self.cells.iter().map(|cell| cell.shard.lock()).collect();
+        let mut shards: Vec<_> = self.lock_all();
         let now = shards
             .iter_mut()
             .fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
         let rule = rule.succeeding(&shards[0].rule, now);
-        rule.adopt(&shards[0].rule, &mut self.shared.lock(), now);
+        rule.adopt(&shards[0].rule, &mut locked_now(&self.shared), now);
         for (cell, shard) in self.cells.iter().zip(&mut shards) {
             shard.set_rule(&rule, now);
             cell.publish(shard);
@@ -208,15 +178,27 @@ impl<A: Algorithm> MemoryStore<A> {
         locked(&self.cell(key).shard, patience)
     }
 
-    /// The state that a decision for `key` would start from.
-    fn live(&self, shard: &Shard<A>, key: Fingerprint) -> A::State {
+    fn lock_all(&self) -> Vec<MutexGuard<'_, Shard<A>>> {
+        self.cells
+            .iter()
+            .map(|cell| locked_now(&cell.shard))
+            .collect()
+    }
+
+    /// The state that a decision for `key` would start from. `None`: a lock was held.
+    fn live<'a>(
+        &self,
+        shard: &'a Shard<A>,
+        key: Fingerprint,
+        patience: Patience,
+    ) -> Option<Cow<'a, A::State>> {
         if let Some(state) = shard.find(key) {
-            return state.clone();
+            return Some(Cow::Borrowed(state));
         }
         if self.overflow == Overflow::Share && self.keys.load(Relaxed) >= self.max_keys {
-            return self.shared.lock().clone();
+            return Some(Cow::Owned(locked(&self.shared, patience)?.clone()));
         }
-        shard.rule.fresh()
+        Some(Cow::Owned(shard.rule.fresh()))
     }
 
     /// Decide and spend for a key that nobody waits for. `None`: it is new, and there is no room.
@@ -308,17 +290,12 @@ impl<A: Algorithm> MemoryStore<A> {
     /// Wake the first waiter of every queue: what they wait for may have changed.
     fn wake_heads(&self) {
         for cell in &self.cells {
-            let heads: Vec<Arc<dyn Wake>> = {
-                let mut shard = cell.shard.lock();
-                shard
-                    .queues
-                    .iter_mut()
-                    .filter_map(super::queue::Queue::disturb)
-                    .collect()
+            let heads: Vec<Call> = {
+                let mut shard = locked_now(&cell.shard);
+                let queues = shard.queues.iter_mut();
+                queues.filter_map(super::queue::Queue::disturb).collect()
             };
-            for head in heads {
-                head.wake();
-            }
+            self.ring(heads);
         }
     }
 }
@@ -327,34 +304,12 @@ impl<A: Algorithm> Watch for MemoryStore<A> {
     fn moved(&self) {
         let now = self.clock.now();
         for cell in &self.cells {
-            let concerned: Vec<Arc<dyn Wake>> = {
-                let shard = cell.shard.lock();
-                shard
-                    .queues
-                    .iter()
-                    .flat_map(|queue| queue.concerned(now))
-                    .collect()
+            let concerned: Vec<Call> = {
+                let shard = locked_now(&cell.shard);
+                let queues = shard.queues.iter();
+                queues.flat_map(|queue| queue.concerned(now)).collect()
             };
-            for waiter in concerned {
-                waiter.wake();
-            }
+            self.ring(concerned);
         }
-    }
-}
-
-#[inline]
-fn locked<T>(mutex: &Mutex<T>, patience: Patience) -> Option<MutexGuard<'_, T>> {
-    match patience {
-        Patience::Try => mutex.try_lock(),
-        Patience::Wait => Some(mutex.lock()),
-    }
-}
-
-fn fits<A: Algorithm>(rule: &A, cost: u32) -> Result<()> {
-    let limit = rule.limit();
-    if cost > limit {
-        Err(Error::CostAboveLimit { cost, limit })
-    } else {
-        Ok(())
     }
 }

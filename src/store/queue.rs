@@ -8,12 +8,29 @@ use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::decision::Decision;
 
+/// Wake-ups may come so late, summed up, before turns are planned anew.
+const LARGEST_DRIFT: Ticks = 1_000;
+/// A first waiter who could be admitted and does not come is rung again, so often at most.
+const RING_AGAIN_AFTER: Ticks = 10_000;
+/// Those behind look after it when their own turn is so long past, the further back the later.
+const LOOK_AFTER: Ticks = 100_000;
+
 /// Tells a waiter that it should [`poll`](super::Store::poll) again.
 ///
 /// Called without any lock held, from any thread, and sometimes for nothing.
 pub trait Wake: Send + Sync {
-    /// Poll again.
-    fn wake(&self);
+    /// Poll again. False: nobody is there any more, and the place goes to the next one.
+    fn wake(&self) -> bool;
+
+    /// Whether the waiter blocks the thread that asks.
+    fn blocks_this_thread(&self) -> bool {
+        false
+    }
+
+    /// Whether the waiter can only go on in the thread that asks.
+    fn needs_this_thread(&self) -> bool {
+        false
+    }
 }
 
 /// What came of joining a queue.
@@ -45,6 +62,8 @@ pub(super) struct Waiter {
     pub(super) cost: u32,
     /// When it gives up; `Ticks::MAX` for never.
     pub(super) deadline: Ticks,
+    /// When it was last planned to be admitted.
+    pub(super) turn: Ticks,
     pub(super) wake: Arc<dyn Wake>,
 }
 
@@ -58,6 +77,9 @@ pub(super) struct Queue<A: Algorithm> {
     /// The key's state once all waiters have been admitted as early as possible, and when
     /// that is. `None` when something has changed that.
     plan: Option<(A::State, Ticks)>,
+    /// How much later than planned waiters were admitted since.
+    drift: Ticks,
+    ring_again_at: Ticks,
 }
 
 impl<A: Algorithm> Queue<A> {
@@ -66,23 +88,79 @@ impl<A: Algorithm> Queue<A> {
             key,
             waiters: VecDeque::new(),
             plan: None,
+            drift: 0,
+            ring_again_at: 0,
         }
     }
 
-    /// When a newcomer would be admitted, behind all who wait.
-    pub(super) fn turn(&mut self, rule: &A, live: &A::State, now: Ticks, cost: u32) -> Ticks {
-        let (state, at) = self.plan(rule, live, now);
+    /// Whether turns can be told without a look at the key's state.
+    pub(super) fn is_planned(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Plan when each waiter is admitted, from the key's state.
+    pub(super) fn make_plan(&mut self, rule: &A, mut state: A::State, now: Ticks) {
+        let mut at = now;
+        // One whose cost no longer fits the quota leaves with an error when it is polled.
+        for waiter in self.waiters.iter_mut().filter(|w| w.cost <= rule.limit()) {
+            at = at.saturating_add(rule.wait(&state, at, waiter.cost));
+            rule.admit(&mut state, at, waiter.cost);
+            waiter.turn = at;
+        }
+        self.plan = Some((state, at));
+        self.drift = 0;
+    }
+
+    /// When a newcomer would be admitted, behind all who wait. `None`: there is no plan.
+    pub(super) fn turn(&self, rule: &A, now: Ticks, cost: u32) -> Option<Ticks> {
+        let (state, at) = self.plan.as_ref()?;
         let at = now.max(*at);
-        at + rule.wait(state, at, cost)
+        Some(at.saturating_add(rule.wait(state, at, cost)))
     }
 
-    /// Add a waiter whose turn comes at `turn`.
-    pub(super) fn push(&mut self, waiter: Waiter, rule: &A, turn: Ticks) {
+    /// Add a waiter, and say when it should look after those before it.
+    pub(super) fn push(&mut self, waiter: Waiter, rule: &A) -> Ticks {
         if let Some((state, at)) = &mut self.plan {
-            *at = turn;
-            rule.admit(state, turn, waiter.cost);
+            *at = waiter.turn;
+            rule.admit(state, waiter.turn, waiter.cost);
         }
+        let behind = !self.waiters.is_empty();
+        let look_at = waiter
+            .turn
+            .saturating_add(if behind { LOOK_AFTER } else { 0 });
+        let poll_at = look_at.min(waiter.deadline);
         self.waiters.push_back(waiter);
+        poll_at
+    }
+
+    /// When one who is not the first looks again whether the first still comes.
+    pub(super) fn look_again_at(&self, position: usize, now: Ticks) -> Ticks {
+        let waiter = &self.waiters[position];
+        let pause = LOOK_AFTER.saturating_mul(position as Ticks);
+        waiter
+            .turn
+            .max(now)
+            .saturating_add(pause)
+            .min(waiter.deadline)
+    }
+
+    /// Whether the first waiter could be admitted and has not come for a while.
+    pub(super) fn is_overdue(&self, rule: &A, live: &A::State, now: Ticks) -> bool {
+        let due =
+            |first: &Waiter| first.cost > rule.limit() || rule.wait(live, now, first.cost) == 0;
+        now >= self.ring_again_at && self.waiters.front().is_some_and(due)
+    }
+
+    /// The first waiter, to be rung now and not again for a while.
+    pub(super) fn ring_first(&mut self, now: Ticks) -> Option<Call> {
+        self.ring_again_at = now.saturating_add(RING_AGAIN_AFTER);
+        self.first()
+    }
+
+    /// Whether someone waits who can only go on in this thread.
+    pub(super) fn needs_this_thread(&self) -> bool {
+        let mut waiters = self.waiters.iter();
+        waiters.any(|waiter| waiter.wake.needs_this_thread())
     }
 
     /// Where a ticket stands.
@@ -92,11 +170,17 @@ impl<A: Algorithm> Queue<A> {
             .ok()
     }
 
-    /// Take a waiter out, with whom to wake because it is first now.
-    pub(super) fn remove(&mut self, position: usize, admitted: bool) -> Removed {
+    /// Take a waiter out, admitted now or given up.
+    pub(super) fn remove(&mut self, position: usize, admitted_at: Option<Ticks>) -> Removed {
         let gone = self.waiters.remove(position);
-        if !admitted {
-            self.plan = None;
+        match (admitted_at, &gone) {
+            (Some(at), Some(gone)) => {
+                self.drift = self.drift.saturating_add(at.saturating_sub(gone.turn));
+                if self.drift > LARGEST_DRIFT {
+                    self.plan = None;
+                }
+            }
+            _ => self.plan = None,
         }
         Removed {
             next: if position == 0 { self.first() } else { None },
@@ -109,51 +193,44 @@ impl<A: Algorithm> Queue<A> {
     }
 
     /// Something but the waiters has changed the key's state.
-    pub(super) fn disturb(&mut self) -> Option<Arc<dyn Wake>> {
+    pub(super) fn disturb(&mut self) -> Option<Call> {
         self.forget_plan();
         self.first()
     }
 
     /// The first waiter and those whose time is up: whom a moved clock concerns.
-    pub(super) fn concerned(&self, now: Ticks) -> impl Iterator<Item = Arc<dyn Wake>> + '_ {
+    pub(super) fn concerned(&self, now: Ticks) -> impl Iterator<Item = Call> + '_ {
         let first = self.waiters.front().map(|waiter| waiter.ticket);
         let due = move |waiter: &&Waiter| waiter.deadline <= now || first == Some(waiter.ticket);
         self.waiters
             .iter()
             .filter(due)
-            .map(|waiter| Arc::clone(&waiter.wake))
+            .map(|waiter| self.call(waiter))
     }
 
-    fn first(&self) -> Option<Arc<dyn Wake>> {
-        self.waiters.front().map(|waiter| Arc::clone(&waiter.wake))
+    fn first(&self) -> Option<Call> {
+        self.waiters.front().map(|waiter| self.call(waiter))
     }
 
-    fn plan(&mut self, rule: &A, live: &A::State, now: Ticks) -> &(A::State, Ticks) {
-        let waiters = &self.waiters;
-        self.plan.get_or_insert_with(|| {
-            let (mut state, mut at) = (live.clone(), now);
-            // One whose cost no longer fits the quota leaves with an error when it is polled.
-            for waiter in waiters.iter().filter(|waiter| waiter.cost <= rule.limit()) {
-                at += rule.wait(&state, at, waiter.cost);
-                rule.admit(&mut state, at, waiter.cost);
-            }
-            (state, at)
-        })
-    }
-}
-
-/// A waiter that has left: to be finished, and so dropped, without a lock.
-#[derive(Default)]
-pub(super) struct Removed {
-    next: Option<Arc<dyn Wake>>,
-    _gone: Option<Waiter>,
-}
-
-impl Removed {
-    /// Wake the one that is first now.
-    pub(super) fn finish(self) {
-        if let Some(next) = self.next {
-            next.wake();
+    fn call(&self, waiter: &Waiter) -> Call {
+        Call {
+            key: self.key,
+            ticket: waiter.ticket,
+            wake: Arc::clone(&waiter.wake),
         }
     }
+}
+
+/// A waiter that is to be woken, without a lock.
+pub(super) struct Call {
+    pub(super) key: Fingerprint,
+    pub(super) ticket: u64,
+    pub(super) wake: Arc<dyn Wake>,
+}
+
+/// A waiter that has left, to be dropped without a lock, and the one that is first now.
+#[derive(Default)]
+pub(super) struct Removed {
+    pub(super) next: Option<Call>,
+    _gone: Option<Waiter>,
 }

@@ -1,12 +1,10 @@
 //! One shard: a table of keys under one lock, which gives idle keys back as it goes.
 
-use std::sync::Arc;
-
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::fingerprint::Fingerprint;
-use super::queue::{Queue, Removed, Wake};
+use super::queue::{Call, Queue, Removed};
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 
@@ -208,6 +206,15 @@ impl<A: Algorithm> Shard<A> {
 
 /// The queues of those who wait for the shard's keys.
 impl<A: Algorithm> Shard<A> {
+    #[inline]
+    pub(super) fn has_queue(&self, key: Fingerprint) -> bool {
+        !self.queues.is_empty() && self.look_at_queue(key).is_some()
+    }
+
+    pub(super) fn look_at_queue(&self, key: Fingerprint) -> Option<&Queue<A>> {
+        self.queues.find(key.hash(), |queue| queue.key == key)
+    }
+
     pub(super) fn queue(&mut self, key: Fingerprint) -> Option<&mut Queue<A>> {
         self.queues.find_mut(key.hash(), |queue| queue.key == key)
     }
@@ -232,9 +239,14 @@ impl<A: Algorithm> Shard<A> {
     }
 
     /// Take a waiter out of its queue.
-    pub(super) fn dequeue(&mut self, key: Fingerprint, position: usize, admitted: bool) -> Removed {
+    pub(super) fn dequeue(
+        &mut self,
+        key: Fingerprint,
+        position: usize,
+        admitted_at: Option<Ticks>,
+    ) -> Removed {
         let removed = match self.queue(key) {
-            Some(queue) => queue.remove(position, admitted),
+            Some(queue) => queue.remove(position, admitted_at),
             None => Removed::default(),
         };
         self.drop_empty_queue(key);
@@ -249,7 +261,7 @@ impl<A: Algorithm> Shard<A> {
     }
 
     /// The key's state has changed: the first waiter, to be woken without the lock.
-    pub(super) fn disturb(&mut self, key: Fingerprint) -> Option<Arc<dyn Wake>> {
+    pub(super) fn disturb(&mut self, key: Fingerprint) -> Option<Call> {
         self.queue(key)?.disturb()
     }
 }

@@ -25,8 +25,13 @@ impl Parker {
 }
 
 impl Wake for Parker {
-    fn wake(&self) {
+    fn wake(&self) -> bool {
         *self.woken.lock() = true;
         self.bell.notify_one();
+        true
+    }
+
+    fn blocks_this_thread(&self) -> bool {
+        true
     }
 }

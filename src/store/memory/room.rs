@@ -48,7 +48,7 @@ impl<A: Algorithm> MemoryStore<A> {
             return;
         }
         // Only tried, since a lock is held already; what cannot be locked is most likely our own.
-        let dropped = match next.shard.try_lock() {
+        let dropped = match locked(&next.shard, Patience::Try) {
             Some(mut other) => {
                 let dropped = other.sweep(STEPS_PER_SWEEP, now);
                 next.publish(&other);

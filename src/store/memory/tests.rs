@@ -2,6 +2,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "names are literals")]
 
+mod changes;
 mod queues;
 
 use std::collections::HashMap;
@@ -307,7 +308,7 @@ fn checking_before_acting_is_noticed() {
             std::thread::yield_now();
             if free {
                 let cell = store.cell(hot);
-                let mut shard = cell.shard.lock();
+                let mut shard = locked_now(&cell.shard);
                 let mut state = shard
                     .find(hot)
                     .cloned()

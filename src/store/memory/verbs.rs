@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Algorithm, Clock, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result,
-    Shard, Statistics, Store, Ticks, Wake, decision_of, fits, locked,
+    Statistics, Store, Ticks, decision_of, fits, locked, locked_now,
 };
-use crate::store::queue::{Joined, Polled};
+use crate::store::queue::{Joined, Polled, Wake};
 
 /// A batch reads the clock once for so many keys.
 const KEYS_PER_CLOCK_READ: usize = 128;
@@ -28,11 +28,9 @@ impl<A: Algorithm> MemoryStore<A> {
             return Some(Err(error));
         }
         self.tend(&mut shard, now);
-        if let Some(turn) = self.turn(&mut shard, key, cost, now) {
-            shard.count(false);
-            return Some(Ok(
-                self.refuse_behind_queue(&shard, key, cost, now, turn, finish)
-            ));
+        if shard.has_queue(key) {
+            drop(shard);
+            return self.decide_behind_queue(key, cost, now, patience, finish);
         }
         let counted = |outcome: &Outcome<'_, A>| (outcome.allowed, finish(outcome));
         if let Some((allowed, done)) = self.spend(&mut shard, key, cost, now, counted) {
@@ -58,6 +56,10 @@ impl<A: Algorithm> MemoryStore<A> {
             let room = self.reclaim(now, patience)?;
             let mut shard = self.lock(key, patience)?;
             let now = shard.at(now);
+            if shard.has_queue(key) {
+                drop(shard);
+                return self.decide_behind_queue(key, cost, now, patience, finish);
+            }
             let spent = if room || shard.find(key).is_some() {
                 self.spend(&mut shard, key, cost, now, counted)
             } else {
@@ -70,24 +72,38 @@ impl<A: Algorithm> MemoryStore<A> {
         }
     }
 
+    /// As `decide`, for a key that others wait for: refuse, unless they have gone.
     #[cold]
-    fn refuse_behind_queue<R>(
+    fn decide_behind_queue<R>(
         &self,
-        shard: &Shard<A>,
         key: Fingerprint,
         cost: u32,
         now: Ticks,
-        turn: Ticks,
+        patience: Patience,
         finish: impl Fn(&Outcome<'_, A>) -> R,
-    ) -> R {
-        finish(&Outcome {
-            rule: &shard.rule,
-            state: &self.live(shard, key),
-            allowed: false,
-            now,
-            cost,
-            turn: Some(turn),
-        })
+    ) -> Option<Result<R>> {
+        loop {
+            let mut shard = self.lock(key, patience)?;
+            let now = shard.at(now);
+            if let Some(overdue) = self.overdue(&mut shard, key, now, patience)? {
+                drop(shard);
+                self.ring([overdue]);
+                continue;
+            }
+            let Some(turn) = self.turn(&mut shard, key, cost, now, patience)? else {
+                drop(shard);
+                return self.decide(key, cost, Some(now), patience, finish);
+            };
+            shard.count(false);
+            return Some(Ok(finish(&Outcome {
+                rule: &shard.rule,
+                state: &*self.live(&shard, key, patience)?,
+                allowed: false,
+                now,
+                cost,
+                turn: Some(turn),
+            })));
+        }
     }
 }
 
@@ -131,8 +147,8 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }
-        let turn = self.turn(&mut shard, key, cost, now);
-        let state = self.live(&shard, key);
+        let turn = self.turn(&mut shard, key, cost, now, patience)?;
+        let state = self.live(&shard, key, patience)?;
         let allowed = turn.is_none() && shard.rule.wait(&state, now, cost) == 0;
         Some(Ok(Outcome {
             rule: &shard.rule,
@@ -157,7 +173,9 @@ impl<A: Algorithm> Store for MemoryStore<A> {
             for &key in chunk {
                 match self.decide(key, cost, now, patience, |outcome| outcome.allowed)? {
                     Ok(allowed) => answers.push(allowed),
-                    Err(error) => return Some(Err(error)),
+                    Err(error) if answers.is_empty() => return Some(Err(error)),
+                    // The quota has shrunk since: what was spent keeps its answer.
+                    Err(_) => answers.push(false),
                 }
             }
         }
@@ -178,9 +196,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         }
         let head = shard.disturb(key);
         drop(shard);
-        if let Some(head) = head {
-            head.wake();
-        }
+        self.ring(head);
         Some(Ok(()))
     }
 
@@ -189,22 +205,23 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         self.give_back(usize::from(shard.remove(key)));
         let head = shard.disturb(key);
         drop(shard);
-        if let Some(head) = head {
-            head.wake();
-        }
+        self.ring(head);
         Some(())
     }
 
     fn clear(&self) {
         for cell in &self.cells {
-            let mut shard = cell.shard.lock();
+            let mut shard = locked_now(&cell.shard);
             let table = shard.take_table();
             cell.publish(&shard);
             drop(shard);
             self.give_back(table.len());
         }
-        let fresh = self.rule().fresh();
-        *self.shared.lock() = fresh;
+        {
+            // Under a shard's lock, so that the quota is not changed in between.
+            let shard = locked_now(&self.cells[0].shard);
+            *locked_now(&self.shared) = shard.rule.fresh();
+        }
         self.wake_heads();
     }
 

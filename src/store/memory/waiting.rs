@@ -1,15 +1,23 @@
 //! The verbs of those who wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use super::{
     Algorithm, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result, Shard,
-    Ticks, Wake, decision_of, fits,
+    Ticks, decision_of, fits, locked_now,
 };
-use crate::store::queue::{Joined, Polled, Waiter};
+use crate::error::Error;
+use crate::store::queue::{Call, Joined, Polled, Waiter, Wake};
+
+/// One who wants to line up.
+struct Newcomer<'a> {
+    cost: u32,
+    deadline: Ticks,
+    wake: &'a Arc<dyn Wake>,
+}
 
 impl<A: Algorithm> MemoryStore<A> {
-    /// When a newcomer's turn would come, if anybody waits for `key`.
+    /// When a newcomer's turn would come. `Some(None)`: nobody waits for `key`.
     #[inline]
     pub(super) fn turn(
         &self,
@@ -17,25 +25,72 @@ impl<A: Algorithm> MemoryStore<A> {
         key: Fingerprint,
         cost: u32,
         now: Ticks,
-    ) -> Option<Ticks> {
-        if shard.queues.is_empty() {
-            return None;
+        patience: Patience,
+    ) -> Option<Option<Ticks>> {
+        if !shard.has_queue(key) {
+            return Some(None);
         }
-        self.turn_in_queue(shard, key, cost, now)
+        self.plan(shard, key, now, patience)?;
+        let rule = shard.rule.clone();
+        Some(
+            shard
+                .queue(key)
+                .and_then(|queue| queue.turn(&rule, now, cost)),
+        )
     }
 
-    #[cold]
-    fn turn_in_queue(
+    /// Make sure that the queue of `key`, if there is one, has a plan.
+    fn plan(
         &self,
         shard: &mut Shard<A>,
         key: Fingerprint,
-        cost: u32,
         now: Ticks,
-    ) -> Option<Ticks> {
-        shard.queue(key)?;
-        let live = self.live(shard, key);
-        let rule = shard.rule.clone();
-        Some(shard.queue(key)?.turn(&rule, &live, now, cost))
+        patience: Patience,
+    ) -> Option<()> {
+        if shard.queue(key).is_some_and(|queue| !queue.is_planned()) {
+            let state = self.live(shard, key, patience)?.into_owned();
+            let rule = shard.rule.clone();
+            if let Some(queue) = shard.queue(key) {
+                queue.make_plan(&rule, state, now);
+            }
+        }
+        Some(())
+    }
+
+    /// The first waiter of `key`, if it could be admitted but does not come.
+    pub(super) fn overdue(
+        &self,
+        shard: &mut Shard<A>,
+        key: Fingerprint,
+        now: Ticks,
+        patience: Patience,
+    ) -> Option<Option<Call>> {
+        let overdue = {
+            let live = self.live(shard, key, patience)?;
+            let queue = shard.look_at_queue(key);
+            queue.is_some_and(|queue| queue.is_overdue(&shard.rule, &live, now))
+        };
+        Some(match shard.queue(key) {
+            Some(queue) if overdue => queue.ring_first(now),
+            _ => None,
+        })
+    }
+
+    /// Wake waiters. One who is not there any more loses its place to the next.
+    pub(super) fn ring(&self, calls: impl IntoIterator<Item = Call>) {
+        for call in calls {
+            let mut next = Some(call);
+            while let Some(call) = next.take_if(|call| !call.wake.wake()) {
+                let removed = {
+                    let mut shard = locked_now(&self.cell(call.key).shard);
+                    match shard.waiter(call.key, call.ticket) {
+                        Some((position, ..)) => shard.dequeue(call.key, position, None),
+                        None => break,
+                    }
+                };
+                next = removed.next;
+            }
+        }
     }
 
     pub(super) fn join_queue(
@@ -53,7 +108,7 @@ impl<A: Algorithm> MemoryStore<A> {
             if let Err(error) = fits(&shard.rule, cost) {
                 return Some(Err(error));
             }
-            if shard.queue(key).is_none() {
+            if !shard.has_queue(key) {
                 let spent =
                     self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
                 let Some(decision) = spent else {
@@ -65,8 +120,18 @@ impl<A: Algorithm> MemoryStore<A> {
                     shard.count(true);
                     return Some(Ok(Joined::Settled(decision)));
                 }
+            } else if let Some(overdue) = self.overdue(&mut shard, key, now, patience)? {
+                drop(shard);
+                self.ring([overdue]);
+                continue;
             }
-            return Some(Ok(self.enqueue(&mut shard, key, cost, now, timeout, wake)));
+            let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
+            let newcomer = Newcomer {
+                cost,
+                deadline,
+                wake,
+            };
+            return self.enqueue(&mut shard, key, now, &newcomer, patience);
         }
     }
 
@@ -75,34 +140,43 @@ impl<A: Algorithm> MemoryStore<A> {
         &self,
         shard: &mut Shard<A>,
         key: Fingerprint,
-        cost: u32,
         now: Ticks,
-        timeout: Option<Ticks>,
-        wake: &Arc<dyn Wake>,
-    ) -> Joined {
-        let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
-        let (rule, live) = (shard.rule.clone(), self.live(shard, key));
-        let queue = shard.queue_or_new(key);
-        let turn = queue.turn(&rule, &live, now, cost);
-        let behind = !queue.waiters.is_empty();
+        newcomer: &Newcomer<'_>,
+        patience: Patience,
+    ) -> Option<Result<Joined>> {
+        let &Newcomer {
+            cost,
+            deadline,
+            wake,
+        } = newcomer;
+        let turn_in_queue = self.turn(shard, key, cost, now, patience)?;
+        let refusal = {
+            let live = self.live(shard, key, patience)?;
+            refusal(&shard.rule, &live, now, cost, turn_in_queue)
+        };
+        let turn = turn_in_queue.unwrap_or(now.saturating_add(refusal.retry_after));
         if turn > deadline {
-            shard.drop_empty_queue(key);
             shard.count(false);
-            return Joined::Settled(refusal(&rule, &live, now, cost, behind.then_some(turn)));
+            return Some(Ok(Joined::Settled(refusal)));
+        }
+        let rule = shard.rule.clone();
+        let queue = shard.queue_or_new(key);
+        if wake.blocks_this_thread() && queue.needs_this_thread() {
+            return Some(Err(Error::WouldNeverWake));
         }
         let ticket = self.tickets.fetch_add(1, Relaxed);
         let waiter = Waiter {
             ticket,
             cost,
             deadline,
+            turn,
             wake: Arc::clone(wake),
         };
-        queue.push(waiter, &rule, turn);
-        let poll_at = if behind { deadline } else { turn };
-        Joined::Place {
+        let poll_at = queue.push(waiter, &rule);
+        Some(Ok(Joined::Place {
             ticket,
             poll_at: (poll_at < Ticks::MAX).then_some(poll_at),
-        }
+        }))
     }
 
     pub(super) fn poll_queue(
@@ -119,43 +193,65 @@ impl<A: Algorithm> MemoryStore<A> {
                 return Some(Ok(Polled::Pending(None)));
             };
             if let Err(error) = fits(&shard.rule, cost) {
-                let removed = shard.dequeue(key, position, false);
+                let removed = shard.dequeue(key, position, None);
                 drop(shard);
-                removed.finish();
+                self.ring(removed.next);
                 return Some(Err(error));
             }
-            let mut poll_at = deadline;
-            if position == 0 {
-                let spent =
-                    self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
-                let Some(decision) = spent else {
+            if position > 0 {
+                if let Some(overdue) = self.overdue(&mut shard, key, now, patience)? {
                     drop(shard);
-                    crowded = !self.reclaim(now, patience)?;
+                    self.ring([overdue]);
                     continue;
-                };
-                let turn = now + decision.retry_after;
-                // A wait that has grown beyond the deadline is refused at once, as on joining.
-                if decision.allowed || turn > deadline {
-                    shard.count(decision.allowed);
-                    let removed = shard.dequeue(key, 0, decision.allowed);
-                    drop(shard);
-                    removed.finish();
-                    return Some(Ok(Polled::Settled(decision)));
                 }
-                poll_at = turn;
-            } else if now >= deadline {
-                let (rule, live) = (shard.rule.clone(), self.live(&shard, key));
-                let removed = shard.dequeue(key, position, false);
-                let turn = self.turn(&mut shard, key, cost, now);
-                shard.count(false);
-                drop(shard);
-                removed.finish();
-                return Some(Ok(Polled::Settled(refusal(&rule, &live, now, cost, turn))));
+                return self.poll_behind(shard, key, ticket, now, patience);
             }
-            return Some(Ok(Polled::Pending(
-                (poll_at < Ticks::MAX).then_some(poll_at),
-            )));
+            let spent = self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
+            let Some(decision) = spent else {
+                drop(shard);
+                crowded = !self.reclaim(now, patience)?;
+                continue;
+            };
+            let turn = now.saturating_add(decision.retry_after);
+            // A wait that has grown beyond the deadline is refused at once, as on joining.
+            if !decision.allowed && turn <= deadline {
+                return Some(Ok(Polled::Pending(Some(turn))));
+            }
+            shard.count(decision.allowed);
+            let removed = shard.dequeue(key, 0, decision.allowed.then_some(now));
+            drop(shard);
+            self.ring(removed.next);
+            return Some(Ok(Polled::Settled(decision)));
         }
+    }
+
+    /// Poll for one who is not the first.
+    fn poll_behind(
+        &self,
+        mut shard: MutexGuard<'_, Shard<A>>,
+        key: Fingerprint,
+        ticket: u64,
+        now: Ticks,
+        patience: Patience,
+    ) -> Option<Result<Polled>> {
+        let Some((position, cost, deadline)) = shard.waiter(key, ticket) else {
+            return Some(Ok(Polled::Pending(None)));
+        };
+        if now < deadline {
+            let queue = shard.look_at_queue(key);
+            let again = queue.map(|queue| queue.look_again_at(position, now));
+            return Some(Ok(Polled::Pending(again.filter(|&at| at < Ticks::MAX))));
+        }
+        let turn = self.turn(&mut shard, key, cost, now, patience)?;
+        let refusal = {
+            let live = self.live(&shard, key, patience)?;
+            refusal(&shard.rule, &live, now, cost, turn)
+        };
+        let removed = shard.dequeue(key, position, None);
+        shard.count(false);
+        drop(shard);
+        self.ring(removed.next);
+        Some(Ok(Polled::Settled(refusal)))
     }
 
     pub(super) fn leave_queue(
@@ -166,9 +262,9 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Option<()> {
         let mut shard = self.lock(key, patience)?;
         if let Some((position, ..)) = shard.waiter(key, ticket) {
-            let removed = shard.dequeue(key, position, false);
+            let removed = shard.dequeue(key, position, None);
             drop(shard);
-            removed.finish();
+            self.ring(removed.next);
         }
         Some(())
     }

@@ -4,14 +4,19 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{Joined, Polled};
+use crate::error::Error;
+use crate::store::{Joined, Polled, Wake};
 
 #[derive(Default)]
-struct Bell(AtomicBool);
+struct Bell {
+    rung: AtomicBool,
+    gone: AtomicBool,
+}
 
 impl Wake for Bell {
-    fn wake(&self) {
-        self.0.store(true, SeqCst);
+    fn wake(&self) -> bool {
+        self.rung.store(true, SeqCst);
+        !self.gone.load(SeqCst)
     }
 }
 
@@ -67,9 +72,9 @@ fn first_come_first_served_and_nobody_overtakes() {
     assert_eq!((refused.allowed, refused.retry_after), (false, 3 * SECOND));
     clock.advance(SECOND);
     assert!(poll(&store, &small).is_none());
-    small.bell.0.store(false, SeqCst);
+    small.bell.rung.store(false, SeqCst);
     assert!(poll(&store, &large).is_some_and(|decision| decision.allowed));
-    assert!(small.bell.0.load(SeqCst), "the next one is woken");
+    assert!(small.bell.rung.load(SeqCst), "the next one is woken");
     clock.advance(SECOND);
     assert!(poll(&store, &small).is_some_and(|decision| decision.allowed));
 }
@@ -85,14 +90,14 @@ fn too_short_a_timeout_is_refused_at_once_and_spends_nothing() {
     let second = join(&store, 1, Some(2 * SECOND)).ok().unwrap();
     // Whoever leaves spends nothing: the next one moves up.
     store.leave(key(&store, &"k"), first.ticket, Patience::Wait);
-    assert!(second.bell.0.load(SeqCst));
+    assert!(second.bell.rung.load(SeqCst));
     clock.advance(SECOND);
     assert!(poll(&store, &second).is_some_and(|decision| decision.allowed));
     assert!(
         store
             .cells
             .iter()
-            .all(|cell| cell.shard.lock().queues.is_empty())
+            .all(|cell| locked_now(&cell.shard).queues.is_empty())
     );
 }
 
@@ -111,9 +116,9 @@ fn refunds_resets_and_quotas_reach_those_who_wait() {
         store.clear();
         assert!(allowed(&store, "k"));
         let waiting = join(&store, 1, None).ok().unwrap();
-        waiting.bell.0.store(false, SeqCst);
+        waiting.bell.rung.store(false, SeqCst);
         change();
-        assert!(waiting.bell.0.load(SeqCst));
+        assert!(waiting.bell.rung.load(SeqCst));
         assert!(poll(&store, &waiting).is_some_and(|decision| decision.allowed));
     }
 }
@@ -164,6 +169,91 @@ proptest! {
             prop_assert!(poll(&store, &waiting).is_some_and(|decision| decision.allowed));
         }
     }
+}
+
+#[test]
+fn a_waiter_that_is_gone_holds_up_nobody() {
+    let (options, clock) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&bucket(1, 1.0), options);
+    assert!(allowed(&store, "k"));
+    let vanished: Vec<_> = (0..3)
+        .map(|_| join(&store, 1, None).ok().unwrap())
+        .collect();
+    let last = join(&store, 1, None).ok().unwrap();
+    for waiting in &vanished {
+        waiting.bell.gone.store(true, SeqCst);
+    }
+    clock.advance(SECOND);
+    assert!(poll(&store, &last).is_some_and(|decision| decision.allowed));
+    // The same for a plain call, which rings the first in line once it could be admitted.
+    let (wide, idle) = (bucket(1, 1.0), super::options(10, Overflow::Share).0);
+    let silent = MemoryStore::new(&wide, idle);
+    assert!(allowed(&silent, "k"));
+    let vanished = join(&silent, 1, None).ok().unwrap();
+    let k = key(&silent, &"k");
+    silent.reset(k, Patience::Wait);
+    assert!(!allowed(&silent, "k"), "somebody may still come");
+    vanished.bell.gone.store(true, SeqCst);
+    silent.reset(k, Patience::Wait);
+    assert!(allowed(&silent, "k"));
+}
+
+#[test]
+fn turns_are_planned_anew_once_waiters_come_late() {
+    let (options, clock) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&bucket(1, 1.0), options);
+    assert!(allowed(&store, "k"));
+    let line: Vec<_> = (0..5)
+        .map(|_| join(&store, 1, None).ok().unwrap())
+        .collect();
+    for (place, waiting) in line.iter().take(4).enumerate() {
+        clock.advance(SECOND + SECOND / 10);
+        assert!(
+            poll(&store, waiting).is_some_and(|decision| decision.allowed),
+            "{place}"
+        );
+        // Whoever comes now is told when it would really be admitted: behind all who wait.
+        let told = store
+            .peek(key(&store, &"k"), 1, Patience::Wait)
+            .unwrap()
+            .unwrap();
+        let before = line.len() - place - 1;
+        assert_eq!(told.retry_after, (before as u64 + 1) * SECOND);
+    }
+}
+
+struct Here(bool);
+
+impl Wake for Here {
+    fn wake(&self) -> bool {
+        true
+    }
+
+    fn blocks_this_thread(&self) -> bool {
+        self.0
+    }
+
+    fn needs_this_thread(&self) -> bool {
+        !self.0
+    }
+}
+
+#[test]
+fn a_thread_does_not_block_behind_a_waiter_that_needs_it() {
+    let (options, _) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&bucket(1, 1.0), options);
+    assert!(allowed(&store, "k"));
+    let k = key(&store, &"k");
+    let join = |here: bool| {
+        let wake: Arc<dyn Wake> = Arc::new(Here(here));
+        store.join(k, 1, None, &wake, Patience::Wait).unwrap()
+    };
+    assert!(
+        matches!(join(true), Ok(Joined::Place { .. })),
+        "nobody else waits"
+    );
+    assert!(matches!(join(false), Ok(Joined::Place { .. })));
+    assert!(matches!(join(true), Err(Error::WouldNeverWake)));
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! What has to happen around a fork, for `os.register_at_fork`.
+
+use pyo3::prelude::*;
+
+use crate::store::fork;
+
+/// In the thread that is about to fork.
+#[pyfunction]
+#[pyo3(name = "_before_fork")]
+pub(super) fn before_fork() {
+    // No thread waits for the interpreter with a store's lock held, so this ends soon.
+    fork::before();
+}
+
+/// In the parent, after the fork.
+#[pyfunction]
+#[pyo3(name = "_after_fork_in_parent")]
+pub(super) fn after_fork_in_parent() {
+    fork::after_in_parent();
+}
+
+/// In the child, after the fork.
+#[pyfunction]
+#[pyo3(name = "_after_fork_in_child")]
+pub(super) fn after_fork_in_child() {
+    fork::after_in_child();
+}

@@ -1,0 +1,47 @@
+//! The in-memory store across a fork.
+
+use std::mem::{take, transmute};
+use std::sync::{Arc, MutexGuard};
+
+use super::{Algorithm, MemoryStore, Shard, locked_now};
+use crate::store::fork::{Forks, Held};
+
+type Guard<T> = MutexGuard<'static, T>;
+
+/// Every lock of a store. Fields are dropped in this order, the store last.
+struct HeldStore<A: Algorithm> {
+    shards: Vec<Guard<Shard<A>>>,
+    _shared: Guard<A::State>,
+    _store: Arc<MemoryStore<A>>,
+}
+
+impl<A: Algorithm> Forks for MemoryStore<A> {
+    fn hold(self: Arc<Self>) -> Box<dyn Held> {
+        let (shards, shared) = (self.lock_all(), locked_now(&self.shared));
+        // SAFETY: the guards borrow from the store, which does not move and is kept alive
+        // beside them until they are gone.
+        let (shards, shared) = unsafe {
+            (
+                transmute::<Vec<MutexGuard<'_, Shard<A>>>, Vec<Guard<Shard<A>>>>(shards),
+                transmute::<MutexGuard<'_, A::State>, Guard<A::State>>(shared),
+            )
+        };
+        Box::new(HeldStore {
+            shards,
+            _shared: shared,
+            _store: self,
+        })
+    }
+}
+
+impl<A: Algorithm> Held for HeldStore<A> {
+    fn release(self: Box<Self>) {}
+
+    fn release_in_child(mut self: Box<Self>) {
+        let shards = self.shards.iter_mut();
+        let queues: Vec<_> = shards.map(|shard| take(&mut shard.queues)).collect();
+        drop(self);
+        // Their wake-ups are Python's, and dropped without a lock.
+        drop(queues);
+    }
+}

@@ -1,0 +1,52 @@
+//! What one call came to.
+
+use crate::algorithm::Algorithm;
+use crate::clock::Ticks;
+use crate::decision::{Decision, Source};
+use crate::error::{Error, Result};
+
+/// A decision and all that it was made from.
+pub(super) struct Outcome<'a, A: Algorithm> {
+    pub(super) rule: &'a A,
+    pub(super) state: &'a A::State,
+    pub(super) allowed: bool,
+    pub(super) now: Ticks,
+    pub(super) cost: u32,
+    /// When its turn would come, if it is refused because others wait.
+    pub(super) turn: Option<Ticks>,
+}
+
+impl<A: Algorithm> Outcome<'_, A> {
+    pub(super) fn decision(&self) -> Decision {
+        let wait = || match self.turn {
+            Some(turn) => turn.saturating_sub(self.now),
+            None => self.rule.wait(self.state, self.now, self.cost),
+        };
+        Decision {
+            allowed: self.allowed,
+            limit: self.rule.limit(),
+            remaining: match self.turn {
+                Some(_) => 0,
+                None => self.rule.remaining(self.state, self.now),
+            },
+            retry_after: if self.allowed { 0 } else { wait().max(1) },
+            reset_after: self.rule.reset_after(self.state, self.now),
+            at: self.now,
+            source: Source::Memory,
+        }
+    }
+}
+
+/// [`Outcome::decision`], for outcomes of any lifetime.
+pub(super) fn decision_of<A: Algorithm>(outcome: &Outcome<'_, A>) -> Decision {
+    outcome.decision()
+}
+
+pub(super) fn fits<A: Algorithm>(rule: &A, cost: u32) -> Result<()> {
+    let limit = rule.limit();
+    if cost > limit {
+        Err(Error::CostAboveLimit { cost, limit })
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! What changes in the middle of things: the time, and the quota.
+
+use super::*;
+
+#[test]
+fn the_shared_quota_never_sees_time_go_back() {
+    let (options, clock) = options(1, Overflow::Share);
+    let store = MemoryStore::new(&log(1, 10), options);
+    assert!(allowed(&store, "held"));
+    clock.advance(11 * SECOND);
+    assert!(allowed(&store, "held"));
+    assert!(allowed(&store, "new"), "by the shared quota");
+    // A batch reads its clock before the lock, and another shard's calls overtake it.
+    let late = clock.now() - 5 * SECOND;
+    for name in 0..100 {
+        let verdict = store.decide(key(&store, &name), 1, Some(late), Patience::Wait, |o| {
+            o.allowed
+        });
+        assert_eq!(verdict, Some(Ok(false)), "{name}");
+    }
+}
+
+#[test]
+fn a_batch_ends_with_an_answer_for_each_key_whatever_happens_to_the_quota() {
+    let (options, _) = options(10, Overflow::Share);
+    let store = MemoryStore::new(&log(5, 10), options);
+    let keys: Vec<_> = (0..4).map(|name| key(&store, &name)).collect();
+    let mut answers = vec![true, true]; // the quota shrinks after two keys
+    store.set_rule(log(2, 10));
+    store
+        .admit_many(&keys, 3, &mut answers, Patience::Wait)
+        .unwrap()
+        .unwrap();
+    assert_eq!(answers, [true, true, false, false]);
+    let mut none = Vec::new();
+    let refused = store
+        .admit_many(&keys, 3, &mut none, Patience::Wait)
+        .unwrap();
+    assert!(refused.is_err() && none.is_empty());
+}
