@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from _demo_story import Contestant, Story
@@ -100,7 +100,7 @@ async def watch(story: Story, start: float, every: float, show: Callable[[float]
 
 
 async def _finish(
-    tasks: list[asyncio.Future[None]], deadline: float, stopped: Callable[[], bool]
+    tasks: Sequence[asyncio.Future[None]], deadline: float, stopped: Callable[[], bool]
 ) -> None:
     """Until all are done, one has failed (raises its error), or ``stopped``."""
     pending = set(tasks)

@@ -22,6 +22,9 @@ __all__ = [
     "TokenBucket",
     "TokenBucketConfig",
     "__version__",
+    "_after_fork_in_child",
+    "_after_fork_in_parent",
+    "_before_fork",
     "_limits_off",
 ]
 
