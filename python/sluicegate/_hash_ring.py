@@ -72,7 +72,7 @@ class ConsistentHashRing:
         """
         with self._changing:
             if node not in self._nodes:
-                raise ValueError(f"node must be on the ring to be removed, got {node!r}")
+                raise ValueError("node must be on the ring to be removed")
             points, owners = self._ring
             pairs = zip(points, owners, strict=True)
             self._ring = _sorted([pair for pair in pairs if pair[1] != node])
@@ -93,7 +93,8 @@ class ConsistentHashRing:
         return self._nodes
 
     def __repr__(self) -> str:
-        return f"ConsistentHashRing({sorted(self._nodes)!r}, replicas={self.replicas})"
+        # No names: they may be URLs with passwords.
+        return f"<ConsistentHashRing: {len(self._nodes)} nodes, {self.replicas} replicas each>"
 
     def _points(self, node: str) -> list[tuple[bytes, str]]:
         return [(_hash(f"{node}:{replica}"), node) for replica in range(self.replicas)]
