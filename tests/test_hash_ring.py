@@ -192,17 +192,17 @@ def test_arguments() -> None:
     with pytest.raises(ValueError, match=r"^replicas must be 1 to 100000, got 0"):
         ConsistentHashRing(["a"], 0)
     for replicas in (True, 1.5, "1", None):
-        with pytest.raises(TypeError, match="^replicas must be an int"):
+        with pytest.raises(TypeError, match=r"^replicas must be an int"):
             ConsistentHashRing(["a"], replicas)  # type: ignore[arg-type]
     bad: Any
     for bad in ("abc", [1], [b"a"], [None]):
-        with pytest.raises(TypeError, match="^nodes must"):
+        with pytest.raises(TypeError, match=r"^nodes must"):
             ConsistentHashRing(bad)
     ring = ConsistentHashRing(["a"])
     for bad in (1, b"a", None):
-        with pytest.raises(TypeError, match="^node must be a str"):
+        with pytest.raises(TypeError, match=r"^node must be a str"):
             ring.add_node(bad)
-        with pytest.raises(TypeError, match="^key must be a str"):
+        with pytest.raises(TypeError, match=r"^key must be a str"):
             ring.get_node(bad)
 
 
