@@ -18,11 +18,11 @@ demo: $(VENV)/demo $(VENV)/built
 	@$(PY) examples/demo.py $(DEMO)
 
 test: $(VENV)/test $(VENV)/built
-	cargo test --no-default-features --quiet
+	cargo test --no-default-features --features redis --quiet
 	$(PY) -m pytest -q
 
 test-full: $(VENV)/test $(VENV)/built
-	PROPTEST_CASES=20000 cargo test --no-default-features --release --quiet
+	PROPTEST_CASES=20000 cargo test --no-default-features --features redis --release --quiet
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m 'long or not long'
 
 bench: $(VENV)/test $(VENV)/built
@@ -33,6 +33,7 @@ lint: $(VENV)/lint $(VENV)/built
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 	cargo check --quiet --no-default-features
+	cargo check --quiet --no-default-features --features redis
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy

@@ -25,6 +25,14 @@ pub fn seconds(ticks: Ticks) -> f64 {
     ticks as f64 / 1e6
 }
 
+/// The wall clock, which may jump: for what people read, never for a decision.
+#[must_use]
+pub fn unix_now() -> Ticks {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+    let unix = unix.unwrap_or_default();
+    unix.as_secs() * SECOND + Ticks::from(unix.subsec_micros())
+}
+
 /// Where a limiter reads the time.
 #[derive(Debug, Clone)]
 pub enum Clock {
@@ -38,12 +46,9 @@ impl Clock {
     /// The machine's clock, its offset to Unix time sampled now.
     #[must_use]
     pub fn system() -> Self {
-        let unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Self::System(SystemClock {
             origin: Instant::now(),
-            unix_at_origin: unix.as_secs() * SECOND + Ticks::from(unix.subsec_micros()),
+            unix_at_origin: unix_now(),
         })
     }
 

@@ -8,6 +8,8 @@ mod decision;
 mod fork;
 mod limiter;
 mod place;
+#[cfg(unix)]
+mod redis;
 mod switch;
 
 use pyo3::prelude::*;
@@ -35,6 +37,9 @@ mod core {
     use super::limiter::PyLimiter;
     #[pymodule_export]
     use super::place::PyPlace;
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::redis::{PyBridge, PyRedisLimiter};
     #[pymodule_export]
     use super::switch::limits_off;
 }

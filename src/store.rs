@@ -4,6 +4,8 @@ mod fingerprint;
 pub mod fork;
 mod memory;
 mod queue;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod shard;
 mod wait;
 

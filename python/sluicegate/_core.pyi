@@ -5,17 +5,19 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 ``wait_sync`` release it first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any, Literal, Protocol, final
 
 from typing_extensions import Self
 
 __all__ = [
+    "Bridge",
     "Decision",
     "FixedWindow",
     "Limiter",
     "ManualClock",
     "Place",
+    "RedisLimiter",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
     "Statistics",
@@ -264,6 +266,49 @@ class TokenBucket(Limiter):
         refill_rate: float | None = None,
     ) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent."""
+
+@final
+class Bridge:
+    """An event loop's way to the thread that talks to servers."""
+
+    def __new__(cls) -> Self: ...
+    def fileno(self) -> int:
+        """Readable when answers have arrived."""
+    def flush(self) -> None:
+        """Send the calls that were kept back."""
+    def collect(self) -> list[str]:
+        """Hand out the answers that have arrived; returns notices for the log."""
+    def abandon(self) -> None:
+        """In a forked child: leave everything to the parent."""
+
+@final
+class RedisLimiter:
+    """A limiter in Redis, under the coroutines of :mod:`sluicegate.redis`."""
+
+    def __new__(
+        cls,
+        algorithm: str,
+        settings: object,
+        quota: object,
+        *,
+        prefix: str,
+        timeout: float,
+        on_error: str,
+        workers: int,
+        remember: bool,
+    ) -> Self: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def window_seconds(self) -> float: ...
+    def begin(
+        self, bridge: Bridge, future: object, verb: str, key: str, cost: int
+    ) -> Decision | Literal[True] | None:
+        """A decision, or True if a flush has to be planned, or None: the future is awaited."""
+    def set_quota(self, quota: object) -> None: ...
+    def statistics(self) -> tuple[int, int, int, int, int, int]: ...
+    def ping(self, timeout: float) -> Awaitable[str]: ...
+    def close(self) -> None: ...
 
 def _limits_off(off: bool) -> None: ...
 def _before_fork() -> None: ...

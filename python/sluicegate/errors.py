@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RateLimitError"]
+__all__ = ["RateLimitError", "StoreError"]
 
 
 class RateLimitError(Exception):
@@ -15,3 +15,7 @@ class RateLimitError(Exception):
     def __init__(self, message: str = "Rate limit exceeded", retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StoreError(Exception):
+    """The server that holds a limiter's state did not decide, and ``on_error`` is ``"raise"``."""

@@ -26,8 +26,9 @@ pub struct State {
     full_at: u128,
 }
 
-/// A script in Lua counts in doubles; all stores must decide alike.
-const EXACT_IN_A_DOUBLE: u128 = 1 << 53;
+/// A script in Lua counts in doubles, which are exact up to the sum of two such terms; all
+/// stores must decide alike.
+const EXACT_IN_A_DOUBLE: u128 = 1 << 52;
 
 impl TokenBucket {
     /// A bucket whose unseen keys hold `initial` tokens at `now` and refill from then on.
@@ -64,6 +65,20 @@ impl TokenBucket {
         };
         bucket.full_at = bucket.grains(now) + u128::from(bucket.price(missing));
         Ok(bucket)
+    }
+
+    /// The capacity, the price of a token and the income of a tick, in grains.
+    #[must_use]
+    pub fn grains_of(&self) -> (u64, u64, u64) {
+        let capacity = self.price(self.capacity);
+        (capacity, self.grains_per_token, self.grains_per_tick)
+    }
+
+    /// How long from now until a bucket that was never spent from is full.
+    #[must_use]
+    pub fn first_full_in(&self, now: Ticks) -> Ticks {
+        self.missing(self.full_at, now)
+            .div_ceil(self.grains_per_tick)
     }
 
     #[inline]

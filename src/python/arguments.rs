@@ -32,6 +32,18 @@ pub(super) fn key(store: &dyn Store, key: &Bound<'_, PyAny>) -> PyResult<Fingerp
     }
 }
 
+/// A key's bytes, which differ for any two `str`.
+pub(super) fn key_bytes(key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    match key.cast::<PyString>().map(PyStringMethods::to_str) {
+        Ok(Ok(text)) => Ok(text.as_bytes().to_vec()),
+        Ok(Err(_)) => {
+            let bytes = key.call_method1("encode", ("utf-8", "surrogatepass"))?;
+            bytes.extract()
+        }
+        Err(_) => Err(wrong_type("key", "a str", key)),
+    }
+}
+
 /// A cost: an int of at least 1. The store knows the limit.
 #[derive(Clone, Copy)]
 pub(super) struct Cost(pub(super) u32);

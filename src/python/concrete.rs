@@ -76,7 +76,10 @@ where
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "FixedWindow", module = "sluicegate._core")]
 pub(super) struct PyFixedWindow(Arc<MemoryStore<FixedWindow>>);
 
-fn fixed_window(limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<FixedWindow> {
+pub(super) fn fixed_window(
+    limit: Any<'_, '_>,
+    window_seconds: Any<'_, '_>,
+) -> PyResult<FixedWindow> {
     Ok(FixedWindow {
         limit: int_up_to(limit, "limit", 1, u32::MAX)?,
         window: window(window_seconds)?,
@@ -160,12 +163,13 @@ impl PySlidingWindowCounter {
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "SlidingWindowRateLimiter", module = "sluicegate._core")]
 pub(super) struct PySlidingWindowRateLimiter(Arc<MemoryStore<SlidingLog>>);
 
-fn sliding_log(
+pub(super) fn sliding_log(
     max_requests: Option<Any<'_, '_>>,
     window_seconds: Option<Any<'_, '_>>,
+    name: &str,
 ) -> PyResult<SlidingLog> {
     let limit = max_requests.map_or(Ok(100), |most| {
-        int_up_to(most, "max_requests", 1, SlidingLog::LARGEST)
+        int_up_to(most, name, 1, SlidingLog::LARGEST)
     })?;
     let window = window_seconds.map_or(Ok(60 * crate::clock::SECOND), window)?;
     Ok(SlidingLog { limit, window })
@@ -185,7 +189,7 @@ impl PySlidingWindowRateLimiter {
         overflow: Option<Any<'_, '_>>,
         clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let rule = sliding_log(max_requests, window_seconds)?;
+        let rule = sliding_log(max_requests, window_seconds, "max_requests")?;
         let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
         Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
     }
@@ -226,7 +230,7 @@ impl PySlidingWindowRateLimiter {
         max_requests: Any<'_, '_>,
         window_seconds: Any<'_, '_>,
     ) -> PyResult<()> {
-        let rule = sliding_log(Some(max_requests), Some(window_seconds))?;
+        let rule = sliding_log(Some(max_requests), Some(window_seconds), "max_requests")?;
         py.detach(|| self.0.set_rule(rule));
         Ok(())
     }

@@ -50,6 +50,18 @@ impl PyTokenBucketConfig {
         TokenBucket::new(self.capacity, self.refill_rate, self.initial_tokens, now)
     }
 
+    /// The share of one of so many processes.
+    pub(super) fn shared_by(&self, workers: u32, now: Ticks) -> Result<TokenBucket> {
+        let capacity = (self.capacity / workers).max(1);
+        let initial = (self.initial_tokens / workers).min(capacity);
+        TokenBucket::new(
+            capacity,
+            self.refill_rate / f64::from(workers),
+            initial,
+            now,
+        )
+    }
+
     fn parts(&self) -> (u32, u64, u32) {
         (
             self.capacity,

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use crate::store::fork;
+use crate::store::{fork, redis};
 
 /// In the thread that is about to fork.
 #[pyfunction]
@@ -24,4 +24,5 @@ pub(super) fn after_fork_in_parent() {
 #[pyo3(name = "_after_fork_in_child")]
 pub(super) fn after_fork_in_child() {
     fork::after_in_child();
+    redis::after_fork_in_child();
 }

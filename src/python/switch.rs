@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
 
+use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
 use crate::error::Error;
 use crate::store::Store;
@@ -32,13 +33,18 @@ pub(super) fn admit_untouched(store: &dyn Store, cost: u32) -> Result<Decision, 
     if cost > limit {
         return Err(Error::CostAboveLimit { cost, limit });
     }
-    Ok(Decision {
+    Ok(untouched(limit, store.now()))
+}
+
+/// An admission by nobody.
+pub(super) fn untouched(limit: u32, at: Ticks) -> Decision {
+    Decision {
         allowed: true,
         limit,
         remaining: limit,
         retry_after: 0,
         reset_after: 0,
-        at: store.now(),
+        at,
         source: Source::Memory,
-    })
+    }
 }

@@ -1,0 +1,272 @@
+"""What the limiters in Redis have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sluicegate._core import Decision, RedisLimiter
+from sluicegate._redis_bridge import bridge_of
+from sluicegate._redis_settings import settings_of
+
+__all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
+
+#: Who decides when the server does not.
+OnError = Literal["local", "open", "closed", "raise"]
+
+_OLDEST_SERVER = (6, 2)
+
+
+@dataclass(frozen=True)
+class RedisStatistics:
+    """What a limiter has done in this process since it was made."""
+
+    admitted: int
+    """Calls that were admitted, by whomever."""
+    refused: int
+    """Calls that were refused, by whomever."""
+    errors: int
+    """Calls that the server did not decide."""
+    timeouts: int
+    """Those of them that it did not answer in time."""
+    local: int
+    """Calls that were decided in this process instead."""
+    remembered: int
+    """Calls refused without asking, since the server had refused the key before."""
+
+
+class AsyncLimiter:
+    """Base class of the limiters in Redis. One script, one key, one round trip a decision.
+
+    Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event
+    loops, threads and processes; all that share the server, ``prefix`` and key share a
+    quota. Connections are made on first use and shared by limiters with equal settings.
+    """
+
+    __slots__ = ("__weakref__", "_core", "_lines")
+    _ALGORITHM = ""
+
+    def __init__(
+        self,
+        redis: object,
+        quota: Any,
+        *,
+        prefix: str | None,
+        timeout: float,
+        on_error: OnError,
+        workers: int,
+        remember: bool,
+    ) -> None:
+        if not self._ALGORITHM:
+            raise TypeError("AsyncLimiter is a base class: make one of sluicegate.redis")
+        if not (prefix is None or isinstance(prefix, str)):
+            raise TypeError(f"prefix must be a str or None, got {type(prefix).__name__} {prefix!r}")
+        if prefix is not None and (len(prefix) > 64 or set(prefix) & set("{}")):
+            raise ValueError(f"prefix must be up to 64 characters without braces, got {prefix!r}")
+        if not isinstance(remember, bool):
+            raise TypeError(f"remember must be True or False, got {remember!r}")
+        self._core = RedisLimiter(
+            self._ALGORITHM,
+            settings_of(redis),
+            quota,
+            prefix=self._prefix(quota) if prefix is None else prefix,
+            timeout=timeout,
+            on_error=on_error,
+            workers=workers,
+            remember=remember,
+        )
+        self._lines: dict[str, _Line] = {}
+
+    def _prefix(self, quota: Any) -> str:
+        """Limits of different quotas count apart, unless they are told to share a prefix."""
+        limit, window = quota
+        return f"sluicegate:{self._ALGORITHM}:{limit}/{window}"
+
+    @property
+    def limit(self) -> int:
+        """The quota's limit, or the bucket's capacity."""
+        return self._core.limit
+
+    @property
+    def window_seconds(self) -> float:
+        """The window's length; for a bucket, the seconds from empty to full."""
+        return self._core.window_seconds
+
+    async def check(self, key: str, cost: int = 1) -> Decision:
+        """Decide now, and spend ``cost`` from ``key`` if it is admitted.
+
+        Answers within ``timeout``, whatever the server does; ``Decision.store`` says who
+        decided. A call that is cancelled may have been spent.
+
+        Raises ``TypeError`` or ``ValueError`` for a bad key or cost, and with
+        ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
+        """
+        loop = asyncio.get_running_loop()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[Decision] = loop.create_future()
+        begun = self._core.begin(bridge, future, "check", key, cost)
+        if begun is None:
+            return await future
+        if begun is True:
+            loop.call_soon(bridge.flush)
+            return await future
+        return begun
+
+    async def peek(self, key: str, cost: int = 1) -> Decision:
+        """Whether :meth:`check` would admit ``cost`` now, and what is left. Spends nothing."""
+        return await self._begun("peek", key, cost)
+
+    async def check_many(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
+        """:meth:`check` for each key, sent together; nothing is atomic between keys."""
+        if isinstance(keys, str):
+            raise TypeError(f"keys must be an iterable of str, not one str, got {keys!r}")
+        names = list(keys)
+        for name in names:
+            if not isinstance(name, str):
+                raise TypeError(f"key must be a str, got {type(name).__name__} {name!r}")
+        return [await each for each in [self._begun("check", name, cost) for name in names]]
+
+    async def refund(self, key: str, cost: int = 1) -> None:
+        """Give ``cost`` units back: the oldest live ones, never above the quota.
+
+        Seen at once here, and by other processes within one second (see ``remember``).
+        """
+        await self._begun("refund", key, cost)
+
+    async def reset(self, key: str) -> None:
+        """Forget ``key``: its whole quota is back. Seen as :meth:`refund`."""
+        await self._begun("reset", key, 1)
+
+    def _begun(self, verb: str, key: str, cost: int) -> asyncio.Future[Decision]:
+        loop = asyncio.get_running_loop()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[Decision] = loop.create_future()
+        begun = self._core.begin(bridge, future, verb, key, cost)
+        if begun is True:
+            loop.call_soon(bridge.flush)
+        elif begun is not None:
+            future.set_result(begun)
+        return future
+
+    async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+        """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
+
+        Waiters of this limiter on one event loop are first come, first served; those
+        elsewhere, and plain checks, compete with them. ``timeout`` is in seconds, ≥ 0, or
+        ``None`` to wait as long as it takes.
+        """
+        seconds = _seconds(timeout)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        line = self._lines.setdefault(key, _Line())
+        line.length += 1
+        try:
+            if not await line.come_first(seconds):
+                return _refused(await self.peek(key, cost))
+            while True:
+                decision = await self.check(key, cost)
+                if decision or loop.time() + decision.retry_after > deadline:
+                    return decision
+                await asyncio.sleep(decision.retry_after)
+        finally:
+            line.length -= 1
+            line.leave()
+            if not line.length:
+                self._lines.pop(key, None)
+
+    async def ping(self, timeout: float = 1.0) -> str:
+        """Reach the server, within ``timeout`` seconds; returns its name and version.
+
+        Raises :class:`~sluicegate.errors.StoreError` when it does not answer, or is too old
+        (before 6.2). Costs one round trip.
+        """
+        if not 0 < _seconds(timeout) <= 60:
+            raise ValueError(f"timeout must be a number of seconds above 0 to 60, got {timeout!r}")
+        return _server(await self._core.ping(timeout))
+
+    def statistics(self) -> RedisStatistics:
+        """Counts of this process since the limiter was made, as a frozen object."""
+        return RedisStatistics(*self._core.statistics())
+
+    async def aclose(self) -> None:
+        """Close the connection, unless other limiters use it. A later call opens it again."""
+        self._core.close()
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"<{name} in Redis limit={self.limit} window_seconds={self.window_seconds}>"
+
+
+class _Line:
+    """Those who wait for one key, in order."""
+
+    __slots__ = ("_lock", "_owner", "length")
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._lock = asyncio.Lock()
+        self._owner: asyncio.Task[Any] | None = None
+
+    async def come_first(self, seconds: float) -> bool:
+        """Whether that took no longer than ``seconds``."""
+        if self._lock.locked():
+            try:
+                await asyncio.wait_for(
+                    self._lock.acquire(), None if seconds == float("inf") else seconds
+                )
+            except asyncio.TimeoutError:
+                return False
+        else:
+            await self._lock.acquire()
+        self._owner = asyncio.current_task()
+        return True
+
+    def leave(self) -> None:
+        if self._owner is asyncio.current_task():
+            self._owner = None
+            self._lock.release()
+
+
+def _seconds(timeout: object) -> float:
+    if timeout is None:
+        return float("inf")
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be an int or a float, got {type(timeout).__name__}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout must be a number of seconds from 0, got {timeout!r}")
+    return float(timeout)
+
+
+def _refused(decision: Decision) -> Decision:
+    """The same as a refusal: others were first."""
+    if not decision:
+        return decision
+    return Decision(
+        False,
+        decision.limit,
+        decision.remaining,
+        0.000001,
+        decision.reset_after,
+        decision.reset_at,
+        decision.store,
+    )
+
+
+def _server(info: str) -> str:
+    from sluicegate.errors import StoreError
+
+    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    name = fields.get("server_name", "redis")
+    version = fields.get(f"{name}_version", fields.get("redis_version", "0"))
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < _OLDEST_SERVER:
+        raise StoreError(f"{name} {version} is too old: 6.2 or newer is needed")
+    return f"{name} {version}"

@@ -1,0 +1,107 @@
+"""Article 2's limiter over independent servers, each in charge of a part of the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sluicegate._core import Decision
+from sluicegate._hash_ring import ConsistentHashRing
+from sluicegate._redis_limiter import AsyncLimiter, OnError
+
+__all__ = ["ClusterRateLimiter"]
+
+# A quota comes with each call; so many different ones are kept ready for each node.
+_MOST_QUOTAS = 256
+
+
+class ClusterRateLimiter:
+    """Counts each key at one of several independent servers, chosen by consistent hashing.
+
+    A node that is down falls under ``on_error``: its keys are not handed to another node,
+    where their count would begin anew. For a Redis Cluster, give one of the limiters of
+    :mod:`sluicegate.redis` a ``redis+cluster://`` URL instead.
+
+    Args:
+        redis_nodes: URLs of the servers (article 2: a list of them).
+        replicas: points of each node on the ring.
+        timeout, on_error, workers, remember: as :class:`~sluicegate.redis.FixedWindow`.
+    """
+
+    __slots__ = ("_limiters", "_options", "ring")
+
+    def __init__(
+        self,
+        redis_nodes: Iterable[str],
+        *,
+        replicas: int = 100,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        from sluicegate._redis_settings import settings_of
+
+        nodes = list(redis_nodes)
+        if not nodes:
+            raise ValueError("redis_nodes must name at least one server, got []")
+        for node in nodes:
+            settings_of(node)
+        self.ring = ConsistentHashRing(nodes, replicas)
+        self._options: dict[str, Any] = {
+            "timeout": timeout,
+            "on_error": on_error,
+            "workers": workers,
+            "remember": remember,
+        }
+        self._limiters: dict[tuple[str, int, float], AsyncLimiter] = {}
+        self._limiter(nodes[0], 1, 1)  # checks the options
+
+    async def is_allowed(self, key: str, limit: int, window: float) -> Decision:
+        """Spend one unit of ``key`` from ``limit`` per ``window`` seconds (the exact log).
+
+        Unpacks as ``(allowed, info)``, as in article 2.
+        """
+        node = self.ring.get_node(key)
+        if node is None:
+            raise ValueError("redis_nodes are all removed: add one with add_node")
+        return await self._limiter(node, limit, window).check(key)
+
+    def add_node(self, node: str) -> None:
+        """Add a server: about 1/n of the keys move to it, and begin anew there."""
+        from sluicegate._redis_settings import settings_of
+
+        settings_of(node)
+        self.ring.add_node(node)
+
+    def remove_node(self, node: str) -> None:
+        """Remove a server: its keys move to the others."""
+        self.ring.remove_node(node)
+
+    def get_node(self, key: str) -> str | None:
+        """The server that is in charge of a key."""
+        return self.ring.get_node(key)
+
+    def _limiter(self, node: str, limit: int, window: float) -> AsyncLimiter:
+        from sluicegate.redis import SlidingWindowRateLimiter
+
+        quota = (node, limit, window)
+        limiter = self._limiters.get(quota)
+        if limiter is None:
+            limiter = SlidingWindowRateLimiter(node, limit, window, **self._options)
+            if len(self._limiters) >= _MOST_QUOTAS:
+                self._limiters.pop(next(iter(self._limiters)))
+            self._limiters[quota] = limiter
+        return limiter
+
+    async def aclose(self) -> None:
+        """Close the connections, unless other limiters use them."""
+        for limiter in self._limiters.values():
+            await limiter.aclose()
+        self._limiters.clear()
+
+    async def __aenter__(self) -> ClusterRateLimiter:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -1,0 +1,235 @@
+"""The same limiters with their state in Redis or Valkey, exact across processes.
+
+``redis`` is a URL (``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``,
+``redis+cluster://``) or a ``redis.asyncio`` client, whose settings are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluicegate._core import Decision, TokenBucketConfig
+from sluicegate._hash_ring import ConsistentHashRing
+from sluicegate._redis_limiter import AsyncLimiter, OnError, RedisStatistics
+from sluicegate._redis_ring import ClusterRateLimiter
+from sluicegate.errors import StoreError
+
+__all__ = [
+    "AsyncLimiter",
+    "ClusterRateLimiter",
+    "ConsistentHashRing",
+    "DistributedTokenBucket",
+    "FixedWindow",
+    "RedisSlidingWindowRateLimiter",
+    "RedisStatistics",
+    "SlidingWindowCounter",
+    "SlidingWindowRateLimiter",
+    "StoreError",
+    "TokenBucket",
+]
+
+
+class _Windowed(AsyncLimiter):
+    """``limit`` units per window.
+
+    Args:
+        redis: where the state is; see :mod:`sluicegate.redis`.
+        limit: units per window, 1 to 4,294,967,295 (the exact log: to 16,777,216).
+        window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
+        prefix: what keys begin with in Redis, up to 64 characters; limiters with the same
+            prefix share quotas. By default the algorithm and the quota, so that different
+            limits count apart; give one if the quota will change.
+        timeout: seconds within which every decision is made, 0.001 to 60.
+        on_error: who decides when the server does not: ``"local"``, a limiter in this
+            process that has seen what the server admitted here; ``"open"``, nobody, all are
+            admitted; ``"closed"``, all are refused; ``"raise"``, the caller gets a
+            :class:`StoreError`.
+        workers: processes that share the quota; a local limiter has that part of it.
+        remember: refuse a refused key here until its ``retry_after``, one second at most,
+            without asking again: a flood from one client costs the server nothing.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        redis: object,
+        limit: int,
+        window_seconds: float,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        super().__init__(
+            redis,
+            (limit, window_seconds),
+            prefix=prefix,
+            timeout=timeout,
+            on_error=on_error,
+            workers=workers,
+            remember=remember,
+        )
+
+    async def set_quota(self, limit: int, window_seconds: float) -> None:
+        """Change the quota of every key, in this process; what was spent stays spent."""
+        self._core.set_quota((limit, window_seconds))
+
+
+class FixedWindow(_Windowed):
+    __doc__ = f"At most ``limit`` units in each window aligned to Unix time.\n\n{_Windowed.__doc__}"
+    __slots__ = ()
+    _ALGORITHM = "fixed_window"
+
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
+        return await self.check(key, cost)
+
+
+class SlidingWindowRateLimiter(_Windowed):
+    __doc__ = f"At most ``limit`` units in any span of one window: exact.\n\n{_Windowed.__doc__}"
+    __slots__ = ()
+    _ALGORITHM = "sliding_log"
+
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
+        return await self.check(key, cost)
+
+
+class SlidingWindowCounter(_Windowed):
+    __doc__ = f"Approximates a sliding window from two counters.\n\n{_Windowed.__doc__}"
+    __slots__ = ()
+    _ALGORITHM = "sliding_counter"
+
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
+        return await self.check(key, cost)
+
+
+class TokenBucket(AsyncLimiter):
+    """Bursts up to ``capacity``, ``refill_rate`` tokens a second on average (article 2).
+
+    56 bytes of Redis memory a client with a key of 16 bytes. A changed quota keeps the time
+    at which a bucket is full.
+
+    Args:
+        config: a :class:`~sluicegate.TokenBucketConfig`.
+        redis, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ("_config",)
+    _ALGORITHM = "token_bucket"
+
+    def __init__(
+        self,
+        redis: object,
+        config: TokenBucketConfig,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        self._config = _checked(config)
+        super().__init__(
+            redis,
+            config,
+            prefix=prefix,
+            timeout=timeout,
+            on_error=on_error,
+            workers=workers,
+            remember=remember,
+        )
+
+    def _prefix(self, quota: Any) -> str:
+        return f"sluicegate:{self._ALGORITHM}:{quota.capacity}@{quota.refill_rate}"
+
+    @property
+    def config(self) -> TokenBucketConfig:
+        """The configuration in force."""
+        return self._config
+
+    async def acquire(self, key: str, tokens: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
+        return await self.check(key, tokens)
+
+    async def set_quota(self, config: TokenBucketConfig) -> None:
+        """Change the quota of every key, in this process."""
+        self._core.set_quota(_checked(config))
+        self._config = config
+
+
+DistributedTokenBucket = TokenBucket
+
+
+class RedisSlidingWindowRateLimiter(AsyncLimiter):
+    """Article 1's limiter in Redis: the exact log, with article 1's answers.
+
+    Args:
+        redis: a client or a URL (article 1's ``redis_client``).
+        max_requests: 1 to 16,777,216.
+        window_seconds, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
+    """
+
+    __slots__ = ()
+    _ALGORITHM = "sliding_log"
+
+    def __init__(
+        self,
+        redis: object,
+        max_requests: int = 100,
+        window_seconds: float = 60,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        super().__init__(
+            redis,
+            (max_requests, window_seconds),
+            prefix=prefix,
+            timeout=timeout,
+            on_error=on_error,
+            workers=workers,
+            remember=remember,
+        )
+
+    @property
+    def max_requests(self) -> int:
+        """The quota's limit, by article 1's name."""
+        return self.limit
+
+    async def is_allowed(self, client_id: str, cost: int = 1) -> bool:
+        """Decide now, and spend ``cost`` if admitted (article 1)."""
+        return bool(await self.check(client_id, cost))
+
+    async def get_remaining(self, client_id: str) -> int:
+        """Requests that this client has left now (article 1)."""
+        return (await self.peek(client_id)).remaining
+
+    async def get_reset_time(self, client_id: str) -> float:
+        """Unix time at which the client's first slot frees; now + window if unseen (article 1)."""
+        return (await self._begun("first_free", client_id, 1)).reset_at
+
+    async def set_quota(self, max_requests: int, window_seconds: float) -> None:
+        """Change the quota of every key, in this process; what was spent stays spent."""
+        self._core.set_quota((max_requests, window_seconds))
+
+
+def _checked(config: object) -> TokenBucketConfig:
+    if not isinstance(config, TokenBucketConfig):
+        raise TypeError(
+            f"config must be a TokenBucketConfig, got {type(config).__name__} {config!r}"
+        )
+    return config

@@ -1,0 +1,219 @@
+//! An event loop's bridge to the thread that talks to servers.
+//!
+//! Calls go out at once if nothing is on its way, else eight at a time, and what is left at the
+//! end of the loop's turn; answers come back in one wake-up for all that have arrived. That
+//! thread knows numbers, never Python objects.
+
+use std::io::{Read, Write};
+use std::mem::{forget, take};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::store_error;
+use crate::python::decision::PyDecision;
+use crate::store::redis::{Answer, Call, Route, Sink, generation, take_notices};
+
+/// So many calls are not kept back until the end of the loop's turn.
+const CHUNK: usize = 8;
+
+/// Where answers wait for their loop.
+struct Inbox {
+    answers: Mutex<Vec<(u64, Answer)>>,
+    rung: AtomicBool,
+    bell: UnixStream,
+}
+
+impl Sink for Inbox {
+    fn settle(&self, mut answers: Vec<(u64, Answer)>) {
+        locked(&self.answers).append(&mut answers);
+        if !self.rung.swap(true, AcqRel) {
+            // A full socket rings anyway, and a closed loop wants no answers.
+            let _ = (&self.bell).write(&[1]);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Outbox {
+    /// Calls that are to be sent, by route.
+    calls: Vec<(Arc<Route>, Vec<Call>)>,
+    kept: usize,
+    on_their_way: usize,
+    flush_is_planned: bool,
+    /// Who awaits an answer, by number.
+    futures: Vec<Option<Py<PyAny>>>,
+    free: Vec<u64>,
+}
+
+impl Outbox {
+    fn number(&mut self) -> u64 {
+        self.free.pop().unwrap_or_else(|| {
+            self.futures.push(None);
+            self.futures.len() as u64 - 1
+        })
+    }
+
+    fn take_future(&mut self, number: u64) -> Option<Py<PyAny>> {
+        self.free.push(number);
+        self.on_their_way -= 1;
+        self.futures[number as usize].take()
+    }
+}
+
+/// One event loop's bridge.
+#[pyclass(frozen, name = "Bridge", module = "sluicegate._core")]
+pub(in crate::python) struct PyBridge {
+    inbox: Arc<Inbox>,
+    sink: Arc<dyn Sink>,
+    ring: UnixStream,
+    outbox: Mutex<Outbox>,
+    generation: u64,
+}
+
+impl PyBridge {
+    /// Hand a call over. True: a flush has to be planned for the end of the loop's turn.
+    pub(super) fn submit(
+        &self,
+        route: Arc<Route>,
+        future: Py<PyAny>,
+        call: impl FnOnce(u64) -> Call,
+    ) -> bool {
+        let mut outbox = locked(&self.outbox);
+        let number = outbox.number();
+        outbox.futures[number as usize] = Some(future);
+        let call = call(number);
+        match outbox
+            .calls
+            .iter_mut()
+            .find(|(same, _)| Arc::ptr_eq(same, &route))
+        {
+            Some((_, calls)) => calls.push(call),
+            None => outbox.calls.push((route, vec![call])),
+        }
+        outbox.kept += 1;
+        if outbox.on_their_way == 0 || outbox.kept >= CHUNK {
+            self.send(&mut outbox);
+            return false;
+        }
+        !std::mem::replace(&mut outbox.flush_is_planned, true)
+    }
+
+    fn send(&self, outbox: &mut Outbox) {
+        outbox.on_their_way += take(&mut outbox.kept);
+        for (route, calls) in outbox.calls.drain(..) {
+            route.send(calls, &self.sink);
+        }
+    }
+}
+
+#[pymethods]
+impl PyBridge {
+    #[new]
+    fn new() -> PyResult<Self> {
+        let (ring, bell) = UnixStream::pair()?;
+        ring.set_nonblocking(true)?;
+        bell.set_nonblocking(true)?;
+        let inbox = Arc::new(Inbox {
+            answers: Mutex::default(),
+            rung: AtomicBool::new(false),
+            bell,
+        });
+        Ok(Self {
+            sink: inbox.clone(),
+            inbox,
+            ring,
+            outbox: Mutex::default(),
+            generation: generation(),
+        })
+    }
+
+    /// The descriptor that is readable when answers have arrived.
+    fn fileno(&self) -> i32 {
+        self.ring.as_raw_fd()
+    }
+
+    /// Send what was kept back.
+    fn flush(&self) {
+        let mut outbox = locked(&self.outbox);
+        outbox.flush_is_planned = false;
+        self.send(&mut outbox);
+    }
+
+    /// Give every answer that has arrived to the future that awaits it. Returns notices.
+    fn collect(&self, py: Python<'_>) -> Vec<String> {
+        let mut rings = [0; 64];
+        while matches!((&self.ring).read(&mut rings), Ok(64)) {}
+        self.inbox
+            .rung
+            .store(false, std::sync::atomic::Ordering::Release);
+        let answers = take(&mut *locked(&self.inbox.answers));
+        for (number, answer) in answers {
+            let future = locked(&self.outbox).take_future(number);
+            if let Some(future) = future {
+                settle(py, &future, answer);
+            }
+        }
+        take_notices()
+    }
+
+    /// In a forked child: leave everything to the parent.
+    fn abandon(&self) {
+        forget(take(&mut *locked(&self.outbox)));
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(outbox) = self.outbox.try_lock() else {
+            return Ok(());
+        };
+        for future in outbox.futures.iter().flatten() {
+            visit.call(future)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let futures = take(&mut locked(&self.outbox).futures);
+        let places = futures.len();
+        drop(futures);
+        // Numbers stay valid for answers that are still to come.
+        locked(&self.outbox).futures.resize_with(places, || None);
+    }
+}
+
+impl Drop for PyBridge {
+    fn drop(&mut self) {
+        if self.generation != generation() {
+            self.abandon();
+        }
+    }
+}
+
+/// A future that was cancelled wants no answer: then this does nothing.
+fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) {
+    let settled = match answer {
+        Ok(decision) => match Bound::new(py, PyDecision(decision)) {
+            Ok(decision) => future.call_method1(py, intern!(py, "set_result"), (decision,)),
+            Err(error) => Err(error),
+        },
+        Err(failure) => {
+            let error = store_error(py, &failure);
+            future.call_method1(py, intern!(py, "set_exception"), (error,))
+        }
+    };
+    if let Err(error) = settled {
+        let done = future.call_method0(py, intern!(py, "done"));
+        if !done.and_then(|done| done.is_truthy(py)).unwrap_or(false) {
+            error.write_unraisable(py, Some(future.bind(py)));
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

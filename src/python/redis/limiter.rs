@@ -1,0 +1,276 @@
+//! A limiter in Redis, as its coroutines need it.
+
+use std::mem::forget;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use redis::{Pipeline, Value};
+use tokio::time::Instant;
+
+use super::bridge::PyBridge;
+use super::runtime::awaitable;
+use super::store_error;
+use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use crate::clock::{Clock, seconds, unix_now};
+use crate::python::arguments::{self, Cost, key_bytes, shown};
+use crate::python::concrete::{fixed_window, sliding_log};
+use crate::python::config::PyTokenBucketConfig;
+use crate::python::decision::PyDecision;
+use crate::python::switch::{limits_are_off, untouched};
+use crate::store::redis::{
+    Failure, Limit, OnError, Quota, Route, Rule, Settings, Verb, generation,
+};
+use crate::store::{MemoryStore, Options, Overflow, Store};
+
+/// Keys that the stand-in holds at most.
+const LOCAL_KEYS: usize = 1_000_000;
+
+/// A limiter whose state is in Redis. Its coroutines are in `sluicegate.redis`.
+#[pyclass(frozen, name = "RedisLimiter", module = "sluicegate._core")]
+pub(in crate::python) struct PyRedisLimiter {
+    algorithm: String,
+    settings: Settings,
+    workers: u32,
+    limit: Arc<Limit>,
+    /// The way to the servers, with the generation that it was made in.
+    route: Mutex<Option<(u64, Arc<Route>)>>,
+}
+
+fn local<A: Algorithm>(rule: &A) -> Arc<dyn Store> {
+    let options = Options {
+        max_keys: LOCAL_KEYS,
+        overflow: Overflow::Share,
+        clock: Clock::system(),
+    };
+    MemoryStore::new(rule, options)
+}
+
+/// A quota and its share for one of `workers` processes, if the policy is to decide here.
+fn quota(
+    algorithm: &str,
+    quota: &Bound<'_, PyAny>,
+    workers: u32,
+    on_error: OnError,
+) -> PyResult<Quota> {
+    let here = on_error == OnError::Local;
+    let share = |limit: u32| (limit / workers).max(1);
+    if algorithm == "token_bucket" {
+        let config: PyTokenBucketConfig = quota.extract()?;
+        let now = unix_now();
+        let bucket = config.bucket(now)?;
+        let full_in = bucket.first_full_in(now);
+        let full_at = if full_in == 0 { 0 } else { now + full_in };
+        let small = config.shared_by(workers, now);
+        let stand_in =
+            here.then(|| local::<TokenBucket>(&small.unwrap_or_else(|_| bucket.clone())));
+        return Ok(Quota::new(Rule::TokenBucket(bucket, full_at), stand_in));
+    }
+    let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
+    if algorithm == "sliding_log" {
+        let rule = sliding_log(Some(&limit), Some(&window), "limit")?;
+        let small = SlidingLog {
+            limit: share(rule.limit),
+            ..rule
+        };
+        return Ok(Quota::new(
+            Rule::SlidingLog(rule),
+            here.then(|| local(&small)),
+        ));
+    }
+    let FixedWindow { limit, window } = fixed_window(&limit, &window)?;
+    Ok(if algorithm == "sliding_counter" {
+        let small = SlidingCounter {
+            limit: share(limit),
+            window,
+        };
+        let rule = Rule::SlidingCounter(SlidingCounter { limit, window });
+        Quota::new(rule, here.then(|| local(&small)))
+    } else {
+        let small = FixedWindow {
+            limit: share(limit),
+            window,
+        };
+        let rule = Rule::FixedWindow(FixedWindow { limit, window });
+        Quota::new(rule, here.then(|| local(&small)))
+    })
+}
+
+fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
+    match name.extract::<String>().as_deref() {
+        Ok("local") => Ok(OnError::Local),
+        Ok("open") => Ok(OnError::Open),
+        Ok("closed") => Ok(OnError::Closed),
+        Ok("raise") => Ok(OnError::Raise),
+        _ => Err(PyValueError::new_err(format!(
+            "on_error must be 'local', 'open', 'closed' or 'raise', got {}",
+            shown(name)
+        ))),
+    }
+}
+
+impl PyRedisLimiter {
+    fn route(&self) -> PyResult<Arc<Route>> {
+        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*route {
+            Some((made_in, route)) if *made_in == generation() => return Ok(Arc::clone(route)),
+            _ => forget(route.take()), // a parent's
+        }
+        let made = Route::to(&self.settings)?;
+        *route = Some((generation(), Arc::clone(&made)));
+        Ok(made)
+    }
+}
+
+impl Drop for PyRedisLimiter {
+    fn drop(&mut self) {
+        let route = self.route.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if route
+            .as_ref()
+            .is_some_and(|(made_in, _)| *made_in != generation())
+        {
+            forget(route.take());
+        }
+    }
+}
+
+#[pymethods]
+impl PyRedisLimiter {
+    #[new]
+    #[pyo3(signature = (algorithm, settings, quota, *, prefix, timeout, on_error, workers, remember))]
+    #[expect(clippy::too_many_arguments, reason = "one call, by name")]
+    fn new(
+        algorithm: String,
+        settings: Settings,
+        quota: &Bound<'_, PyAny>,
+        prefix: String,
+        timeout: &Bound<'_, PyAny>,
+        on_error: &Bound<'_, PyAny>,
+        workers: &Bound<'_, PyAny>,
+        remember: bool,
+    ) -> PyResult<Self> {
+        let on_error = policy(on_error)?;
+        let workers = arguments::int_up_to(workers, "workers", 1, 1_000_000)?;
+        let patience = arguments::span(timeout, "timeout", 60 * crate::clock::SECOND)?;
+        if patience < 1_000 {
+            let message = format!(
+                "timeout must be a number of seconds from 0.001 to 60, got {}",
+                shown(timeout)
+            );
+            return Err(PyValueError::new_err(message));
+        }
+        let quota = self::quota(&algorithm, quota, workers, on_error)?;
+        let patience = Duration::from_micros(patience);
+        let limit = Limit::new(quota, prefix, patience, on_error, remember);
+        Ok(Self {
+            algorithm,
+            settings,
+            workers,
+            limit: Arc::new(limit),
+            route: Mutex::new(None),
+        })
+    }
+
+    #[getter]
+    fn limit(&self) -> u32 {
+        self.limit.quota().limit()
+    }
+
+    #[getter]
+    fn window_seconds(&self) -> f64 {
+        seconds(self.limit.quota().window())
+    }
+
+    /// Begin a call: its decision if it needs no server, else True if a flush is to be planned.
+    #[pyo3(signature = (bridge, future, verb, key, cost))]
+    fn begin<'py>(
+        &self,
+        py: Python<'py>,
+        bridge: &PyBridge,
+        future: Py<PyAny>,
+        verb: &str,
+        key: &Bound<'py, PyAny>,
+        cost: Cost,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let verb = match verb {
+            "check" => Verb::Check,
+            "peek" => Verb::Peek,
+            "first_free" => Verb::FirstFree,
+            "refund" => Verb::Refund,
+            _ => Verb::Reset,
+        };
+        let key = key_bytes(key)?;
+        let begun = self.limit.call(0, verb, &key, cost.0)?;
+        if limits_are_off() && verb != Verb::Reset {
+            let decision = untouched(self.limit(), unix_now());
+            return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
+        }
+        match begun {
+            Err(refusal) => Ok(Some(Bound::new(py, PyDecision(refusal))?.into_any())),
+            Ok(mut call) => {
+                let route = self.route()?;
+                let plan = bridge.submit(route, future, |number| {
+                    call.id = number;
+                    call
+                });
+                Ok(plan.then(|| pyo3::types::PyBool::new(py, true).to_owned().into_any()))
+            }
+        }
+    }
+
+    #[pyo3(signature = (quota))]
+    fn set_quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<()> {
+        let on_error = self.limit.on_error();
+        self.limit
+            .set_quota(self::quota(&self.algorithm, quota, self.workers, on_error)?);
+        Ok(())
+    }
+
+    /// Admitted, refused, errors, timeouts, local and remembered.
+    fn statistics(&self) -> (u64, u64, u64, u64, u64, u64) {
+        let s = self.limit.statistics();
+        (
+            s.admitted,
+            s.refused,
+            s.errors,
+            s.timeouts,
+            s.local,
+            s.remembered,
+        )
+    }
+
+    /// Ask a server who it is. An awaitable of its `INFO server`.
+    fn ping<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
+        let route = self.route()?;
+        awaitable(py, async move {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("INFO").arg("server");
+            let deadline = Instant::now() + Duration::from_secs_f64(timeout);
+            let told = match route.ask(&pipeline, deadline).await {
+                Ok(values) => text(values),
+                Err(failure) => Err(failure),
+            };
+            told.map_err(|failure| Python::attach(|py| store_error(py, &failure)))
+        })
+    }
+
+    /// Let go of the connection, if no other limiter uses it.
+    fn close(&self) {
+        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
+        match route.take() {
+            Some((made_in, route)) if made_in != generation() => forget(route),
+            Some((_, route)) => route.release(&self.settings),
+            None => {}
+        }
+    }
+}
+
+fn text(values: Vec<Value>) -> Result<String, Failure> {
+    match values.into_iter().next() {
+        Some(Value::BulkString(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Some(Value::VerbatimString { text, .. }) => Ok(text),
+        Some(Value::ServerError(error)) => Err(Failure::Refused(error.to_string())),
+        _ => Ok(String::new()),
+    }
+}

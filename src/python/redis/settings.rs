@@ -1,0 +1,58 @@
+//! Settings, from the values that Python has checked.
+
+use std::fs;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::store::redis::{Settings, Tls, Topology};
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Settings {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let get = |name: &str| value.getattr(name);
+        let topology: String = get("topology")?.extract()?;
+        let tls = if get("tls")?.extract()? {
+            let client = match (file(value, "cert_file")?, file(value, "key_file")?) {
+                (Some(certificate), Some(key)) => Some((certificate, key)),
+                _ => None,
+            };
+            Some(Tls {
+                insecure: get("tls_insecure")?.extract()?,
+                authority: file(value, "ca_file")?,
+                client,
+            })
+        } else {
+            None
+        };
+        Ok(Self {
+            topology: match topology.as_str() {
+                "cluster" => Topology::Cluster,
+                "sentinel" => Topology::Sentinel,
+                _ => Topology::Standalone,
+            },
+            nodes: get("nodes")?.extract()?,
+            unix_path: get("unix_path")?.extract()?,
+            db: get("db")?.extract()?,
+            username: get("username")?.extract()?,
+            password: get("password")?.extract()?,
+            tls,
+            service: get("service")?.extract()?,
+            sentinel_login: (
+                get("sentinel_username")?.extract()?,
+                get("sentinel_password")?.extract()?,
+            ),
+            client_name: get("client_name")?.extract()?,
+        })
+    }
+}
+
+fn file(settings: Borrowed<'_, '_, PyAny>, name: &str) -> PyResult<Option<Vec<u8>>> {
+    let Some(path) = settings.getattr(name)?.extract::<Option<String>>()? else {
+        return Ok(None);
+    };
+    fs::read(&path).map(Some).map_err(|error| {
+        PyValueError::new_err(format!("redis: {name} {path:?} cannot be read: {error}"))
+    })
+}

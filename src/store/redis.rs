@@ -1,0 +1,94 @@
+//! Limits whose state is in Redis: one script, one key and one round trip a decision.
+//!
+//! Calls come in batches from any thread, are carried by one thread of ours ([`io`]) over one
+//! supervised connection a server ([`link`]), and are settled by their [`Sink`].
+
+mod cluster;
+mod connect;
+mod io;
+mod key;
+mod limit;
+mod link;
+mod refused;
+mod route;
+mod rule;
+mod script;
+mod settings;
+
+pub use connect::take_notices;
+pub use io::{after_fork_in_child, generation, handle};
+pub use limit::{Limit, OnError, RedisStatistics};
+pub use route::Route;
+pub use rule::{Quota, Rule};
+pub use settings::{Settings, Tls, Topology};
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::decision::Decision;
+
+/// What a call wants of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Decide, and spend if it is admitted.
+    Check,
+    /// Decide, and spend nothing.
+    Peek,
+    /// As `Peek`, but `reset_after` tells when the oldest unit leaves the log.
+    FirstFree,
+    /// Give units back.
+    Refund,
+    /// Forget the key.
+    Reset,
+}
+
+/// One call on its way.
+pub struct Call {
+    /// By which its sink knows it.
+    pub id: u64,
+    /// What it wants.
+    pub verb: Verb,
+    /// Units.
+    pub cost: u32,
+    /// The limiter's key, as the caller named it.
+    pub key: Box<[u8]>,
+    /// When it was made.
+    pub made_at: Instant,
+    /// The quota in force then.
+    pub quota: Arc<Quota>,
+    /// What the limiter had heard of refunds and resets then.
+    pub epoch: u64,
+    /// Whose it is.
+    pub limit: Arc<Limit>,
+}
+
+/// Why a server did not decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It did not answer in time.
+    Timeout,
+    /// There is no connection.
+    Down(String),
+    /// It answered with an error.
+    Refused(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => f.write_str("Redis did not answer in time"),
+            Self::Down(why) => write!(f, "there is no connection to Redis: {why}"),
+            Self::Refused(why) => write!(f, "Redis answered with an error: {why}"),
+        }
+    }
+}
+
+/// What a call came to. Only a limiter that wants to know of failures gets one.
+pub type Answer = Result<Decision, Failure>;
+
+/// Who made calls, and takes their answers, in any thread and any order, each once.
+pub trait Sink: Send + Sync {
+    /// Calls have been settled.
+    fn settle(&self, answers: Vec<(u64, Answer)>);
+}

@@ -1,0 +1,48 @@
+//! The thread that talks to servers, one a process.
+
+use std::mem::forget;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+
+use crate::store::fork::locked_now;
+
+static THREAD: Mutex<Option<Handle>> = Mutex::new(None);
+
+/// The runtime of this process's thread, which is started when first needed.
+///
+/// # Errors
+/// When the system gives no thread or no descriptors.
+pub fn handle() -> std::io::Result<Handle> {
+    let mut thread = locked_now(&THREAD);
+    if let Some(handle) = &*thread {
+        return Ok(handle.clone());
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let name = String::from("sluicegate-io");
+    thread::Builder::new()
+        .name(name)
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    *thread = Some(handle.clone());
+    Ok(handle)
+}
+
+/// How many forks lie between this process and the first one that used a server.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// Changes in a forked child: what was made in another generation is not to be touched.
+#[must_use]
+pub fn generation() -> u64 {
+    GENERATION.load(Relaxed)
+}
+
+/// In a forked child, where that thread is not: it makes its own when it needs one.
+pub fn after_fork_in_child() {
+    // What belongs to the parent's thread is left alone: to drop it would wake that thread.
+    forget(locked_now(&THREAD).take());
+    super::route::after_fork_in_child();
+    GENERATION.fetch_add(1, Relaxed);
+}

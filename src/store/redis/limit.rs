@@ -1,0 +1,278 @@
+//! One limiter: its quota, what it does when the server does not answer, and its counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use super::refused::Remembered;
+use super::rule::Quota;
+use super::{Answer, Call, Failure, Verb, key};
+use crate::clock::{SECOND, Ticks, unix_now};
+use crate::decision::{Decision, Source};
+use crate::error::{Error, Result};
+use crate::store::Patience;
+use crate::store::fork::locked_now;
+
+/// Who decides when the server does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// A limiter in this process, kept warm by what the server admits.
+    Local,
+    /// Nobody: admit.
+    Open,
+    /// Nobody: refuse.
+    Closed,
+    /// The caller, who gets the [`Failure`].
+    Raise,
+}
+
+/// Counts since a limiter was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RedisStatistics {
+    /// Calls that were admitted, by whomever.
+    pub admitted: u64,
+    /// Calls that were refused, by whomever.
+    pub refused: u64,
+    /// Calls that the server did not decide.
+    pub errors: u64,
+    /// Those of them that it did not answer in time.
+    pub timeouts: u64,
+    /// Calls that were decided in this process instead.
+    pub local: u64,
+    /// Calls that were refused because the server had refused the key before.
+    pub remembered: u64,
+}
+
+/// A limiter whose state is in Redis.
+pub struct Limit {
+    quota: Mutex<Arc<Quota>>,
+    prefix: String,
+    pub(super) timeout: Duration,
+    on_error: OnError,
+    remembered: Option<Remembered>,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    admitted: AtomicU64,
+    refused: AtomicU64,
+    errors: AtomicU64,
+    timeouts: AtomicU64,
+    local: AtomicU64,
+    remembered: AtomicU64,
+}
+
+/// How long a caller that is refused because the server is down is told to wait.
+const CLOSED_FOR: Ticks = SECOND;
+
+impl Limit {
+    /// A limiter.
+    #[must_use]
+    pub fn new(
+        quota: Quota,
+        prefix: String,
+        timeout: Duration,
+        on_error: OnError,
+        remember: bool,
+    ) -> Self {
+        Self {
+            quota: Mutex::new(Arc::new(quota)),
+            prefix,
+            timeout,
+            on_error,
+            remembered: remember.then(Remembered::default),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The quota in force.
+    #[must_use]
+    pub fn quota(&self) -> Arc<Quota> {
+        Arc::clone(&locked_now(&self.quota))
+    }
+
+    /// Change the quota. The server's state stays.
+    pub fn set_quota(&self, quota: Quota) {
+        *locked_now(&self.quota) = Arc::new(quota);
+        if let Some(remembered) = &self.remembered {
+            remembered.clear();
+        }
+    }
+
+    /// Who decides when the server does not.
+    #[must_use]
+    pub fn on_error(&self) -> OnError {
+        self.on_error
+    }
+
+    /// A call, to be sent; or its decision, if the server need not be asked.
+    ///
+    /// # Errors
+    /// When `cost` exceeds the limit.
+    pub fn call(
+        self: &Arc<Self>,
+        id: u64,
+        verb: Verb,
+        key: &[u8],
+        cost: u32,
+    ) -> Result<std::result::Result<Call, Decision>> {
+        let quota = self.quota();
+        let limit = quota.limit();
+        if cost > limit {
+            return Err(Error::CostAboveLimit { cost, limit });
+        }
+        let made_at = Instant::now();
+        let mut epoch = 0;
+        if let Some(remembered) = &self.remembered {
+            match verb {
+                Verb::Check => {
+                    if let Some(refusal) = remembered.refusal(key, cost, made_at) {
+                        self.counts.refused.fetch_add(1, Relaxed);
+                        self.counts.remembered.fetch_add(1, Relaxed);
+                        return Ok(Err(refusal));
+                    }
+                }
+                Verb::Refund | Verb::Reset => remembered.forget(key),
+                Verb::Peek | Verb::FirstFree => {}
+            }
+            epoch = remembered.epoch();
+        }
+        Ok(Ok(Call {
+            id,
+            verb,
+            cost,
+            key: key.into(),
+            made_at,
+            quota,
+            epoch,
+            limit: Arc::clone(self),
+        }))
+    }
+
+    /// What a key is called in Redis.
+    pub(super) fn name(&self, key: &[u8]) -> Vec<u8> {
+        key::name(&self.prefix, key)
+    }
+
+    /// Turn the server's reply, or its failure, into the call's answer.
+    pub(super) fn settle(&self, call: &Call, reply: std::result::Result<Value, Failure>) -> Answer {
+        let decided = reply.and_then(|reply| {
+            call.quota
+                .decision(call.verb, call.cost, &reply, unix_now())
+        });
+        let answer = match decided {
+            Ok(decision) => {
+                self.note(call, &decision);
+                Ok(decision)
+            }
+            Err(failure) => self.stand_in(call, failure),
+        };
+        if let (Verb::Check, Ok(decision)) = (call.verb, &answer) {
+            let counts = &self.counts;
+            let count = if decision.allowed {
+                &counts.admitted
+            } else {
+                &counts.refused
+            };
+            count.fetch_add(1, Relaxed);
+        }
+        answer
+    }
+
+    /// The server has decided: keep the stand-in warm, and remember a refusal.
+    fn note(&self, call: &Call, decision: &Decision) {
+        if let Some(local) = &call.quota.local {
+            let key = local.fingerprint(&call.key);
+            let cost = call.cost.min(local.limit());
+            // Whatever it answers: it only has to have seen what was admitted.
+            match call.verb {
+                Verb::Check if decision.allowed => {
+                    local.is_allowed(key, cost, Patience::Wait);
+                }
+                Verb::Refund => {
+                    local.refund(key, cost, Patience::Wait);
+                }
+                Verb::Reset => {
+                    local.reset(key, Patience::Wait);
+                }
+                _ => {}
+            }
+        }
+        if let Some(remembered) = &self.remembered {
+            match call.verb {
+                Verb::Check if !decision.allowed => {
+                    remembered.keep(&call.key, call.cost, *decision, call.made_at, call.epoch);
+                }
+                // Again: what was decided meanwhile may have come first.
+                Verb::Refund | Verb::Reset => remembered.forget(&call.key),
+                _ => {}
+            }
+        }
+    }
+
+    /// The server has not decided: do as the policy says.
+    #[cold]
+    fn stand_in(&self, call: &Call, failure: Failure) -> Answer {
+        self.counts.errors.fetch_add(1, Relaxed);
+        if failure == Failure::Timeout {
+            self.counts.timeouts.fetch_add(1, Relaxed);
+        }
+        let nothing = call.quota.unspent(unix_now());
+        let gives_back = matches!(call.verb, Verb::Refund | Verb::Reset);
+        match self.on_error {
+            OnError::Raise => Err(failure),
+            OnError::Local if gives_back => {
+                self.note(call, &nothing);
+                Ok(Decision {
+                    source: Source::Local,
+                    ..nothing
+                })
+            }
+            OnError::Local => self.decide_here(call).ok_or(failure),
+            OnError::Open => Ok(Decision {
+                source: Source::Open,
+                ..nothing
+            }),
+            OnError::Closed => Ok(Decision {
+                allowed: gives_back,
+                remaining: 0,
+                retry_after: if gives_back { 0 } else { CLOSED_FOR },
+                source: Source::Closed,
+                ..nothing
+            }),
+        }
+    }
+
+    fn decide_here(&self, call: &Call) -> Option<Decision> {
+        let local = call.quota.local.as_ref()?;
+        let key = local.fingerprint(&call.key);
+        let cost = call.cost.min(local.limit());
+        let decided = match call.verb {
+            Verb::Check => local.check(key, cost, Patience::Wait),
+            _ => local.peek(key, cost, Patience::Wait),
+        };
+        self.counts.local.fetch_add(1, Relaxed);
+        let decision = decided?.ok()?;
+        Some(Decision {
+            source: Source::Local,
+            ..decision
+        })
+    }
+
+    /// Counts since the limiter was made.
+    #[must_use]
+    pub fn statistics(&self) -> RedisStatistics {
+        let counts = &self.counts;
+        RedisStatistics {
+            admitted: counts.admitted.load(Relaxed),
+            refused: counts.refused.load(Relaxed),
+            errors: counts.errors.load(Relaxed),
+            timeouts: counts.timeouts.load(Relaxed),
+            local: counts.local.load(Relaxed),
+            remembered: counts.remembered.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! One supervised connection to one server.
+//!
+//! A link is connected, or being connected for the first time since it was, or known to be
+//! down; callers wait only for the second, and never beyond their deadline. A connection that
+//! does not answer is given up by its number, so that no late reply is ever read.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, RedisError, ServerErrorKind, Value};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::connect::{Place, connect};
+use super::settings::Settings;
+use super::{Call, Failure};
+
+/// An attempt to connect may take so long.
+const ATTEMPT: Duration = Duration::from_secs(1);
+/// The pause after the first failed attempt. It doubles.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+/// Silence for so long is a connection's end, whatever deadline the caller had.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// A server, and the connection to it that there is or will be.
+pub(super) struct Link {
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// Not tried yet, or lost a moment ago.
+    Connecting,
+    Up(Connected),
+    Down(Arc<str>),
+}
+
+#[derive(Clone)]
+struct Connected {
+    connection: MultiplexedConnection,
+    number: u64,
+    /// How far the server's clock is ahead of ours, in ticks.
+    ahead: i64,
+    /// When it last answered, in microseconds since it was made.
+    heard: Arc<AtomicU64>,
+    since: Instant,
+}
+
+impl Connected {
+    fn hear(&self) {
+        let now = self.since.elapsed().as_micros();
+        self.heard
+            .store(u64::try_from(now).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn silent_for(&self) -> Duration {
+        let heard = Duration::from_micros(self.heard.load(Relaxed));
+        self.since.elapsed().saturating_sub(heard)
+    }
+}
+
+impl Link {
+    /// A link that connects at once, on the runtime this is called in. It ends when dropped.
+    pub(super) fn new(settings: Arc<Settings>, place: Place) -> Arc<Self> {
+        let link = Arc::new(Self {
+            state: watch::Sender::new(State::Connecting),
+        });
+        tokio::spawn(supervise(Arc::downgrade(&link), settings, place));
+        link
+    }
+
+    /// Run calls, all in one round trip. A reply may be the server's error.
+    pub(super) async fn run(
+        &self,
+        calls: &[&Call],
+        asking: bool,
+        deadline: Instant,
+    ) -> Vec<Result<Value, Failure>> {
+        let mut replies = self.exchange(calls, asking, false, deadline).await;
+        let unknown = |reply: &Result<Value, Failure>| matches!(reply, Ok(Value::ServerError(e)) if e.kind() == Some(ServerErrorKind::NoScript));
+        let again: Vec<usize> = (0..calls.len()).filter(|&i| unknown(&replies[i])).collect();
+        if !again.is_empty() {
+            // These have done nothing; the others are not to be repeated.
+            let same: Vec<&Call> = again.iter().map(|&index| calls[index]).collect();
+            let texts = self.exchange(&same, asking, true, deadline).await;
+            for (index, reply) in again.into_iter().zip(texts) {
+                replies[index] = reply;
+            }
+        }
+        replies
+    }
+
+    async fn exchange(
+        &self,
+        calls: &[&Call],
+        asking: bool,
+        by_text: bool,
+        deadline: Instant,
+    ) -> Vec<Result<Value, Failure>> {
+        let sent = async {
+            let connected = self.connected(deadline).await?;
+            let mut pipeline = Pipeline::with_capacity(calls.len());
+            for call in calls {
+                if asking {
+                    pipeline.cmd("ASKING");
+                }
+                let name = call.limit.name(&call.key);
+                let (verb, cost, ahead) = (call.verb, call.cost, connected.ahead);
+                pipeline.add_command(call.quota.command(verb, &name, cost, by_text, ahead));
+            }
+            self.send_over(connected, &pipeline, deadline).await
+        };
+        let step = 1 + usize::from(asking);
+        match sent.await {
+            Ok(values) => values
+                .into_iter()
+                .skip(step - 1)
+                .step_by(step)
+                .map(Ok)
+                .collect(),
+            Err(failure) => vec![Err(failure); calls.len()],
+        }
+    }
+
+    /// Send a pipeline as soon as there is a connection, and await its replies.
+    pub(super) async fn send(
+        &self,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, Failure> {
+        let connected = self.connected(deadline).await?;
+        self.send_over(connected, pipeline, deadline).await
+    }
+
+    async fn send_over(
+        &self,
+        mut connected: Connected,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, Failure> {
+        let sent = connected
+            .connection
+            .send_packed_commands(pipeline, 0, pipeline.len());
+        match timeout_at(deadline, sent).await {
+            Ok(Ok(values)) => {
+                connected.hear();
+                if values.iter().any(is_of_no_use) {
+                    self.give_up(connected.number, None);
+                }
+                Ok(values)
+            }
+            Ok(Err(error)) => {
+                self.give_up(connected.number, None);
+                Err(Failure::Down(told(&error)))
+            }
+            Err(_) => {
+                if connected.silent_for() >= SILENCE {
+                    self.give_up(connected.number, Some("it does not answer"));
+                }
+                Err(Failure::Timeout)
+            }
+        }
+    }
+
+    async fn connected(&self, deadline: Instant) -> Result<Connected, Failure> {
+        if let State::Up(connected) = &*self.state.borrow() {
+            return Ok(connected.clone());
+        }
+        let mut state = self.state.subscribe();
+        let decided = state.wait_for(|state| !matches!(state, State::Connecting));
+        let settled = match timeout_at(deadline, decided).await {
+            Ok(Ok(state)) => state.clone(),
+            Ok(Err(_)) => State::Down("the limiter is closed".into()),
+            Err(_) => {
+                // The next callers need not wait as long.
+                self.state.send_if_modified(|state| {
+                    let waiting = matches!(state, State::Connecting);
+                    if waiting {
+                        *state = State::Down("it does not answer".into());
+                    }
+                    waiting
+                });
+                return Err(Failure::Timeout);
+            }
+        };
+        match settled {
+            State::Up(connected) => Ok(connected),
+            State::Down(why) => Err(Failure::Down(why.to_string())),
+            State::Connecting => Err(Failure::Timeout),
+        }
+    }
+
+    /// End the connection of that number, if it is still the one in use.
+    fn give_up(&self, number: u64, down: Option<&str>) {
+        self.state.send_if_modified(|state| {
+            let ours = matches!(state, State::Up(connected) if connected.number == number);
+            if ours {
+                *state = down.map_or(State::Connecting, |why| State::Down(why.into()));
+            }
+            ours
+        });
+    }
+}
+
+/// Errors of a server that has become the wrong one.
+fn is_of_no_use(reply: &Value) -> bool {
+    let kind = match reply {
+        Value::ServerError(error) => error.kind(),
+        _ => None,
+    };
+    matches!(
+        kind,
+        Some(ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading)
+    )
+}
+
+async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: Place) {
+    let mut pause = SHORTEST_PAUSE;
+    let mut number = 0;
+    loop {
+        number += 1;
+        let ended = link.clone();
+        let lost = move || {
+            if let Some(link) = ended.upgrade() {
+                link.give_up(number, None);
+            }
+        };
+        let attempt = timeout(ATTEMPT, connect(&settings, &place, lost)).await;
+        let Some(strong) = link.upgrade() else { return };
+        match attempt {
+            Ok(Ok((connection, ahead))) => {
+                pause = SHORTEST_PAUSE;
+                strong.state.send_replace(State::Up(Connected {
+                    connection,
+                    number,
+                    ahead,
+                    heard: Arc::default(),
+                    since: Instant::now(),
+                }));
+                let mut state = strong.state.subscribe();
+                drop(strong);
+                // Ends with an error when the link is dropped.
+                if state
+                    .wait_for(|state| !matches!(state, State::Up(_)))
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            failed => {
+                let why = match failed {
+                    Ok(Err(error)) => told(&error),
+                    _ => "it does not answer".to_owned(),
+                };
+                strong.state.send_replace(State::Down(why.into()));
+                drop(strong);
+                sleep(pause).await;
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// What an error says. It names addresses and causes, never a password.
+fn told(error: &RedisError) -> String {
+    error.to_string()
+}

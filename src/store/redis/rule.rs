@@ -1,0 +1,208 @@
+//! A quota as a script's arguments, and a script's reply as a decision.
+
+use std::sync::Arc;
+
+use redis::{Cmd, Value};
+
+use super::script::{self, Script};
+use super::{Failure, Verb};
+use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use crate::clock::Ticks;
+use crate::decision::{Decision, Source};
+use crate::store::Store;
+
+/// An algorithm with its quota.
+#[derive(Debug, Clone)]
+pub enum Rule {
+    /// Aligned windows.
+    FixedWindow(FixedWindow),
+    /// Two aligned counters.
+    SlidingCounter(SlidingCounter),
+    /// Every unit's time.
+    SlidingLog(SlidingLog),
+    /// A bucket, and when one that was never seen is full (Unix ticks by our own clock; 0 for
+    /// always).
+    TokenBucket(TokenBucket, Ticks),
+}
+
+/// A quota, ready to be sent.
+pub struct Quota {
+    rule: Rule,
+    arguments: Vec<String>,
+    limit: u32,
+    window: Ticks,
+    /// Who decides in this process while the server does not.
+    pub(super) local: Option<Arc<dyn Store>>,
+}
+
+impl Quota {
+    /// A quota with its stand-in.
+    #[must_use]
+    pub fn new(rule: Rule, local: Option<Arc<dyn Store>>) -> Self {
+        let (limit, window, arguments) = match &rule {
+            Rule::FixedWindow(rule) => windowed(rule),
+            Rule::SlidingCounter(rule) => windowed(rule),
+            Rule::SlidingLog(rule) => windowed(rule),
+            Rule::TokenBucket(rule, _) => {
+                let (capacity, token, tick) = rule.grains_of();
+                let arguments = [capacity, token, tick].map(|term| term.to_string());
+                (rule.limit(), rule.window(), arguments.to_vec())
+            }
+        };
+        Self {
+            rule,
+            arguments,
+            limit,
+            window,
+            local,
+        }
+    }
+
+    /// The largest cost that can ever be admitted.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// The window, or the time from an empty bucket to a full one.
+    #[must_use]
+    pub fn window(&self) -> Ticks {
+        self.window
+    }
+
+    fn script(&self) -> &'static Script {
+        match &self.rule {
+            Rule::FixedWindow(_) => &script::FIXED_WINDOW,
+            Rule::SlidingCounter(_) => &script::SLIDING_COUNTER,
+            Rule::SlidingLog(_) => &script::SLIDING_LOG,
+            Rule::TokenBucket(..) => &script::TOKEN_BUCKET,
+        }
+    }
+
+    /// What is sent for one call: by the script's digest, or by its text.
+    ///
+    /// `ahead` is how far the server's clock is ahead of ours, in ticks.
+    pub(super) fn command(
+        &self,
+        verb: Verb,
+        key: &[u8],
+        cost: u32,
+        by_text: bool,
+        ahead: i64,
+    ) -> Cmd {
+        if verb == Verb::Reset {
+            let mut command = redis::cmd("UNLINK");
+            command.arg(key);
+            return command;
+        }
+        let script = self.script();
+        let mut command = if by_text {
+            script.by_text()
+        } else {
+            script.by_digest()
+        };
+        let verb = match verb {
+            Verb::Check => "c",
+            Verb::Peek | Verb::FirstFree => "p",
+            Verb::Refund | Verb::Reset => "r",
+        };
+        command
+            .arg(1)
+            .arg(key)
+            .arg(verb)
+            .arg(cost)
+            .arg(&self.arguments);
+        if let Rule::TokenBucket(_, full_at) = self.rule {
+            // The only time that is ours, told in the server's.
+            let always_full = full_at == 0;
+            command.arg(if always_full {
+                0
+            } else {
+                full_at.saturating_add_signed(ahead)
+            });
+        }
+        command
+    }
+
+    /// The decision that a reply stands for. `at` is the caller's own time.
+    pub(super) fn decision(
+        &self,
+        verb: Verb,
+        cost: u32,
+        reply: &Value,
+        at: Ticks,
+    ) -> Result<Decision, Failure> {
+        let decision = match (&self.rule, reply) {
+            (_, Value::Int(_)) if matches!(verb, Verb::Refund | Verb::Reset) => {
+                Some(self.unspent(at))
+            }
+            (_, Value::Array(_)) if verb == Verb::Refund => Some(self.unspent(at)),
+            (Rule::TokenBucket(bucket, _), Value::Int(room)) => {
+                Some(self.of_bucket(bucket, cost, *room, at))
+            }
+            (_, Value::Array(items)) => self.of_window(verb, items, at),
+            _ => None,
+        };
+        decision.ok_or_else(|| Failure::Refused("the script's reply was not understood".into()))
+    }
+
+    /// What is said of a call that decides nothing.
+    pub(super) fn unspent(&self, at: Ticks) -> Decision {
+        Decision {
+            allowed: true,
+            limit: self.limit,
+            remaining: self.limit,
+            retry_after: 0,
+            reset_after: 0,
+            at,
+            source: Source::Redis,
+        }
+    }
+
+    /// From the room that is left, or what is missing for `cost` as a negative number.
+    fn of_bucket(&self, bucket: &TokenBucket, cost: u32, room: i64, at: Ticks) -> Decision {
+        let (capacity, token, tick) = bucket.grains_of();
+        let allowed = room >= 0;
+        let short = if allowed { 0 } else { room.unsigned_abs() };
+        let left = if allowed {
+            room.unsigned_abs()
+        } else {
+            (u64::from(cost) * token).saturating_sub(short)
+        };
+        Decision {
+            allowed,
+            remaining: u32::try_from(left / token).unwrap_or(u32::MAX),
+            retry_after: short.div_ceil(tick),
+            reset_after: capacity.saturating_sub(left).div_ceil(tick),
+            ..self.unspent(at)
+        }
+    }
+
+    /// From room (or -1 - room), wait and reset, and for a log also its first free slot.
+    fn of_window(&self, verb: Verb, items: &[Value], at: Ticks) -> Option<Decision> {
+        let number = |index: usize| match items.get(index) {
+            Some(Value::Int(number)) => Some(*number),
+            _ => None,
+        };
+        let (room, wait, reset) = (number(0)?, number(1)?, number(2)?);
+        let allowed = room >= 0;
+        let left = if allowed { room } else { -1 - room };
+        let reset = if verb == Verb::FirstFree {
+            number(3)?
+        } else {
+            reset
+        };
+        Some(Decision {
+            allowed,
+            remaining: u32::try_from(left).ok()?,
+            retry_after: Ticks::try_from(wait).ok()?,
+            reset_after: Ticks::try_from(reset).ok()?,
+            ..self.unspent(at)
+        })
+    }
+}
+
+fn windowed(rule: &impl Algorithm) -> (u32, Ticks, Vec<String>) {
+    let (limit, window) = (rule.limit(), rule.window());
+    (limit, window, vec![limit.to_string(), window.to_string()])
+}
