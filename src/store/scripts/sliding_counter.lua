@@ -1,0 +1,40 @@
+-- Two aligned counters: "end current previous window". Answers with {room, retry, reset}.
+local key, op, cost = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local limit, window, time = tonumber(ARGV[3]), tonumber(ARGV[4]), redis.call('TIME')
+local clock = time[1] * 1000000 + time[2]
+local function scaled(count, span, divisor) -- count * span / divisor, rounded down
+  local whole, rest = 0, 0 -- by two bits of the count at a time, as the product may pass 2^53
+  for place = 2 * math.floor(select(2, math.frexp(count)) / 2), 0, -2 do
+    rest = rest * 4 + math.floor(count / 2^place) % 4 * span
+    whole, rest = whole * 4 + (rest - math.fmod(rest, divisor)) / divisor, math.fmod(rest, divisor)
+  end
+  return whole
+end
+local now, current, previous, state = clock, 0, 0, redis.call('GET', key)
+if state then
+  local ends, this, last, span = string.match(state, '^(%d+) (%d+) (%d+) (%d+)$')
+  ends, this, last, span = tonumber(ends), tonumber(this), tonumber(last), tonumber(span)
+  assert(ends and math.max(ends, span) <= 2^53 and math.max(this, last) < 2^32, 'no sliding counter')
+  if span == window then now = math.max(now, ends - window) end -- the clock may have been set back
+  if now < ends then current, previous = this, last elseif now - ends < span then previous = this end
+end
+local elapsed = math.fmod(now, window)
+local ends, slid_out = now - elapsed + window, scaled(previous, elapsed, window)
+local room, retry = limit - current - (previous - slid_out), 0
+if op == 'r' then
+  previous, current = math.max(previous - cost, 0), current - math.min(math.max(cost - previous, 0), current)
+elseif cost > room then -- until enough of the previous count, or of this one after it, slid out
+  local next, count, spare = current > limit - cost, previous, limit - cost - current
+  if next then count, spare = current, limit - cost end
+  local left = spare < count and scaled(spare, window, count) or window
+  room, retry = -1 - math.max(room, 0), ends - clock + (next and window or 0) - left
+elseif op == 'c' then
+  room, current = room - cost, current + cost
+end
+local reset = current > 0 and ends - clock + window or previous > 0 and ends - clock or 0
+if reset == 0 and op == 'r' then redis.call('DEL', key) end
+if reset > 0 and (op == 'r' or op == 'c' and retry == 0) then
+  local text = string.format('%.0f %.0f %.0f %.0f', ends, current, previous, window)
+  redis.call('SET', key, text, 'PX', string.format('%.0f', math.ceil(reset / 1000) + 1))
+end
+return op == 'r' and { 0, 0, 0 } or { room, retry, reset }
