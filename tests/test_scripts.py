@@ -1,4 +1,4 @@
-"""The Redis scripts decide as the in-memory limiters do: one trace, every reply compared."""
+"""The Redis scripts decide as the in-memory limiters do, and leave Redis as they should."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,45 +17,8 @@ from typing import Any
 import pytest
 import redis
 
-from sluicegate import (
-    FixedWindow,
-    Limiter,
-    ManualClock,
-    SlidingWindowCounter,
-    SlidingWindowRateLimiter,
-    TokenBucket,
-)
-
-SCRIPTS = Path(__file__).parent.parent / "src/store/scripts"
-KINDS = ("token_bucket", "fixed_window", "sliding_counter", "sliding_log")
-KEY = "k" * 16
-YEAR_2027, LATEST = 1_798_761_600_000_000, 7_900_000_000_000_000
-UNTOUCHED = 10**13
-MAKERS: dict[str, Callable[..., Limiter]] = {
-    "fixed_window": FixedWindow,
-    "sliding_counter": SlidingWindowCounter,
-    "sliding_log": SlidingWindowRateLimiter,
-}
-
-# Runs a script at a given time, then tells its reply, and the TTL in ms that it has set.
-HARNESS = """
-local body = function() %s end
-local before = redis.call('EXISTS', KEYS[1])
-if before == 1 then redis.call('PEXPIRE', KEYS[1], %d) end
-local reply = body()
-return {reply, redis.call('PTTL', KEYS[1])}
-"""
-
-
-def source(kind: str) -> str:
-    return (SCRIPTS / f"{kind}.lua").read_text()
-
-
-def timed(script: str) -> str:
-    """The script, its time taken from two more arguments."""
-    assert script.count("redis.call('TIME')") == 1
-    moved = script.replace("redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}")
-    return HARNESS % (moved, UNTOUCHED)
+from script_traces import KEY, KINDS, YEAR_2027, cases, disagreement, source, timed
+from sluicegate import FixedWindow, ManualClock, SlidingWindowCounter
 
 
 def server_binary() -> str | None:
@@ -80,7 +41,17 @@ def server() -> Iterator[redis.Redis]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        command = [
+            binary,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            folder,
+        ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         client = redis.Redis(port=port)
         try:
@@ -96,130 +67,168 @@ def server() -> Iterator[redis.Redis]:
             process.wait()
 
 
-@dataclass
-class Case:
-    """A quota for both sides, a time to start at, and steps: (gap in ticks, op, cost)."""
-
-    kind: str
-    limiter: Limiter
-    clock: ManualClock
-    quota: tuple[int, ...]
-    start: int
-    steps: list[tuple[int, str, int]]
-
-    def read(self, reply: Any, op: str, cost: int) -> tuple[bool, int, int, int]:
-        """A reply as (allowed, remaining, retry, reset)."""
-        if self.kind != "token_bucket":
-            room, retry, reset = reply[:3]
-            return room >= 0, room if room >= 0 else -1 - room, retry, reset
-        capacity, per_token, per_tick, _ = self.quota
-        level = reply if reply >= 0 else reply + cost * per_token
-        retry, reset = -(min(reply, 0) // per_tick), -((level - capacity) // per_tick)
-        return reply >= 0, level // per_token, retry, reset
-
-
-def steps(chance: random.Random, start: int, limit: int, interval: int, window: int) -> list[Any]:
-    around = [span + by for span in (interval, window, 2 * window) for by in (-1, 0, 1)]
-    made = []
-    for _ in range(chance.randint(1, 40)):
-        few = [0, 0, 0, 1, 1000 * window, chance.randint(0, window), chance.randint(0, interval)]
-        gap = chance.choice([0, *few, *around])
-        gap = gap if 0 <= gap and start + gap <= LATEST else 0
-        start += gap
-        cost = chance.choice([1, 1, 1, limit, chance.randint(1, limit)])
-        made.append((gap, chance.choice("cccccppr"), cost))
-    return made
+# The quotas below: 10 units in 1 s, and a bucket of 10 that refills at 10/s.
+QUOTAS: dict[str, tuple[int, ...]] = {
+    "token_bucket": (10 * 100_000, 100_000, 1, 0),
+    "fixed_window": (10, 10**6),
+    "sliding_counter": (10, 10**6),
+    "sliding_log": (10, 10**6),
+}
+MUTANTS = [
+    ("token_bucket", "ticks = ticks + 1", "ticks = ticks"),  # floor rounding
+    ("token_bucket", "math.ceil(ticks / 1000) + 1", "math.floor(ticks / 1000)"),
+    ("token_bucket", "if tick <= now then return 0 end", ""),
+    ("token_bucket", "room >= 0 then left", "room > 0 then left"),
+    ("fixed_window", "if now < ends", "if now <= ends"),
+    ("fixed_window", "math.ceil(left / 1000) + 1", "math.floor(left / 1000)"),
+    ("sliding_counter", "if now < ends", "if now <= ends"),
+    ("sliding_counter", "now - ends < span", "now - ends <= span"),
+    ("sliding_counter", "(previous - slid_out)", "math.max(previous - slid_out - 1, 0)"),
+    ("sliding_counter", "for place = 2 * math.floor", "for place = 0 * math.floor"),
+    ("sliding_counter", "math.ceil(reset / 1000) + 1", "math.ceil(reset / 2000) + 1"),
+    ("sliding_log", "now - window, 1,", "now - window - 1, 1,"),
+    ("sliding_log", "now - window, 1,", "now - window + 1, 1,"),
+    ("sliding_log", "cost - room - 1, dead", "cost - room, dead"),
+    ("sliding_log", "math.ceil((now + window - clock) / 1000) + 1", "1"),
+]
+GARBAGE = ["", "abc", "-1", "1.5", "1e3", "nan", "0x10", "1 2 x", "9" * 30, "9" * 30 + " 1 1000000"]
 
 
-def window_case(kind: str, chance: random.Random) -> Case:
-    large = 3000 if kind == "sliding_log" else 2**32 - 1
-    limit = chance.choice([1, 2, 3, 7, 100, large, large - 1])
-    spans = [1, 2, 7, 50, 1000, 1001, 60 * 10**6, 2**32 + 1, 10**15 - 11, 10**15]
-    window = chance.choice([*spans, chance.randint(1, 10**15)])
-    start = chance.choice([0, 1, chance.randint(0, 2000), YEAR_2027, LATEST, LATEST - window])
-    clock = ManualClock(start / 1e6)
-    limiter = MAKERS[kind](limit, window / 1e6, clock=clock)
-    trace = steps(chance, start, limit, window // limit, window)
-    return Case(kind, limiter, clock, (limit, window), start, trace)
-
-
-def bucket_case(chance: random.Random) -> Case:
-    rates = [10, 7, Fraction(1, 3), Fraction(5, 3), 10**6, 3 * 10**6, 4_999_999, 10**12]
-    while True:
-        rate = Fraction(chance.choice([*rates, 999_999_999_989, Fraction(1, 10**9)])) / 10**6
-        limit = chance.choice([1, 2, 5, 12, 1000, 10**6, 2**32 - 1])
-        per_tick, per_token = rate.as_integer_ratio()
-        capacity = limit * per_token
-        if capacity <= 2**52 and capacity <= 10**15 * per_tick:
-            break
-    start = chance.choice([0, chance.randint(0, 2000), YEAR_2027, LATEST])
-    clock = ManualClock(start / 1e6)
-    empty = chance.randint(0, limit) * per_token // per_tick * per_tick
-    initial = limit - empty // per_token if empty % per_token == 0 else limit
-    base = start + (limit - initial) * per_token // per_tick if initial < limit else 0
-    limiter = TokenBucket(
-        capacity=limit, refill_rate=float(rate * 10**6), initial_tokens=initial, clock=clock
-    )
-    trace = steps(chance, start, limit, -(-per_token // per_tick), -(-capacity // per_tick))
-    quota = (capacity, per_token, per_tick, base)
-    return Case("token_bucket", limiter, clock, quota, start, trace)
-
-
-def cases(kind: str, seed: int, count: int) -> list[Case]:
-    chance = random.Random(seed)
-    return [
-        bucket_case(chance) if kind == "token_bucket" else window_case(kind, chance)
-        for _ in range(count)
-    ]
-
-
-def replies(server: redis.Redis, script: str, case: Case) -> list[Any]:
-    """What the script answers to every step, in one pipeline."""
-    server.flushall()
-    pipeline = server.pipeline(transaction=False)
-    now = case.start
-    for gap, op, cost in case.steps:
-        now += gap
-        pipeline.eval(script, 1, KEY, op, cost, *case.quota, *divmod(now, 10**6))
-    return pipeline.execute()
-
-
-def is_time_to_live(ttl: int, reset: int) -> bool:
-    return 0 <= ttl - -(-reset // 1000) <= 1
-
-
-def step_is_right(case: Case, now: int, op: str, cost: int, reply: Any, ttl: int) -> bool:
-    limiter = case.limiter
-    untouched = ttl == -2 or ttl > UNTOUCHED // 2
-    if op == "r":
-        limiter.refund(KEY, cost)
-        reset = round(limiter.peek(KEY).reset_after * 1e6)
-        return reply in (0, [0, 0, 0]) and (untouched or is_time_to_live(ttl, reset))
-    oldest = limiter.get_reset_time(KEY) if isinstance(limiter, SlidingWindowRateLimiter) else None
-    decision = limiter.check(KEY, cost) if op == "c" else limiter.peek(KEY, cost)
-    allowed, remaining, retry, reset = case.read(reply, op, cost)
-    if oldest is not None and op == "p" and (now + reply[3]) / 1e6 != oldest:
-        return False
-    kept = is_time_to_live(ttl, reset) if op == "c" and allowed else untouched
-    told = (allowed, remaining, retry / 1e6, reset / 1e6)
-    mine = (decision.allowed, decision.remaining, decision.retry_after, decision.reset_after)
-    return kept and told == mine
-
-
-def disagreement(server: redis.Redis, script: str, case: Case) -> str | None:
-    """Where the script and the limiter part, if they do."""
-    now = case.start
-    answers = replies(server, script, case)
-    for index, ((gap, op, cost), (reply, ttl)) in enumerate(zip(case.steps, answers, strict=True)):
-        now += gap
-        case.clock.advance(gap / 1e6)
-        if not step_is_right(case, now, op, cost, reply, ttl):
-            return f"{case.quota} from {case.start}: {case.steps[: index + 1]}: {reply}, {ttl} ms"
-    return None
+def at(server: redis.Redis, kind: str, tick: int, op: str, cost: int, *quota: int) -> Any:
+    """The script's reply at a tick."""
+    quota = quota or QUOTAS[kind]
+    return server.eval(timed(source(kind)), 1, KEY, op, cost, *quota, *divmod(tick, 10**6))[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_script_decides_as_the_limiter_in_memory(server: redis.Redis, kind: str) -> None:
     script = timed(source(kind))
-    made = cases(kind, 1, 600)
-    assert [found for case in made if (found := disagreement(server, script, case))] == []
+    for case in cases(kind, seed=1, count=500):
+        assert disagreement(server, script, case) is None
+
+
+@pytest.mark.parametrize(("kind", "old", "new"), MUTANTS)
+def test_a_wrong_script_is_caught(server: redis.Redis, kind: str, old: str, new: str) -> None:
+    assert source(kind).count(old) == 1
+    script = timed(source(kind).replace(old, new))
+    assert any(disagreement(server, script, case) for case in cases(kind, seed=2, count=500))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scripts_are_short_and_read_the_time_once(kind: str) -> None:
+    assert len(source(kind).splitlines()) <= 40
+    assert source(kind).count("redis.call('TIME')") == source(kind).count("TIME") == 1
+
+
+def test_buckets_of_the_largest_terms_are_exact(server: redis.Redis) -> None:
+    chance = random.Random(3)
+    script = timed(source("token_bucket"))
+    for _ in range(150):
+        limit = chance.choice([1, 2, 1000, 2**32 - 1])
+        per_token = 2**52 // limit
+        per_tick = chance.choice([2**52, 2**52 - 1, chance.randint(1, 2**52), 2**51 + 1, 5])
+        now, full_at = YEAR_2027, 0
+        server.flushall()
+        for _ in range(20):
+            now += chance.choice([0, 0, 0, 1, chance.randint(0, limit * per_token // per_tick + 1)])
+            cost = chance.choice([1, limit, chance.randint(1, limit)])
+            owed = max(full_at - now * per_tick, 0) + cost * per_token
+            expected = limit * per_token - owed
+            quota = (limit * per_token, per_token, per_tick, 0)
+            reply, _ = server.eval(script, 1, KEY, "c", cost, *quota, *divmod(now, 10**6))
+            assert reply == expected
+            full_at = now * per_tick + owed if expected >= 0 else full_at
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_key_has_a_time_to_live(server: redis.Redis, kind: str) -> None:
+    server.flushall()
+    script = server.register_script(source(kind))
+    for number in range(50):
+        for op, cost in (("c", number % 10 + 1), ("c", 6), ("p", 1), ("r", number % 4 + 1)):
+            script(keys=[f"key {number}"], args=[op, cost, *QUOTAS[kind]])
+    lives = [server.pttl(key) for key in server.scan_iter()]
+    assert lives
+    assert all(0 < life <= 2002 for life in lives)
+
+
+@pytest.mark.parametrize("op", ["c", "p", "r"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_state_stays_as_it_was(server: redis.Redis, kind: str, op: str) -> None:
+    script = server.register_script(source(kind))
+    others: list[tuple[Any, ...]] = [("HSET", "a", "1"), ("SADD", "1"), ("ZADD", "1", "1")]
+    if kind == "sliding_log":
+        others += [("SET", "1"), ("RPUSH", "1", "2"), ("RPUSH", "x", "1", "1"), ("RPUSH", "1")]
+        others += [("RPUSH", "0", word, "1") for word in GARBAGE[:7]] + [
+            ("RPUSH", "9", str(2**52), "3")
+        ]
+        others += [("RPUSH", "0", str(2**54), "1"), ("RPUSH", "4", "1", "3")]
+    else:
+        others += [("RPUSH", "1"), *(("SET", word) for word in GARBAGE)]
+    for command, *words in others:
+        server.flushall()
+        server.execute_command(command, KEY, *words)
+        before = server.dump(KEY)
+        with pytest.raises(redis.ResponseError):
+            script(keys=[KEY], args=[op, 1, *QUOTAS[kind]])
+        assert server.dump(KEY) == before, (command, words)
+
+
+def test_a_bucket_takes_56_bytes(server: redis.Redis) -> None:
+    server.flushall()
+    server.eval(source("token_bucket"), 1, KEY, "c", 1, *QUOTAS["token_bucket"])
+    size, version = server.memory_usage(KEY), server.info("server")["redis_version"]
+    print(f"a bucket with a 16-byte key on {version}: {size} bytes")
+    assert server.object("encoding", KEY) == b"int"
+    assert size == (64 if version.startswith("6.") else 56)
+
+
+def test_a_faster_quota_frees_what_a_slow_one_left_missing(server: redis.Redis) -> None:
+    server.flushall()
+    slow = (10 * 10**9, 10**9, 1, 0)
+    assert at(server, "token_bucket", YEAR_2027, "c", 10, *slow) == 0
+    assert at(server, "token_bucket", YEAR_2027, "c", 3) == -300_000
+    assert at(server, "token_bucket", YEAR_2027 + 299_999, "c", 3) == -1
+    assert at(server, "token_bucket", YEAR_2027 + 300_000, "c", 3) == 0
+
+
+@pytest.mark.parametrize("kind", ["fixed_window", "sliding_counter"])
+def test_another_window_keeps_what_was_spent(server: redis.Redis, kind: str) -> None:
+    for old, new in ((3600, 60), (60, 3600), (60, 7)):
+        server.flushall()
+        clock = ManualClock(YEAR_2027 / 1e6 + 45)
+        make = FixedWindow if kind == "fixed_window" else SlidingWindowCounter
+        limiter = make(10, old, clock=clock)
+        limiter.check(KEY, 7)
+        limiter.set_quota(9, new)
+        expected = limiter.peek(KEY, 3)
+        now = YEAR_2027 + 45 * 10**6
+        at(server, kind, now, "c", 7, 10, old * 10**6)
+        room, retry, reset = at(server, kind, now, "p", 3, 9, new * 10**6)
+        told = (-1 - room, retry / 1e6, reset / 1e6)
+        assert told == (expected.remaining, expected.retry_after, expected.reset_after)
+
+
+@pytest.mark.parametrize("kind", ["fixed_window", "sliding_counter", "sliding_log"])
+def test_a_clock_set_back_gives_no_second_quota(server: redis.Redis, kind: str) -> None:
+    server.flushall()
+    assert at(server, kind, YEAR_2027, "c", 10) == [0, 0, 10**6 * (1 + (kind == "sliding_counter"))]
+    for back in (1, 10**6, 3600 * 10**6):
+        room, retry, reset = at(server, kind, YEAR_2027 - back, "c", 1)
+        assert room == -1
+        assert retry >= 10**6 + back
+        assert reset >= retry
+
+
+def test_a_log_keeps_one_entry_a_tick_and_drops_the_dead(server: redis.Redis) -> None:
+    server.flushall()
+    most = 2**24
+    for cost in (most - 5, 3, 1):
+        assert at(server, "sliding_log", YEAR_2027, "c", cost, most, 1000)[0] >= 0
+    assert server.lrange(KEY, 0, -1) == [b"0", b"%d" % YEAR_2027, b"%d" % (most - 1)]
+    assert at(server, "sliding_log", YEAR_2027 + 999, "c", 1, most, 1000) == [0, 0, 1000]
+    at(server, "sliding_log", YEAR_2027 + 1000, "r", 1, most, 1000)
+    assert server.exists(KEY) == 0
+    for tick in range(3000):
+        at(server, "sliding_log", YEAR_2027 + tick, "c", 1, most, 1000)
+    assert server.llen(KEY) == 2001

@@ -17,7 +17,8 @@ if last >= 0 then newest, total = number(-2), number(-1) end
 local now = math.max(clock, newest) -- the clock may have been set back
 local dead = first(-1, now - window, 1, last + 1) - 1
 local base = last < 0 and 0 or number(2 * dead)
-assert(last < 0 or last % 1 == 0 and base <= total and total <= 2^53, 'no sliding log')
+local sound = last < 0 or last % 1 == 0 and number(0) <= base and base <= total
+assert(sound and math.max(newest, total) <= 2^53, 'no sliding log')
 local used, retry = total - base, 0
 local room, oldest = limit - used, used > 0 and number(2 * dead + 1) + window - clock or window
 if op == 'r' then
@@ -33,8 +34,7 @@ if op == 'r' and dead < last then redis.call('LSET', key, 0, base) end
 if spent > 0 then
   redis.call('RPUSH', key, unpack(used == 0 and { 0, now, cost } or { now, total + cost }))
   redis.call('PEXPIRE', key, math.ceil((now + window - clock) / 1000) + 1)
-  newest = now
 end
-local reset = used + spent > 0 and newest + window - clock or 0
+local reset = used + spent > 0 and (spent > 0 and now or newest) + window - clock or 0
 if op == 'r' then return { 0, 0, 0 } end
 return { retry > 0 and -1 - math.max(room, 0) or room - spent, retry, reset, op == 'p' and oldest or nil }
