@@ -24,11 +24,11 @@ local spent = used
 if op == 'c' and fits then spent = used + cost end
 if op == 'r' then spent = math.max(used - cost, 0) end
 if spent ~= used then
-  local ttl = string.format('%.0f', math.ceil(left / 1000) + 1)
+  local text = string.format('%.0f ', clock + left) .. spent .. ' ' .. ARGV[4]
   if spent == 0 then
     redis.call('DEL', key)
   else
-    redis.call('SET', key, string.format('%.0f %.0f %.0f', clock + left, spent, window), 'PX', ttl)
+    redis.call('SET', key, text, 'PX', math.ceil(left / 1000) + 1)
   end
 end
 

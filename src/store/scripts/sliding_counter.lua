@@ -14,15 +14,15 @@ local now, current, previous, state = clock, 0, 0, redis.call('GET', key)
 if state then
   local ends, this, last, span = string.match(state, '^(%d+) (%d+) (%d+) (%d+)$')
   ends, this, last, span = tonumber(ends), tonumber(this), tonumber(last), tonumber(span)
-  assert(ends and math.max(ends, span) <= 2^53 and math.max(this, last) < 2^32, 'no sliding counter')
+  assert(ends and math.max(ends, span) <= 2^53 and math.max(this, last) < 2^32, 'no counter')
   if span == window then now = math.max(now, ends - window) end -- the clock may have been set back
   if now < ends then current, previous = this, last elseif now - ends < span then previous = this end
 end
-local elapsed = math.fmod(now, window)
-local ends, slid_out = now - elapsed + window, scaled(previous, elapsed, window)
-local room, retry = limit - current - (previous - slid_out), 0
+local ends, elapsed = now - math.fmod(now, window) + window, math.fmod(now, window)
+local room, retry = limit - current - (previous - scaled(previous, elapsed, window)), 0
 if op == 'r' then
-  previous, current = math.max(previous - cost, 0), current - math.min(math.max(cost - previous, 0), current)
+  current = current - math.min(math.max(cost - previous, 0), current)
+  previous = math.max(previous - cost, 0)
 elseif cost > room then -- until enough of the previous count, or of this one after it, slid out
   local next, count, spare = current > limit - cost, previous, limit - cost - current
   if next then count, spare = current, limit - cost end
@@ -34,7 +34,7 @@ end
 local reset = current > 0 and ends - clock + window or previous > 0 and ends - clock or 0
 if reset == 0 and op == 'r' then redis.call('DEL', key) end
 if reset > 0 and (op == 'r' or op == 'c' and retry == 0) then
-  local text = string.format('%.0f %.0f %.0f %.0f', ends, current, previous, window)
-  redis.call('SET', key, text, 'PX', string.format('%.0f', math.ceil(reset / 1000) + 1))
+  local text = string.format('%.0f ', ends) .. current .. ' ' .. previous .. ' ' .. ARGV[4]
+  redis.call('SET', key, text, 'PX', math.ceil(reset / 1000) + 1)
 end
 return op == 'r' and { 0, 0, 0 } or { room, retry, reset }

@@ -1,7 +1,7 @@
 -- The token bucket as one time (GCRA): "T", the tick at which it is full, or "T early" for
 -- T * per_tick - early grains. Answers with the room left in grains, or minus what is missing.
-local key, op, cost = KEYS[1], ARGV[1], tonumber(ARGV[2])
-local capacity, per_token, per_tick = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local key, op, price = KEYS[1], ARGV[1], ARGV[2] * ARGV[4]
+local capacity, per_tick = tonumber(ARGV[3]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
@@ -15,25 +15,26 @@ local function write(missing)
   if missing == 0 then return redis.call('DEL', key) end
   local rest = math.fmod(missing, per_tick)
   local ticks = (missing - rest) / per_tick
-  local state = string.format('%.0f', now + ticks)
+  local state = now + ticks -- as a number, which Redis keeps without a string
   if rest > 0 then
     ticks = ticks + 1
     state = string.format('%.0f %.0f', now + ticks, per_tick - rest)
   end
-  redis.call('SET', key, state, 'PX', string.format('%.0f', math.ceil(ticks / 1000) + 1))
+  redis.call('SET', key, state, 'PX', math.ceil(ticks / 1000) + 1)
 end
 
-local unseen = grains_until(tonumber(ARGV[6]), 0)
-local state = redis.call('GET', key) or ARGV[6]
-local tick, early = string.match(state .. ' 0', '^(%d+) (%d+)')
-if not string.find(state, '^%d+ ?%d*$') or tonumber(tick) > 2^53 then
+local tick, early = string.match(redis.call('GET', key) or ARGV[6], '^(%d+) ?(%d*)$')
+tick, early = tonumber(tick), tonumber(early) or 0
+if not tick or tick > 2^53 then
   return redis.error_reply('ERR the key does not hold a token bucket')
 end
-local owed = grains_until(tonumber(tick), math.min(tonumber(early), per_tick - 1))
+local owed = grains_until(tick, math.min(early, per_tick - 1))
 local missing = math.min(owed, capacity)
-local room = capacity - missing - cost * per_token
-local left = missing
-if op == 'r' then left = math.max(missing - cost * per_token, math.min(unseen, missing)) end
+local room, left = capacity - missing - price, missing
 if op == 'c' and room >= 0 then left = capacity - room end
-if left ~= owed then write(left) end -- also when another quota left more than the capacity missing
-return op == 'r' and 0 or op == 'p' and room >= 0 and capacity - missing or room
+if op == 'r' then
+  left = math.min(missing, math.max(missing - price, grains_until(ARGV[6] + 0, 0)))
+end
+if left ~= owed then write(left) end -- also if another quota left more than the capacity missing
+if op == 'p' and room >= 0 then return capacity - missing end
+return op == 'r' and 0 or room
