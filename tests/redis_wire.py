@@ -1,0 +1,102 @@
+"""Talk to a Redis server through a plain socket, so that no client library is in the way."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, BinaryIO
+
+HOST = "127.0.0.1"
+# Below the ports that the kernel gives to outgoing connections, and so are the bus ports (+10000):
+# else a client that reconnects to a killed server may take its port, or connect to itself.
+PORTS = range(11_000, 22_000)
+BUS_OFFSET = 10_000
+_given: set[int] = set()
+
+
+class ReplyError(Exception):
+    """The server's own error reply."""
+
+
+def bindable(port: int) -> bool:
+    """Whether nobody listens on this port of the loopback."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port that is free, as its bus port is, and that was not given before."""
+    for _ in range(1_000):
+        port = random.choice(PORTS)
+        if port not in _given and bindable(port) and bindable(port + BUS_OFFSET):
+            _given.add(port)
+            return port
+    raise RuntimeError("no free port")
+
+
+def until(
+    condition: Callable[[], object], what: str, timeout: float = 20.0, pause: float = 0.01
+) -> None:
+    """Ask until ``condition()`` is true; ``TimeoutError`` after ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {timeout} s: {what}")
+        time.sleep(pause)
+
+
+class Wire:
+    """One connection. ``call`` sends a command and gives its reply: bytes, int, None or a list."""
+
+    def __init__(
+        self, port: int, *, user: str = "", password: str = "", timeout: float = 5.0
+    ) -> None:
+        self._socket = socket.create_connection((HOST, port), timeout)
+        self._replies: BinaryIO = self._socket.makefile("rb")
+        if password:
+            self.call("AUTH", *([user] if user else []), password)
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._replies.close()
+        self._socket.close()
+
+    def call(self, *words: str | bytes | int) -> Any:
+        """Send one command. ``ReplyError`` when the server refuses it, ``OSError`` when it went."""
+        parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        body = b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+        self._socket.sendall(b"*%d\r\n%b" % (len(parts), body))
+        return self._reply()
+
+    def _reply(self) -> Any:
+        line = self._replies.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("the server closed the connection")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"+":
+            return rest
+        if kind == b"-":
+            raise ReplyError(rest.decode(errors="replace"))
+        size = int(rest)
+        if kind == b":":
+            return size
+        if size < 0:
+            return None
+        if kind == b"*":
+            return [self._reply() for _ in range(size)]
+        return self._replies.read(size + 2)[:-2]
