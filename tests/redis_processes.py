@@ -9,18 +9,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Reads "+pid" and "-pid", a line each. The end of its input is the end of our process.
+# Reads "+pid folder" and "-pid", a line each. The end of its input is the end of our process.
 _WATCHER = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-alive = set()
+import os, shutil, signal, sys
+alive = {}
 for line in sys.stdin:
-    (alive.add if line[0] == "+" else alive.discard)(int(line[1:]))
-for pid in alive:
+    pid, _, folder = line[1:].rstrip().partition(" ")
+    if line[0] == "+":
+        alive[int(pid)] = folder
+    else:
+        alive.pop(int(pid), None)
+for pid, folder in alive.items():
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+    shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -40,14 +44,15 @@ def _watcher(_owner: int) -> int:
     return writing
 
 
-def _tell(sign: str, pid: int) -> None:
-    os.write(_watcher(os.getpid()), f"{sign}{pid}\n".encode())
+def _tell(line: str) -> None:
+    os.write(_watcher(os.getpid()), f"{line}\n".encode())
 
 
 class Process:
     """A program in a folder of its own; what it prints goes to ``log`` there.
 
-    When this process ends without ending it, even by SIGKILL, a watcher ends it.
+    When our process ends without ending it, even by SIGKILL, a watcher ends it and removes the
+    folder.
     """
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
@@ -64,7 +69,7 @@ class Process:
                 start_new_session=True,  # Ctrl-C at a terminal is ours to handle
             )
         self.pid = self._process.pid
-        _tell("+", self.pid)
+        _tell(f"+{self.pid} {folder}")
 
     @property
     def running(self) -> bool:
@@ -87,4 +92,4 @@ class Process:
             return
         self._process.kill()
         self._process.wait(10)
-        _tell("-", self.pid)
+        _tell(f"-{self.pid}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,32 +16,15 @@ from redis_binaries import find_server, speaks_tls, version
 from redis_clock import MissingError, MovedClock
 from redis_faults import BlackHole
 from redis_processes import Process
+from redis_tls import Certificates
 from redis_wire import HOST, ReplyError, Wire, bindable, free_port, until
 
 __all__ = ["Certificates", "MissingError", "Server", "find_server"]
 
 
-class Certificates:
-    """A certification authority of our own and a certificate for 127.0.0.1, as files."""
-
-    def __init__(self, folder: Path) -> None:
-        import trustme
-
-        authority = trustme.CA()
-        issued = authority.issue_cert(HOST, "localhost")
-        self.ca_file = folder / "ca.pem"
-        self.certificate_file = folder / "certificate.pem"
-        self.key_file = folder / "key.pem"
-        authority.cert_pem.write_to_path(str(self.ca_file))
-        issued.private_key_pem.write_to_path(str(self.key_file))
-        for part in issued.cert_chain_pems:
-            part.write_to_path(str(self.certificate_file), append=True)
-
-    def server_context(self) -> ssl.SSLContext:
-        """TLS as a server speaks it with this certificate."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate_file, self.key_file)
-        return context
+def _quoted(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 class Server:
@@ -86,7 +68,7 @@ class Server:
         if not sentinel:
             self._config["maxmemory-policy"] = maxmemory_policy
         self.folder = Path()
-        self.clock: MovedClock | None = None
+        self._clock: MovedClock | None = None
         self.tls_port = 0
         self._process: Process | None = None
         self._owned = contextlib.ExitStack()
@@ -97,8 +79,8 @@ class Server:
             owned.callback(self._forget_folder, os.getpid())
             owned.callback(self.kill)
             if self._moved_clock:
-                self.clock = MovedClock(self.folder)
-                owned.callback(self.clock.close)
+                self._clock = MovedClock(self.folder)
+                owned.callback(self._clock.close)
             if self._tls:
                 self.certificates = Certificates(self.folder)
                 self._config |= self._native_tls() if speaks_tls(self.program) else {}
@@ -176,23 +158,25 @@ class Server:
         if self._process:
             self._process.cont()
 
+    @property
+    def moved(self) -> MovedClock:
+        """Its wall clock; ``ValueError`` without ``moved_clock=True``."""
+        if not self._clock:
+            raise ValueError("the server was not started with moved_clock=True")
+        return self._clock
+
     def set_time(self, seconds: float) -> None:
         """Stand its wall clock still at this Unix time; its next command sees it."""
-        self._moved().set(seconds)
+        self.moved.set(seconds)
 
     def advance(self, seconds: float) -> None:
         """Stand its wall clock still ``seconds`` after what it shows now."""
-        self._moved().advance(seconds)
+        self.moved.advance(seconds)
 
     def time_micros(self) -> int:
         """What its TIME answers, in microseconds."""
         seconds, micros = self.command("TIME")
         return int(seconds) * 1_000_000 + int(micros)
-
-    def _moved(self) -> MovedClock:
-        if not self.clock:
-            raise ValueError("the server was not started with moved_clock=True")
-        return self.clock
 
     @property
     def _config_file(self) -> Path:
@@ -222,17 +206,19 @@ class Server:
             lines.append("enable-debug-command local")
         lines += [f"{name} {value}" for name, value in self._config.items()]
         if self.user:
-            lines.append(f"user {self.user} on >{self.password} ~* &* +@all")
+            lines.append(f"user {self.user} on {_quoted('>' + self.password)} ~* &* +@all")
             lines.append("user default off")
         elif self.password:
-            lines.append(f"requirepass {self.password}")
+            lines.append(f"requirepass {_quoted(self.password)}")
         return lines
 
     def _launch(self) -> None:
         command = [str(self.program), str(self._config_file)]
         if self._sentinel:
             command.append("--sentinel")
-        self._process = Process(command, self.folder, self.clock.environment if self.clock else {})
+        self._process = Process(
+            command, self.folder, self._clock.environment if self._clock else {}
+        )
         until(self._answers, f"a PING answered by {self.program}")
 
     def _answers(self) -> bool:

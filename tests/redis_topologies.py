@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,8 @@ class Cluster:
     def __init__(self, *, masters: int = 3, node_timeout_seconds: float = 1.0) -> None:
         self._masters = masters
         config = {
+            # A replica is listed once it has an offset; the first ping gives it one.
+            "repl-ping-replica-period": "1",
             "cluster-enabled": "yes",
             "cluster-config-file": "nodes.conf",
             "cluster-node-timeout": str(round(node_timeout_seconds * 1000)),
@@ -122,15 +125,14 @@ class Cluster:
         until(lambda: all(map(self._ok, self.running)) and agreed(), "cluster ok", timeout)
 
     def _join(self) -> None:
-        first, *others = self.servers
         masters, replicas = self.servers[: self._masters], self.servers[self._masters :]
         for index, server in enumerate(masters):
             share = range(SLOTS * index // len(masters), SLOTS * (index + 1) // len(masters))
             server.command("CLUSTER", "ADDSLOTS", *share)
         for epoch, server in enumerate(self.servers, 1):
             server.command("CLUSTER", "SET-CONFIG-EPOCH", epoch)
-        for server in others:
-            first.command("CLUSTER", "MEET", HOST, server.port)
+        for server, other in itertools.combinations(self.servers, 2):
+            server.command("CLUSTER", "MEET", HOST, other.port)
         for server, master in zip(replicas, masters, strict=True):
             self._replicate(server, master)
         self.wait_until_ok()

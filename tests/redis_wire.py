@@ -77,13 +77,22 @@ class Wire:
         self._socket.close()
 
     def call(self, *words: str | bytes | int) -> Any:
-        """Send one command. ``ReplyError`` when the server refuses it, ``OSError`` when it went."""
+        """Send one command and give its reply.
+
+        ``ReplyError`` when the server refuses it, ``OSError`` when it is gone or too late: do not
+        go on with the connection then.
+        """
+        self.send(*words)
+        return self.receive()
+
+    def send(self, *words: str | bytes | int) -> None:
+        """Send one command; its reply is yet to be received."""
         parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         body = b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
         self._socket.sendall(b"*%d\r\n%b" % (len(parts), body))
-        return self._reply()
 
-    def _reply(self) -> Any:
+    def receive(self) -> Any:
+        """The next reply."""
         line = self._replies.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionError("the server closed the connection")
@@ -98,5 +107,5 @@ class Wire:
         if size < 0:
             return None
         if kind == b"*":
-            return [self._reply() for _ in range(size)]
+            return [self.receive() for _ in range(size)]
         return self._replies.read(size + 2)[:-2]
