@@ -59,6 +59,7 @@ class Wire:
     def __init__(
         self, port: int, *, user: str = "", password: str = "", timeout: float = 5.0
     ) -> None:
+        self.timeout = timeout
         self._socket = socket.create_connection((HOST, port), timeout)
         self._replies: BinaryIO = self._socket.makefile("rb")
         if password:
@@ -92,7 +93,8 @@ class Wire:
         self._socket.sendall(b"*%d\r\n%b" % (len(parts), body))
 
     def receive(self) -> Any:
-        """The next reply."""
+        """The next reply; ``TimeoutError`` after ``timeout`` seconds."""
+        self._socket.settimeout(self.timeout)
         line = self._replies.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionError("the server closed the connection")
