@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 
 from sluicegate import ManualClock
 
+pytest_plugins = ["redis_fixtures"]
+
 settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(
     "long", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
