@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._proxies import header_name
@@ -63,6 +64,7 @@ class Decider:
         cost: Callable[[Any], Any] | None,
         verify: Callable[[str], Any] | None,
         api_key_header: str,
+        hides_keys: bool = False,
     ) -> None:
         self._tiers = tiers
         self._address = address
@@ -72,6 +74,7 @@ class Decider:
         self._cost = cost
         self._verify = verify
         self._api_key_header = header_name(api_key_header, "api_key_header").encode("ascii")
+        self._hides_keys = hides_keys
         self._verifying: Counter[str] = Counter()
 
     async def decide(self, scope: Scope) -> Charge:
@@ -90,7 +93,8 @@ class Decider:
             if isinstance(found, Charge):
                 return found
             principal = scope["sluicegate.principal"] = found
-            key = "key:" + found.id
+            # An id may be the API key itself, which is nobody's business in another server.
+            key = "key:" + (_hidden(found.id) if self._hides_keys else found.id)
         name = None if principal is None else principal.tier
         if self._tier is not None:
             chosen = await resolved(self._tier(view))
@@ -147,6 +151,10 @@ class Decider:
             self._verifying[address] -= units
             if not self._verifying[address]:
                 del self._verifying[address]
+
+
+def _hidden(secret: str) -> str:
+    return blake2b(secret.encode(), digest_size=20, key=b"sluicegate").hexdigest()
 
 
 def _units(cost: object) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sluicegate._core import Decision, RedisLimiter
 from sluicegate._redis_bridge import bridge_of
+from sluicegate._redis_line import Line, refused, seconds_of
 from sluicegate._redis_settings import settings_of
 
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
@@ -77,7 +78,7 @@ class AsyncLimiter:
             workers=workers,
             remember=remember,
         )
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
 
     def _prefix(self, quota: Any) -> str:
         """Limits of different quotas count apart, unless they are told to share a prefix."""
@@ -157,14 +158,14 @@ class AsyncLimiter:
         elsewhere, and plain checks, compete with them. ``timeout`` is in seconds, ≥ 0, or
         ``None`` to wait as long as it takes.
         """
-        seconds = _seconds(timeout)
+        seconds = seconds_of(timeout)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        line = self._lines.setdefault(key, _Line())
+        line = self._lines.setdefault(key, Line())
         line.length += 1
         try:
             if not await line.come_first(seconds):
-                return _refused(await self.peek(key, cost))
+                return refused(await self.peek(key, cost))
             while True:
                 decision = await self.check(key, cost)
                 if decision or loop.time() + decision.retry_after > deadline:
@@ -182,7 +183,7 @@ class AsyncLimiter:
         Raises :class:`~sluicegate.errors.StoreError` when it does not answer, or is too old
         (before 6.2). Costs one round trip.
         """
-        if not 0 < _seconds(timeout) <= 60:
+        if not 0 < seconds_of(timeout) <= 60:
             raise ValueError(f"timeout must be a number of seconds above 0 to 60, got {timeout!r}")
         return _server(await self._core.ping(timeout))
 
@@ -203,61 +204,6 @@ class AsyncLimiter:
     def __repr__(self) -> str:
         name = type(self).__name__
         return f"<{name} in Redis limit={self.limit} window_seconds={self.window_seconds}>"
-
-
-class _Line:
-    """Those who wait for one key, in order."""
-
-    __slots__ = ("_lock", "_owner", "length")
-
-    def __init__(self) -> None:
-        self.length = 0
-        self._lock = asyncio.Lock()
-        self._owner: asyncio.Task[Any] | None = None
-
-    async def come_first(self, seconds: float) -> bool:
-        """Whether that took no longer than ``seconds``."""
-        if self._lock.locked():
-            try:
-                await asyncio.wait_for(
-                    self._lock.acquire(), None if seconds == float("inf") else seconds
-                )
-            except asyncio.TimeoutError:
-                return False
-        else:
-            await self._lock.acquire()
-        self._owner = asyncio.current_task()
-        return True
-
-    def leave(self) -> None:
-        if self._owner is asyncio.current_task():
-            self._owner = None
-            self._lock.release()
-
-
-def _seconds(timeout: object) -> float:
-    if timeout is None:
-        return float("inf")
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be an int or a float, got {type(timeout).__name__}")
-    if not timeout >= 0:
-        raise ValueError(f"timeout must be a number of seconds from 0, got {timeout!r}")
-    return float(timeout)
-
-
-def _refused(decision: Decision) -> Decision:
-    """The same as a refusal: others were first."""
-    if not decision:
-        return decision
-    return Decision(
-        False,
-        decision.limit,
-        decision.remaining,
-        0.000001,
-        decision.reset_after,
-        decision.reset_at,
-        decision.store,
-    )
 
 
 def _server(info: str) -> str:

@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from sluicegate._algorithms import Algorithm, limiter_for, limiter_in_redis
 from sluicegate.headers import QuotaHeaders
-from sluicegate.limiters import (
-    FixedWindow,
-    SlidingWindowCounter,
-    SlidingWindowRateLimiter,
-    TokenBucket,
-)
 
-__all__ = ["Algorithm", "Tier", "Tiers", "check_limiter", "limiter_for", "made"]
+__all__ = ["Tier", "Tiers", "check_limiter", "made"]
 
 _log = logging.getLogger("sluicegate")
-
-#: A name, a limiter class, or a callable that makes a limiter from a limit and a window.
-Algorithm = str | Callable[[int, float], Any]
-
-
-def _token_bucket(limit: int, window_seconds: float) -> TokenBucket:
-    window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
-    return TokenBucket(capacity=limit, refill_rate=limit / window)
-
-
-_BY_NAME: dict[str, Callable[[int, float], Any]] = {
-    "sliding_window": SlidingWindowRateLimiter,
-    "sliding_counter": SlidingWindowCounter,
-    "fixed_window": FixedWindow,
-    "token_bucket": _token_bucket,
-}
-
-
-def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float) -> Any:
-    """A limiter of ``limit`` per ``window_seconds``."""
-    if isinstance(algorithm, str):
-        if algorithm not in _BY_NAME:
-            names = ", ".join(map(repr, _BY_NAME))
-            raise ValueError(f"algorithm must be one of {names} or a class, got {algorithm!r}")
-        return _BY_NAME[algorithm](limit, window_seconds)
-    if not callable(algorithm):
-        raise TypeError(f"algorithm must be a name or a class, got {algorithm!r}")
-    make: Any = algorithm
-    return (
-        _token_bucket(limit, window_seconds) if make is TokenBucket else make(limit, window_seconds)
-    )
 
 
 def check_limiter(argument: str, limiter: Any) -> None:
@@ -76,6 +40,7 @@ class Tiers:
         tiers: name → ``(limit, window_seconds)``, or name → limiter; not empty.
         algorithm: what limits those that are given as a pair.
         sets: the header sets.
+        redis: where pairs are counted, instead of in this process.
         warns: whether an unknown tier's name is worth a warning, the first time.
     """
 
@@ -85,6 +50,7 @@ class Tiers:
         algorithm: Algorithm,
         sets: Iterable[str] | str,
         *,
+        redis: object = None,
         warns: bool = True,
     ) -> None:
         if not isinstance(tiers, Mapping):
@@ -93,7 +59,9 @@ class Tiers:
             )
         if not tiers:
             raise ValueError("tiers must name at least one tier, got {}")
-        self._tiers = {name: _tier(name, quota, algorithm, sets) for name, quota in tiers.items()}
+        self._tiers = {
+            name: _tier(name, quota, algorithm, sets, redis) for name, quota in tiers.items()
+        }
         self.default = next(iter(self._tiers.values()))
         self._warned = not warns
 
@@ -120,12 +88,15 @@ def _is_pair(quota: Any) -> bool:
     return isinstance(quota, (tuple, list)) and len(cast("list[Any]", quota)) == 2
 
 
-def made(argument: str, quota: Any, algorithm: Algorithm) -> Any:
+def made(argument: str, quota: Any, algorithm: Algorithm, redis: object, prefix: str) -> Any:
     """The limiter that ``quota`` is, or a new one of that limit and window."""
     if _is_pair(quota):
         limit, window_seconds = cast("tuple[Any, Any]", quota)
         try:
-            limiter = limiter_for(algorithm, limit, window_seconds)
+            if redis is None:
+                limiter = limiter_for(algorithm, limit, window_seconds)
+            else:
+                limiter = limiter_in_redis(redis, algorithm, limit, window_seconds, prefix)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{argument}: {error}") from error
         check_limiter(f"{argument}: what algorithm makes", limiter)
@@ -136,7 +107,10 @@ def made(argument: str, quota: Any, algorithm: Algorithm) -> Any:
     return quota
 
 
-def _tier(name: object, quota: Any, algorithm: Algorithm, sets: Iterable[str] | str) -> Tier:
+def _tier(
+    name: object, quota: Any, algorithm: Algorithm, sets: Iterable[str] | str, redis: object
+) -> Tier:
     if not isinstance(name, str):
         raise TypeError(f"tiers must have str names, got {name!r}")
-    return Tier(name, made(f"tiers[{name!r}]", quota, algorithm), sets)
+    limiter = made(f"tiers[{name!r}]", quota, algorithm, redis, f"sluicegate:tier:{name}")
+    return Tier(name, limiter, sets)

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sluicegate import _websocket
+from sluicegate._algorithms import Algorithm
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
 from sluicegate._exempt import Paths, exemption
-from sluicegate._tiers import Algorithm, Tier, Tiers, check_limiter, made
+from sluicegate._tiers import Tier, Tiers, check_limiter, made
 from sluicegate.identity import ClientAddress
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.refusals import Refusal, json_refusal, problem_refusal
@@ -42,7 +43,9 @@ class RateLimitMiddleware:
     Args:
         app: the ASGI app.
         tiers: name → ``(limit, window_seconds)`` or a limiter; the first is the default.
-        limiter: one limiter for all, instead of tiers.
+        limiter: one limiter for all, instead of tiers; of this process or in Redis.
+        redis: a URL or a ``redis.asyncio`` client: quotas given as pairs are counted there,
+            by all processes together; see :mod:`sluicegate.redis`.
         algorithm: ``"sliding_window"`` (the exact log), ``"fixed_window"``,
             ``"sliding_counter"``, ``"token_bucket"``, or a limiter class, for the tiers.
         identify: gives the key of a request; ``None`` for the default identity.
@@ -75,6 +78,7 @@ class RateLimitMiddleware:
         tiers: Mapping[str, Any] | None = None,
         *,
         limiter: Any = None,
+        redis: object = None,
         algorithm: Algorithm = SlidingWindowRateLimiter,
         identify: Callable[[Any], Any] | None = None,
         tier: Callable[[Any], Any] | None = None,
@@ -106,7 +110,7 @@ class RateLimitMiddleware:
             raise TypeError(f"refusal must be callable, an ASGI app, got {refusal!r}")
         self.app = app
         quotas = {name: limiter} if tiers is None else tiers
-        self._tiers = Tiers(quotas, algorithm, headers, warns=tiers is not None)
+        self._tiers = Tiers(quotas, algorithm, headers, redis=redis, warns=tiers is not None)
         self._address = ClientAddress(
             trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
         )
@@ -119,6 +123,7 @@ class RateLimitMiddleware:
             cost=cost,
             verify=verify,
             api_key_header=api_key_header,
+            hides_keys=redis is not None or hasattr(limiter, "aclose"),
         )
         # Without options a request costs one call of `check`, and nothing is awaited for it.
         self._plain = not any(callables.values())
@@ -127,7 +132,10 @@ class RateLimitMiddleware:
         self._refusal = refusal
         self._messages: Tier | None = None
         if messages is not None:
-            self._messages = Tier("messages", made("messages", messages, algorithm), ())
+            prefix = "sluicegate:messages"
+            self._messages = Tier(
+                "messages", made("messages", messages, algorithm, redis, prefix), ()
+            )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -9,9 +9,10 @@ from fastapi import Depends, HTTPException, Response, WebSocketException
 from starlette.requests import HTTPConnection
 
 from sluicegate import _websocket, asgi
+from sluicegate._algorithms import Algorithm
 from sluicegate._deciding import refusal_by, resolved
 from sluicegate._routes import route_template
-from sluicegate._tiers import Algorithm, Tier, limiter_for
+from sluicegate._tiers import Tier, made
 from sluicegate.asgi import Refusal, json_refusal, problem_refusal
 from sluicegate.identity import ClientAddress, Principal
 from sluicegate.limiters import SlidingWindowRateLimiter
@@ -41,6 +42,7 @@ def rate_limit(
     limit: int,
     window: float = 60,
     *,
+    redis: object = None,
     algorithm: Algorithm = SlidingWindowRateLimiter,
     identify: Callable[[HTTPConnection], Any] | None = None,
     cost: Callable[[HTTPConnection], Any] | None = None,
@@ -62,7 +64,7 @@ def rate_limit(
     Args:
         limit: calls per window, ≥ 1.
         window: seconds.
-        algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
+        redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
         headers, name: as for :class:`RateLimitMiddleware`.
 
     Raises:
@@ -70,7 +72,8 @@ def rate_limit(
         HTTPException: from the dependency: 429 with ``Retry-After``, or 413 if the cost
             exceeds the limit. A WebSocket's handshake is refused the same way.
     """
-    tier = Tier(name, limiter_for(algorithm, limit, window), headers)
+    prefix = f"sluicegate:route:{limit}/{window}"
+    tier = Tier(name, made("rate_limit", (limit, window), algorithm, redis, prefix), headers)
     address = ClientAddress(
         trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
     )

@@ -1,0 +1,77 @@
+"""Limiters by the name of their algorithm, in memory or in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+from sluicegate._core import TokenBucketConfig
+from sluicegate.limiters import (
+    FixedWindow,
+    SlidingWindowCounter,
+    SlidingWindowRateLimiter,
+    TokenBucket,
+)
+
+__all__ = ["Algorithm", "limiter_for", "limiter_in_redis"]
+
+#: A name, a limiter class, or a callable that makes a limiter from a limit and a window.
+Algorithm = str | Callable[[int, float], Any]
+
+
+def _bucket_config(limit: int, window_seconds: float) -> TokenBucketConfig:
+    window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
+    return TokenBucketConfig(limit, limit / window)
+
+
+def _token_bucket(limit: int, window_seconds: float) -> TokenBucket:
+    return TokenBucket(_bucket_config(limit, window_seconds))
+
+
+_BY_NAME: dict[str, Callable[[int, float], Any]] = {
+    "sliding_window": SlidingWindowRateLimiter,
+    "sliding_counter": SlidingWindowCounter,
+    "fixed_window": FixedWindow,
+    "token_bucket": _token_bucket,
+}
+
+
+def _named(algorithm: Algorithm) -> Callable[[int, float], Any]:
+    if isinstance(algorithm, str):
+        if algorithm not in _BY_NAME:
+            names = ", ".join(map(repr, _BY_NAME))
+            raise ValueError(f"algorithm must be one of {names} or a class, got {algorithm!r}")
+        return _BY_NAME[algorithm]
+    if not callable(algorithm):
+        raise TypeError(f"algorithm must be a name or a class, got {algorithm!r}")
+    make: Any = algorithm
+    return _token_bucket if make is TokenBucket else make
+
+
+def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float) -> Any:
+    """A limiter of ``limit`` per ``window_seconds`` in this process."""
+    return _named(algorithm)(limit, window_seconds)
+
+
+def limiter_in_redis(
+    redis: object, algorithm: Algorithm, limit: int, window_seconds: float, prefix: str
+) -> Any:
+    """The same in Redis. ``algorithm`` may be the class for either."""
+    from sluicegate import redis as in_redis
+
+    if len(prefix) > 64 or set(prefix) & set("{}"):
+        prefix = "sluicegate:" + blake2b(prefix.encode(), digest_size=16).hexdigest()
+    make: Any = _named(algorithm)
+    if make in (_token_bucket, in_redis.TokenBucket):
+        config = _bucket_config(limit, window_seconds)
+        return in_redis.TokenBucket(redis, config, prefix=prefix)
+    classes = (
+        in_redis.FixedWindow,
+        in_redis.SlidingWindowCounter,
+        in_redis.SlidingWindowRateLimiter,
+    )
+    for each in classes:
+        if make is each or make.__name__ == each.__name__:
+            return each(redis, limit, window_seconds, prefix=prefix)
+    raise TypeError(f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}")

@@ -1,0 +1,125 @@
+"""The middleware and the dependency with their limits in Redis."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi.testclient import TestClient
+
+from redis_servers import Server
+from sluicegate.fastapi import RateLimitMiddleware, rate_limit
+from sluicegate.redis import FixedWindow
+
+
+def an_app(**options: object) -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(RateLimitMiddleware, **options)  # type: ignore[arg-type]
+
+    @app.get("/")
+    async def root() -> str:
+        return "fine"
+
+    return app
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["sliding_window", "sliding_counter", "fixed_window", "token_bucket"]
+)
+def test_two_processes_worth_of_apps_share_a_tier(redis_server: Server, algorithm: str) -> None:
+    apps = [
+        an_app(
+            tiers={"free": (3, 600), "rich": (3, 600)}, redis=redis_server.url, algorithm=algorithm
+        )
+        for _ in range(2)
+    ]
+    statuses: list[int] = []
+    for app in apps * 2:
+        with TestClient(app) as client:
+            answer = client.get("/")
+            statuses.append(answer.status_code)
+            assert answer.headers["x-ratelimit-limit"] == "3"
+    assert statuses == [200, 200, 200, 429]
+    assert int(answer.headers["retry-after"]) >= 1
+    names = redis_server.command("KEYS", "*")
+    assert [name.startswith(b"sluicegate:tier:free:{") for name in names] == [True]
+
+
+def test_tiers_with_the_same_quota_count_apart(redis_server: Server) -> None:
+    tier = ["free"]
+    app = an_app(
+        tiers={"free": (1, 600), "rich": (1, 600)}, redis=redis_server.url, tier=lambda _: tier[0]
+    )
+    with TestClient(app) as client:
+        assert [client.get("/").status_code for _ in range(2)] == [200, 429]
+        tier[0] = "rich"
+        assert [client.get("/").status_code for _ in range(2)] == [200, 429]
+
+
+def test_a_limiter_in_redis_goes_where_one_in_memory_goes(redis_server: Server) -> None:
+    app = an_app(limiter=FixedWindow(redis_server.url, 2, 600), cost=lambda _: 2)
+    with TestClient(app) as client:
+        assert [client.get("/").status_code for _ in range(2)] == [200, 429]
+
+
+def test_an_api_key_is_not_told_to_redis(redis_server: Server) -> None:
+    app = an_app(tiers={"free": (5, 600)}, redis=redis_server.url, verify=lambda key: key)
+    with TestClient(app) as client:
+        assert client.get("/", headers={"x-api-key": "sk-very-secret"}).status_code == 200
+    names = b" ".join(redis_server.command("KEYS", "*"))
+    assert b"key:" in names
+    assert b"secret" not in names
+
+
+def test_the_dependency_counts_by_route_in_redis(redis_server: Server) -> None:
+    app = FastAPI()
+    limited = rate_limit(2, 600, redis=redis_server.url)
+
+    @app.get("/users/{user_id}")
+    async def user(user_id: int, info: dict[str, float] = limited) -> dict[str, float]:
+        return info
+
+    @app.get("/other", dependencies=[limited])
+    async def other() -> str:
+        return "fine"
+
+    with TestClient(app) as client:
+        assert client.get("/users/1").json()["remaining"] == 1
+        assert [client.get(f"/users/{number}").status_code for number in (2, 3)] == [200, 429]
+        assert client.get("/other").status_code == 200
+
+
+def test_a_dead_server_does_not_take_the_site_down() -> None:
+    with Server() as server:
+        url = server.url
+    app = an_app(tiers={"free": (2, 600)}, redis=url)
+    with TestClient(app) as client:
+        assert [client.get("/").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_websocket_messages_are_counted_in_redis(redis_server: Server) -> None:
+    app = FastAPI()
+    app.add_middleware(
+        RateLimitMiddleware, tiers={"free": (10, 600)}, redis=redis_server.url, messages=(2, 600)
+    )
+
+    @app.websocket("/ws")
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        while True:
+            await socket.send_text(await socket.receive_text())
+
+    with TestClient(app) as client, client.websocket_connect("/ws") as socket:
+        for _ in range(2):
+            socket.send_text("hello")
+            assert socket.receive_text() == "hello"
+        socket.send_text("hello")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+        assert closed.value.code == 1008
+
+
+def test_an_algorithm_of_ones_own_is_refused_with_redis() -> None:
+    with pytest.raises(TypeError, match="algorithm must be a name or a class"):
+        RateLimitMiddleware(
+            FastAPI(), tiers={"a": (1, 1)}, redis="redis://localhost", algorithm=lambda *_: None
+        )
