@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
@@ -105,8 +107,9 @@ def test_websocket_messages_are_counted_in_redis(redis_server: Server) -> None:
     @app.websocket("/ws")
     async def echo(socket: WebSocket) -> None:
         await socket.accept()
-        while True:
-            await socket.send_text(await socket.receive_text())
+        with suppress(WebSocketDisconnect):
+            while True:
+                await socket.send_text(await socket.receive_text())
 
     with TestClient(app) as client, client.websocket_connect("/ws") as socket:
         for _ in range(2):
