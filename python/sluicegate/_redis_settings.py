@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sluicegate._redis_client import is_client, settings_of_client
 from sluicegate._redis_options import Settings
 from sluicegate._redis_url import ACCEPTED, settings_of_url
@@ -22,7 +24,7 @@ def settings_of(redis: object) -> Settings:
             it and never quotes a value.
     """
     if isinstance(redis, str):
-        return settings_of_url(redis)
+        return _settings_of_url(redis)
     if is_client(redis):
         return settings_of_client(redis)
     kind = f"{type(redis).__module__}.{type(redis).__qualname__}"
@@ -30,3 +32,7 @@ def settings_of(redis: object) -> Settings:
         f"redis must be a URL ({ACCEPTED}) or a redis-py client: Redis, RedisCluster or "
         f"Sentinel(...).master_for(...), got {kind}"
     )
+
+
+# A program may make a limiter for every request.
+_settings_of_url = lru_cache(maxsize=64)(settings_of_url)

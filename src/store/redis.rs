@@ -14,6 +14,7 @@ mod route;
 mod rule;
 mod script;
 mod settings;
+mod stand_in;
 
 pub use connect::take_notices;
 pub use io::{after_fork_in_child, generation, handle};
@@ -21,6 +22,7 @@ pub use limit::{Limit, OnError, RedisStatistics};
 pub use route::Route;
 pub use rule::{Quota, Rule};
 pub use settings::{Settings, Tls, Topology};
+pub use stand_in::{StandInKey, stand_in};
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::bridge::PyBridge;
 use super::runtime::awaitable;
 use super::store_error;
-use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog};
 use crate::clock::{Clock, seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::concrete::{fixed_window, sliding_log};
@@ -20,7 +20,7 @@ use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
 use crate::python::switch::{limits_are_off, untouched};
 use crate::store::redis::{
-    Failure, Limit, OnError, Quota, Route, Rule, Settings, Verb, generation,
+    Failure, Limit, OnError, Quota, Route, Rule, Settings, Verb, generation, stand_in,
 };
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
@@ -38,63 +38,73 @@ pub(in crate::python) struct PyRedisLimiter {
     route: Mutex<Option<(u64, Arc<Route>)>>,
 }
 
-fn local<A: Algorithm>(rule: &A) -> Arc<dyn Store> {
-    let options = Options {
-        max_keys: LOCAL_KEYS,
-        overflow: Overflow::Share,
-        clock: Clock::system(),
-    };
-    MemoryStore::new(rule, options)
-}
-
-/// A quota and its share for one of `workers` processes, if the policy is to decide here.
-fn quota(
-    algorithm: &str,
-    quota: &Bound<'_, PyAny>,
+/// What a limiter's quota is made from.
+struct Plan<'a> {
+    algorithm: &'a str,
+    settings: &'a Settings,
+    prefix: &'a str,
     workers: u32,
     on_error: OnError,
-) -> PyResult<Quota> {
-    let here = on_error == OnError::Local;
-    let share = |limit: u32| (limit / workers).max(1);
-    if algorithm == "token_bucket" {
-        let config: PyTokenBucketConfig = quota.extract()?;
-        let now = unix_now();
-        let bucket = config.bucket(now)?;
-        let full_in = bucket.first_full_in(now);
-        let full_at = if full_in == 0 { 0 } else { now + full_in };
-        let small = config.shared_by(workers, now);
-        let stand_in =
-            here.then(|| local::<TokenBucket>(&small.unwrap_or_else(|_| bucket.clone())));
-        return Ok(Quota::new(Rule::TokenBucket(bucket, full_at), stand_in));
+}
+
+impl Plan<'_> {
+    /// The quota, and its share for one of the `workers` if the policy is to decide here.
+    fn quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<Quota> {
+        let share = |limit: u32| (limit / self.workers).max(1);
+        if self.algorithm == "token_bucket" {
+            let config: PyTokenBucketConfig = quota.extract()?;
+            let now = unix_now();
+            let bucket = config.bucket(now)?;
+            let full_in = bucket.first_full_in(now);
+            let full_at = if full_in == 0 { 0 } else { now + full_in };
+            let small = config
+                .shared_by(self.workers, now)
+                .unwrap_or(bucket.clone());
+            return Ok(Quota::new(
+                Rule::TokenBucket(bucket, full_at),
+                self.local(&small),
+            ));
+        }
+        let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
+        if self.algorithm == "sliding_log" {
+            let rule = sliding_log(Some(&limit), Some(&window), "limit")?;
+            let limit = share(rule.limit);
+            let small = self.local(&SlidingLog { limit, ..rule });
+            return Ok(Quota::new(Rule::SlidingLog(rule), small));
+        }
+        let FixedWindow { limit, window } = fixed_window(&limit, &window)?;
+        let small = share(limit);
+        Ok(if self.algorithm == "sliding_counter" {
+            let small = self.local(&SlidingCounter {
+                limit: small,
+                window,
+            });
+            Quota::new(
+                Rule::SlidingCounter(SlidingCounter { limit, window }),
+                small,
+            )
+        } else {
+            let small = self.local(&FixedWindow {
+                limit: small,
+                window,
+            });
+            Quota::new(Rule::FixedWindow(FixedWindow { limit, window }), small)
+        })
     }
-    let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
-    if algorithm == "sliding_log" {
-        let rule = sliding_log(Some(&limit), Some(&window), "limit")?;
-        let small = SlidingLog {
-            limit: share(rule.limit),
-            ..rule
+
+    fn local<A: Algorithm>(&self, rule: &A) -> Option<Arc<dyn Store>> {
+        let quota = format!("{} {} {}", self.algorithm, rule.limit(), rule.window());
+        let make = || -> Arc<dyn Store> {
+            let options = Options {
+                max_keys: LOCAL_KEYS,
+                overflow: Overflow::Share,
+                clock: Clock::system(),
+            };
+            MemoryStore::new(rule, options)
         };
-        return Ok(Quota::new(
-            Rule::SlidingLog(rule),
-            here.then(|| local(&small)),
-        ));
+        let key = (self.settings.clone(), self.prefix.to_owned(), quota);
+        (self.on_error == OnError::Local).then(|| stand_in(key, make))
     }
-    let FixedWindow { limit, window } = fixed_window(&limit, &window)?;
-    Ok(if algorithm == "sliding_counter" {
-        let small = SlidingCounter {
-            limit: share(limit),
-            window,
-        };
-        let rule = Rule::SlidingCounter(SlidingCounter { limit, window });
-        Quota::new(rule, here.then(|| local(&small)))
-    } else {
-        let small = FixedWindow {
-            limit: share(limit),
-            window,
-        };
-        let rule = Rule::FixedWindow(FixedWindow { limit, window });
-        Quota::new(rule, here.then(|| local(&small)))
-    })
 }
 
 fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
@@ -160,7 +170,14 @@ impl PyRedisLimiter {
             );
             return Err(PyValueError::new_err(message));
         }
-        let quota = self::quota(&algorithm, quota, workers, on_error)?;
+        let plan = Plan {
+            algorithm: &algorithm,
+            settings: &settings,
+            prefix: &prefix,
+            workers,
+            on_error,
+        };
+        let quota = plan.quota(quota)?;
         let patience = Duration::from_micros(patience);
         let limit = Limit::new(quota, prefix, patience, on_error, remember);
         Ok(Self {
@@ -221,9 +238,14 @@ impl PyRedisLimiter {
 
     #[pyo3(signature = (quota))]
     fn set_quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<()> {
-        let on_error = self.limit.on_error();
-        self.limit
-            .set_quota(self::quota(&self.algorithm, quota, self.workers, on_error)?);
+        let plan = Plan {
+            algorithm: &self.algorithm,
+            settings: &self.settings,
+            prefix: self.limit.prefix(),
+            workers: self.workers,
+            on_error: self.limit.on_error(),
+        };
+        self.limit.set_quota(plan.quota(quota)?);
         Ok(())
     }
 

@@ -102,6 +102,12 @@ impl Limit {
         }
     }
 
+    /// What its keys begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Who decides when the server does not.
     #[must_use]
     pub fn on_error(&self) -> OnError {
