@@ -433,10 +433,13 @@ def test_reading_the_config_while_waiters_are_woken_does_not_block() -> None:
         "    b.check('k')\n"
         "    task = asyncio.ensure_future(b.wait('k'))\n"
         "    await asyncio.sleep(0)\n"
+        "    done = threading.Event()\n"
         "    def change():\n"
-        "        for _ in range(300): b.set_quota(capacity=1, refill_rate=0.001)\n"
-        "    thread = threading.Thread(target=change); thread.start()\n"
-        "    while thread.is_alive(): b.config; await asyncio.sleep(0)\n"
+        "        for _ in range(50): b.set_quota(capacity=1, refill_rate=0.001)\n"
+        "        done.set()\n"
+        "    def read():\n"
+        "        while not done.is_set(): b.config\n"
+        "    await asyncio.gather(asyncio.to_thread(change), asyncio.to_thread(read))\n"
         "    task.cancel()\n"
         "asyncio.run(main())\n"
     )
@@ -445,25 +448,25 @@ def test_reading_the_config_while_waiters_are_woken_does_not_block() -> None:
 
 def test_a_plan_made_under_an_old_quota_is_never_read(clock: ManualClock) -> None:
     limiter = SlidingWindowRateLimiter(3, 60, clock=clock)
+    names = [f"{n}" for n in range(50)]
     done = threading.Event()
 
     def toggle() -> None:
-        for n in range(200):
+        for n in range(60):
             limiter.set_quota(3, 5000 if n % 2 else 60)
         done.set()
 
-    async def main() -> None:
-        names = [f"{n}" for n in range(50)]
-        limiter.is_allowed_many(names, cost=3)
-        tasks = [asyncio.ensure_future(limiter.wait(name)) for name in names * 2]
-        await settle()
-        thread = threading.Thread(target=toggle)
-        thread.start()
+    def look() -> None:
         while not done.is_set():
             for name in names:
                 assert 0 < limiter.check(name).retry_after <= 10_000
-            await asyncio.sleep(0)
-        thread.join()
+
+    async def main() -> None:
+        limiter.is_allowed_many(names, cost=3)
+        tasks = [asyncio.ensure_future(limiter.wait(name)) for name in names * 2]
+        await settle()
+        # In threads: a loop that never sleeps leaves no other thread the interpreter's lock.
+        await asyncio.gather(asyncio.to_thread(toggle), asyncio.to_thread(look))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -46,11 +47,7 @@ class _Turn:
 
     def ring(self) -> bool:
         """Ring, from any thread. False: the loop is closed, and nobody waits any more."""
-        try:
-            self._loop.call_soon_threadsafe(self.ring_here)
-        except RuntimeError:
-            return False
-        return True
+        return _alarm(self._loop).ring(self._loop, self)
 
     def ring_here(self) -> None:
         """Ring, in the loop's own thread."""
@@ -79,11 +76,16 @@ class _Turn:
 
 
 class _Alarm:
-    """Rings the turns of one event loop, with a single timer for the earliest."""
+    """Rings the turns of one event loop, with a single timer for the earliest.
+
+    Turns that other threads ring together cost the loop a single wake-up.
+    """
 
     def __init__(self) -> None:
         # Weak, since a loop that was closed in the middle of a wait must go with its turns.
         self._turns: list[tuple[float, int, ref[_Turn]]] = []
+        self._rung: deque[ref[_Turn]] = deque()
+        self._called = False
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
         self._waiting = 0
@@ -105,6 +107,26 @@ class _Alarm:
         elif len(self._turns) > 2 * self._waiting + _FEW:
             self._turns = [entry for entry in self._turns if _waits(entry[2]())]
             heapify(self._turns)
+
+    def ring(self, loop: asyncio.AbstractEventLoop, turn: _Turn) -> bool:
+        """Have the loop ring a turn, from any thread. False: it is closed."""
+        if loop.is_closed():
+            return False
+        self._rung.append(ref(turn))
+        if not self._called:
+            self._called = True
+            try:
+                loop.call_soon_threadsafe(self._ring_all)
+            except RuntimeError:
+                return False
+        return True
+
+    def _ring_all(self) -> None:
+        self._called = False  # before the first is taken: who comes now calls again
+        while self._rung:
+            turn = self._rung.popleft()()
+            if turn is not None:
+                turn.ring_here()
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:

@@ -48,6 +48,13 @@ impl Wake for Bell {
         rung.unwrap_or(true)
     }
 
+    /// Attached once: while another thread is busy, each time costs its switch interval.
+    fn together(&self, ring: &mut dyn FnMut()) {
+        if Python::try_attach(|_| ring()).is_none() {
+            ring();
+        }
+    }
+
     fn needs_this_thread(&self) -> bool {
         self.thread == current().id()
     }

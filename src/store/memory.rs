@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fingerprint::{Fingerprint, KeyHasher};
 use super::fork::{self, locked, locked_now};
-use super::queue::Call;
+use super::queue::{Call, Queue};
 use super::shard::{STEPS_ON_INSERT, Shard};
 use super::{Patience, Store};
 use crate::algorithm::Algorithm;
@@ -289,27 +289,23 @@ impl<A: Algorithm> MemoryStore<A> {
 
     /// Wake the first waiter of every queue: what they wait for may have changed.
     fn wake_heads(&self) {
+        let mut heads = Vec::new();
         for cell in &self.cells {
-            let heads: Vec<Call> = {
-                let mut shard = locked_now(&cell.shard);
-                let queues = shard.queues.iter_mut();
-                queues.filter_map(super::queue::Queue::disturb).collect()
-            };
-            self.ring(heads);
+            let mut shard = locked_now(&cell.shard);
+            heads.extend(shard.queues.iter_mut().filter_map(Queue::disturb));
         }
+        self.ring(heads);
     }
 }
 
 impl<A: Algorithm> Watch for MemoryStore<A> {
     fn moved(&self) {
         let now = self.clock.now();
+        let mut concerned: Vec<Call> = Vec::new();
         for cell in &self.cells {
-            let concerned: Vec<Call> = {
-                let shard = locked_now(&cell.shard);
-                let queues = shard.queues.iter();
-                queues.flat_map(|queue| queue.concerned(now)).collect()
-            };
-            self.ring(concerned);
+            let shard = locked_now(&cell.shard);
+            concerned.extend(shard.queues.iter().flat_map(|queue| queue.concerned(now)));
         }
+        self.ring(concerned);
     }
 }

@@ -22,6 +22,11 @@ pub trait Wake: Send + Sync {
     /// Poll again. False: nobody is there any more, and the place goes to the next one.
     fn wake(&self) -> bool;
 
+    /// Run `ring`, which wakes many, in one go where each would otherwise wait for its own.
+    fn together(&self, ring: &mut dyn FnMut()) {
+        ring();
+    }
+
     /// Whether the waiter blocks the thread that asks.
     fn blocks_this_thread(&self) -> bool {
         false

@@ -78,18 +78,24 @@ impl<A: Algorithm> MemoryStore<A> {
 
     /// Wake waiters. One who is not there any more loses its place to the next.
     pub(super) fn ring(&self, calls: impl IntoIterator<Item = Call>) {
-        for call in calls {
-            let mut next = Some(call);
-            while let Some(call) = next.take_if(|call| !call.wake.wake()) {
-                let removed = {
-                    let mut shard = locked_now(&self.cell(call.key).shard);
-                    match shard.waiter(call.key, call.ticket) {
-                        Some((position, ..)) => shard.dequeue(call.key, position, None),
-                        None => break,
-                    }
-                };
-                next = removed.next;
-            }
+        let mut calls = calls.into_iter().peekable();
+        let Some(first) = calls.peek().map(|call| Arc::clone(&call.wake)) else {
+            return;
+        };
+        first.together(&mut || calls.by_ref().for_each(|call| self.ring_one(call)));
+    }
+
+    fn ring_one(&self, call: Call) {
+        let mut next = Some(call);
+        while let Some(call) = next.take_if(|call| !call.wake.wake()) {
+            let removed = {
+                let mut shard = locked_now(&self.cell(call.key).shard);
+                match shard.waiter(call.key, call.ticket) {
+                    Some((position, ..)) => shard.dequeue(call.key, position, None),
+                    None => break,
+                }
+            };
+            next = removed.next;
         }
     }
 
