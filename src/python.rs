@@ -39,7 +39,7 @@ mod core {
     use super::place::PyPlace;
     #[cfg(unix)]
     #[pymodule_export]
-    use super::redis::{PyBridge, PyRedisLimiter};
+    use super::redis::{PyBridge, PyRedisLimiter, PyRedisScripts};
     #[pymodule_export]
     use super::switch::limits_off;
 }

@@ -18,6 +18,7 @@ __all__ = [
     "ManualClock",
     "Place",
     "RedisLimiter",
+    "RedisScripts",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
     "Statistics",
@@ -308,6 +309,19 @@ class RedisLimiter:
     def set_quota(self, quota: object) -> None: ...
     def statistics(self) -> tuple[int, int, int, int, int, int]: ...
     def ping(self, timeout: float) -> Awaitable[str]: ...
+    def close(self) -> None: ...
+
+@final
+class RedisScripts:
+    """Runs scripts of what is no limiter, on one key each, over the limiters' connections."""
+
+    def __new__(cls, settings: object, prefix: str) -> Self: ...
+    def run(self, text: str, key: str, arguments: list[str], timeout: float) -> Awaitable[Any]:
+        """The script's reply: an int, bytes, None, or a list of those.
+
+        Raises ``sluicegate.errors.StoreError`` when there is no answer in ``timeout`` seconds
+        (the script may have run), or when it is an error.
+        """
     def close(self) -> None: ...
 
 def _limits_off(off: bool) -> None: ...

@@ -1,12 +1,15 @@
 //! The bindings of the limiters in Redis: a limiter, an event loop's bridge, and rare calls.
 
 mod bridge;
+mod lane;
 mod limiter;
 mod runtime;
+mod scripts;
 mod settings;
 
 pub(super) use bridge::PyBridge;
 pub(super) use limiter::PyRedisLimiter;
+pub(super) use scripts::PyRedisScripts;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

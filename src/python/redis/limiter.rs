@@ -1,7 +1,6 @@
 //! A limiter in Redis, as its coroutines need it.
 
-use std::mem::forget;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -10,6 +9,7 @@ use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use super::bridge::PyBridge;
+use super::lane::Lane;
 use super::runtime::awaitable;
 use super::store_error;
 use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog};
@@ -19,9 +19,7 @@ use crate::python::concrete::{fixed_window, sliding_log};
 use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
 use crate::python::switch::{limits_are_off, untouched};
-use crate::store::redis::{
-    Failure, Limit, OnError, Quota, Route, Rule, Settings, Verb, generation, stand_in,
-};
+use crate::store::redis::{Failure, Limit, OnError, Quota, Rule, Settings, Verb, stand_in};
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
 /// Keys that the stand-in holds at most.
@@ -31,11 +29,9 @@ const LOCAL_KEYS: usize = 1_000_000;
 #[pyclass(frozen, name = "RedisLimiter", module = "sluicegate._core")]
 pub(in crate::python) struct PyRedisLimiter {
     algorithm: String,
-    settings: Settings,
     workers: u32,
     limit: Arc<Limit>,
-    /// The way to the servers, with the generation that it was made in.
-    route: Mutex<Option<(u64, Arc<Route>)>>,
+    lane: Lane,
 }
 
 /// What a limiter's quota is made from.
@@ -120,31 +116,6 @@ fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
     }
 }
 
-impl PyRedisLimiter {
-    fn route(&self) -> PyResult<Arc<Route>> {
-        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*route {
-            Some((made_in, route)) if *made_in == generation() => return Ok(Arc::clone(route)),
-            _ => forget(route.take()), // a parent's
-        }
-        let made = Route::to(&self.settings)?;
-        *route = Some((generation(), Arc::clone(&made)));
-        Ok(made)
-    }
-}
-
-impl Drop for PyRedisLimiter {
-    fn drop(&mut self) {
-        let route = self.route.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if route
-            .as_ref()
-            .is_some_and(|(made_in, _)| *made_in != generation())
-        {
-            forget(route.take());
-        }
-    }
-}
-
 #[pymethods]
 impl PyRedisLimiter {
     #[new]
@@ -182,10 +153,9 @@ impl PyRedisLimiter {
         let limit = Limit::new(quota, prefix, patience, on_error, remember);
         Ok(Self {
             algorithm,
-            settings,
             workers,
             limit: Arc::new(limit),
-            route: Mutex::new(None),
+            lane: Lane::new(settings),
         })
     }
 
@@ -226,7 +196,7 @@ impl PyRedisLimiter {
         match begun {
             Err(refusal) => Ok(Some(Bound::new(py, PyDecision(refusal))?.into_any())),
             Ok(mut call) => {
-                let route = self.route()?;
+                let route = self.lane.route()?;
                 let plan = bridge.submit(route, future, |number| {
                     call.id = number;
                     call
@@ -240,7 +210,7 @@ impl PyRedisLimiter {
     fn set_quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<()> {
         let plan = Plan {
             algorithm: &self.algorithm,
-            settings: &self.settings,
+            settings: self.lane.settings(),
             prefix: self.limit.prefix(),
             workers: self.workers,
             on_error: self.limit.on_error(),
@@ -264,7 +234,7 @@ impl PyRedisLimiter {
 
     /// Ask a server who it is. An awaitable of its `INFO server`.
     fn ping<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
-        let route = self.route()?;
+        let route = self.lane.route()?;
         awaitable(py, async move {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("INFO").arg("server");
@@ -279,12 +249,7 @@ impl PyRedisLimiter {
 
     /// Let go of the connection, if no other limiter uses it.
     fn close(&self) {
-        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
-        match route.take() {
-            Some((made_in, route)) if made_in != generation() => forget(route),
-            Some((_, route)) => route.release(&self.settings),
-            None => {}
-        }
+        self.lane.close();
     }
 }
 

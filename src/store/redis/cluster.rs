@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connect::{Node, Place};
 use super::link::Link;
+use super::request::Request;
 use super::settings::Settings;
-use super::{Call, Failure, key};
+use super::{Failure, key};
 use crate::store::fork::locked_now;
 
 const SLOTS: usize = 16_384;
@@ -92,7 +93,7 @@ impl Cluster {
     /// Run calls, each at the master of its key's slot.
     pub(super) async fn run(
         &self,
-        calls: &[Call],
+        calls: &[impl Request],
         deadline: Instant,
     ) -> Vec<Result<Value, Failure>> {
         if let Err(failure) = self.have_map(deadline).await {
@@ -101,7 +102,7 @@ impl Cluster {
         let mut replies: Vec<_> = calls.iter().map(|_| Err(Failure::Timeout)).collect();
         let mut groups: Vec<Group> = Vec::new();
         for (index, call) in calls.iter().enumerate() {
-            let slot = key::slot(&call.limit.name(&call.key));
+            let slot = key::slot(&call.name());
             let master = locked_now(&self.known).slots[usize::from(slot)].clone();
             if let Some(link) = master {
                 put(&mut groups, &link, false, index);
@@ -240,8 +241,8 @@ impl Drop for Cluster {
 }
 
 impl Group {
-    async fn run(&self, calls: &[Call], deadline: Instant) -> Vec<Result<Value, Failure>> {
-        let calls: Vec<&Call> = self.indices.iter().map(|&index| &calls[index]).collect();
+    async fn run(&self, calls: &[impl Request], deadline: Instant) -> Vec<Result<Value, Failure>> {
+        let calls: Vec<_> = self.indices.iter().map(|&index| &calls[index]).collect();
         self.link.run(&calls, self.asking, deadline).await
     }
 }

@@ -13,9 +13,10 @@ use redis::{Pipeline, RedisError, ServerErrorKind, Value};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::Failure;
 use super::connect::{Place, connect};
+use super::request::Request;
 use super::settings::Settings;
-use super::{Call, Failure};
 
 /// An attempt to connect may take so long.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -75,7 +76,7 @@ impl Link {
     /// Run calls, all in one round trip. A reply may be the server's error.
     pub(super) async fn run(
         &self,
-        calls: &[&Call],
+        calls: &[&impl Request],
         asking: bool,
         deadline: Instant,
     ) -> Vec<Result<Value, Failure>> {
@@ -84,7 +85,7 @@ impl Link {
         let again: Vec<usize> = (0..calls.len()).filter(|&i| unknown(&replies[i])).collect();
         if !again.is_empty() {
             // These have done nothing; the others are not to be repeated.
-            let same: Vec<&Call> = again.iter().map(|&index| calls[index]).collect();
+            let same: Vec<_> = again.iter().map(|&index| calls[index]).collect();
             let texts = self.exchange(&same, asking, true, deadline).await;
             for (index, reply) in again.into_iter().zip(texts) {
                 replies[index] = reply;
@@ -95,7 +96,7 @@ impl Link {
 
     async fn exchange(
         &self,
-        calls: &[&Call],
+        calls: &[&impl Request],
         asking: bool,
         by_text: bool,
         deadline: Instant,
@@ -107,9 +108,7 @@ impl Link {
                 if asking {
                     pipeline.cmd("ASKING");
                 }
-                let name = call.limit.name(&call.key);
-                let (verb, cost, ahead) = (call.verb, call.cost, connected.ahead);
-                pipeline.add_command(call.quota.command(verb, &name, cost, by_text, ahead));
+                pipeline.add_command(call.command(by_text, connected.ahead));
             }
             self.send_over(connected, &pipeline, deadline).await
         };

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::connect::Place;
 use super::link::Link;
+use super::request::{Request, Run, without_error};
 use super::settings::{Settings, Topology};
 use super::{Call, Failure, Sink, io};
 use crate::store::fork::locked_now;
@@ -76,10 +77,7 @@ impl Route {
             self.handle.spawn(async move {
                 let replies = route.run(&batch, deadline).await;
                 let settled = batch.iter().zip(replies).map(|(call, reply)| {
-                    let reply = reply.and_then(|value| match value {
-                        Value::ServerError(error) => Err(Failure::Refused(error.to_string())),
-                        value => Ok(value),
-                    });
+                    let reply = reply.and_then(without_error);
                     (call.id, call.limit.settle(call, reply))
                 });
                 sink.settle(settled.collect());
@@ -87,10 +85,20 @@ impl Route {
         }
     }
 
-    async fn run(&self, calls: &[Call], deadline: Instant) -> Vec<Result<Value, Failure>> {
+    /// Run a script that is no limiter's.
+    ///
+    /// # Errors
+    /// When there is no answer by `deadline`, or it is an error.
+    pub async fn run_one(&self, run: Run, deadline: Instant) -> Result<Value, Failure> {
+        let replies = self.run(&[run], deadline).await;
+        let reply = replies.into_iter().next().unwrap_or(Err(Failure::Timeout));
+        reply.and_then(without_error)
+    }
+
+    async fn run(&self, calls: &[impl Request], deadline: Instant) -> Vec<Result<Value, Failure>> {
         match &self.way {
             Way::One(link) => {
-                let calls: Vec<&Call> = calls.iter().collect();
+                let calls: Vec<_> = calls.iter().collect();
                 link.run(&calls, false, deadline).await
             }
             Way::Slots(cluster) => cluster.run(calls, deadline).await,

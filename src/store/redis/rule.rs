@@ -96,11 +96,7 @@ impl Quota {
             return command;
         }
         let script = self.script();
-        let mut command = if by_text {
-            script.by_text()
-        } else {
-            script.by_digest()
-        };
+        let mut command = script.command(by_text);
         let verb = match verb {
             Verb::Check => "c",
             Verb::Peek | Verb::FirstFree => "p",

@@ -1,12 +1,13 @@
 //! The scripts, and what is sent to run one.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use redis::{Cmd, Script as RedisScript, cmd};
 
 /// A script with its digest, by which a server knows it.
 pub(super) struct Script {
-    text: &'static str,
+    text: Cow<'static, str>,
     digest: String,
 }
 
@@ -22,22 +23,16 @@ pub(super) static SLIDING_LOG: LazyLock<Script> = script!("sliding_log");
 pub(super) static TOKEN_BUCKET: LazyLock<Script> = script!("token_bucket");
 
 impl Script {
-    fn new(text: &'static str) -> Self {
-        let digest = RedisScript::new(text).get_hash().to_owned();
+    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.into();
+        let digest = RedisScript::new(&text).get_hash().to_owned();
         Self { text, digest }
     }
 
-    /// Run it by its digest, which a server may not know.
-    pub(super) fn by_digest(&self) -> Cmd {
-        let mut command = cmd("EVALSHA");
-        command.arg(&self.digest);
-        command
-    }
-
-    /// Run it by its text, which the server then knows.
-    pub(super) fn by_text(&self) -> Cmd {
-        let mut command = cmd("EVAL");
-        command.arg(self.text);
+    /// Run it by its digest, which a server may not know, or by its text, which it then knows.
+    pub(super) fn command(&self, by_text: bool) -> Cmd {
+        let mut command = cmd(if by_text { "EVAL" } else { "EVALSHA" });
+        command.arg(if by_text { &*self.text } else { &self.digest });
         command
     }
 }

@@ -1,0 +1,60 @@
+//! The way to the servers, made when first needed, and anew in a forked child.
+
+use std::mem::forget;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::PyResult;
+
+use crate::store::redis::{Route, Settings, generation};
+
+/// Settings, and the route that was made from them with the generation it was made in.
+pub(super) struct Lane {
+    settings: Settings,
+    route: Mutex<Option<(u64, Arc<Route>)>>,
+}
+
+impl Lane {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            route: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn route(&self) -> PyResult<Arc<Route>> {
+        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*route {
+            Some((made_in, route)) if *made_in == generation() => return Ok(Arc::clone(route)),
+            _ => forget(route.take()), // a parent's
+        }
+        let made = Route::to(&self.settings)?;
+        *route = Some((generation(), Arc::clone(&made)));
+        Ok(made)
+    }
+
+    /// Let go of the connection, if nobody else uses it.
+    pub(super) fn close(&self) {
+        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
+        match route.take() {
+            Some((made_in, route)) if made_in != generation() => forget(route),
+            Some((_, route)) => route.release(&self.settings),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let route = self.route.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if route
+            .as_ref()
+            .is_some_and(|(made_in, _)| *made_in != generation())
+        {
+            forget(route.take());
+        }
+    }
+}
