@@ -94,7 +94,7 @@ def draw(outcomes: dict[float, Outcome], file: Path) -> None:
         row.hist(times, bins=400, range=(0, 20), color=colour)
         row.set_title(f"±{jitter:.0%}: {outcomes[jitter].colliding:.0%} of the retries collide")
         row.set_ylabel("retries in 50 ms")
-    rows[-1].set_xticks(range(0, 21))
+    rows[-1].set_xticks(range(21))
     rows[-1].set_xlabel("seconds after everybody was refused")
     figure.savefig(file, dpi=120)
 
@@ -105,7 +105,9 @@ def main() -> None:
     parser.add_argument(
         "--service-ms", type=int, default=10, choices=range(1, 1001), metavar="1..1000"
     )
-    parser.add_argument("--runs", type=int, default=200, choices=range(1, 10_001), metavar="1..10000")
+    parser.add_argument(
+        "--runs", type=int, default=200, choices=range(1, 10_001), metavar="1..10000"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RateLimitError", "StoreError"]
+__all__ = ["CircuitOpenError", "RateLimitError", "StoreError"]
 
 
 class RateLimitError(Exception):
@@ -13,6 +13,18 @@ class RateLimitError(Exception):
     """
 
     def __init__(self, message: str = "Rate limit exceeded", retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CircuitOpenError(Exception):
+    """A circuit breaker did not let a call through.
+
+    Attributes:
+        retry_after: seconds until it may let one through, > 0.
+    """
+
+    def __init__(self, message: str = "Circuit is open", retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

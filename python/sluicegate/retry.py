@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overlo
 from sluicegate._backoff import Backoff
 from sluicegate._checked import number, whole
 from sluicegate._discarding import discard, discard_async
+from sluicegate._functions import check_function, is_async
 from sluicegate._retry_after import asked_to_wait, status_of
 from sluicegate._retry_budget import RetryBudget
 from sluicegate.errors import RateLimitError
@@ -94,8 +95,8 @@ class Retry:
 
     def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function or a coroutine function."""
-        _check_function(func)
-        if _is_async(func):
+        check_function(func)
+        if is_async(func):
 
             @wraps(func)
             async def retried_async(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -111,8 +112,8 @@ class Retry:
 
     def call(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call ``func`` with the arguments; of a coroutine function, await what this returns."""
-        _check_function(func)
-        if _is_async(func):
+        check_function(func)
+        if is_async(func):
             return cast("R", self._run_async(lambda: func(*args, **kwargs)))
         return self._run(lambda: func(*args, **kwargs))
 
@@ -210,17 +211,6 @@ def _let_go(state: RetryCallState) -> None:
 async def _let_go_async(state: RetryCallState) -> None:
     if not isinstance(answer := _outcome(state), BaseException):
         await discard_async(answer)
-
-
-def _is_async(func: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(type(func).__call__)
-
-
-def _check_function(func: object) -> None:
-    if not callable(func):
-        raise TypeError(f"func must be callable, got {func!r}")
-    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-        raise TypeError(f"func must return its answer, not yield it, got {func!r}")
 
 
 def _not_awaitable(answer: R) -> R:

@@ -1,0 +1,110 @@
+"""Circuits in Redis, shared by all processes: one script, one round trip a step."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from sluicegate._circuit import Admission, Circuits, Refused, Result, Ticks, parts_per_million
+from sluicegate._circuit_config import CircuitConfig, CircuitState
+from sluicegate._core import RedisScripts
+from sluicegate._redis_settings import settings_of
+from sluicegate.errors import StoreError
+
+__all__ = ["RedisCircuits"]
+
+_STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
+
+
+class RedisCircuits:
+    """The circuits of one breaker; in this process as long as the server does not answer."""
+
+    def __init__(
+        self, redis: object, config: CircuitConfig, prefix: str, timeout: float, local: bool
+    ) -> None:
+        self._scripts = RedisScripts(settings_of(redis), prefix)
+        self._timeout = timeout
+        self._local = Circuits(config, None) if local else None
+        ticks = Ticks(config)
+        places, keep = str(config.success_threshold), str(ticks.keep // 1000)
+        self._entering = [places, str(ticks.lease), keep]
+        self._leaving = [
+            places,
+            str(ticks.open_for),
+            keep,
+            str(config.failure_threshold),
+            str(parts_per_million(config.failure_rate)),
+            str(ticks.slice),
+        ]
+
+    async def enter(self, key: str, ticket: str) -> Admission | Refused:
+        """Let a call through, or not. If cancelled, a place that was taken is given back."""
+        asked = self._run("circuit_enter", key, ticket, *self._entering)
+        try:
+            state, generation, wait, changed = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # Only now, lest the one overtake the other.
+            asked.add_done_callback(lambda _: self._give_back(key, ticket))
+            raise
+        except StoreError:
+            if self._local is None:
+                raise
+            return self._local.enter(key, ticket)
+        if wait:
+            return Refused(wait / 1e6, _STATES[state])
+        return Admission(key, ticket, generation, _STATES[state], bool(changed), here=False)
+
+    async def leave(self, admission: Admission, result: Result) -> CircuitState | None:
+        """Take a call's result; the state that it leads to, if that is another.
+
+        A result that the server does not take counts for nothing, and a probe's place is
+        free again after its lease.
+        """
+        if admission.here:
+            assert self._local is not None
+            return self._local.leave(admission, result)
+        try:
+            state = await asyncio.shield(self._told(admission, result))
+        except StoreError:
+            return None
+        return None if state < 0 else _STATES[state]
+
+    async def state(self, key: str) -> CircuitState:
+        """What the next call would meet."""
+        try:
+            state, *_ = await self._run("circuit_enter", key, "", *self._entering)
+        except StoreError:
+            if self._local is None:
+                raise
+            return self._local.state(key)
+        return _STATES[state]
+
+    def close(self) -> None:
+        """Let go of the connection, if nobody else uses it."""
+        self._scripts.close()
+
+    def _told(self, admission: Admission, result: Result) -> asyncio.Future[Any]:
+        call = str(admission.generation), str(int(result))
+        return self._run("circuit_leave", admission.key, admission.ticket, *call, *self._leaving)
+
+    def _give_back(self, key: str, ticket: str) -> None:
+        nobody = Admission(key, ticket, 0, CircuitState.HALF_OPEN, changed=False, here=False)
+        self._told(nobody, Result.NOTHING)
+
+    def _run(self, script: str, key: str, *arguments: str) -> asyncio.Future[Any]:
+        answer = self._scripts.run(_text(script), key, list(arguments), self._timeout)
+        future = asyncio.ensure_future(answer)
+        future.add_done_callback(_look)  # or asyncio complains of those that nobody awaits
+        return future
+
+
+def _look(answer: asyncio.Future[Any]) -> None:
+    if not answer.cancelled():
+        answer.exception()
+
+
+@cache
+def _text(script: str) -> str:
+    return (files("sluicegate") / "_scripts" / f"{script}.lua").read_text("utf-8")

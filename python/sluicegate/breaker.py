@@ -1,0 +1,218 @@
+"""A circuit breaker with a rate limit: a service in trouble is left alone (article 2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any, Literal, ParamSpec, TypeVar
+from uuid import uuid4
+
+from sluicegate._checked import number
+from sluicegate._circuit import Admission, Circuits, Refused, Result
+from sluicegate._circuit_config import CircuitConfig, CircuitState, StateChange
+from sluicegate._circuit_guard import Guard, at_once
+from sluicegate._core import Decision, ManualClock
+from sluicegate._functions import check_function
+from sluicegate.errors import CircuitOpenError, RateLimitError
+from sluicegate.limiters import SlidingWindowCounter
+
+__all__ = [
+    "CircuitBreaker",
+    "CircuitConfig",
+    "CircuitOpenError",
+    "CircuitState",
+    "Guard",
+    "RateLimitError",
+    "StateChange",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Types = type[Exception] | tuple[type[Exception], ...]
+
+_log = logging.getLogger(__name__)
+
+
+class CircuitBreaker:
+    """Lets calls through while they succeed, none while they fail, and then a few to see.
+
+    A key has a circuit of its own: one for each service, say. Closed, it counts failures
+    in a window. Open, it refuses for ``timeout`` seconds. Half open, it lets exactly
+    ``success_threshold`` probes through, all processes together: the first failure opens
+    it, and when all have succeeded it closes. Results of calls from before a change count
+    for nothing. Cancelled calls never count.
+
+    Without ``redis`` the circuits are those of this object, for all threads and loops, and
+    take memory only as long as something counts in them.
+
+    Args:
+        redis: where circuits are shared: a URL or a ``redis.asyncio`` client; or ``None``.
+        config: a :class:`CircuitConfig`.
+        exceptions: types that are failures; others count as an answer, which is a success.
+        ignored: types that count for nothing.
+        is_failure: given what a function returned, whether that is a failure.
+        on_change: called with a :class:`StateChange` that a call of this process has made.
+        prefix: what keys begin with in Redis.
+        timeout: seconds within which Redis must answer, 0.001 to 60.
+        on_error: when it does not, ``"local"``: circuits of this process decide; or
+            ``"raise"``: the caller gets a :class:`~sluicegate.errors.StoreError`.
+        clock: a :class:`~sluicegate.ManualClock` for tests, in memory.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    def __init__(
+        self,
+        redis: object = None,
+        config: CircuitConfig | None = None,
+        *,
+        exceptions: Types = Exception,
+        ignored: Types = (),
+        is_failure: Callable[[Any], object] | None = None,
+        on_change: Callable[[StateChange], object] | None = None,
+        prefix: str = "sluicegate:circuit",
+        timeout: float = 0.25,
+        on_error: Literal["local", "raise"] = "local",
+        clock: ManualClock | None = None,
+    ) -> None:
+        self.config = CircuitConfig() if config is None else config
+        if not isinstance(self.config, CircuitConfig):
+            raise TypeError(f"config must be a CircuitConfig, got {config!r}")
+        for argument, value in (("is_failure", is_failure), ("on_change", on_change)):
+            if not (value is None or callable(value)):
+                raise TypeError(f"{argument} must be callable, got {value!r}")
+        if on_error not in ("local", "raise"):
+            raise ValueError(f"on_error must be 'local' or 'raise', got {on_error!r}")
+        if not (clock is None or isinstance(clock, ManualClock)):
+            raise TypeError(f"clock must be a ManualClock, got {clock!r}")
+        if clock is not None and redis is not None:
+            raise TypeError("clock is for circuits in memory: Redis has its own")
+        number("timeout", timeout, 0.001, 60, "seconds")
+        self._failures = _types("exceptions", exceptions)
+        self._ignored = _types("ignored", ignored)
+        self._is_failure, self._on_change = is_failure, on_change
+        self._circuits, self._limiter = self._made(redis, prefix, timeout, on_error, clock)
+
+    def _made(
+        self,
+        redis: object,
+        prefix: str,
+        timeout: float,
+        on_error: Literal["local", "raise"],
+        clock: ManualClock | None,
+    ) -> tuple[Any, Any]:
+        limit, window = self.config.rate_limit, self.config.rate_window
+        if redis is None:
+            time = None if clock is None else clock.time
+            here = limit and SlidingWindowCounter(limit, window, clock=clock)
+            return Circuits(self.config, time), here
+        from sluicegate import redis as in_redis
+        from sluicegate._circuit_redis import RedisCircuits
+
+        shared: dict[str, Any] = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
+        there = limit and in_redis.SlidingWindowCounter(redis, limit, window, **shared)
+        return RedisCircuits(redis, self.config, prefix, timeout, on_error == "local"), there
+
+    async def execute(self, key: str, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call ``func``, a function or a coroutine function, if the circuit lets it through.
+
+        Raises :class:`CircuitOpenError` or :class:`RateLimitError` when it does not; both
+        have ``retry_after``, in seconds. In Redis this costs three round trips.
+        """
+        check_function(func)
+        async with self.guard(key) as guard:
+            answer = func(*args, **kwargs)
+            return guard.judged(await answer if isawaitable(answer) else answer)
+
+    def execute_sync(self, key: str, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """:meth:`execute` for a plain function and circuits in memory."""
+        check_function(func)
+        with self.guard(key) as guard:
+            return guard.judged(func(*args, **kwargs))
+
+    def guard(self, key: str) -> Guard:
+        """A decorator for functions; and a context manager, for one block at a time.
+
+        A block tells of a failure by an exception, or by ``guard.fail()``.
+        """
+        if not isinstance(key, str):
+            raise TypeError(f"key must be a str, got {type(key).__name__} {key!r}")
+        return Guard(self, key)
+
+    async def state(self, key: str) -> CircuitState:
+        """What the next call would meet: a circuit whose ``timeout`` is over is half open."""
+        state: CircuitState = await _resolved(self._circuits.state(key))
+        return state
+
+    def state_sync(self, key: str) -> CircuitState:
+        """:meth:`state` of circuits in memory."""
+        self._check_in_memory()
+        return at_once(self.state(key))
+
+    async def aclose(self) -> None:
+        """Let go of the connection to Redis, if nobody else uses it."""
+        if not isinstance(self._circuits, Circuits):
+            self._circuits.close()
+            if self._limiter is not None:
+                await self._limiter.aclose()
+
+    def _check_in_memory(self) -> None:
+        if not isinstance(self._circuits, Circuits):
+            raise TypeError("circuits in Redis need await: use execute, state or async with")
+
+    async def _admit(self, key: str) -> Admission:
+        answer: Admission | Refused = await _resolved(self._circuits.enter(key, uuid4().hex))
+        if isinstance(answer, Refused):
+            what = "open" if answer.state is CircuitState.OPEN else "half open, and being probed"
+            raise CircuitOpenError(f"Circuit is {what}", answer.seconds)
+        if answer.changed:
+            self._tell(key, CircuitState.OPEN, CircuitState.HALF_OPEN)
+        try:
+            await self._pay(key)
+        except BaseException:
+            await self._settle(answer, Result.NOTHING)  # the probe's place is free again
+            raise
+        return answer
+
+    async def _pay(self, key: str) -> None:
+        if not self._limiter:
+            return
+        decision: Decision = await _resolved(self._limiter.check(f"rate:{key}"))
+        if not decision:
+            message = f"Rate limit exceeded, retry after {decision.retry_after:g}s"
+            raise RateLimitError(message, decision.retry_after)
+
+    async def _settle(self, admission: Admission, result: Result) -> None:
+        state: CircuitState | None = await _resolved(self._circuits.leave(admission, result))
+        if state is not None:
+            self._tell(admission.key, admission.state, state)
+
+    def _result(self, error: type[BaseException] | None) -> Result:
+        if error is None:
+            return Result.SUCCESS
+        if not issubclass(error, Exception) or issubclass(error, self._ignored):
+            return Result.NOTHING
+        return Result.FAILURE if issubclass(error, self._failures) else Result.SUCCESS
+
+    def _tell(self, key: str, old: CircuitState, new: CircuitState) -> None:
+        if self._on_change is None:
+            return
+        try:
+            self._on_change(StateChange(key, old, new))
+        except Exception:
+            _log.exception("on_change failed")
+
+
+async def _resolved(value: Any) -> Any:
+    """The value, awaited if it comes from Redis."""
+    return await value if isawaitable(value) else value
+
+
+def _types(argument: str, kinds: Types) -> tuple[type[Exception], ...]:
+    found = kinds if isinstance(kinds, tuple) else (kinds,)
+    for kind in found:
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            raise TypeError(f"{argument} must be subclasses of Exception, got {kind!r}")
+    return found
