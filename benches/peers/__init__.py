@@ -1,0 +1,1 @@
+"""sluicegate and the libraries a user would pick instead, on the same work: ``make bench``."""

@@ -1,0 +1,1 @@
+"""A clock that the benchmark moves, for every library alike."""

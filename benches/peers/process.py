@@ -1,0 +1,73 @@
+"""The parent's side of a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from benches.peers.sample import Sample, Task
+from benches.peers.settings import ROOT
+
+
+class SectionFailed(Exception):
+    """A library could not do a section; the message says why."""
+
+
+class Worker:
+    """A process that measures the library of one adapter. Close it after use."""
+
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
+        self.module = module
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benches.peers.worker", module],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        said = self._heard()
+        self.skipped: str = said.get("skipped", "")
+        self.name: str = said.get("name", module.removeprefix("of_").replace("_", "-"))
+        self.version: str = said.get("version", "")
+        self.contestants: list[str] = said.get("contestants", [])
+
+    def _heard(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SectionFailed(f"the process ended with {self._process.wait()}")
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+    def measure(self, task: Task) -> list[Sample]:
+        """Raises ``SectionFailed``."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asdict(task)) + "\n")
+        self._process.stdin.flush()
+        heard = self._heard()
+        if "failed" in heard:
+            raise SectionFailed(heard["failed"])
+        return [Sample(**sample) for sample in heard["samples"]]
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
