@@ -1,16 +1,19 @@
-# Everything is set up in .venv by the first target that needs it; nothing else is touched.
+# Everything is set up in .venv by the first target that needs it, and what it is compared
+# with in .venv-peers; nothing else is touched.
 VENV := .venv
+PEERS := .venv-peers
 PY := $(VENV)/bin/python
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
-.PHONY: help demo test test-full bench lint wheel format clean
+.PHONY: help demo test test-full bench bench-core lint wheel format clean
 
 help:
 	@echo "make demo       a FastAPI app under load, limited three ways: table and picture"
 	@echo "make test       the Rust and the Python tests"
 	@echo "make test-full  the same, with the long ones"
-	@echo "make bench      figures beside a dict look-up (QUICK=1: under a minute)"
+	@echo "make bench      the same work for sluicegate and its peers (QUICK=1: two minutes)"
+	@echo "make bench-core sluicegate alone, beside a dict look-up (QUICK=1: under a minute)"
 	@echo "make lint       rustfmt, clippy, ruff, mypy, pyright, stubtest"
 	@echo "make wheel      the wheel, in dist/"
 
@@ -25,7 +28,10 @@ test-full: $(VENV)/test $(VENV)/built
 	PROPTEST_CASES=20000 cargo test --no-default-features --features redis --release --quiet
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m 'long or not long'
 
-bench: $(VENV)/test $(VENV)/built
+bench: $(PEERS)/installed $(VENV)/built
+	@PYTHONPATH=python $(PEERS)/bin/python -m benches.peers $(BENCH)
+
+bench-core: $(VENV)/test $(VENV)/built
 	$(PY) -m benches.python
 
 lint: $(VENV)/lint $(VENV)/built
@@ -49,7 +55,7 @@ format: $(VENV)/lint
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) target dist demo-output bench-output
+	rm -rf $(VENV) $(PEERS) target dist demo-output bench-output
 
 $(VENV)/tools: tools/make_venv.sh
 	sh tools/make_venv.sh $(VENV)
@@ -59,6 +65,14 @@ $(VENV)/tools: tools/make_venv.sh
 $(VENV)/demo $(VENV)/test $(VENV)/lint: $(VENV)/%: $(VENV)/tools pyproject.toml
 	@echo "installing what '$*' needs ..."
 	$(PY) -m pip install --quiet --group $*
+	@touch $@
+
+$(PEERS)/installed: tools/make_venv.sh tools/install_peers.sh benches/peers/libraries.txt
+	sh tools/make_venv.sh $(PEERS)
+	@echo "installing the libraries that sluicegate is compared with ..."
+	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(PEERS)/bin/python -m pip install --quiet --group bench
+	@sh tools/install_peers.sh $(PEERS)/bin/python benches/peers/libraries.txt
 	@touch $@
 
 $(VENV)/built: $(VENV)/tools pyproject.toml $(RUST)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from benches.peers.crew import Crew, assembled
 from benches.peers.figures import figures
-from benches.peers.library import module_names
-from benches.peers.process import SectionFailed, Worker
+from benches.peers.process import SectionError
 from benches.peers.report.plots import plots
 from benches.peers.report.readme import fragment
 from benches.peers.report.tables import report, who_took_part
@@ -27,33 +28,16 @@ def arguments() -> argparse.Namespace:
     names = [section.name for section in SECTIONS]
     parser = argparse.ArgumentParser(prog="python -m benches.peers", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="these sections")
-    parser.add_argument("--add", action="store_true", help="keep the last run's other sections")
+    parser.add_argument("--add", action="store_true", help="keep the rest of the last run")
     parser.add_argument("--libraries", nargs="+", help="only these, and sluicegate")
     return parser.parse_args()
 
 
-def started(stack: ExitStack, wanted: Sequence[str] | None, results: Results) -> list[Worker]:
-    """A worker for each library that is there; the others are named as skipped."""
-    workers: list[Worker] = []
-    for module in module_names():
-        try:
-            worker = stack.enter_context(Worker(module))
-        except SectionFailed as why:
-            results.skipped[module] = str(why)
-            continue
-        if worker.skipped:
-            results.skipped[worker.name] = worker.skipped
-        elif wanted is None or worker.name in (*wanted, "sluicegate"):
-            results.versions[worker.name] = worker.version
-            workers.append(worker)
-    return workers
-
-
 def measure(
-    sections: Sequence[Section], workers: Sequence[Worker], progress: Progress
+    sections: Sequence[Section], crew: Crew, progress: Progress, seconds: dict[str, float]
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    bar = progress.add_task("", total=sum(steps(section, workers) for section in sections))
+    bar = progress.add_task("", total=sum(steps(each, crew.workers) for each in sections))
 
     def tell(outcome: Outcome) -> None:
         outcomes.append(outcome)
@@ -61,7 +45,13 @@ def measure(
 
     for section in sections:
         progress.update(bar, description=section.title)
-        run_section(section, workers, tell)
+        start = time.monotonic()
+        try:
+            run_section(section, crew.of(section), tell)
+        except SectionError as why:
+            outcomes.append(Outcome(section.name, "all", 0, failed=str(why)))
+            progress.advance(bar, steps(section, crew.workers))
+        seconds[section.name] = round(time.monotonic() - start, 1)
     return outcomes
 
 
@@ -80,11 +70,13 @@ def main() -> None:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:30}"), BarColumn(), MofNCompleteColumn())
     with ExitStack() as stack:
-        workers = started(stack, asked.libraries, results)
+        crew = assembled(stack, asked.libraries)
+        results.versions = {worker.name: worker.version for worker in crew.workers}
+        results.skipped = crew.skipped
         print(who_took_part(results), flush=True)
         progress = stack.enter_context(Progress(*columns, TimeElapsedColumn(), console=console))
         sections = [section for section in SECTIONS if section.name in asked.only]
-        outcomes = measure(sections, workers, progress)
+        outcomes = measure(sections, crew, progress, results.seconds)
     results.figures = figures(outcomes)
     failures = {
         f"{each.library}, {each.section}: {each.failed}" for each in outcomes if each.failed

@@ -14,7 +14,7 @@ from benches.peers.sample import Sample, Task
 from benches.peers.settings import ROOT
 
 
-class SectionFailed(Exception):
+class SectionError(Exception):
     """A library could not do a section; the message says why."""
 
 
@@ -31,28 +31,37 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.name = module.removeprefix("of_").replace("_", "-")
+        self.version = ""
+        self.contestants: list[str] = []
+
+    def introduce(self) -> str:
+        """Wait until it has imported its library; why it could not, or nothing.
+
+        Raises ``SectionError`` if the process ended.
+        """
         said = self._heard()
-        self.skipped: str = said.get("skipped", "")
-        self.name: str = said.get("name", module.removeprefix("of_").replace("_", "-"))
-        self.version: str = said.get("version", "")
-        self.contestants: list[str] = said.get("contestants", [])
+        self.name = said.get("name", self.name)
+        self.version = said.get("version", "")
+        self.contestants = said.get("contestants", [])
+        return said.get("skipped", "")
 
     def _heard(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SectionFailed(f"the process ended with {self._process.wait()}")
+            raise SectionError(f"the process ended with {self._process.wait()}")
         heard: dict[str, Any] = json.loads(line)
         return heard
 
     def measure(self, task: Task) -> list[Sample]:
-        """Raises ``SectionFailed``."""
+        """Raises ``SectionError``."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asdict(task)) + "\n")
         self._process.stdin.flush()
         heard = self._heard()
         if "failed" in heard:
-            raise SectionFailed(heard["failed"])
+            raise SectionError(heard["failed"])
         return [Sample(**sample) for sample in heard["samples"]]
 
     def close(self) -> None:

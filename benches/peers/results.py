@@ -29,6 +29,7 @@ class Results:
     failed: list[str] = field(default_factory=list[str])
     machine: str = field(default_factory=machine)
     quick: bool = QUICK
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
 
     def of(self, section: str, row: str | None = None) -> list[Figure]:
         """The section's figures, or only those of one row."""
@@ -53,13 +54,16 @@ def read(path: Path) -> Results:
 
 
 def merged(earlier: Results, later: Results) -> Results:
-    """The later run's figures, and the earlier one's of sections that it left out."""
-    measured = {each.section for each in later.figures}
-    kept: Sequence[Figure] = [each for each in earlier.figures if each.section not in measured]
+    """The later run's figures, and the earlier one's of what it left out."""
+    measured = {(each.section, each.library) for each in later.figures}
+    kept: Sequence[Figure] = [
+        each for each in earlier.figures if (each.section, each.library) not in measured
+    ]
     return Results(
         figures=[*kept, *later.figures],
         versions=earlier.versions | later.versions,
         skipped=later.skipped,
         failed=later.failed,
         quick=earlier.quick or later.quick,
+        seconds=earlier.seconds | later.seconds,
     )

@@ -19,9 +19,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is asked: one round of a section, of one contestant or of all."""
+    """What a worker is asked: one round of a section, of one contestant or of all.
+
+    ``fresh``: in a process of its own, forked from one that has measured nothing yet.
+    """
 
     section: str
     who: str | None = None
     row: str | None = None
     round: int = 0
+    fresh: bool = False

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from subprocess import CalledProcessError
 
-from benches.peers.clock.moved import MovedClock
-from benches.peers.process import SectionFailed, Worker
+from benches.peers.process import SectionError, Worker
 from benches.peers.sample import Sample, Task
 from benches.peers.work import Section
-
-AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -29,61 +25,39 @@ class Outcome:
 Tell = Callable[[Outcome], None]
 
 
-def steps(section: Section, workers: Sequence[Worker]) -> int:
-    """How many outcomes the section will have."""
+def tasks(section: Section, worker: Worker, turn: int) -> Iterator[Task]:
+    """What one library is asked in one round."""
     if not section.fresh:
-        return section.rounds * len(workers)
-    return section.rounds * sum(1 for worker in workers for _ in tasks(section, worker, 0))
-
-
-def tasks(section: Section, worker: Worker, round: int) -> Iterator[Task]:
+        yield Task(section.name, round=turn)
+        return
     for who in worker.contestants:
         for row in section.rows or (None,):
-            yield Task(section.name, who, row, round)
+            yield Task(section.name, who, row, turn, fresh=True)
+
+
+def steps(section: Section, workers: Sequence[Worker]) -> int:
+    """How many outcomes the section will have."""
+    return section.rounds * sum(1 for each in workers for _ in tasks(section, each, 0))
 
 
 def outcome(worker: Worker, task: Task) -> Outcome:
     """One round; what goes wrong in it is told, not raised."""
     try:
         samples = worker.measure(task)
-    except (SectionFailed, OSError) as why:
+    except (SectionError, OSError) as why:
         who = f"{task.who}: " if task.who else ""
         return Outcome(task.section, worker.name, task.round, failed=f"{who}{why}")
     return Outcome(task.section, worker.name, task.round, samples)
 
 
-def in_fresh_process(module: str, task: Task, environment: Mapping[str, str]) -> Outcome:
-    with Worker(module, environment) as worker:
-        return outcome(worker, task)
-
-
-def run_fresh(
-    section: Section, workers: Sequence[Worker], environment: Mapping[str, str], tell: Tell
-) -> None:
-    todo = [
-        (worker.module, task)
-        for round in range(section.rounds)
-        for worker in workers
-        for task in tasks(section, worker, round)
-    ]
-    with ThreadPoolExecutor(AT_ONCE if section.apart else 1) as pool:
-        for found in pool.map(lambda each: in_fresh_process(*each, environment), todo):
-            tell(found)
-
-
 def run_section(section: Section, workers: Sequence[Worker], tell: Tell) -> None:
     """Measure the section with every worker, and tell each outcome."""
-    if section.moved_clock:
-        try:
-            with MovedClock() as environment:
-                return run_fresh(section, workers, environment, tell)
-        except (OSError, CalledProcessError) as why:
-            failed = f"the clock that can be moved was not built: {why}"
-            for worker in workers:
-                tell(Outcome(section.name, worker.name, 0, failed=failed))
-    elif section.fresh:
-        run_fresh(section, workers, {}, tell)
-    else:
-        for round in range(section.rounds):
-            for worker in workers:
-                tell(outcome(worker, Task(section.name, round=round)))
+
+    def turn_of(worker: Worker, turn: int) -> None:
+        for task in tasks(section, worker, turn):
+            tell(outcome(worker, task))
+
+    for turn in range(section.rounds):
+        with ThreadPoolExecutor(section.at_once) as pool:
+            for done in [pool.submit(turn_of, worker, turn) for worker in workers]:
+                done.result()

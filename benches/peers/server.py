@@ -1,35 +1,55 @@
-"""Serves one app on a free port of the loopback: ``python -m benches.peers.server``."""
+"""Serves the bare app and a library's, each on a port of its own: ``... MODULE``."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 import sys
 import threading
+from typing import Any
 
 import uvicorn
 from benches.peers.app import bare
 from benches.peers.library import load
 from benches.peers.settings import PLENTY
 
-
-def stop_with_parent(server: uvicorn.Server) -> None:
-    """Stop when whoever started us closes our input, or is gone."""
-    sys.stdin.read()
-    server.should_exit = True
+BARE = ""
 
 
-def main() -> None:
-    """Arguments: an adapter's module and the name of its app; none for the bare app."""
-    app = load(sys.argv[1]).apps[sys.argv[2]](PLENTY) if len(sys.argv) > 1 else bare()
-    # asyncio switches Nagle's algorithm off only where the socket says that it is TCP.
+def listening() -> socket.socket:
+    """A socket on a free port of the loopback.
+
+    It says that it is TCP: only then does asyncio switch Nagle's algorithm off.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=stop_with_parent, args=(server,), daemon=True).start()
-    server.run(sockets=[listener])
+    return listener
+
+
+async def serve(apps: list[Any], listeners: list[socket.socket]) -> None:
+    options: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off"}
+    servers = [uvicorn.Server(uvicorn.Config(app, **options)) for app in apps]
+
+    def stop_with_parent() -> None:
+        sys.stdin.read()  # it closes our input, or is gone
+        for server in servers:
+            server.should_exit = True
+
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+    serving = zip(servers, listeners, strict=True)
+    await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in serving))
+
+
+def main() -> None:
+    """Tells the ports by the apps' names in one line; the bare app has the empty name."""
+    named = {BARE: bare()}
+    named |= {name: make(PLENTY) for name, make in load(sys.argv[1]).apps.items()}
+    listeners = [listening() for _ in named]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    print(json.dumps(dict(zip(named, ports, strict=True))), flush=True)
+    asyncio.run(serve(list(named.values()), listeners))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ It reads tasks from its input, one JSON object a line, and answers each with a l
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -36,15 +37,37 @@ def answer(library: Library, task: Task) -> dict[str, Any]:
         return {"failed": f"{type(error).__name__}: {error}"}
 
 
+def in_a_fork(library: Library, task: Task) -> bytes:
+    """The answer of a child: what this process has imported, and nothing that it measured."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with os.fdopen(writing, "wb") as out:
+            out.write(told(answer(library, task)))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as heard:
+        line = heard.read()
+    os.waitpid(child, 0)
+    return line or told({"failed": "the process died"})
+
+
+def told(said: dict[str, Any]) -> bytes:
+    return json.dumps(said).encode() + b"\n"
+
+
 def main() -> None:
     # Libraries and servers may print; only answers go where the parent reads.
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     library, said = introduced()
-    print(json.dumps(said), file=answers, flush=True)
+    gc.collect()
+    gc.freeze()  # what was imported is not what is measured
+    answers.write(told(said))
     for line in sys.stdin if library is not None else ():
         assert library is not None
-        print(json.dumps(answer(library, Task(**json.loads(line)))), file=answers, flush=True)
+        task = Task(**json.loads(line))
+        answers.write(in_a_fork(library, task) if task.fresh else told(answer(library, task)))
     os._exit(0)  # timers and sweepers that a library started would keep us
 
 

@@ -103,12 +103,16 @@ def gateway(limit: int) -> FastAPI:
 
 
 LIBRARY = Library(
-    "the articles",
+    "articles",
     [
-        Contestant("article 1, log", "log", lambda *quota: Log(*quota).is_allowed, full=told),
+        Contestant("article 1's log", "log", lambda *quota: Log(*quota).is_allowed, full=told),
         Contestant(
-            "article 2, bucket", "bucket", awaited=awaited, keyed=False, admitted=lambda got: got[0]
+            "article 2's bucket",
+            "bucket",
+            awaited=awaited,
+            keyed=False,
+            admitted=lambda got: got[0],
         ),
     ],
-    {"article 1": gateway},
+    {"article 1's middleware": gateway},
 )

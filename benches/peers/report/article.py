@@ -8,9 +8,9 @@ from benches.peers.results import Results
 
 BURST = "boundary bursts: "
 OURS_LOG, OURS_FIXED = (OURS, "SlidingWindowRateLimiter"), (OURS, "FixedWindow")
-THEIRS = ("the articles", "article 1, log")
+THEIRS = ("articles", "article 1's log")
 COLUMNS = (OURS_FIXED, THEIRS, OURS_LOG)
-APPS = ((OURS, "fixed window"), ("the articles", "article 1"), (OURS, "the log"))
+APPS = ((OURS, "fixed window"), ("articles", "article 1's middleware"), (OURS, "the log"))
 ABOUT = (
     "The article does not say how it measured. Here a false positive is a request in a burst "
     "across\na window's end that was admitted although the window was full, or refused although "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import floor, log10
 from pathlib import Path
 
 import matplotlib as mpl
 from benches.peers.figures import Figure
 from benches.peers.library import OURS
-from benches.peers.report.tables import order
+from benches.peers.report.tables import name, order
 from benches.peers.results import Results
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
@@ -19,7 +20,9 @@ OURS_COLOUR, THEIRS_COLOUR, LINE = "#0072B2", "#E69F00", "#000000"
 def bars(axes: Axes, figures: list[Figure], title: str, *, log: bool) -> None:
     """A bar each, its spread as a line; least at the top of each algorithm."""
     figures = sorted(figures, key=order, reverse=True)
-    names = [f"{each.library} {each.who} ({each.algorithm})".replace(" ()", "") for each in figures]
+    names = [
+        f"{name(each)} ({each.algorithm})".replace("*", "").replace(" ()", "") for each in figures
+    ]
     values = [each.value for each in figures]
     spread = [
         [max(each.value - each.low, 0) for each in figures],
@@ -32,6 +35,8 @@ def bars(axes: Axes, figures: list[Figure], title: str, *, log: bool) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if log:
         axes.set_xscale("log")
+        least = min((value for value in values if value > 0), default=1)
+        axes.set_xlim(left=10 ** floor(log10(least / 2)))
 
 
 def draw(path: Path, panels: list[tuple[list[Figure], str]], *, log: bool = True) -> bool:

@@ -14,18 +14,21 @@ from benches.peers.settings import (
 )
 from benches.peers.work import SECTIONS, Section
 
-ALGORITHMS = {"log": "log", "bucket": "bucket", "counter": "counter", "fixed": "fixed", "": ""}
-ORDER = list(ALGORITHMS)
+ORDER = ("log", "bucket", "counter", "fixed", "")
+COMPARED = {"tail", "memory", "middleware"}
+SORTED_BY = {"middleware": "added when admitted", "served": "share of the bare app's"}
 TIMED = {"hot", "keys", "batch", "first_touch", "awaited", "threads"}
 ABOUT = {
     "hot": "One client; the quota is not used up, or is.",
     "keys": "10,000 clients that are known already, in random order.",
     "batch": "The same 10,000 keys handed over in one call; only sluicegate takes them so.",
     "first_touch": f"{FIRST_KEYS:,} clients never seen before; the floor is inserting them into a dict.",
-    "awaited": "A coroutine that is admitted at once: one that decides, or one that would wait.",
+    "awaited": "A coroutine that is admitted at once: one that decides, or one that would wait. "
+    "Coroutines that\ndecide are for libraries whose plain call may block; sluicegate's never does, "
+    "but for article 2's sake\nits bucket has one.",
     "threads": "Four threads, each with a client of its own; time of all over checks of all.",
-    "tail": f"{TIMED_CALLS:,} calls timed one by one, with {RESIDENT_KEYS:,} clients held; "
-    "the floor is a `dict.get` timed the same way.",
+    "tail": "In brackets here and below: multiples of sluicegate's limiter of the same "
+    f"algorithm.\n{TIMED_CALLS:,} calls timed one by one, with {RESIDENT_KEYS:,} clients held.",
     "memory": "Growth of resident memory, by the clients held.",
     "idle": "Bytes a client while all are live, and when they have been silent for 2.5 windows.",
     "races": "Admitted of 400 calls by four threads at a limit of 100, switched every µs.",
@@ -39,14 +42,14 @@ def order(figure: Figure) -> tuple[int, bool, float, str]:
     return (
         ORDER.index(figure.algorithm),
         figure.library != OURS,
-        figure.value,
+        -figure.value if figure.section == "served" else figure.value,
         figure.who,
     )
 
 
 def name(figure: Figure) -> str:
     own = f"**{figure.library}**" if figure.library == OURS else figure.library
-    return f"{own} {figure.who}"
+    return figure.who if figure.library == "articles" else f"{own} {figure.who}"
 
 
 def timed_table(figures: list[Figure]) -> str:
@@ -66,18 +69,45 @@ def timed_table(figures: list[Figure]) -> str:
     return table(header, rows)
 
 
-def wide_table(figures: list[Figure]) -> str:
-    """A line a limiter, a column a row."""
-    columns = list(dict.fromkeys(each.row for each in figures))
-    lines: dict[tuple[str, str], dict[str, Figure]] = {}
-    for each in sorted(figures, key=order):
-        lines.setdefault((name(each), each.algorithm), {})[each.row] = each
-    units = {each.row: f"{each.row}, {each.unit}".rstrip(", ") for each in figures}
-    rows = [
-        (*line, *(number(found[c].value) if c in found else "–" for c in columns))
-        for line, found in lines.items()
-    ]
-    return table(("limiter", "algorithm", *(units[column] for column in columns)), rows)
+def lines_of(figures: list[Figure]) -> list[dict[str, Figure]]:
+    """A line a limiter, its figures by their rows; in the order of one of them."""
+    lines: dict[str, dict[str, Figure]] = {}
+    for each in figures:
+        lines.setdefault(name(each), {})[each.row] = each
+    row = SORTED_BY.get(figures[0].section, figures[0].row)
+    return sorted(lines.values(), key=lambda line: order(line[row]))
+
+
+def cell(figure: Figure | None) -> str:
+    """The value, and in brackets how many times ours that is."""
+    if figure is None:
+        return "–"
+    compared = figure.section in COMPARED and not figure.row.startswith("the bare app")
+    if figure.library == OURS or figure.of_ours is None or not compared:
+        return number(figure.value)
+    return f"{number(figure.value)} ({number(figure.of_ours)})"
+
+
+def wide_table(figures: list[Figure], group: str = "") -> str:
+    """A column a row; ``group`` is what all the rows begin with."""
+    columns = {each.row: each.unit for each in figures}
+    units = [f"{row.removeprefix(group)}, {unit}".rstrip(", ") for row, unit in columns.items()]
+    rows: list[list[str]] = []
+    for line in lines_of(figures):
+        first = next(iter(line.values()))
+        cells = [cell(line.get(row)) for row in columns]
+        rows.append([name(first), *([first.algorithm] if first.algorithm else []), *cells])
+    kinds = ["algorithm"] if figures[0].algorithm else []
+    return table(("limiter", *kinds, *units), rows)
+
+
+def accuracy_tables(figures: list[Figure]) -> str:
+    groups = dict.fromkeys(each.row.partition(": ")[0] for each in figures)
+    parts: list[str] = []
+    for group in groups:
+        rows = [each for each in figures if each.row.startswith(f"{group}: ")]
+        parts += [f"### {group}\n", wide_table(rows, f"{group}: "), ""]
+    return "\n".join(parts)
 
 
 def section_text(section: Section, results: Results) -> str:
@@ -85,11 +115,12 @@ def section_text(section: Section, results: Results) -> str:
     if not found:
         return ""
     text = f"## {section.title}\n\n{ABOUT[section.name]}\n\n"
+    if section.name == "accuracy":
+        return text + accuracy_tables(found)
     if section.name not in TIMED:
         return f"{text}{wide_table(found)}\n"
-    parts: list[str] = []
-    for row in dict.fromkeys(each.row for each in found):
-        parts.append(f"### {row}\n\n{timed_table(results.of(section.name, row))}\n")
+    rows = dict.fromkeys(each.row for each in found)
+    parts = (f"### {row}\n\n{timed_table(results.of(section.name, row))}\n" for row in rows)
     return text + "\n".join(parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from benches.peers.library import Contestant, Library
-from benches.peers.resident import resident, settled
+from benches.peers.resident import filled_holes, resident, settled
 from benches.peers.sample import Sample, Task
 from benches.peers.settings import HOT, IDLE_CLIENTS, requests_from
 from benches.peers.timing import block, chosen
@@ -20,6 +20,7 @@ def kept(each: Contestant) -> tuple[float, float]:
     """Bytes a client while all are live, and after the silence."""
     assert each.make is not None
     settled()
+    holes = filled_holes()
     before = resident()
     call = each.make(100, WINDOW)
     block(call, requests_from(IDLE_CLIENTS))
@@ -31,7 +32,9 @@ def kept(each: Contestant) -> tuple[float, float]:
         time.sleep(0.0005)
     block(call, [HOT] * CALLS_BEFORE_LOOKING)
     settled()
-    return live / IDLE_CLIENTS, (resident() - before) / IDLE_CLIENTS
+    left = resident() - before
+    del holes
+    return live / IDLE_CLIENTS, left / IDLE_CLIENTS
 
 
 def measure(library: Library, task: Task) -> list[Sample]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 from benches.peers.library import Contestant, Library
-from benches.peers.resident import resident, settled
+from benches.peers.resident import filled_holes, resident, settled
 from benches.peers.sample import Sample, Task
-from benches.peers.settings import FEW, HOUR, MEMORY_SECONDS, addresses, requests_from
+from benches.peers.settings import FEW, HOUR, MEMORY_SECONDS, addresses, requests_from, sized
 from benches.peers.timing import block, chosen
 
-FEWEST, MOST = 2_000, 200_000
+FEWEST, MOST = sized(1_000, 10_000), 200_000
 
 
 def clients_for(each: Contestant, requests: int) -> int:
@@ -27,11 +27,13 @@ def bytes_a_client(each: Contestant, requests: int) -> float:
     assert each.make is not None
     clients = clients_for(each, requests)
     settled()
+    holes = filled_holes()
     before = resident()
     call = each.make(FEW, HOUR)
     for _ in range(requests):
         block(call, requests_from(clients))
     grown = resident() - before
+    del holes
     return grown / clients
 
 
