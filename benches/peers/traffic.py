@@ -10,8 +10,8 @@ from benches.peers.settings import sized
 
 LIMIT = 100
 WINDOW = 60
-BURSTS = sized(5, 30)
-WINDOWS = sized(6, 60)
+BURSTS = sized(5, 20)
+WINDOWS = sized(6, 20)
 
 
 def boundary_bursts() -> list[float]:

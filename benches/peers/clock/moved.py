@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("moved_clock.rs")
@@ -33,8 +34,11 @@ class MovedClock:
         self._directory.cleanup()
 
 
+@cache
+def preloaded() -> ctypes.CDLL:
+    return ctypes.CDLL(os.environ[VARIABLE])
+
+
 def move_to(seconds: float) -> None:
     """Set all clocks of this process, which ``MovedClock`` must have been put in front of."""
-    ctypes.CDLL(os.environ[VARIABLE]).move_clock_to(
-        ctypes.c_int64(START * 1_000_000_000 + round(seconds * 1e9))
-    )
+    preloaded().move_clock_to(ctypes.c_int64(START * 1_000_000_000 + round(seconds * 1e9)))

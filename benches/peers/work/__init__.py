@@ -27,17 +27,17 @@ class Section:
 
 # Limits in Redis get sections here, too: throughput, latency, memory and faults.
 SECTIONS = [
-    Section("hot", "A hot key", sized(5, 60)),
-    Section("keys", "10,000 keys", sized(2, 15)),
-    Section("batch", "10,000 keys in one call", sized(7, 30)),
+    Section("hot", "A hot key", sized(5, 25)),
+    Section("keys", "10,000 keys", sized(2, 7)),
+    Section("batch", "10,000 keys in one call", sized(7, 15)),
     Section("first_touch", "A first touch", sized(1, 2), fresh=True),
-    Section("awaited", "Awaited", sized(5, 40)),
-    Section("threads", "Four threads", sized(3, 20)),
+    Section("awaited", "Awaited", sized(5, 20)),
+    Section("threads", "Four threads", sized(3, 12)),
     Section("tail", "The tail", sized(1, 2), fresh=True),
     Section("memory", "Memory", fresh=True, at_once=2, rows=("1 request", "100 requests")),
     Section("idle", "Memory after clients go idle", fresh=True, at_once=6),
     Section("races", "Over-admission by threads", fresh=True, at_once=2),
     Section("accuracy", "Accuracy", fresh=True, at_once=2, moved_clock=True),
-    Section("middleware", "Middleware in process", sized(4, 40)),
+    Section("middleware", "Middleware in process", sized(4, 25)),
     Section("served", "Middleware over uvicorn", sized(1, 3)),
 ]

@@ -10,7 +10,7 @@ from benches.peers.sample import Sample, Task
 from benches.peers.settings import FEW, HOUR, MEMORY_SECONDS, addresses, requests_from, sized
 from benches.peers.timing import block, chosen
 
-FEWEST, MOST = sized(1_000, 10_000), 200_000
+FEWEST, MOST = sized(1_000, 5_000), 200_000
 
 
 def clients_for(each: Contestant, requests: int) -> int:
