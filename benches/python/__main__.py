@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from benches.python import core, memory, middleware
+from benches.python import core, memory, metrics, middleware
 from benches.python.harness import OUTPUT, say
 
 
@@ -12,6 +12,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
     core.main()
     middleware.main()
+    metrics.main()
     memory.main()
     say(f"figures: {OUTPUT}")
 

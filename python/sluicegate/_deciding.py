@@ -35,13 +35,19 @@ def refusal_by(tier: Tier, decision: Decision, cost: int) -> Refusal:
 class Charge:
     """What came of a request: by which tier, with which decision or refusal."""
 
-    __slots__ = ("decision", "key", "refusal", "tier")
+    __slots__ = ("cost", "decision", "key", "refusal", "tier")
 
     def __init__(
-        self, tier: Tier, key: str, decision: Decision | None, refusal: Refusal | None
+        self,
+        tier: Tier,
+        key: str,
+        decision: Decision | None,
+        refusal: Refusal | None,
+        cost: int = 1,
     ) -> None:
         self.tier = tier
         self.key = key
+        self.cost = cost
         self.decision = decision
         self.refusal = refusal
 
@@ -107,7 +113,7 @@ class Decider:
             return Charge(tier, key, None, Refusal(tier.name, limit, cost, None, None))
         decision: Decision = await resolved(tier.check(key, cost))
         refusal = None if decision else refusal_by(tier, decision, cost)
-        return Charge(tier, key, decision, refusal)
+        return Charge(tier, key, decision, refusal, cost)
 
     def _api_key(self, scope: Scope) -> str | None:
         if self._verify is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sluicegate._algorithms import Algorithm, limiter_for, limiter_in_redis
@@ -64,6 +64,9 @@ class Tiers:
         }
         self.default = next(iter(self._tiers.values()))
         self._warned = not warns
+
+    def __iter__(self) -> Iterator[Tier]:
+        return iter(self._tiers.values())
 
     def get(self, name: str | None) -> Tier:
         """The tier of that name; the default one for ``None`` and, with a warning, for others."""

@@ -23,7 +23,12 @@ from sluicegate import (
 from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
 from sluicegate.asgi import problem_refusal
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
+from sluicegate.hooks import Details, Hook
 from sluicegate.identity import ClientAddress, Principal
+from sluicegate.metrics import InstrumentedRateLimiter
+from sluicegate.opentelemetry import OpenTelemetryHook
+from sluicegate.redis import FixedWindow as RedisFixedWindow
+from sluicegate.redis import RedisSlidingWindowRateLimiter
 from sluicegate.testing import limits_off
 
 clock = ManualClock(10)
@@ -80,3 +85,21 @@ def web(app: FastAPI) -> None:
     assert_type(ClientAddress(ipv6_prefix=56)({"type": "http"}), str)
     with limits_off():
         print(info)
+
+
+class Refusals:
+    def on_refused(self, details: Details) -> None:
+        assert_type(details.retry_after, float | None)
+
+
+hooks: list[Hook] = [Refusals(), OpenTelemetryHook(admissions=False)]
+counted = InstrumentedRateLimiter(FixedWindow(100, 60), "free", hooks=hooks)
+assert_type(counted.is_allowed("key", endpoint="/tea"), bool)
+FastAPI().add_middleware(RateLimitMiddleware, tiers={"free": (1, 60)}, metrics=True, hooks=hooks)
+
+
+async def counted_in_redis() -> None:
+    window = InstrumentedRateLimiter(RedisFixedWindow("redis://", 9, 60), "free")
+    assert_type(await window.is_allowed("key", "/tea"), Decision)
+    log = InstrumentedRateLimiter(RedisSlidingWindowRateLimiter("redis://"), "free")
+    assert_type(await log.is_allowed("key"), bool)

@@ -1,0 +1,162 @@
+"""What metrics and hooks are told of the middleware's decisions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sluicegate._core import Limiter
+from sluicegate._counts import Counts
+from sluicegate._deciding import resolved
+from sluicegate._endpoints import Endpoints
+from sluicegate.errors import StoreError
+from sluicegate.hooks import Hooks
+
+if TYPE_CHECKING:
+    from sluicegate._asgi_types import Scope
+    from sluicegate._core import Decision
+    from sluicegate._tally import Tally
+    from sluicegate._tiers import Tier, Tiers
+    from sluicegate.refusals import Refusal
+
+__all__ = ["Watch", "watch"]
+
+
+def watch(
+    tiers: Tiers,
+    messages: Tier | None,
+    metrics: object,
+    hooks: Iterable[Any],
+    endpoint: Callable[[Any], str] | None,
+    view: Callable[[Scope], Any],
+) -> Watch | None:
+    """The watch that the options ask for, or ``None``: then a request costs nothing more."""
+    if endpoint is not None and (not callable(endpoint) or inspect.iscoroutinefunction(endpoint)):
+        raise TypeError(f"endpoint must be a plain function, got {endpoint!r}")
+    heard = Hooks(hooks)
+    if metrics is False and not heard:
+        return None
+    watched = [*tiers] if messages is None else [*tiers, messages]
+    tallies = {} if metrics is False else _tallies(watched, metrics)
+    for tier in watched:
+        if tier in tallies:
+            tier.check = _timed(tier, tallies[tier])
+    made = Watch(tallies, heard, endpoint, view)
+    if messages is not None:
+        messages.check = made.seeing(messages)
+    return made
+
+
+def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, Tally]:
+    try:
+        from prometheus_client import REGISTRY
+
+        from sluicegate._collector import collector_of
+        from sluicegate._redis_limiter import AsyncLimiter
+    except ImportError as error:
+        raise ImportError(
+            "metrics= needs prometheus_client: install sluicegate[metrics]"
+        ) from error
+    if isinstance(metrics, (int, str, type(None))) and metrics is not True:
+        raise TypeError(f"metrics must be True, False or a CollectorRegistry, got {metrics!r}")
+    collector = collector_of(REGISTRY if metrics is True else metrics)
+    tallies: dict[Tier, Tally] = {}
+    for tier in tiers:
+        tallies[tier] = collector.tally(tier.name)
+        if isinstance(tier.limiter, (Limiter, AsyncLimiter)):
+            tallies[tier].sources.add(tier.limiter)
+    return tallies
+
+
+def _timed(tier: Tier, tally: Tally) -> Callable[..., Any]:
+    """The tier's ``check``, one in 64 timed in memory, every one in Redis."""
+    check = tier.check
+    turns = Counts(Endpoints())
+    cells = turns.cells
+
+    async def timed(key: str, cost: int = 1) -> Decision:
+        start = perf_counter()
+        try:
+            decision: Decision = await check(key, cost)
+        except StoreError:
+            tally.results["error"].add("")
+            raise
+        finally:
+            tally.seconds.observe(perf_counter() - start)
+        tally.measure(decision)
+        return decision
+
+    def sometimes_timed(key: str, cost: int = 1) -> Any:
+        for _ in cells.get("", ()):
+            return check(key, cost)
+        if not turns.add_slowly(""):
+            return check(key, cost)
+        start = perf_counter()
+        decision = check(key, cost)
+        if not inspect.isawaitable(decision):
+            tally.seconds.observe(perf_counter() - start)
+            tally.measure(decision)
+        return decision
+
+    return timed if inspect.iscoroutinefunction(check) else sometimes_timed
+
+
+class Watch:
+    """Counts decisions and tells the hooks of them."""
+
+    __slots__ = ("_endpoint", "_hooks", "_tallies", "_view", "sees_admissions")
+
+    def __init__(
+        self,
+        tallies: dict[Tier, Tally],
+        hooks: Hooks,
+        endpoint: Callable[[Any], str] | None,
+        view: Callable[[Scope], Any],
+    ) -> None:
+        self._tallies = tallies
+        self._hooks = hooks or None
+        self._endpoint = endpoint
+        self._view = view
+        self.sees_admissions = bool(tallies or hooks.admitted)
+
+    def saw(
+        self,
+        scope: Scope,
+        tier: Tier,
+        key: str,
+        cost: int,
+        decision: Decision | None,
+        refusal: Refusal | None,
+    ) -> None:
+        """Take note of what came of a request."""
+        endpoint = "" if self._endpoint is None else self._endpoint(self._view(scope))
+        if not isinstance(endpoint, str):
+            raise TypeError(f"endpoint must return a str, got {type(endpoint).__name__}")
+        if decision is not None and (refusal is None or refusal.retry_after is not None):
+            self._decided(tier, key, cost, decision, endpoint)
+        elif refusal is not None:
+            result = "too_large" if refusal.retry_after is None else "rejected"
+            if tier in self._tallies:
+                self._tallies[tier].results[result].add(endpoint)
+            if self._hooks is not None:
+                self._hooks.tell_undecided(tier.name, refusal, endpoint, key)
+
+    def seeing(self, tier: Tier) -> Callable[..., Any]:
+        """The tier's ``check``, of which each decision is noted."""
+        check = tier.check
+
+        async def seen(key: str, cost: int = 1) -> Decision:
+            decision: Decision = await resolved(check(key, cost))
+            self._decided(tier, key, cost, decision, "")
+            return decision
+
+        return seen
+
+    def _decided(self, tier: Tier, key: str, cost: int, decision: Decision, endpoint: str) -> None:
+        tally = self._tallies.get(tier)
+        if tally is not None:
+            tally.count(decision, endpoint)
+        if self._hooks is not None:
+            self._hooks.tell(tier.name, decision, cost, endpoint, key)
