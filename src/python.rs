@@ -4,6 +4,7 @@ mod arguments;
 mod clock;
 mod concrete;
 mod config;
+mod counting;
 mod decision;
 mod fork;
 mod limiter;
@@ -29,6 +30,8 @@ mod core {
     };
     #[pymodule_export]
     use super::config::PyTokenBucketConfig;
+    #[pymodule_export]
+    use super::counting::{PyCountedChecks, PyCounts};
     #[pymodule_export]
     use super::decision::{PyDecision, PyStatistics};
     #[pymodule_export]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import math
 import os
@@ -15,22 +14,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from redis_servers import Server
 from scrapes import requests, scraped
 from sluicegate import (
     FixedWindow,
     ManualClock,
     SlidingWindowRateLimiter,
-    TokenBucketConfig,
-    _counts,
 )
-from sluicegate._endpoints import Endpoints
 from sluicegate._tally import Histogram
 from sluicegate.metrics import InstrumentedRateLimiter
-from sluicegate.redis import FixedWindow as RedisFixedWindow
-from sluicegate.redis import RedisSlidingWindowRateLimiter as RedisLog
-from sluicegate.redis import StoreError
-from sluicegate.redis import TokenBucket as RedisBucket
 
 
 @pytest.fixture
@@ -88,19 +79,6 @@ def test_counts_equal_statistics_through_many_threads(registry: CollectorRegistr
     assert samples["rate_limit_decisions_total", "allowed", "memory", "free"] == 30_000
 
 
-def test_counts_are_exact_without_the_gil_too(
-    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_counts, "_HAS_GIL", False)
-    counted = InstrumentedRateLimiter(FixedWindow(150, 3600), "free", registry=registry)
-    for _ in range(200):
-        counted.is_allowed("all", "/tea")
-    samples = scraped(registry)
-    assert requests(samples, "allowed") == {"/tea": 150}
-    assert requests(samples, "rejected") == {"/tea": 50}
-    assert samples["rate_limit_check_seconds_count", "free"] == 4
-
-
 def test_one_check_in_64_is_timed(registry: CollectorRegistry) -> None:
     limiter = SlidingWindowRateLimiter(6_400, 3600)
     counted = InstrumentedRateLimiter(limiter, "free", registry=registry)
@@ -114,16 +92,6 @@ def test_one_check_in_64_is_timed(registry: CollectorRegistry) -> None:
     assert samples["rate_limit_used_ratio_bucket", "0.5", "free"] == pytest.approx(50, abs=1)
     assert samples["rate_limit_used_ratio_bucket", "0.9", "free"] == pytest.approx(90, abs=1)
     assert samples["rate_limit_used_ratio_count", "free"] == 100
-
-
-def test_a_thread_that_comes_late_to_an_empty_cell_is_counted_once() -> None:
-    counts = _counts.Counts(Endpoints())
-    assert counts.add_slowly("/tea")
-    # Another thread has put a new cell in its place meanwhile.
-    assert not counts.add_slowly("/tea")
-    assert counts.totals() == {"/tea": 2}
-    assert [counts.add("/tea") for _ in range(64)] == [False] * 63 + [True]
-    assert counts.totals() == {"/tea": 66}
 
 
 def test_a_bucket_holds_its_own_bound() -> None:
@@ -286,82 +254,3 @@ def test_a_child_forked_in_a_scrape_counts_on() -> None:
 
 
 # In Redis.
-
-
-def test_in_redis_every_check_is_timed(redis_server: Server, registry: CollectorRegistry) -> None:
-    limiter = RedisFixedWindow(redis_server.url, 3, 3600, remember=False)
-    counted = InstrumentedRateLimiter(limiter, "free", registry=registry)
-
-    async def run() -> list[bool]:
-        async with limiter:
-            decisions = [await counted.is_allowed("a", "/tea") for _ in range(5)]
-            allowed, info = decisions[-1]
-            assert not allowed
-            assert info["retry_after"] > 0
-            assert counted.limiter.statistics().refused == 2
-            return [bool(decision) for decision in decisions]
-
-    assert asyncio.run(run()) == [True] * 3 + [False] * 2
-    samples = scraped(registry)
-    assert requests(samples, "allowed") == {"/tea": 3}
-    assert requests(samples, "rejected") == {"/tea": 2}
-    assert samples["rate_limit_decisions_total", "allowed", "redis", "free"] == 3
-    assert samples["rate_limit_decisions_total", "rejected", "redis", "free"] == 2
-    assert not any("memory" in name for name in samples)
-    assert samples["rate_limit_check_seconds_count", "free"] == 5
-    assert samples["rate_limit_used_ratio_bucket", "0.5", "free"] == 1
-    assert samples["rate_limit_used_ratio_count", "free"] == 5
-
-
-def test_in_redis_the_articles_answers_are_kept(
-    redis_server: Server, registry: CollectorRegistry
-) -> None:
-    log = InstrumentedRateLimiter(RedisLog(redis_server.url, 1, 60), "log", registry=registry)
-    bucket = RedisBucket(redis_server.url, TokenBucketConfig(1, 0.001))
-    buckets = InstrumentedRateLimiter(bucket, "bucket", registry=registry)
-
-    async def run() -> None:
-        assert [await log.is_allowed("a") for _ in range(2)] == [True, False]
-        assert [(await buckets.is_allowed("a")).allowed for _ in range(2)] == [True, False]
-        await log.limiter.aclose()
-        await bucket.aclose()
-
-    asyncio.run(run())
-    assert requests(scraped(registry), "rejected", "log") == {"": 1}
-    assert requests(scraped(registry), "rejected", "bucket") == {"": 1}
-
-
-@pytest.mark.parametrize("policy", ["local", "open", "closed", "raise"])
-def test_it_is_told_who_decided_when_the_server_is_gone(
-    redis_server: Server, registry: CollectorRegistry, policy: Any
-) -> None:
-    limiter = RedisFixedWindow(redis_server.url, 5, 3600, on_error=policy, timeout=0.2)
-    counted = InstrumentedRateLimiter(limiter, "free", registry=registry)
-
-    async def run() -> None:
-        assert await counted.is_allowed("a")
-        redis_server.kill()
-        for _ in range(3):
-            if policy == "raise":
-                with pytest.raises(StoreError):
-                    await counted.is_allowed("a", "/tea")
-            else:
-                assert bool(await counted.is_allowed("a", "/tea")) == (policy != "closed")
-        await limiter.aclose()
-
-    asyncio.run(run())
-    samples = scraped(registry)
-    if policy == "raise":
-        assert requests(samples, "error") == {"/tea": 3}
-    else:
-        result = "rejected" if policy == "closed" else "allowed"
-        assert samples["rate_limit_decisions_total", result, policy, "free"] == 3
-    assert samples["rate_limit_decisions_total", "allowed", "redis", "free"] == 1
-    errors = [
-        value for name, value in samples.items() if name[0] == "rate_limit_store_errors_total"
-    ]
-    assert sum(errors) == 3
-    assert samples["rate_limit_check_seconds_count", "free"] == 4
-    blind = policy in ("open", "closed", "raise")
-    assert samples["rate_limit_used_ratio_count", "free"] == (1 if blind else 4)
-    assert ("rate_limit_keys", "free") not in samples

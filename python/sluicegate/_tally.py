@@ -6,8 +6,8 @@ from bisect import bisect_right
 from math import inf
 from typing import TYPE_CHECKING
 
+from sluicegate._core import Counts
 from sluicegate._counting_lock import LOCK
-from sluicegate._counts import Counts
 from sluicegate._endpoints import Endpoints
 from sluicegate._sources import Sources
 
@@ -66,9 +66,9 @@ class Tally:
 
     def __init__(self, endpoints: Endpoints) -> None:
         results = ("allowed", "rejected", "too_large", "error")
-        self.results = {result: Counts(endpoints) for result in results}
+        self.results = {result: Counts(endpoints.label) for result in results}
         stores = Endpoints("store")
-        self.stores = {result: Counts(stores) for result in results[:2]}
+        self.stores = {result: Counts(stores.label) for result in results[:2]}
         self.seconds = Histogram(_SECONDS)
         self.used = Histogram(_RATIOS)
         self.sources = Sources()

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._core import Limiter
-from sluicegate._counts import Counts
+from sluicegate._core import Counts, Limiter
 from sluicegate._deciding import resolved
-from sluicegate._endpoints import Endpoints
 from sluicegate.errors import StoreError
 from sluicegate.hooks import Hooks
 
@@ -73,8 +71,7 @@ def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, Tally]:
 def _timed(tier: Tier, tally: Tally) -> Callable[..., Any]:
     """The tier's ``check``, one in 64 timed in memory, every one in Redis."""
     check = tier.check
-    turns = Counts(Endpoints())
-    cells = turns.cells
+    turns = Counts(str)
 
     async def timed(key: str, cost: int = 1) -> Decision:
         start = perf_counter()
@@ -89,9 +86,7 @@ def _timed(tier: Tier, tally: Tally) -> Callable[..., Any]:
         return decision
 
     def sometimes_timed(key: str, cost: int = 1) -> Any:
-        for _ in cells.get("", ()):
-            return check(key, cost)
-        if not turns.add_slowly(""):
+        if not turns.add(""):
             return check(key, cost)
         start = perf_counter()
         decision = check(key, cost)

@@ -110,7 +110,7 @@ class InstrumentedRateLimiter(Generic[A_co]):
         tally.sources.add(limiter)
         self.limiter = limiter
         self.tier = tier
-        # A closure, not a method: what it uses it then finds 30 ns faster.
+        # The counting function itself, which a method would only make slower.
         made: Any = _in_memory if isinstance(limiter, _core.Limiter) else _in_redis
         self.is_allowed = made(limiter, tier, tally, heard)
 
@@ -121,51 +121,21 @@ class InstrumentedRateLimiter(Generic[A_co]):
 def _in_memory(
     limiter: _core.Limiter, tier: str, tally: Tally, hooks: Hooks
 ) -> Callable[[str, str], bool]:
-    """``is_allowed``, counted; the check after every 64th is timed."""
-    plain: Callable[[str], bool] = limiter.is_allowed
-    check = plain
+    """``is_allowed``, counted; one check in 64 is measured."""
+
+    def observe(seconds: float, used: float) -> None:
+        tally.seconds.observe(seconds)
+        tally.used.observe(used)
+
+    def tell(key: str, endpoint: str, allowed: bool) -> None:
+        hooks.tell(tier, _outcome(limiter.peek(key), allowed=allowed), 1, endpoint, key)
+
+    heard = tell if hooks.refused or hooks.admitted else None
     admitted, refused = tally.results["allowed"], tally.results["rejected"]
-    admissions, refusals = admitted.cells, refused.cells
-    hears_refusals = bool(hooks.refused)
-
-    def timed(key: str) -> bool:
-        nonlocal check
-        check = plain
-        start = perf_counter()
-        allowed = plain(key)
-        tally.seconds.observe(perf_counter() - start)
-        now = limiter.peek(key)
-        tally.used.observe(1 - now.remaining / now.limit)
-        return allowed
-
-    def tell(key: str, endpoint: str) -> None:
-        hooks.tell(tier, _outcome(limiter.peek(key), allowed=False), 1, endpoint, key)
-
-    def is_allowed(key: str, endpoint: str = "") -> bool:
-        nonlocal check
-        allowed = check(key)
-        try:
-            if allowed:
-                for _ in admissions[endpoint]:
-                    return allowed
-            else:
-                if hears_refusals:
-                    tell(key, endpoint)
-                for _ in refusals[endpoint]:
-                    return allowed
-        except KeyError:
-            pass
-        if (admitted if allowed else refused).add_slowly(endpoint):
-            check = timed
-        return allowed
-
-    def is_allowed_and_told(key: str, endpoint: str = "") -> bool:
-        allowed = is_allowed(key, endpoint)
-        if allowed:
-            hooks.tell(tier, _outcome(limiter.peek(key), allowed=True), 1, endpoint, key)
-        return allowed
-
-    return is_allowed_and_told if hooks.admitted else is_allowed
+    counted = _core.CountedChecks(
+        limiter, admitted, refused, observe, heard, tell_admitted=bool(hooks.admitted)
+    )
+    return counted.is_allowed
 
 
 def _outcome(peeked: Decision, *, allowed: bool) -> Decision:
