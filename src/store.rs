@@ -6,6 +6,7 @@ mod memory;
 mod queue;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod reserve;
 mod shard;
 mod wait;
 

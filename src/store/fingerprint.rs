@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use siphasher::sip128::SipHasher13;
 
 /// A key, as this store knows it: by a keyed hash, so that nobody can make two collide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint {
     high: u64,
     low: u64,

@@ -1,10 +1,11 @@
 //! One shard: a table of keys under one lock, which gives idle keys back as it goes.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use hashbrown::hash_table::OccupiedEntry;
 
 use super::fingerprint::Fingerprint;
 use super::queue::{Call, Queue, Removed};
+use super::reserve::Reserve;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 
@@ -33,6 +34,7 @@ pub(super) struct Shard<A: Algorithm> {
     idle_from: Ticks,
     /// What `idle_from` will be once the hand has been round.
     idle_from_next: Ticks,
+    reserve: Reserve,
     latest: Ticks,
     pub(super) calls: u32,
     pub(super) admitted: u64,
@@ -49,6 +51,7 @@ impl<A: Algorithm> Shard<A> {
             hand: 0,
             idle_from: Ticks::MAX,
             idle_from_next: Ticks::MAX,
+            reserve: Reserve::default(),
             latest: 0,
             calls: 0,
             admitted: 0,
@@ -57,7 +60,8 @@ impl<A: Algorithm> Shard<A> {
         }
     }
 
-    /// The time for a decision, which never goes back: a batch reads its clock before the lock.
+    /// The time for a decision or a sweep, which never goes back: a batch reads its clock before
+    /// the lock, and must not meet a key as unseen that was dropped at a later time.
     #[inline]
     pub(super) fn at(&mut self, now: Ticks) -> Ticks {
         self.latest = self.latest.max(now);
@@ -84,13 +88,14 @@ impl<A: Algorithm> Shard<A> {
             self.hand = 0;
             self.idle_from_next = Ticks::MAX;
         }
-        self.expect_idle(idle_at);
+        self.expect_idle(key, idle_at);
         self.table
             .insert_unique(key.hash(), Slot { key, state }, Slot::hash);
     }
 
-    /// A key goes idle at `idle_at`, which may be before any other.
-    pub(super) fn expect_idle(&mut self, idle_at: Ticks) {
+    /// `key` goes idle at `idle_at`, which may be before any other.
+    pub(super) fn expect_idle(&mut self, key: Fingerprint, idle_at: Ticks) {
+        self.reserve.add(key, idle_at);
         self.idle_from = self.idle_from.min(idle_at);
         self.idle_from_next = self.idle_from_next.min(idle_at);
     }
@@ -102,16 +107,9 @@ impl<A: Algorithm> Shard<A> {
 
     /// Forget a key; says whether it was held.
     pub(super) fn remove(&mut self, key: Fingerprint) -> bool {
-        match self
-            .table
-            .entry(key.hash(), |slot| slot.key == key, Slot::hash)
-        {
-            Entry::Occupied(slot) => {
-                slot.remove();
-                true
-            }
-            Entry::Vacant(_) => false,
-        }
+        // `entry` would make room for a key that is not held, and move the slots.
+        let slot = self.table.find_entry(key.hash(), |slot| slot.key == key);
+        slot.map(OccupiedEntry::remove).is_ok()
     }
 
     /// Count a decision.
@@ -137,7 +135,7 @@ impl<A: Algorithm> Shard<A> {
     }
 
     fn move_hand(&mut self, steps: usize, now: Ticks) -> usize {
-        let mut dropped = 0;
+        let (now, mut dropped) = (self.at(now), 0);
         for _ in 0..steps {
             if self.hand >= self.table.num_buckets() {
                 self.shrink();
@@ -159,19 +157,46 @@ impl<A: Algorithm> Shard<A> {
         dropped
     }
 
-    /// Drop every idle key at once; says how many.
-    pub(super) fn sweep_all(&mut self, now: Ticks) -> usize {
+    /// Drop idle keys, one at least if there is any; says how many.
+    pub(super) fn reclaim(&mut self, now: Ticks) -> usize {
+        let now = self.at(now);
+        let found = self.drop_reserved(now);
+        if !found && self.reserve.idle_from() <= now {
+            return self.sweep_all(now);
+        }
+        self.idle_from = self.idle_from.max(self.reserve.idle_from());
+        usize::from(found)
+    }
+
+    /// Drop the first idle key of the reserve; says whether there was one.
+    fn drop_reserved(&mut self, now: Ticks) -> bool {
+        while let Some(key) = self.reserve.pop(now) {
+            let held = self.table.find_entry(key.hash(), |slot| slot.key == key);
+            let Ok(slot) = held else { continue };
+            let left = self.rule.reset_after(&slot.get().state, now);
+            if left == 0 {
+                slot.remove();
+                self.evicted += 1;
+                return true;
+            }
+            self.reserve.add(key, now + left);
+        }
+        false
+    }
+
+    /// Drop every idle key at once, and put those that follow in reserve; says how many.
+    fn sweep_all(&mut self, now: Ticks) -> usize {
         let before = self.table.len();
-        let mut next = Ticks::MAX;
-        let rule = &self.rule;
+        let (rule, reserve) = (&self.rule, &mut self.reserve);
+        *reserve = Reserve::of(before);
         self.table.retain(|slot| {
             let left = rule.reset_after(&slot.state, now);
             if left > 0 {
-                next = next.min(now + left);
+                reserve.add(slot.key, now + left);
             }
             left > 0
         });
-        self.idle_from = next;
+        self.idle_from = reserve.idle_from();
         let dropped = before - self.table.len();
         self.evicted += dropped as u64;
         dropped
@@ -188,6 +213,7 @@ impl<A: Algorithm> Shard<A> {
     /// Take every key out.
     pub(super) fn take_table(&mut self) -> HashTable<Slot<A::State>> {
         (self.idle_from, self.idle_from_next) = (Ticks::MAX, Ticks::MAX);
+        self.reserve = Reserve::default();
         std::mem::take(&mut self.table)
     }
 
@@ -201,6 +227,7 @@ impl<A: Algorithm> Shard<A> {
         }
         self.rule = rule.clone();
         (self.idle_from, self.idle_from_next) = (0, 0);
+        self.reserve = Reserve::default();
     }
 }
 

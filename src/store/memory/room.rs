@@ -12,7 +12,8 @@ const STEPS_PER_SWEEP: usize = 64;
 impl<A: Algorithm> MemoryStore<A> {
     /// Make room by dropping idle keys wherever they are. `Some(false)`: all are live.
     ///
-    /// Costs a look at 64 times as long as no shard can hold an idle key.
+    /// Costs a look at 64 times as long as no shard can hold an idle key. Otherwise the keys in
+    /// reserve are tried, and all of a shard is looked at only once its reserve is used up.
     #[cold]
     pub(super) fn reclaim(&self, now: Ticks, patience: Patience) -> Option<bool> {
         for cell in &self.cells {
@@ -20,7 +21,7 @@ impl<A: Algorithm> MemoryStore<A> {
                 continue;
             }
             let mut shard = locked(&cell.shard, patience)?;
-            let dropped = shard.sweep_all(now);
+            let dropped = shard.reclaim(now);
             cell.publish(&shard);
             drop(shard);
             if dropped > 0 {

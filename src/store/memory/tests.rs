@@ -3,7 +3,9 @@
 #![allow(clippy::needless_pass_by_value, reason = "names are literals")]
 
 mod changes;
+mod full;
 mod queues;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::Barrier;
@@ -14,6 +16,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::algorithm::{FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::{ManualClock, SECOND};
+use watched::Watched;
 
 fn options(max_keys: usize, overflow: Overflow) -> (Options, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(0));
@@ -43,52 +46,6 @@ fn key<A: Algorithm>(store: &MemoryStore<A>, name: &impl ToString) -> Fingerprin
 fn allowed<A: Algorithm>(store: &MemoryStore<A>, name: impl ToString) -> bool {
     let verdict = store.is_allowed(key(store, &name), 1, Patience::Wait);
     verdict.expect("patient").expect("valid")
-}
-
-/// As the rule it wraps, but forgets a key too early: what too short a time to live does.
-#[derive(Clone)]
-struct Forgetful<A>(A);
-
-impl<A: Algorithm> Algorithm for Forgetful<A> {
-    type State = A::State;
-
-    fn limit(&self) -> u32 {
-        self.0.limit()
-    }
-
-    fn window(&self) -> Ticks {
-        self.0.window()
-    }
-
-    fn fresh(&self) -> A::State {
-        self.0.fresh()
-    }
-
-    fn admit(&self, state: &mut A::State, now: Ticks, cost: u32) -> bool {
-        self.0.admit(state, now, cost)
-    }
-
-    fn wait(&self, state: &A::State, now: Ticks, cost: u32) -> Ticks {
-        self.0.wait(state, now, cost)
-    }
-
-    fn remaining(&self, state: &A::State, now: Ticks) -> u32 {
-        self.0.remaining(state, now)
-    }
-
-    fn reset_after(&self, state: &A::State, now: Ticks) -> Ticks {
-        self.0
-            .reset_after(state, now)
-            .saturating_sub(self.window() / 10)
-    }
-
-    fn refund(&self, state: &mut A::State, now: Ticks, units: u32) {
-        self.0.refund(state, now, units);
-    }
-
-    fn adopt(&self, old: &Self, state: &mut A::State, now: Ticks) {
-        self.0.adopt(&old.0, state, now);
-    }
 }
 
 /// Replays calls `(gap, key)` through a store and through a state a key that is never dropped.
@@ -124,11 +81,12 @@ proptest! {
 
 #[test]
 fn forgetting_a_key_too_early_is_noticed() {
-    let rule = Forgetful(log(1, 10));
+    let mut rule = Watched::new(log(1, 10));
     let calls: Vec<_> = (0..20_000_u64)
         .map(|call| (SECOND / 25, (call * 7 % 240) as u8))
         .collect();
-    assert!(!parts_from_single_states(&rule.0, &calls));
+    assert!(!parts_from_single_states(&rule, &calls));
+    rule.early = SECOND;
     assert!(parts_from_single_states(&rule, &calls));
 }
 

@@ -191,7 +191,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         if let Some((rule, state)) = shard.find_mut(key) {
             rule.refund(state, now, cost);
             let idle_at = now + rule.reset_after(state, now);
-            shard.expect_idle(idle_at);
+            shard.expect_idle(key, idle_at);
             self.cell(key).publish(&shard);
         }
         let head = shard.disturb(key);

@@ -38,3 +38,30 @@ fn a_batch_ends_with_an_answer_for_each_key_whatever_happens_to_the_quota() {
         .unwrap();
     assert!(refused.is_err() && none.is_empty());
 }
+
+/// A batch reads its clock before the lock: a call to another shard may drop the key meanwhile.
+#[test]
+fn a_dropped_key_does_not_come_back_at_an_earlier_time() {
+    // Dropped by one who needs its room, and by the hand that goes round all shards.
+    for (max_keys, calls) in [(1, 1), (10, 64 * 32)] {
+        let (options, _) = options(max_keys, Overflow::Share);
+        let store = MemoryStore::new(&log(1, 10), options);
+        let a = key(&store, &"a");
+        let mut keys = (0..).map(|name| key(&store, &name));
+        let elsewhere = |key: &Fingerprint| !std::ptr::eq(store.cell(*key), store.cell(a));
+        let far = keys.find(elsewhere).unwrap();
+        let at = |key, seconds| {
+            let now = Some(seconds * SECOND);
+            let verdict = store.decide(key, 1, now, Patience::Wait, |it| it.allowed);
+            verdict.unwrap().unwrap()
+        };
+        assert!(at(a, 0));
+        for _ in 0..calls {
+            at(far, 10);
+        }
+        store.reset(far, Patience::Wait).unwrap();
+        assert_eq!(store.len(), 0);
+        assert!(at(a, 5), "made at 10, since the key was dropped then");
+        assert!(!at(a, 16), "so it counts until 20");
+    }
+}
