@@ -10,7 +10,12 @@ from sluicegate.limiters import (
     TokenBucket,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sluicegate.concurrency import ConcurrencyLimiter
+
 __all__ = [
+    "ConcurrencyLimiter",
     "Decision",
     "FixedWindow",
     "Limiter",
@@ -23,3 +28,12 @@ __all__ = [
     "TokenBucketConfig",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # It brings asyncio with it, which not everybody needs.
+    if name == "ConcurrencyLimiter":
+        from sluicegate.concurrency import ConcurrencyLimiter
+
+        return ConcurrencyLimiter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["number", "whole"]
+__all__ = ["checked_key", "checked_prefix", "number", "seconds_to_wait", "whole"]
 
 
 def whole(argument: str, value: object, low: int, high: int) -> int:
@@ -25,3 +25,24 @@ def number(argument: str, value: object, low: float, high: float, unit: str) -> 
             f"{argument} must be a number of {unit} from {low:g} to {high:g}, got {value}"
         )
     return float(value)
+
+
+def checked_key(key: object) -> str:
+    """``key`` if it is a str."""
+    if not isinstance(key, str):
+        raise TypeError(f"key must be a str, got {type(key).__name__} {key!r}")
+    return key
+
+
+def checked_prefix(prefix: object) -> str:
+    """``prefix`` if keys in Redis may begin with it."""
+    if not isinstance(prefix, str):
+        raise TypeError(f"prefix must be a str or None, got {type(prefix).__name__} {prefix!r}")
+    if len(prefix) > 64 or set(prefix) & set("{}"):
+        raise ValueError(f"prefix must be up to 64 characters without braces, got {prefix!r}")
+    return prefix
+
+
+def seconds_to_wait(timeout: object) -> float:
+    """``timeout`` as a float from 0; ``None`` is for ever."""
+    return float("inf") if timeout is None else number("timeout", timeout, 0, 1e9, "seconds")

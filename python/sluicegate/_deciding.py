@@ -15,6 +15,7 @@ from sluicegate.refusals import Refusal
 if TYPE_CHECKING:
     from sluicegate._asgi_types import Scope
     from sluicegate._core import Decision
+    from sluicegate._permits_asgi import Hold
     from sluicegate._tiers import Tier, Tiers
 
 __all__ = ["Charge", "Decider", "refusal_by", "resolved"]
@@ -83,7 +84,8 @@ class Decider:
         self._hides_keys = hides_keys
         self._verifying: Counter[str] = Counter()
 
-    async def decide(self, scope: Scope) -> Charge:
+    async def decide(self, scope: Scope, hold: Hold | None = None) -> Charge:
+        """Charge whom the request is from, if ``hold`` has a permit for them or is ``None``."""
         view = self._view(scope)
         cost = 1 if self._cost is None else _units(await resolved(self._cost(view)))
         key = None if self._identify is None else await resolved(self._identify(view))
@@ -95,7 +97,7 @@ class Decider:
             if key is None:
                 key = self._address(scope) if principal is None else "user:" + principal.id
         else:
-            found = await self._verified(api_key, self._address(scope), cost)
+            found = await self._verified(api_key, self._address(scope), cost, hold)
             if isinstance(found, Charge):
                 return found
             principal = scope["sluicegate.principal"] = found
@@ -105,12 +107,14 @@ class Decider:
         if self._tier is not None:
             chosen = await resolved(self._tier(view))
             name = name if chosen is None else chosen
-        return await self._charged(self._tiers.get(name), key, cost)
+        return await self._charged(self._tiers.get(name), key, cost, hold)
 
-    async def _charged(self, tier: Tier, key: str, cost: int) -> Charge:
+    async def _charged(self, tier: Tier, key: str, cost: int, hold: Hold | None) -> Charge:
         limit = tier.limiter.limit
         if cost > limit:
-            return Charge(tier, key, None, Refusal(tier.name, limit, cost, None, None))
+            return Charge(tier, key, None, Refusal(tier.name, limit, cost, None, None), cost)
+        if hold is not None and not await hold.take(key):
+            return Charge(tier, key, None, hold.refusal(cost), cost)
         decision: Decision = await resolved(tier.check(key, cost))
         refusal = None if decision else refusal_by(tier, decision, cost)
         return Charge(tier, key, decision, refusal, cost)
@@ -124,7 +128,9 @@ class Decider:
                 return text or None
         return None
 
-    async def _verified(self, api_key: str, address: str, cost: int) -> Principal | Charge:
+    async def _verified(
+        self, api_key: str, address: str, cost: int, hold: Hold | None
+    ) -> Principal | Charge:
         """The key's principal; or what its address was charged in the default tier instead.
 
         No more keys are looked up at once than the address could pay for, and an unknown one
@@ -149,7 +155,7 @@ class Decider:
             principal = _principal(await resolved(verify(api_key))) if peeked else None
             if principal is not None:
                 return principal
-            charge = await self._charged(tier, address, units)
+            charge = await self._charged(tier, address, units, hold)
             if cost > limit and charge.refusal is None:
                 charge.refusal = Refusal(tier.name, limit, cost, None, charge.decision)
             return charge

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sluicegate._checked import checked_prefix
 from sluicegate._core import Decision, RedisLimiter
 from sluicegate._redis_bridge import bridge_of
 from sluicegate._redis_line import Line, refused, seconds_of
@@ -62,17 +63,13 @@ class AsyncLimiter:
     ) -> None:
         if not self._ALGORITHM:
             raise TypeError("AsyncLimiter is a base class: make one of sluicegate.redis")
-        if not (prefix is None or isinstance(prefix, str)):
-            raise TypeError(f"prefix must be a str or None, got {type(prefix).__name__} {prefix!r}")
-        if prefix is not None and (len(prefix) > 64 or set(prefix) & set("{}")):
-            raise ValueError(f"prefix must be up to 64 characters without braces, got {prefix!r}")
         if not isinstance(remember, bool):
             raise TypeError(f"remember must be True or False, got {remember!r}")
         self._core = RedisLimiter(
             self._ALGORITHM,
             settings_of(redis),
             quota,
-            prefix=self._prefix(quota) if prefix is None else prefix,
+            prefix=self._prefix(quota) if prefix is None else checked_prefix(prefix),
             timeout=timeout,
             on_error=on_error,
             workers=workers,

@@ -10,6 +10,7 @@ from sluicegate._algorithms import Algorithm
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
 from sluicegate._exempt import Paths, exemption
+from sluicegate._permits_asgi import Hold, permits_of
 from sluicegate._tiers import Tier, Tiers, check_limiter, made
 from sluicegate._watching import watch
 from sluicegate.hooks import Hook
@@ -29,7 +30,6 @@ _ARTICLES_HOOKS = {
     "_get_client_id": "pass identify=, a callable that gets the request and returns the key",
     "dispatch": "this is a plain ASGI middleware; pass refusal=, identify=, tier= or cost=",
 }
-
 
 _FIRST_MESSAGES = frozenset(
     ("http.response.start", "websocket.accept", "websocket.http.response.start")
@@ -64,18 +64,19 @@ class RateLimitMiddleware:
         api_key_header: where the API key is sent.
         exempt: paths that are not limited (``"/health"``, or ``"/static/*"`` for all below),
             or a predicate like ``cost``.
-        shadow: decide and count, but refuse nobody and send no headers; the refusals that
-            would have been are in the limiter's ``statistics().refused``.
+        shadow: decide and count (``statistics().refused``), but refuse nobody, send no headers.
         refusal: the ASGI app that answers refused requests; see :mod:`sluicegate.refusals`.
         headers: which sets to send, some of ``("x-ratelimit", "ietf")``, or ``()``.
         messages: limits each WebSocket's incoming messages too: a limiter, or
             ``(limit, window_seconds)``. Over it the connection is closed with 1008.
+        concurrency: most requests of one key at once, until the app has returned: a number
+            (in Redis with ``redis``) or a ``ConcurrencyLimiter``. One too many gets a 429 and
+            spends nothing.
         name: the policy's name in the headers when ``limiter`` is given.
-        metrics: True, or a prometheus_client registry: see :mod:`sluicegate.metrics`. Adds
-            some 2 µs to a request.
+        metrics: True, or a prometheus_client registry: see :mod:`sluicegate.metrics`; 2 µs.
         hooks: who is told of refusals; see :class:`~sluicegate.hooks.Hook`.
-        endpoint: gives what a request is for, for metrics and hooks; a plain function. Let it
-            give few different names, never a raw path: only 100 are told apart.
+        endpoint: a plain function: gives what a request is for, for metrics and hooks, of
+            few names, never a raw path: only 100 are told apart.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -103,6 +104,7 @@ class RateLimitMiddleware:
         refusal: ASGIApp = json_refusal,
         headers: Iterable[str] | str = ("x-ratelimit", "ietf"),
         messages: Any = None,
+        concurrency: Any = None,
         name: str = "default",
         metrics: bool | CollectorRegistry = False,
         hooks: Iterable[Hook] = (),
@@ -135,10 +137,12 @@ class RateLimitMiddleware:
             cost=cost,
             verify=verify,
             api_key_header=api_key_header,
-            hides_keys=redis is not None or hasattr(limiter, "aclose"),
+            hides_keys=redis is not None
+            or any(hasattr(each, "aclose") for each in (limiter, concurrency)),
         )
+        self._permits = None if concurrency is None else permits_of(concurrency, redis)
         # Without options a request costs one call of `check`, and nothing is awaited for it.
-        self._plain = not any(callables.values())
+        self._plain = not any(callables.values()) and self._permits is None
         self._exempt = exemption(exempt)
         self._shadow = shadow
         self._refusal = refusal
@@ -167,29 +171,37 @@ class RateLimitMiddleware:
             return await self.app(scope, receive, send)
         if self._exempt is not None and await self._is_exempt(scope):
             return await self.app(scope, receive, send)
-        if self._plain and "user" not in scope:
-            tier, key, cost = self._tiers.default, self._address(scope), 1
-            decision = tier.check(key)
-            if type(decision) is not Decision and hasattr(decision, "__await__"):
-                decision = await decision
-            refusal = None if decision else refusal_by(tier, decision, 1)
-        else:
-            charge = await self._decider.decide(scope)
-            tier, key, decision, refusal = charge.tier, charge.key, charge.decision, charge.refusal
-            cost = charge.cost
-        if self._sees_all or (refusal is not None and self._watch is not None):
-            assert self._watch is not None
-            self._watch.saw(scope, tier, key, cost, decision, refusal)
-        scope["sluicegate.decision"] = decision
-        if refusal is not None and not self._shadow:
-            return await self._refuse(Charge(tier, key, decision, refusal), scope, receive, send)
-        if kind == "websocket" and self._messages is not None:
-            messages = _websocket.Messages(receive, send, self._messages, key, self._shadow)
-            receive, send = messages.receive, messages.send
-        if tier.headers.sets and not self._shadow:
-            assert decision is not None
-            send = _with_fields(scope, send, tier, decision)
-        return await self.app(scope, receive, send)
+        hold: Hold | None = None
+        try:
+            if self._plain and "user" not in scope:
+                tier, key, cost = self._tiers.default, self._address(scope), 1
+                decision = tier.check(key)
+                if type(decision) is not Decision and hasattr(decision, "__await__"):
+                    decision = await decision
+                refusal = None if decision else refusal_by(tier, decision, 1)
+            else:
+                if self._permits is not None:
+                    hold = Hold(self._permits, self._shadow)
+                charge = await self._decider.decide(scope, hold)
+                tier, key, cost = charge.tier, charge.key, charge.cost
+                decision, refusal = charge.decision, charge.refusal
+            if self._sees_all or (refusal is not None and self._watch is not None):
+                assert self._watch is not None
+                self._watch.saw(scope, tier, key, cost, decision, refusal)
+            scope["sluicegate.decision"] = decision
+            if refusal is not None and not self._shadow:
+                refused = Charge(tier, key, decision, refusal)
+                return await self._refuse(refused, scope, receive, send)
+            if kind == "websocket" and self._messages is not None:
+                messages = _websocket.Messages(receive, send, self._messages, key, self._shadow)
+                receive, send = messages.receive, messages.send
+            if tier.headers.sets and not self._shadow:
+                assert decision is not None
+                send = _with_fields(scope, send, tier, decision)
+            return await self.app(scope, receive, send)
+        finally:
+            if hold is not None:
+                await hold.release()
 
     async def _is_exempt(self, scope: Scope) -> bool:
         assert self._exempt is not None

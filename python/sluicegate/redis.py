@@ -11,15 +11,18 @@ from typing import Any
 from sluicegate._core import Decision, TokenBucketConfig
 from sluicegate._hash_ring import ConsistentHashRing
 from sluicegate._redis_limiter import AsyncLimiter, OnError, RedisStatistics
+from sluicegate._redis_permits import ConcurrencyLimiter, Permit
 from sluicegate._redis_ring import ClusterRateLimiter
 from sluicegate.errors import StoreError
 
 __all__ = [
     "AsyncLimiter",
     "ClusterRateLimiter",
+    "ConcurrencyLimiter",
     "ConsistentHashRing",
     "DistributedTokenBucket",
     "FixedWindow",
+    "Permit",
     "RedisSlidingWindowRateLimiter",
     "RedisStatistics",
     "SlidingWindowCounter",

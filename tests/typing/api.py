@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from typing_extensions import assert_type
 
 from sluicegate import (
+    ConcurrencyLimiter,
     Decision,
     FixedWindow,
     Limiter,
@@ -22,12 +23,15 @@ from sluicegate import (
 )
 from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
 from sluicegate.asgi import problem_refusal
+from sluicegate.concurrency import Permit
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from sluicegate.hooks import Details, Hook
 from sluicegate.identity import ClientAddress, Principal
 from sluicegate.metrics import InstrumentedRateLimiter
 from sluicegate.opentelemetry import OpenTelemetryHook
+from sluicegate.redis import ConcurrencyLimiter as InRedis
 from sluicegate.redis import FixedWindow as RedisFixedWindow
+from sluicegate.redis import Permit as RemotePermit
 from sluicegate.redis import RedisSlidingWindowRateLimiter
 from sluicegate.testing import limits_off
 
@@ -103,3 +107,16 @@ async def counted_in_redis() -> None:
     assert_type(await window.is_allowed("key", "/tea"), Decision)
     log = InstrumentedRateLimiter(RedisSlidingWindowRateLimiter("redis://"), "free")
     assert_type(await log.is_allowed("key"), bool)
+
+
+async def permits(memory: ConcurrencyLimiter, remote: InRedis) -> None:
+    assert_type(memory.try_acquire("k"), Permit | None)
+    assert_type(await remote.try_acquire("k"), RemotePermit | None)
+    with memory.permit("k", timeout=None) as blocking:
+        assert_type(blocking, Permit)
+    async with memory.permit("k") as here, remote.permit("k", timeout=1.5) as there:
+        assert_type(here, Permit)
+        assert_type(there, RemotePermit)
+        await there.release()
+    assert_type(memory.in_use("k"), int)
+    assert_type(await remote.in_use("k"), int)

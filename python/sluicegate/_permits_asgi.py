@@ -1,0 +1,59 @@
+"""The middleware's permits: one a request, held until the app has returned."""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import Any
+
+from sluicegate.refusals import Refusal
+
+__all__ = ["Hold", "permits_of"]
+
+
+class Hold:
+    """One request's permit."""
+
+    __slots__ = ("_limiter", "_permit", "_shadow")
+
+    def __init__(self, limiter: Any, shadow: bool) -> None:
+        self._limiter = limiter
+        self._shadow = shadow
+        self._permit: Any = None
+
+    async def take(self, key: str) -> bool:
+        """Whether the request may go on: it holds a permit of ``key``, or refusals are off."""
+        permit = self._limiter.try_acquire(key)
+        self._permit = await permit if isawaitable(permit) else permit
+        return self._shadow or self._permit is not None
+
+    def refusal(self, cost: int) -> Refusal:
+        """That no permit was free. One may be in a moment: a second is the least to be told."""
+        return Refusal("concurrency", self._limiter.limit, cost, 1, None)
+
+    async def release(self) -> None:
+        if self._permit is not None:
+            released = self._permit.release()
+            if released is not None:
+                await released
+
+
+def permits_of(concurrency: Any, redis: object) -> Any:
+    """The limiter that ``concurrency`` is, or a new one of so many permits."""
+    if not isinstance(concurrency, int):
+        if callable(getattr(concurrency, "try_acquire", None)) and hasattr(concurrency, "limit"):
+            return concurrency
+        raise TypeError(f"concurrency must be an int or a ConcurrencyLimiter, got {concurrency!r}")
+    try:
+        return _made(concurrency, redis)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"concurrency: {error}") from error
+
+
+def _made(limit: int, redis: object) -> Any:
+    if redis is None:
+        from sluicegate.concurrency import ConcurrencyLimiter
+
+        return ConcurrencyLimiter(limit)
+    from sluicegate import redis as in_redis
+
+    return in_redis.ConcurrencyLimiter(redis, limit, prefix="sluicegate:concurrency")

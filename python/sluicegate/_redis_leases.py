@@ -1,0 +1,224 @@
+"""The permits that one event loop holds in Redis: acquired, renewed while held, given back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from importlib.resources import files
+from secrets import token_hex
+from time import monotonic
+from typing import Any
+from weakref import WeakValueDictionary, ref
+
+__all__ = ["Lease", "Leases", "Run"]
+
+_scripts = files("sluicegate").joinpath("_scripts")
+ACQUIRE = _scripts.joinpath("permit_acquire.lua").read_text()
+RELEASE = _scripts.joinpath("permit_release.lua").read_text()
+RENEW = _scripts.joinpath("permit_renew.lua").read_text()
+
+# So many ids go into one call, and so many releases that failed are tried again.
+_MOST_IDS = 500
+_MOST_LEAVING = 10_000
+
+#: Runs a script on a key with arguments, within a deadline in seconds.
+Run = Callable[[str, str, list[str], float], Awaitable[Any]]
+
+
+class Lease:
+    """A permit in Redis, by a random id that is known before the server is asked."""
+
+    __slots__ = ("__weakref__", "ends", "granted", "home", "id", "key")
+
+    def __init__(self, home: Leases, key: str) -> None:
+        self.granted = False
+        self.home, self.key = home, key
+        self.id = token_hex(8)
+        #: By our monotonic clock, never after the server's end of it.
+        self.ends = 0.0
+
+    @property
+    def held(self) -> bool:
+        return self.granted and monotonic() < self.ends and os.getpid() == self.home.pid
+
+    def give_back(self) -> asyncio.Future[None] | None:
+        """Send the release; a future that is done when it is answered, or ``None``."""
+        if not self.granted or os.getpid() != self.home.pid:
+            return None
+        self.granted = False
+        return self.home.give_back(self.key, self.id)
+
+    def __del__(self) -> None:
+        # A result that was lost on its way, as when a wait for it is cancelled: nobody holds it.
+        if self.granted and os.getpid() == self.home.pid:
+            self.home.give_back_soon(self.key, self.id)
+
+
+class Leases:
+    """What one event loop holds by one limiter, with one timer that renews all of it.
+
+    There is no timer while nothing is held. A lease that is dropped is not renewed.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        run: Run,
+        *,
+        lease_seconds: float,
+        timeout: float,
+        on_release: Callable[[str], None],
+    ) -> None:
+        self.pid = os.getpid()
+        self._loop = ref(loop)
+        self._run = run
+        self._seconds = lease_seconds
+        self._micros = str(round(lease_seconds * 1_000_000))
+        self._timeout = timeout
+        self._on_release = on_release
+        self._held: WeakValueDictionary[str, Lease] = WeakValueDictionary()
+        #: Releases that the server has not answered: whose, and when their lease is over.
+        self._leaving: dict[str, tuple[str, float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def acquire(self, key: str, limit: int) -> Lease | float:
+        """A lease; or the seconds, > 0, until the first of others would run out.
+
+        Raises ``StoreError`` when the server does not answer.
+        """
+        lease = Lease(self, key)
+        sent = monotonic()
+        arguments = [lease.id, str(limit), self._micros]
+        try:
+            granted, _, wait = await self._run(ACQUIRE, key, arguments, self._timeout)
+        except BaseException:
+            # It may have been acquired all the same, before or after this.
+            with suppress(RuntimeError, OSError):  # the loop does not run any more
+                self.give_back(key, lease.id)
+            raise
+        if not granted:
+            return max(float(wait) / 1e6, 1e-6)
+        lease.granted, lease.ends = True, sent + self._seconds
+        self._held[lease.id] = lease
+        self._arm()
+        return lease
+
+    async def count(self, key: str) -> int:
+        """How many are live, of everybody."""
+        _, live, _ = await self._run(ACQUIRE, key, ["", "0", "0"], self._timeout)
+        return int(live)
+
+    def give_back(self, key: str, lease_id: str) -> asyncio.Future[None]:
+        """Send a release now; a future that is done when it is answered, in whatever way."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop():
+            return self._release(loop, key, [lease_id])
+        self._held.pop(lease_id, None)
+        if len(self._leaving) < _MOST_LEAVING:
+            self._leaving[lease_id] = (key, monotonic() + self._seconds)
+        return self._release(loop, key, [lease_id])
+
+    def give_back_soon(self, key: str, lease_id: str) -> None:
+        """The same from any thread; not at all if the loop is closed."""
+        loop = self._loop()
+        if loop is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.give_back, key, lease_id)
+
+    def renew(self) -> list[asyncio.Future[None]]:
+        """Renew what is held, and release again what may not have been."""
+        loop, now = asyncio.get_running_loop(), monotonic()
+        for lease in list(self._held.values()):
+            if lease.ends <= now:
+                del self._held[lease.id]  # the server was away for too long: it is lost
+        for lease_id, (_, until) in list(self._leaving.items()):
+            if until <= now:
+                del self._leaving[lease_id]
+        held = ((lease.key, lease.id) for lease in list(self._held.values()))
+        leaving = ((key, lease_id) for lease_id, (key, _) in self._leaving.items())
+        return [
+            *(self._renew(loop, key, ids, now) for key, ids in _batches(held)),
+            *(self._release(loop, key, ids) for key, ids in _batches(leaving)),
+        ]
+
+    def _renew(
+        self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str], sent: float
+    ) -> asyncio.Future[None]:
+        def renewed(replies: list[int]) -> None:
+            for lease_id, live in zip(ids, replies, strict=True):
+                lease = self._held.get(lease_id)
+                if lease is None:
+                    continue
+                lease.ends = sent + self._seconds if live else 0.0
+                if not live:
+                    del self._held[lease_id]
+
+        timeout = min(self._timeout, self._seconds / 3)
+        return _done(loop, self._run(RENEW, key, [self._micros, *ids], timeout), renewed)
+
+    def _release(
+        self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str]
+    ) -> asyncio.Future[None]:
+        def released(_: object) -> None:
+            for lease_id in ids:
+                self._leaving.pop(lease_id, None)
+            if here:
+                self._on_release(key)
+
+        here = loop is self._loop()
+        done = _done(loop, self._run(RELEASE, key, ids, self._timeout), released)
+        if here:
+            done.add_done_callback(self._arm)
+        return done
+
+    def _arm(self, _: object = None) -> None:
+        loop = self._loop()
+        if loop is None or not loop.is_running():
+            return
+        wanted = bool(self._held or self._leaving)
+        if wanted and self._timer is None:
+            self._timer = loop.call_later(self._seconds / 3, self._tick)
+        elif not wanted and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        if os.getpid() == self.pid:
+            self.renew()
+            self._arm()
+
+
+def _batches(named: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Ids by key, not too many at once."""
+    by_key: defaultdict[str, list[str]] = defaultdict(list)
+    for key, lease_id in named:
+        by_key[key].append(lease_id)
+    return [
+        (key, ids[start : start + _MOST_IDS])
+        for key, ids in by_key.items()
+        for start in range(0, len(ids), _MOST_IDS)
+    ]
+
+
+def _done(
+    loop: asyncio.AbstractEventLoop, reply: Awaitable[Any], then: Callable[[Any], None]
+) -> asyncio.Future[None]:
+    """Done when the reply is there, or is not to come; to cancel it does not cancel the call."""
+    done: asyncio.Future[None] = loop.create_future()
+    asyncio.ensure_future(reply).add_done_callback(partial(_settle, done, then))
+    return done
+
+
+def _settle(
+    done: asyncio.Future[None], then: Callable[[Any], None], reply: asyncio.Future[Any]
+) -> None:
+    # Nobody is to be told of an error: a lease that is neither renewed nor released runs out.
+    if not reply.cancelled() and reply.exception() is None:
+        then(reply.result())
+    if not done.done():
+        done.set_result(None)
