@@ -1,0 +1,127 @@
+"""A refused key is remembered: it costs the server nothing, and nobody an admission."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from redis_load import commands, run
+from redis_servers import Server
+from sluicegate import TokenBucketConfig
+from sluicegate.redis import (
+    AsyncLimiter,
+    FixedWindow,
+    SlidingWindowCounter,
+    SlidingWindowRateLimiter,
+    TokenBucket,
+)
+
+HOUR = 3600
+
+
+def limiters(url: str, limit: int, window: float, remember: bool = True) -> dict[str, AsyncLimiter]:
+    rest = {"remember": remember, "on_error": "raise", "prefix": "p"}
+    return {
+        "fixed": FixedWindow(url, limit, window, **rest),
+        "counter": SlidingWindowCounter(url, limit, window, **rest),
+        "log": SlidingWindowRateLimiter(url, limit, window, **rest),
+        "bucket": TokenBucket(url, TokenBucketConfig(limit, limit / window), **rest),
+    }
+
+
+@pytest.mark.parametrize("algorithm", ["fixed", "counter", "log", "bucket"])
+def test_a_flood_costs_the_server_nothing(redis_server: Server, algorithm: str) -> None:
+    async def main() -> None:
+        limiter = limiters(redis_server.url, 5, HOUR)[algorithm]
+        assert await limiter.check("key", 4)
+        assert not await limiter.check("key", 3)
+        before = commands(redis_server)
+        flood = [await limiter.check("key", 3 + index % 3) for index in range(1000)]
+        asked = (commands(redis_server) - before)["evalsha"]
+        print(f"{algorithm}: {asked} commands for {len(flood)} refused calls")
+        assert not any(flood)
+        assert {each.store for each in flood} == {"remembered", "redis"} or asked == 0
+        # It asks again each second.
+        assert asked <= 3
+        assert limiter.statistics().remembered == len(flood) - asked
+        assert await limiter.check("key", 1), "what costs less is asked for"
+
+    run(main())
+
+
+@pytest.mark.parametrize("algorithm", ["fixed", "counter", "log", "bucket"])
+def test_nothing_is_refused_that_the_server_admits(redis_server: Server, algorithm: str) -> None:
+    async def main() -> None:
+        mine = limiters(redis_server.url, 3, 0.03)[algorithm]
+        other = limiters(redis_server.url, 3, 0.03, remember=False)[algorithm]
+        wrong = admitted = 0
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            # Nobody spends in between, and quotas only come back as time goes by.
+            fits = await other.peek("key")
+            decision = await mine.check("key")
+            wrong += bool(fits) and not decision
+            admitted += bool(decision)
+        remembered = mine.statistics().remembered
+        print(f"{algorithm}: {admitted} admitted, {remembered} remembered, {wrong} wrongly refused")
+        assert not wrong
+        assert remembered > 10
+        assert admitted > 30
+
+    run(main())
+
+
+@pytest.mark.parametrize("back", ["refund", "reset", "set_quota"])
+def test_what_is_given_back_here_is_seen_at_once(redis_server: Server, back: str) -> None:
+    async def main() -> None:
+        limiter = FixedWindow(redis_server.url, 5, HOUR, prefix="p")
+        for _ in range(20):
+            await limiter.check("key", 5)
+            assert (await limiter.check("key", 1)).allowed is False
+            assert (await limiter.check("key", 1)).store in ("remembered", "redis")
+            if back == "refund":
+                await limiter.refund("key", 5)
+            elif back == "reset":
+                await limiter.reset("key")
+            else:
+                await limiter.set_quota(limiter.limit + 5, HOUR)
+            assert await limiter.check("key", 5)
+            await limiter.reset("key")
+
+    run(main())
+
+
+def test_what_is_given_back_while_refusals_are_on_their_way(redis_server: Server) -> None:
+    async def main() -> None:
+        limiter = FixedWindow(redis_server.url, 1, HOUR, prefix="p")
+        for _ in range(200):
+            await limiter.check("key")
+            checks = [asyncio.ensure_future(limiter.check("key")) for _ in range(5)]
+            reset = asyncio.ensure_future(limiter.reset("key"))
+            later = [asyncio.ensure_future(limiter.check("key")) for _ in range(3)]
+            await asyncio.gather(*checks, reset)
+            assert sum(map(bool, [await call for call in (*checks, *later)])) == 1
+            await limiter.reset("key")
+
+    run(main())
+
+
+def test_what_is_given_back_elsewhere_is_seen_within_a_second(redis_server: Server) -> None:
+    async def main() -> None:
+        here = FixedWindow(redis_server.url, 5, HOUR, prefix="p")
+        elsewhere = FixedWindow(redis_server.url, 5, HOUR, prefix="p")
+        await here.check("key", 5)
+        assert not await here.check("key", 1)
+        await elsewhere.reset("key")
+        begun = time.monotonic()
+        assert (await here.check("key", 1)).store == "remembered"
+        while not await here.check("key", 1):
+            await asyncio.sleep(0.005)
+            assert time.monotonic() - begun < 5, "never seen"
+        seen = time.monotonic() - begun
+        print(f"seen after {seen:.3f} s")
+        assert seen <= 1.1
+
+    run(main())
