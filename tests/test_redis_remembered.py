@@ -7,34 +7,28 @@ import time
 
 import pytest
 
-from redis_load import commands, run
+from redis_load import AGES, LIMITERS, Lag, commands, run
 from redis_servers import Server
-from sluicegate import TokenBucketConfig
 from sluicegate.redis import (
     AsyncLimiter,
     FixedWindow,
-    SlidingWindowCounter,
-    SlidingWindowRateLimiter,
-    TokenBucket,
 )
 
-HOUR = 3600
+ALGORITHMS = pytest.mark.parametrize("algorithm", LIMITERS)
 
 
-def limiters(url: str, limit: int, window: float, remember: bool = True) -> dict[str, AsyncLimiter]:
+def limiter_of(
+    algorithm: str, server: Server, limit: int, window: float, remember: bool = True
+) -> AsyncLimiter:
+    make = LIMITERS[algorithm]
     rest = {"remember": remember, "on_error": "raise", "prefix": "p"}
-    return {
-        "fixed": FixedWindow(url, limit, window, **rest),
-        "counter": SlidingWindowCounter(url, limit, window, **rest),
-        "log": SlidingWindowRateLimiter(url, limit, window, **rest),
-        "bucket": TokenBucket(url, TokenBucketConfig(limit, limit / window), **rest),
-    }
+    return make(server.url, limit, window, **rest)
 
 
-@pytest.mark.parametrize("algorithm", ["fixed", "counter", "log", "bucket"])
+@ALGORITHMS
 def test_a_flood_costs_the_server_nothing(redis_server: Server, algorithm: str) -> None:
     async def main() -> None:
-        limiter = limiters(redis_server.url, 5, HOUR)[algorithm]
+        limiter = limiter_of(algorithm, redis_server, 5, AGES)
         assert await limiter.check("key", 4)
         assert not await limiter.check("key", 3)
         before = commands(redis_server)
@@ -51,11 +45,11 @@ def test_a_flood_costs_the_server_nothing(redis_server: Server, algorithm: str) 
     run(main())
 
 
-@pytest.mark.parametrize("algorithm", ["fixed", "counter", "log", "bucket"])
+@ALGORITHMS
 def test_nothing_is_refused_that_the_server_admits(redis_server: Server, algorithm: str) -> None:
     async def main() -> None:
-        mine = limiters(redis_server.url, 3, 0.03)[algorithm]
-        other = limiters(redis_server.url, 3, 0.03, remember=False)[algorithm]
+        mine = limiter_of(algorithm, redis_server, 3, 0.03)
+        other = limiter_of(algorithm, redis_server, 3, 0.03, remember=False)
         wrong = admitted = 0
         end = time.monotonic() + 1
         while time.monotonic() < end:
@@ -76,7 +70,7 @@ def test_nothing_is_refused_that_the_server_admits(redis_server: Server, algorit
 @pytest.mark.parametrize("back", ["refund", "reset", "set_quota"])
 def test_what_is_given_back_here_is_seen_at_once(redis_server: Server, back: str) -> None:
     async def main() -> None:
-        limiter = FixedWindow(redis_server.url, 5, HOUR, prefix="p")
+        limiter = FixedWindow(redis_server.url, 5, AGES, prefix="p")
         for _ in range(20):
             await limiter.check("key", 5)
             assert (await limiter.check("key", 1)).allowed is False
@@ -86,16 +80,17 @@ def test_what_is_given_back_here_is_seen_at_once(redis_server: Server, back: str
             elif back == "reset":
                 await limiter.reset("key")
             else:
-                await limiter.set_quota(limiter.limit + 5, HOUR)
+                await limiter.set_quota(10, AGES)
             assert await limiter.check("key", 5)
             await limiter.reset("key")
+            await limiter.set_quota(5, AGES)
 
     run(main())
 
 
 def test_what_is_given_back_while_refusals_are_on_their_way(redis_server: Server) -> None:
     async def main() -> None:
-        limiter = FixedWindow(redis_server.url, 1, HOUR, prefix="p")
+        limiter = FixedWindow(redis_server.url, 1, AGES, prefix="p")
         for _ in range(200):
             await limiter.check("key")
             checks = [asyncio.ensure_future(limiter.check("key")) for _ in range(5)]
@@ -110,18 +105,19 @@ def test_what_is_given_back_while_refusals_are_on_their_way(redis_server: Server
 
 def test_what_is_given_back_elsewhere_is_seen_within_a_second(redis_server: Server) -> None:
     async def main() -> None:
-        here = FixedWindow(redis_server.url, 5, HOUR, prefix="p")
-        elsewhere = FixedWindow(redis_server.url, 5, HOUR, prefix="p")
+        here = FixedWindow(redis_server.url, 5, AGES, prefix="p")
+        elsewhere = FixedWindow(redis_server.url, 5, AGES, prefix="p")
         await here.check("key", 5)
         assert not await here.check("key", 1)
         await elsewhere.reset("key")
         begun = time.monotonic()
         assert (await here.check("key", 1)).store == "remembered"
-        while not await here.check("key", 1):
-            await asyncio.sleep(0.005)
-            assert time.monotonic() - begun < 5, "never seen"
-        seen = time.monotonic() - begun
-        print(f"seen after {seen:.3f} s")
-        assert seen <= 1.1
+        async with Lag() as lag:
+            while not await here.check("key", 1):
+                await asyncio.sleep(0.005)
+                assert time.monotonic() - begun < 5, "never seen"
+            seen = time.monotonic() - begun
+        print(f"seen after {seen:.3f} s (this machine is {lag.worst:.3f} s late)")
+        assert seen <= 1.05 + 2 * lag.worst
 
     run(main())

@@ -1,0 +1,81 @@
+"""Who decides while the server does not: a limiter that has seen what was admitted, or a policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from redis_load import AGES, LIMITERS, run
+from redis_servers import Server
+from sluicegate.redis import FixedWindow, StoreError
+
+if TYPE_CHECKING:
+    from redis_fixtures import Start
+
+ALGORITHMS = pytest.mark.parametrize("algorithm", LIMITERS)
+POLICIES = pytest.mark.parametrize("policy", ["local", "open", "closed", "raise"])
+
+
+@ALGORITHMS
+def test_the_local_limiter_has_seen_what_was_admitted(start: Start, algorithm: str) -> None:
+    server = start(Server)
+
+    async def main() -> None:
+        one = LIMITERS[algorithm](server.url, 10, AGES)
+        four = LIMITERS[algorithm](server.url, 10, AGES, workers=4, prefix="four")
+        assert [(await one.check("key", cost)).store for cost in (4, 3, 1)] == ["redis"] * 3
+        await one.refund("key", 1)
+        assert (await four.check("key")).store == "redis"
+        server.kill()
+        mine = [await one.check("key") for _ in range(5)]
+        seen = [await four.check("key") for _ in range(5)]
+        fresh = [await four.check("other") for _ in range(5)]
+        assert {each.store for each in mine + seen + fresh} == {"local"}
+        print([sum(map(bool, each)) for each in (mine, seen, fresh)], "admitted here")
+        assert [sum(map(bool, each)) for each in (mine, seen, fresh)] == [3, 1, 2]
+        await one.reset("key")
+        assert (await one.peek("key")).remaining == 10
+        assert (one.statistics().errors, one.statistics().local) == (7, 6)
+
+    run(main())
+
+
+@pytest.mark.xfail(
+    strict=True, reason="set_quota makes a new local limiter, which has seen nothing"
+)
+def test_the_local_limiter_stays_warm_when_the_quota_changes(start: Start) -> None:
+    server = start(Server)
+
+    async def main() -> None:
+        limiter = FixedWindow(server.url, 10, AGES, prefix="changing")
+        await limiter.check("key", 10)
+        await limiter.set_quota(12, AGES)
+        server.kill()
+        admitted = sum([bool(await limiter.check("key")) for _ in range(5)])
+        print(admitted, "admitted here beyond the 10")
+        assert admitted == 2
+
+    run(main())
+
+
+@POLICIES
+@ALGORITHMS
+def test_garbage_at_the_key(redis_server: Server, algorithm: str, policy: Any) -> None:
+    words = (["SET", "x"], ["SET", "1 2 x"], ["HSET", "a", "b"], ["RPUSH", "x", "y", "z"])
+
+    async def main() -> None:
+        limiter = LIMITERS[algorithm](redis_server.url, 10, AGES, prefix="p", on_error=policy)
+        for number, (command, *rest) in enumerate(words):
+            redis_server.command(command, f"p:{{{number}}}", *rest)
+            if policy == "raise":
+                with pytest.raises(StoreError, match="answered with an error"):
+                    await limiter.check(str(number))
+            else:
+                assert (await limiter.check(str(number))).store == policy
+        assert (await limiter.check("clean")).store == "redis"
+        assert limiter.statistics().errors == len(words)
+        await limiter.reset("0")
+        assert (await limiter.check("0")).store == "redis"
+
+    run(main())
