@@ -51,8 +51,7 @@ def test_nothing_is_refused_that_the_server_admits(redis_server: Server, algorit
         mine = limiter_of(algorithm, redis_server, 3, 0.03)
         other = limiter_of(algorithm, redis_server, 3, 0.03, remember=False)
         wrong = admitted = 0
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
+        while admitted < 60 or mine.statistics().remembered < 60:
             # Nobody spends in between, and quotas only come back as time goes by.
             fits = await other.peek("key")
             decision = await mine.check("key")
@@ -61,8 +60,6 @@ def test_nothing_is_refused_that_the_server_admits(redis_server: Server, algorit
         remembered = mine.statistics().remembered
         print(f"{algorithm}: {admitted} admitted, {remembered} remembered, {wrong} wrongly refused")
         assert not wrong
-        assert remembered > 10
-        assert admitted > 30
 
     run(main())
 

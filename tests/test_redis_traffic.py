@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +13,7 @@ from redis_faults import BlackHole
 from redis_load import AGES, LIMITERS, PLENTY, answered_by, commands, load, run
 from redis_servers import Server
 from redis_wire import until
-from sluicegate.redis import (
-    AsyncLimiter,
-    FixedWindow,
-)
+from sluicegate.redis import AsyncLimiter, FixedWindow, StoreError
 
 if TYPE_CHECKING:
     from redis_fixtures import Start
@@ -49,7 +48,9 @@ def test_cut_under_load_fails_those_in_flight_alone(start: Start, redis_server: 
         async with FixedWindow(proxy.url, PLENTY, AGES, timeout=2) as limiter:
             async with load(limiter, tasks, key="one") as answers:
                 for _ in range(cuts):
-                    await asyncio.sleep(0.05)
+                    # To cut an attempt to connect would be another fault.
+                    await answered_by(limiter)
+                    await asyncio.sleep(0.03)
                     await asyncio.to_thread(proxy.cut)
                 await answered_by(limiter)
             known, unknown = answers.stores["redis"], answers.stores["local"]
@@ -67,29 +68,36 @@ def test_a_late_reply_is_nobody_elses(start: Start, redis_server: Server) -> Non
     keys = 40
 
     async def main() -> None:
-        async with FixedWindow(proxy.url, PLENTY, AGES, timeout=0.1, prefix="late") as limiter:
+        # So short that the connection outlives the first calls that were not answered.
+        async with FixedWindow(proxy.url, PLENTY, AGES, timeout=0.05, prefix="late") as limiter:
+            await answered_by(limiter)
+            told: Counter[str] = Counter()
             for index in range(keys):
-                await limiter.check(str(index), index + 1)
-            wrong = right = late = 0
-            for delay in (0.0, 0.095, 0.2, 0.0, 0.105, 0.0) * 3:
-                await asyncio.to_thread(proxy.delay, delay)
-                for _ in range(3):
+                while (await limiter.check(str(index), index + 1)).store != "redis":
+                    await limiter.reset(str(index))
+            for delay in (0.045, 0.055, 0.08, 0.2) * 4:
+                await asyncio.to_thread(proxy.delay, 0)
+                await answered_by(limiter)
+                for held in (0, delay, delay, delay, 0):
+                    await asyncio.to_thread(proxy.delay, held)
                     peeks = [limiter.peek(str(index)) for index in range(keys)]
                     for index, seen in enumerate(await asyncio.gather(*peeks)):
-                        late += seen.store == "local"
-                        right += seen.store == "redis" and PLENTY - seen.remaining == index + 1
-                        wrong += PLENTY - seen.remaining != index + 1
-            print(f"{right} replies to who had asked, {late} too late, {wrong} to another")
-            assert not wrong
-            assert right > keys
-            assert late > keys
+                        right = PLENTY - seen.remaining == index + 1
+                        told[
+                            "late" if seen.store != "redis" else "right" if right else "wrong"
+                        ] += 1
+            print(f"replies to peeks at {keys} keys that differ:", dict(told))
+            assert not told["wrong"]
+            assert min(told["right"], told["late"]) > 8 * keys
 
     run(main())
 
 
 def test_scripts_forgotten_every_5_ms(redis_server: Server) -> None:
     async def main() -> None:
-        async with FixedWindow(redis_server.url, PLENTY, AGES, on_error="raise") as limiter:
+        async with FixedWindow(
+            redis_server.url, PLENTY, AGES, timeout=5, on_error="raise"
+        ) as limiter:
             flushes = 200
             with redis_server.wire() as wire:
                 async with load(limiter, 20, key="one") as answers:
@@ -177,3 +185,43 @@ def test_a_short_deadline_leaves_an_idle_connection_alone(
         assert (proxy.connections, set(stores)) == (1, {"redis"})
 
     run(main())
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="batches that wait for a connection race for it"
+)
+def test_the_first_calls_are_decided_in_their_order(redis_server: Server) -> None:
+    async def main() -> None:
+        wrong = 0
+        for number in range(20):
+            # A connection of its own, which is not there yet.
+            url = f"{redis_server.url}?client_name=c{number}"
+            async with FixedWindow(url, 1, AGES, prefix=str(number)) as limiter:
+                wrong += not (await limiter.check_many(["key"] * 4))[0]
+        print(f"{wrong} of 20 times another than the first call was admitted")
+        assert not wrong
+
+    run(main())
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="check_many leaves its other errors unretrieved"
+)
+def test_many_that_fail_tell_of_it_once(start: Start) -> None:
+    server = start(Server)
+
+    async def main() -> list[str]:
+        noise: list[str] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: noise.append(context["message"]))
+        async with FixedWindow(server.url, PLENTY, AGES, on_error="raise") as limiter:
+            await limiter.check("key")
+            server.kill()
+            with pytest.raises(StoreError):
+                await limiter.check_many(map(str, range(10)))
+        gc.collect()
+        return noise
+
+    noise = run(main())
+    print(f"{len(noise)} errors on the loop's own handler beside the one that was raised")
+    assert not noise
