@@ -68,13 +68,14 @@ def test_a_late_reply_is_nobody_elses(start: Start, redis_server: Server) -> Non
     keys = 40
 
     async def main() -> None:
+        told: Counter[str] = Counter()
+        setup = FixedWindow(
+            redis_server.url, PLENTY, AGES, timeout=5, prefix="late", on_error="raise"
+        )
+        for index in range(keys):
+            await setup.check(str(index), index + 1)
         # So short that the connection outlives the first calls that were not answered.
         async with FixedWindow(proxy.url, PLENTY, AGES, timeout=0.05, prefix="late") as limiter:
-            await answered_by(limiter)
-            told: Counter[str] = Counter()
-            for index in range(keys):
-                while (await limiter.check(str(index), index + 1)).store != "redis":
-                    await limiter.reset(str(index))
             for delay in (0.045, 0.055, 0.08, 0.2) * 4:
                 await asyncio.to_thread(proxy.delay, 0)
                 await answered_by(limiter)
@@ -217,8 +218,10 @@ def test_many_that_fail_tell_of_it_once(start: Start) -> None:
         async with FixedWindow(server.url, PLENTY, AGES, on_error="raise") as limiter:
             await limiter.check("key")
             server.kill()
-            with pytest.raises(StoreError):
-                await limiter.check_many(map(str, range(10)))
+            # Twice: what the first left behind has come by the time the second is answered.
+            for _ in range(2):
+                with pytest.raises(StoreError):
+                    await limiter.check_many(map(str, range(10)))
         gc.collect()
         return noise
 
