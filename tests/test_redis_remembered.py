@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def limiter_of(
     algorithm: str, server: Server, limit: int, window: float, remember: bool = True
 ) -> AsyncLimiter:
     make = LIMITERS[algorithm]
-    rest = {"remember": remember, "on_error": "raise", "prefix": "p"}
+    rest: dict[str, Any] = {"remember": remember, "on_error": "raise", "prefix": "p", "timeout": 5}
     return make(server.url, limit, window, **rest)
 
 
@@ -67,7 +68,7 @@ def test_nothing_is_refused_that_the_server_admits(redis_server: Server, algorit
 @pytest.mark.parametrize("back", ["refund", "reset", "set_quota"])
 def test_what_is_given_back_here_is_seen_at_once(redis_server: Server, back: str) -> None:
     async def main() -> None:
-        limiter = FixedWindow(redis_server.url, 5, AGES, prefix="p")
+        limiter = FixedWindow(redis_server.url, 5, AGES, timeout=5, prefix="p")
         for _ in range(20):
             await limiter.check("key", 5)
             assert (await limiter.check("key", 1)).allowed is False
@@ -87,7 +88,7 @@ def test_what_is_given_back_here_is_seen_at_once(redis_server: Server, back: str
 
 def test_what_is_given_back_while_refusals_are_on_their_way(redis_server: Server) -> None:
     async def main() -> None:
-        limiter = FixedWindow(redis_server.url, 1, AGES, prefix="p")
+        limiter = FixedWindow(redis_server.url, 1, AGES, timeout=5, prefix="p")
         for _ in range(200):
             await limiter.check("key")
             checks = [asyncio.ensure_future(limiter.check("key")) for _ in range(5)]
@@ -102,8 +103,8 @@ def test_what_is_given_back_while_refusals_are_on_their_way(redis_server: Server
 
 def test_what_is_given_back_elsewhere_is_seen_within_a_second(redis_server: Server) -> None:
     async def main() -> None:
-        here = FixedWindow(redis_server.url, 5, AGES, prefix="p")
-        elsewhere = FixedWindow(redis_server.url, 5, AGES, prefix="p")
+        here = FixedWindow(redis_server.url, 5, AGES, timeout=5, prefix="p")
+        elsewhere = FixedWindow(redis_server.url, 5, AGES, timeout=5, prefix="p")
         await here.check("key", 5)
         assert not await here.check("key", 1)
         await elsewhere.reset("key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,12 +46,13 @@ def refusal(url: object) -> str:
                 await limiter.check("key")
             with pytest.raises(StoreError) as pinged:
                 await limiter.ping()
-            closed = FixedWindow(url, 3, AGES, timeout=1, on_error="closed")
-            assert (await closed.check("key")).store == "closed"
             print(checked.value)
             return f"{checked.value} {pinged.value}"
 
-    return run(main())
+    said = run(main())
+    # The closed limiter may try once more; a proxy that ends in a handshake complains.
+    time.sleep(0.5 if "rediss" in str(url) else 0)
+    return said
 
 
 def test_tcp_and_a_unix_socket(start: Start) -> None:

@@ -1,0 +1,200 @@
+"""A Cluster: every slot, slots that move under load, masters that are named in odd ways."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import redis.asyncio
+
+from redis_load import AGES, GRACE, LIMITERS, PLENTY, Answers, Lag, run
+from redis_servers import Server
+from redis_topologies import SLOTS, Cluster
+from sluicegate.redis import AsyncLimiter, FixedWindow, StoreError
+
+if TYPE_CHECKING:
+    pass
+
+TIMEOUT = 2.0
+
+
+def masters(cluster: Cluster) -> list[Server]:
+    """The masters, each once."""
+    return list(dict.fromkeys(cluster.master_of(slot) for slot in range(0, SLOTS, 1000)))
+
+
+def test_keys_of_every_slot_and_with_braces(redis_cluster: Cluster) -> None:
+    braces = ["{a}b", "a{b}", "{}", "a{}b{c}", "{{a}}", "}a{", "{", ""]
+    keys = [f"client-{number}" for number in range(3000)] + braces
+
+    async def main() -> None:
+        async with FixedWindow(redis_cluster.url, 3, AGES, timeout=TIMEOUT) as limiter:
+            await limiter.ping()
+            for cost, admitted in ((1, True), (2, True), (1, False)):
+                decisions = await limiter.check_many(keys, cost)
+                assert {(each.store, each.allowed) for each in decisions} == {("redis", admitted)}
+
+    run(main())
+    sizes = [server.command("DBSIZE") for server in masters(redis_cluster)]
+    print(f"{sum(sizes)} keys of {len(keys)} clients on {sizes}")
+    assert sum(sizes) == len(keys)
+    assert min(sizes) > len(keys) / 4
+
+
+def test_no_key_of_a_user_chooses_its_slot(redis_cluster: Cluster) -> None:
+    keys = [f"{{tag}}{number}" for number in range(300)]
+    run(FixedWindow(redis_cluster.url, 3, AGES, timeout=TIMEOUT).check_many(keys))
+    sizes = [server.command("DBSIZE") for server in masters(redis_cluster)]
+    print(f"300 keys with one tag on {sizes}")
+    assert min(sizes) > 50
+
+
+class Hammer:
+    """Callers that spend from the same few keys of every algorithm, and what they were answered."""
+
+    def __init__(self, url: str, keys: list[str]) -> None:
+        self.keys = keys
+        self.answers = Answers()
+        self.admitted: Counter[tuple[str, str]] = Counter()
+        self.limiters: dict[str, AsyncLimiter] = {
+            name: make(url, PLENTY, AGES, timeout=TIMEOUT, prefix=name, on_error="raise")
+            for name, make in LIMITERS.items()
+        }
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        ended = asyncio.Event()
+
+        async def work(name: str, start: int) -> None:
+            turn = start
+            while not ended.is_set():
+                key = self.keys[turn % len(self.keys)]
+                await self.answers.ask(partial(self.limiters[name].check, key))
+                self.admitted[name, key] += 1
+                turn += 1
+                await asyncio.sleep(0.001)
+
+        async with Lag() as lag:
+            works = [asyncio.ensure_future(work(name, n)) for name in LIMITERS for n in range(8)]
+            try:
+                yield
+            finally:
+                ended.set()
+                await asyncio.gather(*works)
+        self.answers.lag = lag.worst
+
+    async def charged(self) -> Counter[tuple[str, str]]:
+        """What the cluster has charged."""
+        seen: Counter[tuple[str, str]] = Counter()
+        for name, limiter in self.limiters.items():
+            for key in self.keys:
+                seen[name, key] = PLENTY - (await limiter.peek(key)).remaining
+        return seen
+
+
+def test_slots_that_move_under_load_lose_and_double_nothing(redis_cluster: Cluster) -> None:
+    keys, rounds = ["a", "b", "c"], 5
+
+    def move(slot: int, place: int) -> None:
+        every = masters(redis_cluster)
+        source = redis_cluster.master_of(slot)
+        target = every[(every.index(source) + place) % len(every)]
+        redis_cluster.begin_migration(slot, source, target)
+        redis_cluster.move_keys(slot, source, target)
+        redis_cluster.end_migration(slot, target)
+
+    async def main() -> None:
+        hammer = Hammer(redis_cluster.url, keys)
+        async with hammer.at_work():
+            await asyncio.sleep(0.1)
+            for number in range(rounds):
+                for key in keys:
+                    slot = redis_cluster.slot_of(key)
+                    await asyncio.to_thread(move, slot, 1 + number % 2)
+            await asyncio.sleep(0.1)
+        answers, admitted = hammer.answers, hammer.admitted
+        charged = await hammer.charged()
+        print(
+            f"{rounds * len(keys)} slots moved under {len(answers.taken)} calls: "
+            f"{len(answers.errors)} errors, {sum(charged.values())} charged for "
+            f"{sum(admitted.values())} admitted, slowest {1000 * answers.slowest:.0f} ms"
+        )
+        assert not answers.errors
+        assert charged == admitted
+        assert set(answers.stores) == {"redis"}
+        assert answers.slowest <= TIMEOUT + GRACE + answers.lag
+
+    run(main())
+
+
+def test_a_migration_that_stands_still(redis_cluster: Cluster) -> None:
+    async def main() -> None:
+        hammer = Hammer(redis_cluster.url, ["a", "b"])
+        slot = redis_cluster.slot_of("a")
+        source = redis_cluster.master_of(slot)
+        target = next(each for each in masters(redis_cluster) if each is not source)
+        async with hammer.at_work():
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(redis_cluster.begin_migration, slot, source, target)
+            await asyncio.sleep(0.2)
+            await asyncio.to_thread(redis_cluster.move_keys, slot, source, target)
+            # From here on each call is told to ASK.
+            await asyncio.sleep(0.3)
+            half = len(hammer.answers.taken)
+            await asyncio.to_thread(redis_cluster.end_migration, slot, target)
+            await asyncio.sleep(0.2)
+        charged = await hammer.charged()
+        print(f"{half} calls before the end of a migration, {len(hammer.answers.taken)} in all")
+        assert not hammer.answers.errors
+        assert charged == hammer.admitted
+
+    run(main())
+
+
+def test_a_cluster_with_a_password_by_url_and_by_client(redis_cluster: Cluster) -> None:
+    for server in redis_cluster.servers:
+        server.command("CONFIG", "SET", "requirepass", "word")
+    first = redis_cluster.servers[0]
+    client = redis.asyncio.RedisCluster(host="127.0.0.1", port=first.port, password="word")
+    url = redis_cluster.url.replace("://", "://:word@")
+
+    async def main() -> None:
+        async with client:
+            for number, place in enumerate((url, client)):
+                limiter = FixedWindow(place, 3, AGES, timeout=TIMEOUT, on_error="raise")
+                decisions = await limiter.check_many(map(str, range(100)))
+                assert {each.remaining for each in decisions} == {2 - number}
+                await limiter.aclose()
+
+    run(main())
+
+
+def test_one_node_is_enough_to_find_the_others(redis_cluster: Cluster) -> None:
+    replica = redis_cluster.replicas_of(0)[0]
+
+    async def main() -> None:
+        url = f"redis+cluster://127.0.0.1:{replica.port}"
+        async with FixedWindow(url, 3, AGES, timeout=TIMEOUT, on_error="raise") as limiter:
+            assert all([await limiter.check(str(number)) for number in range(100)])
+
+    run(main())
+
+
+@pytest.mark.xfail(
+    strict=True, raises=StoreError, reason="a master without a name is where the map came from"
+)
+def test_nodes_that_do_not_know_their_own_names(redis_cluster: Cluster) -> None:
+    for server in redis_cluster.servers:
+        server.command("CONFIG", "SET", "cluster-preferred-endpoint-type", "unknown-endpoint")
+
+    async def main() -> None:
+        url = redis_cluster.url
+        async with FixedWindow(url, 3, AGES, timeout=TIMEOUT, on_error="raise") as limiter:
+            assert all([await limiter.check(str(number)) for number in range(100)])
+
+    run(main())
