@@ -122,7 +122,8 @@ def test_slots_that_move_under_load_lose_and_double_nothing(redis_cluster: Clust
         print(
             f"{rounds * len(keys)} slots moved under {len(answers.taken)} calls: "
             f"{len(answers.errors)} errors, {sum(charged.values())} charged for "
-            f"{sum(admitted.values())} admitted, slowest {1000 * answers.slowest:.0f} ms"
+            f"{sum(admitted.values())} admitted, slowest {1000 * answers.slowest:.0f} ms "
+            f"(this machine: {1000 * answers.lag:.0f})"
         )
         assert not answers.errors
         assert charged == admitted
