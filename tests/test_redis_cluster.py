@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 import redis.asyncio
 
+from redis_clock import MissingError
 from redis_load import AGES, GRACE, LIMITERS, PLENTY, Answers, Lag, run
 from redis_servers import Server
 from redis_topologies import SLOTS, Cluster
+from redis_wire import HOST, Wire
 from sluicegate.redis import AsyncLimiter, FixedWindow, StoreError
 
 if TYPE_CHECKING:
@@ -28,30 +30,45 @@ def masters(cluster: Cluster) -> list[Server]:
     return list(dict.fromkeys(cluster.master_of(slot) for slot in range(0, SLOTS, 1000)))
 
 
-def test_keys_of_every_slot_and_with_braces(redis_cluster: Cluster) -> None:
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Cluster]:
+    """One for all of these tests: none of them breaks a server."""
+    try:
+        with Cluster() as cluster:
+            yield cluster
+    except MissingError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def cluster(shared: Cluster) -> Cluster:
+    for server in masters(shared):
+        server.command("FLUSHALL")
+    return shared
+
+
+def test_keys_of_every_slot_and_with_braces(cluster: Cluster) -> None:
     braces = ["{a}b", "a{b}", "{}", "a{}b{c}", "{{a}}", "}a{", "{", ""]
-    keys = [f"client-{number}" for number in range(3000)] + braces
+    # No user's key chooses its slot.
+    tagged = [f"{{tag}}{number}" for number in range(300)]
 
     async def main() -> None:
-        async with FixedWindow(redis_cluster.url, 3, AGES, timeout=TIMEOUT) as limiter:
+        async with FixedWindow(cluster.url, 3, AGES, timeout=TIMEOUT) as limiter:
             await limiter.ping()
-            for cost, admitted in ((1, True), (2, True), (1, False)):
-                decisions = await limiter.check_many(keys, cost)
-                assert {(each.store, each.allowed) for each in decisions} == {("redis", admitted)}
+            for kind in (tagged, [*braces, *map(str, range(3000))]):
+                for server in masters(cluster):
+                    server.command("FLUSHALL")
+                for cost, admitted in ((1, True), (2, True), (1, False)):
+                    decisions = await limiter.check_many(kind, cost)
+                    assert {(each.store, each.allowed) for each in decisions} == {
+                        ("redis", admitted)
+                    }
+                sizes = [server.command("DBSIZE") for server in masters(cluster)]
+                print(f"{sum(sizes)} keys of {len(kind)} clients on {sizes}")
+                assert sum(sizes) == len(kind)
+                assert min(sizes) > len(kind) / 6
 
     run(main())
-    sizes = [server.command("DBSIZE") for server in masters(redis_cluster)]
-    print(f"{sum(sizes)} keys of {len(keys)} clients on {sizes}")
-    assert sum(sizes) == len(keys)
-    assert min(sizes) > len(keys) / 4
-
-
-def test_no_key_of_a_user_chooses_its_slot(redis_cluster: Cluster) -> None:
-    keys = [f"{{tag}}{number}" for number in range(300)]
-    run(FixedWindow(redis_cluster.url, 3, AGES, timeout=TIMEOUT).check_many(keys))
-    sizes = [server.command("DBSIZE") for server in masters(redis_cluster)]
-    print(f"300 keys with one tag on {sizes}")
-    assert min(sizes) > 50
 
 
 class Hammer:
@@ -97,24 +114,24 @@ class Hammer:
         return seen
 
 
-def test_slots_that_move_under_load_lose_and_double_nothing(redis_cluster: Cluster) -> None:
+def test_slots_that_move_under_load_lose_and_double_nothing(cluster: Cluster) -> None:
     keys, rounds = ["a", "b", "c"], 5
 
     def move(slot: int, place: int) -> None:
-        every = masters(redis_cluster)
-        source = redis_cluster.master_of(slot)
+        every = masters(cluster)
+        source = cluster.master_of(slot)
         target = every[(every.index(source) + place) % len(every)]
-        redis_cluster.begin_migration(slot, source, target)
-        redis_cluster.move_keys(slot, source, target)
-        redis_cluster.end_migration(slot, target)
+        cluster.begin_migration(slot, source, target)
+        cluster.move_keys(slot, source, target)
+        cluster.end_migration(slot, target)
 
     async def main() -> None:
-        hammer = Hammer(redis_cluster.url, keys)
+        hammer = Hammer(cluster.url, keys)
         async with hammer.at_work():
             await asyncio.sleep(0.1)
             for number in range(rounds):
                 for key in keys:
-                    slot = redis_cluster.slot_of(key)
+                    slot = cluster.slot_of(key)
                     await asyncio.to_thread(move, slot, 1 + number % 2)
             await asyncio.sleep(0.1)
         answers, admitted = hammer.answers, hammer.admitted
@@ -133,21 +150,21 @@ def test_slots_that_move_under_load_lose_and_double_nothing(redis_cluster: Clust
     run(main())
 
 
-def test_a_migration_that_stands_still(redis_cluster: Cluster) -> None:
+def test_a_migration_that_stands_still(cluster: Cluster) -> None:
     async def main() -> None:
-        hammer = Hammer(redis_cluster.url, ["a", "b"])
-        slot = redis_cluster.slot_of("a")
-        source = redis_cluster.master_of(slot)
-        target = next(each for each in masters(redis_cluster) if each is not source)
+        hammer = Hammer(cluster.url, ["a", "b"])
+        slot = cluster.slot_of("a")
+        source = cluster.master_of(slot)
+        target = next(each for each in masters(cluster) if each is not source)
         async with hammer.at_work():
             await asyncio.sleep(0.1)
-            await asyncio.to_thread(redis_cluster.begin_migration, slot, source, target)
+            await asyncio.to_thread(cluster.begin_migration, slot, source, target)
             await asyncio.sleep(0.2)
-            await asyncio.to_thread(redis_cluster.move_keys, slot, source, target)
+            await asyncio.to_thread(cluster.move_keys, slot, source, target)
             # From here on each call is told to ASK.
             await asyncio.sleep(0.3)
             half = len(hammer.answers.taken)
-            await asyncio.to_thread(redis_cluster.end_migration, slot, target)
+            await asyncio.to_thread(cluster.end_migration, slot, target)
             await asyncio.sleep(0.2)
         charged = await hammer.charged()
         print(f"{half} calls before the end of a migration, {len(hammer.answers.taken)} in all")
@@ -157,31 +174,35 @@ def test_a_migration_that_stands_still(redis_cluster: Cluster) -> None:
     run(main())
 
 
-def test_a_cluster_with_a_password_by_url_and_by_client(redis_cluster: Cluster) -> None:
-    for server in redis_cluster.servers:
-        server.command("CONFIG", "SET", "requirepass", "word")
-    first = redis_cluster.servers[0]
-    client = redis.asyncio.RedisCluster(host="127.0.0.1", port=first.port, password="word")
-    url = redis_cluster.url.replace("://", "://:word@")
+def test_a_cluster_with_a_password_by_url_and_by_client(cluster: Cluster) -> None:
+    port = cluster.servers[0].port
+    client = redis.asyncio.RedisCluster(host=HOST, port=port, password="word")
 
     async def main() -> None:
         async with client:
-            for number, place in enumerate((url, client)):
+            for number, place in enumerate((cluster.url.replace("://", "://:word@"), client)):
                 limiter = FixedWindow(place, 3, AGES, timeout=TIMEOUT, on_error="raise")
                 decisions = await limiter.check_many(map(str, range(100)))
                 assert {each.remaining for each in decisions} == {2 - number}
                 await limiter.aclose()
 
-    run(main())
+    for server in cluster.servers:
+        server.command("CONFIG", "SET", "requirepass", "word")
+    try:
+        run(main())
+    finally:
+        for server in cluster.servers:
+            with Wire(server.port, password="word") as wire:
+                wire.call("CONFIG", "SET", "requirepass", "")
 
 
-def test_one_node_is_enough_to_find_the_others(redis_cluster: Cluster) -> None:
-    replica = redis_cluster.replicas_of(0)[0]
+def test_one_node_is_enough_to_find_the_others(cluster: Cluster) -> None:
+    replica = cluster.replicas_of(0)[0]
 
     async def main() -> None:
-        url = f"redis+cluster://127.0.0.1:{replica.port}"
+        url = f"redis+cluster://{HOST}:{replica.port}"
         async with FixedWindow(url, 3, AGES, timeout=TIMEOUT, on_error="raise") as limiter:
-            assert all([await limiter.check(str(number)) for number in range(100)])
+            assert all(await limiter.check_many(map(str, range(100))))
 
     run(main())
 
@@ -189,13 +210,18 @@ def test_one_node_is_enough_to_find_the_others(redis_cluster: Cluster) -> None:
 @pytest.mark.xfail(
     strict=True, raises=StoreError, reason="a master without a name is where the map came from"
 )
-def test_nodes_that_do_not_know_their_own_names(redis_cluster: Cluster) -> None:
-    for server in redis_cluster.servers:
-        server.command("CONFIG", "SET", "cluster-preferred-endpoint-type", "unknown-endpoint")
+def test_nodes_that_do_not_know_their_own_names(cluster: Cluster) -> None:
+    def say(kind: str) -> None:
+        for server in cluster.servers:
+            server.command("CONFIG", "SET", "cluster-preferred-endpoint-type", kind)
 
     async def main() -> None:
-        url = redis_cluster.url
+        url = f"{cluster.url}?client_name=stranger"
         async with FixedWindow(url, 3, AGES, timeout=TIMEOUT, on_error="raise") as limiter:
             assert all([await limiter.check(str(number)) for number in range(100)])
 
-    run(main())
+    say("unknown-endpoint")
+    try:
+        run(main())
+    finally:
+        say("ip")

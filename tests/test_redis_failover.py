@@ -69,7 +69,8 @@ def test_a_killed_primary_under_load(start: Start, topology: type[Cluster | Sent
             assert not answers.errors
             assert answers.slowest <= TIMEOUT + GRACE + answers.lag
             assert set(answers.stores) == {"redis", "local"}
-            assert back <= 1 + answers.lag
+            # An attempt that was begun in the midst of it may be lost, and takes 1 s.
+            assert back <= 2 + answers.lag
 
     run(main())
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 0.15
 TASKS = 20
-OUTAGE = 0.6
+OUTAGE = 0.5
 POLICIES = pytest.mark.parametrize("policy", ["local", "open", "closed", "raise"])
 
 
@@ -71,7 +71,7 @@ def full(server: Server, _: BlackHole) -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading(server: Server, _: BlackHole) -> Iterator[None]:
-    for number in range(100):
+    for number in range(70):
         server.command("SET", number, "x" * 200)
     server.command("CONFIG", "SET", "key-load-delay", 10_000)
     with server.wire() as wire:
