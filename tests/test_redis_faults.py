@@ -75,6 +75,7 @@ def loading(server: Server, _: BlackHole) -> Iterator[None]:
         server.command("SET", number, "x" * 200)
     server.command("CONFIG", "SET", "key-load-delay", 10_000)
     with server.wire() as wire:
+        wire.timeout = 30
         wire.send("DEBUG", "RELOAD")
         yield
         assert wire.receive() == b"OK"

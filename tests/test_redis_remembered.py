@@ -52,7 +52,7 @@ def test_nothing_is_refused_that_the_server_admits(redis_server: Server, algorit
         mine = limiter_of(algorithm, redis_server, 3, 0.03)
         other = limiter_of(algorithm, redis_server, 3, 0.03, remember=False)
         wrong = admitted = 0
-        while admitted < 60 or mine.statistics().remembered < 60:
+        while admitted < 30 or mine.statistics().remembered < 30:
             # Nobody spends in between, and quotas only come back as time goes by.
             fits = await other.peek("key")
             decision = await mine.check("key")
