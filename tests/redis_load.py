@@ -75,6 +75,30 @@ class Lag:
         self.worst = max(self.worst, time.monotonic() - due)
 
 
+class RoundTrips:
+    """How long another client, a plain socket, waits for a server: what no limiter can beat."""
+
+    def __init__(self, server: Server) -> None:
+        self.worst = 0.0
+        self._server = server
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._measure, daemon=True)
+
+    async def __aenter__(self) -> RoundTrips:
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._ended.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _measure(self) -> None:
+        while not self._ended.wait(_STEP):
+            begun = time.monotonic()
+            self._server.command("PING")
+            self.worst = max(self.worst, time.monotonic() - begun)
+
+
 @dataclass
 class Answers:
     """What callers were answered, in the order of the answers."""
