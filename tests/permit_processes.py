@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from typing import IO
@@ -55,4 +54,3 @@ def told(process: subprocess.Popen[str]) -> str:
 
 if __name__ == "__main__":
     asyncio.run({"hold": hold, "compete": compete}[sys.argv[1]](*sys.argv[2:]))
-    os._exit(0)  # what an interpreter does at its end is not looked at here

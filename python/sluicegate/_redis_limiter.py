@@ -182,7 +182,8 @@ class AsyncLimiter:
         """
         if not 0 < seconds_of(timeout) <= 60:
             raise ValueError(f"timeout must be a number of seconds above 0 to 60, got {timeout!r}")
-        return _server(await self._core.ping(timeout))
+        told = await self._core.ping(timeout) or b""
+        return _server(told.decode("utf-8", "replace"))
 
     def statistics(self) -> RedisStatistics:
         """Counts of this process since the limiter was made, as a frozen object."""

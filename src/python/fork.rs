@@ -25,4 +25,6 @@ pub(super) fn after_fork_in_parent() {
 pub(super) fn after_fork_in_child() {
     fork::after_in_child();
     redis::after_fork_in_child();
+    #[cfg(unix)]
+    super::redis::after_fork_in_child();
 }

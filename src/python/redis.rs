@@ -9,6 +9,7 @@ mod settings;
 
 pub(super) use bridge::PyBridge;
 pub(super) use limiter::PyRedisLimiter;
+pub(super) use runtime::after_fork_in_child;
 pub(super) use scripts::PyRedisScripts;
 
 use pyo3::prelude::*;

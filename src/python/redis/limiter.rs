@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::bridge::PyBridge;
 use super::lane::Lane;
 use super::runtime::awaitable;
-use super::store_error;
+use super::scripts::Reply;
 use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog};
 use crate::clock::{Clock, seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
@@ -239,11 +239,8 @@ impl PyRedisLimiter {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("INFO").arg("server");
             let deadline = Instant::now() + Duration::from_secs_f64(timeout);
-            let told = match route.ask(&pipeline, deadline).await {
-                Ok(values) => text(values),
-                Err(failure) => Err(failure),
-            };
-            told.map_err(|failure| Python::attach(|py| store_error(py, &failure)))
+            let told = route.ask(&pipeline, deadline).await.and_then(text);
+            Ok(Reply(told))
         })
     }
 
@@ -253,11 +250,11 @@ impl PyRedisLimiter {
     }
 }
 
-fn text(values: Vec<Value>) -> Result<String, Failure> {
+/// The text of the one answer, whatever the protocol makes of it.
+fn text(values: Vec<Value>) -> Result<Value, Failure> {
     match values.into_iter().next() {
-        Some(Value::BulkString(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Some(Value::VerbatimString { text, .. }) => Ok(text),
+        Some(Value::VerbatimString { text, .. }) => Ok(Value::BulkString(text.into_bytes())),
         Some(Value::ServerError(error)) => Err(Failure::Refused(error.to_string())),
-        _ => Ok(String::new()),
+        answer => Ok(answer.unwrap_or(Value::Nil)),
     }
 }

@@ -1,11 +1,17 @@
 //! Coroutines for calls that are rare, over the thread that talks to servers anyway.
+//!
+//! An interpreter that ends kills the threads that wait for it, so none may then.
 
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
+use std::thread::sleep;
+use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3_async_runtimes::TaskLocals;
 use pyo3_async_runtimes::generic::{self, ContextExt, JoinError, Runtime};
 use tokio::task::{JoinError as TokioJoinError, JoinHandle};
@@ -60,6 +66,7 @@ impl Runtime for IoThread {
     where
         F: FnOnce() + Send + 'static,
     {
+        let work = || unless_ending(work);
         Task(handle().ok().map(|handle| handle.spawn_blocking(work)))
     }
 }
@@ -77,7 +84,46 @@ impl ContextExt for IoThread {
     }
 }
 
-/// A coroutine's awaitable for `future`.
+/// Threads that use the interpreter, or wait for it.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+fn unless_ending(work: impl FnOnce()) {
+    INSIDE.fetch_add(1, SeqCst);
+    if !ENDING.load(SeqCst) {
+        work();
+    }
+    INSIDE.fetch_sub(1, SeqCst);
+}
+
+/// Before the interpreter ends: let no more threads in, and wait until the last is out.
+#[pyfunction]
+fn end(py: Python<'_>) {
+    ENDING.store(true, SeqCst);
+    py.detach(|| {
+        while INSIDE.load(SeqCst) > 0 {
+            sleep(Duration::from_micros(100));
+        }
+    });
+}
+
+/// In a forked child, where those threads are not.
+pub(in crate::python) fn after_fork_in_child() {
+    INSIDE.store(0, SeqCst);
+}
+
+fn end_with_the_interpreter(py: Python<'_>) -> PyResult<()> {
+    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
+    REGISTERED
+        .get_or_try_init(py, || {
+            let end = wrap_pyfunction!(end, py)?;
+            py.import("atexit")?.call_method1("register", (end,))?;
+            Ok(())
+        })
+        .copied()
+}
+
+/// A coroutine's awaitable for `future`, which must not need the interpreter itself.
 pub(super) fn awaitable<T>(
     py: Python<'_>,
     future: impl Future<Output = PyResult<T>> + Send + 'static,
@@ -85,5 +131,6 @@ pub(super) fn awaitable<T>(
 where
     T: for<'py> IntoPyObject<'py> + Send + 'static,
 {
+    end_with_the_interpreter(py)?;
     generic::future_into_py::<IoThread, _, T>(py, future)
 }

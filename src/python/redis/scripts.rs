@@ -11,7 +11,7 @@ use super::lane::Lane;
 use super::runtime::awaitable;
 use super::store_error;
 use crate::python::arguments::key_bytes;
-use crate::store::redis::{Run, Settings};
+use crate::store::redis::{Failure, Run, Settings};
 
 /// Runs scripts on one key each, over the connections that limiters use.
 #[pyclass(frozen, name = "RedisScripts", module = "sluicegate._core")]
@@ -20,8 +20,22 @@ pub(in crate::python) struct PyRedisScripts {
     prefix: String,
 }
 
-/// A reply: an int, bytes, None, or a list of those.
-struct Reply(Value);
+/// A reply: an int, bytes, None, or a list of those; or why there is none.
+pub(super) struct Reply(pub(super) Result<Value, Failure>);
+
+fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match value {
+        Value::Int(number) => number.into_pyobject(py)?.into_any(),
+        Value::BulkString(bytes) => PyBytes::new(py, &bytes).into_any(),
+        Value::SimpleString(text) => PyBytes::new(py, text.as_bytes()).into_any(),
+        Value::Array(items) => {
+            let items: PyResult<Vec<_>> =
+                items.into_iter().map(|item| in_python(py, item)).collect();
+            PyList::new(py, items?)?.into_any()
+        }
+        _ => py.None().into_bound(py),
+    })
+}
 
 impl<'py> IntoPyObject<'py> for Reply {
     type Target = PyAny;
@@ -29,19 +43,10 @@ impl<'py> IntoPyObject<'py> for Reply {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(match self.0 {
-            Value::Int(number) => number.into_pyobject(py)?.into_any(),
-            Value::BulkString(bytes) => PyBytes::new(py, &bytes).into_any(),
-            Value::SimpleString(text) => PyBytes::new(py, text.as_bytes()).into_any(),
-            Value::Array(items) => {
-                let items: PyResult<Vec<_>> = items
-                    .into_iter()
-                    .map(|item| Self(item).into_pyobject(py))
-                    .collect();
-                PyList::new(py, items?)?.into_any()
-            }
-            _ => py.None().into_bound(py),
-        })
+        match self.0 {
+            Ok(value) => in_python(py, value),
+            Err(failure) => Err(store_error(py, &failure)),
+        }
     }
 }
 
@@ -71,10 +76,7 @@ impl PyRedisScripts {
         let run = Run::new(text, &self.prefix, &key_bytes(key)?, arguments);
         let deadline = Instant::now() + Duration::from_secs_f64(timeout.clamp(0.001, 60.0));
         awaitable(py, async move {
-            let reply = route.run_one(run, deadline).await;
-            reply
-                .map(Reply)
-                .map_err(|failure| Python::attach(|py| store_error(py, &failure)))
+            Ok(Reply(route.run_one(run, deadline).await))
         })
     }
 
