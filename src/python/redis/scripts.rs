@@ -75,9 +75,10 @@ impl PyRedisScripts {
         let arguments = arguments.into_iter().map(String::into_bytes).collect();
         let run = Run::new(text, &self.prefix, &key_bytes(key)?, arguments);
         let deadline = Instant::now() + Duration::from_secs_f64(timeout.clamp(0.001, 60.0));
-        awaitable(py, async move {
-            Ok(Reply(route.run_one(run, deadline).await))
-        })
+        awaitable(
+            py,
+            async move { Ok(Reply(route.run_one(run, deadline).await)) },
+        )
     }
 
     /// Let go of the connection, if nobody else uses it.
