@@ -93,7 +93,7 @@ def test_a_permit_is_one_of_so_many_of_its_key(redis_server: Server) -> None:
         ({"timeout": 0}, ValueError, "timeout must be a number of seconds"),
         ({"on_error": "maybe"}, ValueError, "on_error must be one of .* got 'maybe'"),
         ({"workers": 0}, ValueError, "workers must be an int"),
-        ({"prefix": "{x}"}, ValueError, "prefix must be up to 64 characters without braces"),
+        ({"prefix": "{x}"}, ValueError, "prefix must be up to 64 bytes"),
         ({"prefix": 5}, TypeError, "prefix must be a str or None"),
         ({"redis": 5}, TypeError, "redis must be a URL"),
     ],

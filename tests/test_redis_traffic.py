@@ -205,9 +205,6 @@ def test_the_first_calls_are_decided_in_their_order(redis_server: Server) -> Non
     run(main())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="check_many leaves its other errors unretrieved"
-)
 def test_many_that_fail_tell_of_it_once(start: Start) -> None:
     server = start(Server)
 

@@ -38,8 +38,10 @@ def checked_prefix(prefix: object) -> str:
     """``prefix`` if keys in Redis may begin with it."""
     if not isinstance(prefix, str):
         raise TypeError(f"prefix must be a str or None, got {type(prefix).__name__} {prefix!r}")
-    if len(prefix) > 64 or set(prefix) & set("{}"):
-        raise ValueError(f"prefix must be up to 64 characters without braces, got {prefix!r}")
+    if len(prefix.encode("utf-8", "surrogatepass")) > 64 or set(prefix) & set("{}"):
+        raise ValueError(
+            f"prefix must be up to 64 bytes of UTF-8 and without braces, got {prefix!r}"
+        )
     return prefix
 
 

@@ -26,7 +26,7 @@ def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:
 
 def _new_bridge(loop: asyncio.AbstractEventLoop) -> Bridge:
     bridge = Bridge()
-    loop.add_reader(bridge.fileno(), _collect, bridge)
+    loop.add_reader(bridge.fileno(), _collect, bridge, os.getpid())
     with _making:
         # A loop that was closed with calls on their way is held by them, and they by its bridge.
         for other in [other for other in _bridges if other.is_closed()]:
@@ -35,7 +35,9 @@ def _new_bridge(loop: asyncio.AbstractEventLoop) -> Bridge:
     return bridge
 
 
-def _collect(bridge: Bridge) -> None:
+def _collect(bridge: Bridge, owner: int) -> None:
+    if os.getpid() != owner:  # a child in its parent's loop: the answers are not its own
+        return
     for notice in bridge.collect():
         _log.warning(notice)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sluicegate._checked import checked_prefix
 from sluicegate._core import Decision, RedisLimiter
 from sluicegate._redis_bridge import bridge_of
-from sluicegate._redis_line import Line, refused, seconds_of
+from sluicegate._redis_lines import Line, Lines, refused, seconds_of
 from sluicegate._redis_settings import settings_of
 
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
@@ -75,12 +75,14 @@ class AsyncLimiter:
             workers=workers,
             remember=remember,
         )
-        self._lines: dict[str, Line] = {}
+        self._lines = Lines()
 
     def _prefix(self, quota: Any) -> str:
         """Limits of different quotas count apart, unless they are told to share a prefix."""
         limit, window = quota
-        return f"sluicegate:{self._ALGORITHM}:{limit}/{window}"
+        # 60 and 60.0 are the same quota.
+        seconds = f"{window:.15g}" if isinstance(window, float) else str(window)
+        return f"sluicegate:{self._ALGORITHM}:{limit}/{seconds}"
 
     @property
     def limit(self) -> int:
@@ -124,7 +126,7 @@ class AsyncLimiter:
         for name in names:
             if not isinstance(name, str):
                 raise TypeError(f"key must be a str, got {type(name).__name__} {name!r}")
-        return [await each for each in [self._begun("check", name, cost) for name in names]]
+        return await asyncio.gather(*[self._begun("check", name, cost) for name in names])
 
     async def refund(self, key: str, cost: int = 1) -> None:
         """Give ``cost`` units back: the oldest live ones, never above the quota.
@@ -156,12 +158,14 @@ class AsyncLimiter:
         ``None`` to wait as long as it takes.
         """
         seconds = seconds_of(timeout)
+        self._core.examine(key, cost)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        line = self._lines.setdefault(key, Line())
-        line.length += 1
+        lines = self._lines.here(loop)
+        line = lines.setdefault(key, Line())
+        turn = line.join(loop)
         try:
-            if not await line.come_first(seconds):
+            if not await line.come_first(turn, seconds):
                 return refused(await self.peek(key, cost))
             while True:
                 decision = await self.check(key, cost)
@@ -169,10 +173,9 @@ class AsyncLimiter:
                     return decision
                 await asyncio.sleep(decision.retry_after)
         finally:
-            line.length -= 1
-            line.leave()
-            if not line.length:
-                self._lines.pop(key, None)
+            line.leave(turn)
+            if not line:
+                lines.pop(key, None)
 
     async def ping(self, timeout: float = 1.0) -> str:
         """Reach the server, within ``timeout`` seconds; returns its name and version.

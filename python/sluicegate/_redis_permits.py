@@ -12,9 +12,9 @@ from sluicegate._checked import checked_key, checked_prefix, number, seconds_to_
 from sluicegate._core import RedisScripts
 from sluicegate._redis_leases import Lease, Leases
 from sluicegate._redis_limiter import OnError
+from sluicegate._redis_lines import RungLine
 from sluicegate._redis_permit import Entry, Permit
 from sluicegate._redis_settings import settings_of
-from sluicegate._redis_turns import Line
 from sluicegate.errors import StoreError
 
 __all__ = ["ConcurrencyLimiter", "Permit"]
@@ -32,7 +32,7 @@ class _Here:
 
     __slots__ = ("leases", "lines")
 
-    def __init__(self, leases: Leases, lines: dict[str, Line]) -> None:
+    def __init__(self, leases: Leases, lines: dict[str, RungLine]) -> None:
         self.leases = leases
         self.lines = lines
 
@@ -53,7 +53,7 @@ class ConcurrencyLimiter:
         redis: where the permits are; see :mod:`sluicegate.redis`.
         limit: permits of each key, 1 to 1,000,000.
         lease_seconds: above ``timeout``, to 86,400; renewed after each third of it.
-        prefix: what keys begin with in Redis, up to 64 characters. By default the limit, so
+        prefix: what keys begin with in Redis, up to 64 bytes. By default the limit, so
             that different limits count apart.
         timeout: seconds within which the server is to answer, 0.001 to 60.
         on_error: who decides when it does not: ``"local"``, a limiter in this process;
@@ -162,11 +162,11 @@ class ConcurrencyLimiter:
                 closed = other()
                 if closed is not None and closed.is_closed():
                     self._here.pop(closed, None)
-            lines: dict[str, Line] = {}
+            lines: dict[str, RungLine] = {}
             here = self._here[loop] = _Here(self._leases(loop, lines), lines)
         return here
 
-    def _leases(self, loop: asyncio.AbstractEventLoop, lines: dict[str, Line]) -> Leases:
+    def _leases(self, loop: asyncio.AbstractEventLoop, lines: dict[str, RungLine]) -> Leases:
         return Leases(
             loop,
             self._scripts.run,
@@ -189,7 +189,7 @@ class ConcurrencyLimiter:
     async def _in_line(self, here: _Here, key: str, seconds: float) -> Permit | float:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        line = here.lines.setdefault(key, Line())
+        line = here.lines.setdefault(key, RungLine())
         turn = line.join(loop)
         pause = _SHORTEST_PAUSE
         try:
@@ -234,7 +234,7 @@ class ConcurrencyLimiter:
         return Permit(self, key, permit)
 
 
-def _ring(lines: dict[str, Line], key: str) -> None:
+def _ring(lines: dict[str, RungLine], key: str) -> None:
     line = lines.get(key)
     if line is not None:
         line.ring()

@@ -23,16 +23,17 @@ class ClusterRateLimiter:
     :mod:`sluicegate.redis` a ``redis+cluster://`` URL instead.
 
     Args:
-        redis_nodes: URLs of the servers (article 2: a list of them).
+        redis_nodes: the servers (article 2: a list of them): URLs, or ``redis.asyncio`` clients,
+            which are called ``host:port/db`` on the ring.
         replicas: points of each node on the ring.
         timeout, on_error, workers, remember: as :class:`~sluicegate.redis.FixedWindow`.
     """
 
-    __slots__ = ("_limiters", "_options", "ring")
+    __slots__ = ("_limiters", "_nodes", "_options", "ring")
 
     def __init__(
         self,
-        redis_nodes: Iterable[str],
+        redis_nodes: Iterable[object],
         *,
         replicas: int = 100,
         timeout: float = 0.25,
@@ -40,14 +41,11 @@ class ClusterRateLimiter:
         workers: int = 1,
         remember: bool = True,
     ) -> None:
-        from sluicegate._redis_settings import settings_of
-
-        nodes = list(redis_nodes)
+        nodes = [(_name(node), node) for node in redis_nodes]
         if not nodes:
             raise ValueError("redis_nodes must name at least one server, got []")
-        for node in nodes:
-            settings_of(node)
-        self.ring = ConsistentHashRing(nodes, replicas)
+        self.ring = ConsistentHashRing([name for name, _ in nodes], replicas)
+        self._nodes = dict(nodes)
         self._options: dict[str, Any] = {
             "timeout": timeout,
             "on_error": on_error,
@@ -55,7 +53,7 @@ class ClusterRateLimiter:
             "remember": remember,
         }
         self._limiters: dict[tuple[str, int, float], AsyncLimiter] = {}
-        self._limiter(nodes[0], 1, 1)  # checks the options
+        self._limiter(nodes[0][0], 1, 1)  # checks the options
 
     async def is_allowed(self, key: str, limit: int, window: float) -> Decision:
         """Spend one unit of ``key`` from ``limit`` per ``window`` seconds (the exact log).
@@ -67,16 +65,17 @@ class ClusterRateLimiter:
             raise ValueError("redis_nodes are all removed: add one with add_node")
         return await self._limiter(node, limit, window).check(key)
 
-    def add_node(self, node: str) -> None:
+    def add_node(self, node: object) -> None:
         """Add a server: about 1/n of the keys move to it, and begin anew there."""
-        from sluicegate._redis_settings import settings_of
+        name = _name(node)
+        self._nodes.setdefault(name, node)
+        self.ring.add_node(name)
 
-        settings_of(node)
-        self.ring.add_node(node)
-
-    def remove_node(self, node: str) -> None:
+    def remove_node(self, node: object) -> None:
         """Remove a server: its keys move to the others."""
-        self.ring.remove_node(node)
+        name = node if isinstance(node, str) else _name(node)
+        self.ring.remove_node(name)
+        del self._nodes[name]
 
     def get_node(self, key: str) -> str | None:
         """The server that is in charge of a key."""
@@ -88,7 +87,7 @@ class ClusterRateLimiter:
         quota = (node, limit, window)
         limiter = self._limiters.get(quota)
         if limiter is None:
-            limiter = SlidingWindowRateLimiter(node, limit, window, **self._options)
+            limiter = SlidingWindowRateLimiter(self._nodes[node], limit, window, **self._options)
             if len(self._limiters) >= _MOST_QUOTAS:
                 self._limiters.pop(next(iter(self._limiters)))
             self._limiters[quota] = limiter
@@ -105,3 +104,13 @@ class ClusterRateLimiter:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _name(node: object) -> str:
+    from sluicegate._redis_settings import settings_of
+
+    settings = settings_of(node)
+    if isinstance(node, str):
+        return node
+    nodes = ",".join(f"{host}:{port}" for host, port in settings.nodes)
+    return f"{nodes or settings.unix_path}/{settings.db}"

@@ -39,7 +39,7 @@ class _Windowed(AsyncLimiter):
         redis: where the state is; see :mod:`sluicegate.redis`.
         limit: units per window, 1 to 4,294,967,295 (the exact log: to 16,777,216).
         window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
-        prefix: what keys begin with in Redis, up to 64 characters; limiters with the same
+        prefix: what keys begin with in Redis, up to 64 bytes; limiters with the same
             prefix share quotas. By default the algorithm and the quota, so that different
             limits count apart; give one if the quota will change.
         timeout: seconds within which every decision is made, 0.001 to 60.

@@ -188,12 +188,12 @@ impl PyRedisLimiter {
             _ => Verb::Reset,
         };
         let key = key_bytes(key)?;
-        let begun = self.limit.call(0, verb, &key, cost.0)?;
+        self.limit.fits(cost.0)?;
         if limits_are_off() && verb != Verb::Reset {
             let decision = untouched(self.limit(), unix_now());
             return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
         }
-        match begun {
+        match self.limit.call(0, verb, &key, cost.0) {
             Err(refusal) => Ok(Some(Bound::new(py, PyDecision(refusal))?.into_any())),
             Ok(mut call) => {
                 let route = self.lane.route()?;
@@ -230,6 +230,12 @@ impl PyRedisLimiter {
             s.local,
             s.remembered,
         )
+    }
+
+    /// Raise what a check would.
+    fn examine(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
+        key_bytes(key)?;
+        Ok(self.limit.fits(cost.0)?)
     }
 
     /// Ask a server who it is. An awaitable of its `INFO server`.

@@ -2,16 +2,17 @@
 
 use ring::digest::{SHA256, digest};
 
-/// A key's name is at most so long; what is longer is named by its digest.
-const LONGEST: usize = 96;
+/// A name is at most so long; a key that would make it longer is named by its digest.
+const LONGEST: usize = 128;
 
 /// `prefix:{key}`, or the key alone if there is no prefix.
 ///
 /// The braces make the whole key decide on its slot in a cluster. A key with braces of its own
 /// must not: it is named by its digest, and so is a long one.
 pub(super) fn name(prefix: &str, key: &[u8]) -> Vec<u8> {
-    let plain = key.len() <= LONGEST && !key.iter().any(|byte| matches!(byte, b'{' | b'}'));
-    let mut name = Vec::with_capacity(prefix.len() + key.len().min(LONGEST) + 3);
+    let length = prefix.len() + key.len() + b":{}".len();
+    let plain = length <= LONGEST && !key.iter().any(|byte| matches!(byte, b'{' | b'}'));
+    let mut name = Vec::with_capacity(length.min(LONGEST));
     if plain && prefix.is_empty() && !key.is_empty() && !key.starts_with(b"sha256:") {
         name.extend_from_slice(key);
         return name;

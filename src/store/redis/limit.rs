@@ -114,22 +114,30 @@ impl Limit {
         self.on_error
     }
 
-    /// A call, to be sent; or its decision, if the server need not be asked.
+    /// Whether a call may ever be admitted.
     ///
     /// # Errors
     /// When `cost` exceeds the limit.
+    pub fn fits(&self, cost: u32) -> Result<()> {
+        let limit = self.quota().limit();
+        if cost > limit {
+            return Err(Error::CostAboveLimit { cost, limit });
+        }
+        Ok(())
+    }
+
+    /// A call that fits, to be sent.
+    ///
+    /// # Errors
+    /// None, but a remembered refusal if the server need not be asked.
     pub fn call(
         self: &Arc<Self>,
         id: u64,
         verb: Verb,
         key: &[u8],
         cost: u32,
-    ) -> Result<std::result::Result<Call, Decision>> {
+    ) -> std::result::Result<Call, Decision> {
         let quota = self.quota();
-        let limit = quota.limit();
-        if cost > limit {
-            return Err(Error::CostAboveLimit { cost, limit });
-        }
         let made_at = Instant::now();
         let mut epoch = 0;
         if let Some(remembered) = &self.remembered {
@@ -138,7 +146,7 @@ impl Limit {
                     if let Some(refusal) = remembered.refusal(key, cost, made_at) {
                         self.counts.refused.fetch_add(1, Relaxed);
                         self.counts.remembered.fetch_add(1, Relaxed);
-                        return Ok(Err(refusal));
+                        return Err(refusal);
                     }
                 }
                 Verb::Refund | Verb::Reset => remembered.forget(key),
@@ -146,7 +154,7 @@ impl Limit {
             }
             epoch = remembered.epoch();
         }
-        Ok(Ok(Call {
+        Ok(Call {
             id,
             verb,
             cost,
@@ -155,7 +163,7 @@ impl Limit {
             quota,
             epoch,
             limit: Arc::clone(self),
-        }))
+        })
     }
 
     /// What a key is called in Redis.
@@ -212,6 +220,8 @@ impl Limit {
                 Verb::Check if !decision.allowed => {
                     remembered.keep(&call.key, call.cost, *decision, call.made_at, call.epoch);
                 }
+                // It told what was left before this was spent.
+                Verb::Check => remembered.outdated(&call.key),
                 // Again: what was decided meanwhile may have come first.
                 Verb::Refund | Verb::Reset => remembered.forget(&call.key),
                 _ => {}

@@ -86,6 +86,15 @@ impl Remembered {
         self.len.store(keys.len(), Relaxed);
     }
 
+    /// Something was spent from a key since.
+    pub(super) fn outdated(&self, key: &[u8]) {
+        if self.len.load(Relaxed) > 0 {
+            let mut keys = locked_now(&self.keys);
+            keys.remove(key);
+            self.len.store(keys.len(), Relaxed);
+        }
+    }
+
     /// Something was given back to a key.
     pub(super) fn forget(&self, key: &[u8]) {
         let mut keys = locked_now(&self.keys);
