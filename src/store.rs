@@ -75,6 +75,13 @@ pub trait Store: Send + Sync {
     fn clear(&self);
     /// Counts since the start.
     fn statistics(&self, patience: Patience) -> Option<Statistics>;
+    /// Admit a call that need not wait. `Some(Ok(None))`: it may have to; nothing was counted.
+    fn admit_at_once(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        patience: Patience,
+    ) -> Option<Result<Option<Decision>>>;
     /// Decide, or take a place in the key's queue unless its turn comes after `timeout`.
     fn join(
         &self,

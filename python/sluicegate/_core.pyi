@@ -194,6 +194,8 @@ class Limiter:
         """Keys that are held now, including idle ones not yet swept."""
     def __bool__(self) -> bool:
         """Always true, so that an empty limiter is not taken for a missing one."""
+    def _admit_at_once(self, key: str, cost: int, timeout: float | None) -> Decision | None:
+        """A decision, if nobody need wait for it."""
     def _enqueue(
         self, key: str, cost: int, timeout: float | None, bell: _Bell
     ) -> Decision | Place: ...

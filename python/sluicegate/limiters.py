@@ -43,6 +43,9 @@ class Limiter(_core.Limiter):
 
         Raises ``TypeError`` or ``ValueError`` for the arguments that ``check`` rejects.
         """
+        admitted = self._admit_at_once(key, cost, timeout)
+        if admitted is not None:
+            return admitted
         from sluicegate._waiting import wait_in_line
 
         return await wait_in_line(self, key, cost, timeout)

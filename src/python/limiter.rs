@@ -213,6 +213,25 @@ impl PyLimiter {
     }
 
     /// Decide, or take a place in the queue; `bell.ring()` is called from any thread.
+    /// Admit at once if nobody need wait: a Decision, else None.
+    #[pyo3(signature = (key, cost, timeout))]
+    fn _admit_at_once(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<PyDecision>> {
+        let store = &*self.store;
+        let key = arguments::key(store, key)?;
+        arguments::timeout(timeout)?;
+        if limits_are_off() {
+            return Ok(Some(PyDecision(admit_untouched(store, cost.0)?)));
+        }
+        let admitted = patiently(py, |patience| store.admit_at_once(key, cost.0, patience))?;
+        Ok(admitted.map(PyDecision))
+    }
+
     #[pyo3(signature = (key, cost, timeout, bell))]
     fn _enqueue<'py>(
         &self,

@@ -238,6 +238,15 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         Some(sum)
     }
 
+    fn admit_at_once(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        patience: Patience,
+    ) -> Option<Result<Option<Decision>>> {
+        self.admit_first(key, cost, patience)
+    }
+
     fn join(
         &self,
         key: Fingerprint,

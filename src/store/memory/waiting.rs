@@ -99,6 +99,29 @@ impl<A: Algorithm> MemoryStore<A> {
         }
     }
 
+    /// As the beginning of [`Self::join_queue`], for a caller that has no bell yet.
+    pub(super) fn admit_first(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        patience: Patience,
+    ) -> Option<Result<Option<Decision>>> {
+        let mut shard = self.lock(key, patience)?;
+        let now = shard.at(self.clock.now());
+        if let Err(error) = fits(&shard.rule, cost) {
+            return Some(Err(error));
+        }
+        if shard.has_queue(key) {
+            return Some(Ok(None));
+        }
+        let spent = self.spend(&mut shard, key, cost, now, decision_of);
+        let admitted = spent.filter(|decision| decision.allowed);
+        if admitted.is_some() {
+            shard.count(true);
+        }
+        Some(Ok(admitted))
+    }
+
     pub(super) fn join_queue(
         &self,
         key: Fingerprint,
