@@ -188,9 +188,6 @@ def test_a_short_deadline_leaves_an_idle_connection_alone(
     run(main())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="batches that wait for a connection race for it"
-)
 def test_the_first_calls_are_decided_in_their_order(redis_server: Server) -> None:
     async def main() -> None:
         wrong = 0

@@ -8,6 +8,7 @@ mod connect;
 mod io;
 mod key;
 mod limit;
+mod line;
 mod link;
 mod refused;
 mod request;

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::{Pipeline, ServerErrorKind, Value};
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use super::connect::{Node, Place};
+use super::line::Line;
 use super::link::Link;
 use super::request::Request;
 use super::settings::Settings;
@@ -37,7 +38,7 @@ pub(super) struct Cluster {
     turn: AtomicUsize,
     stale: Arc<Notify>,
     /// Whether there is a map; `None` while the first attempt goes on.
-    mapped: watch::Sender<Option<bool>>,
+    mapped: Line<Option<bool>>,
 }
 
 struct Known {
@@ -72,7 +73,7 @@ impl Cluster {
             }),
             turn: AtomicUsize::new(0),
             stale: Arc::default(),
-            mapped: watch::Sender::new(None),
+            mapped: Line::new(None),
         });
         cluster.stale.notify_one();
         tokio::spawn(keep_map(
@@ -139,20 +140,13 @@ impl Cluster {
     }
 
     async fn have_map(&self, deadline: Instant) -> Result<(), Failure> {
-        if *self.mapped.borrow() == Some(true) {
-            return Ok(());
+        match self.mapped.wait(Option::is_some, deadline).await {
+            Some(Some(true)) => Ok(()),
+            Some(_) => Err(Failure::Down(
+                "no node of the cluster shows its slots".into(),
+            )),
+            None => Err(Failure::Timeout),
         }
-        let mut mapped = self.mapped.subscribe();
-        let found = match timeout_at(deadline, mapped.wait_for(Option::is_some)).await {
-            Ok(Ok(found)) => *found,
-            _ => return Err(Failure::Timeout),
-        };
-        if found == Some(true) {
-            return Ok(());
-        }
-        Err(Failure::Down(
-            "no node of the cluster shows its slots".into(),
-        ))
     }
 
     fn next(&self, reply: &Result<Value, Failure>) -> Next {
@@ -267,7 +261,7 @@ async fn keep_map(cluster: Weak<Cluster>, stale: Arc<Notify>) {
             return;
         };
         let found = strong.map().await;
-        strong.mapped.send_if_modified(|mapped| {
+        strong.mapped.change(|mapped| {
             // Once there was a map, its masters are asked, whoever is down.
             let better = *mapped != Some(true) && *mapped != Some(found);
             if better {

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, ServerErrorKind, Value};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Failure;
 use super::connect::{Place, connect};
+use super::line::Line;
 use super::request::Request;
 use super::settings::Settings;
 
@@ -28,7 +28,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 
 /// A server, and the connection to it that there is or will be.
 pub(super) struct Link {
-    state: watch::Sender<State>,
+    state: Line<State>,
 }
 
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl Link {
     /// A link that connects at once, on the runtime this is called in. It ends when dropped.
     pub(super) fn new(settings: Arc<Settings>, place: Place) -> Arc<Self> {
         let link = Arc::new(Self {
-            state: watch::Sender::new(State::Connecting),
+            state: Line::new(State::Connecting),
         });
         tokio::spawn(supervise(Arc::downgrade(&link), settings, place));
         link
@@ -165,36 +165,27 @@ impl Link {
     }
 
     async fn connected(&self, deadline: Instant) -> Result<Connected, Failure> {
-        if let State::Up(connected) = &*self.state.borrow() {
-            return Ok(connected.clone());
-        }
-        let mut state = self.state.subscribe();
-        let decided = state.wait_for(|state| !matches!(state, State::Connecting));
-        let settled = match timeout_at(deadline, decided).await {
-            Ok(Ok(state)) => state.clone(),
-            Ok(Err(_)) => State::Down("the limiter is closed".into()),
-            Err(_) => {
+        let settled = |state: &State| !matches!(state, State::Connecting);
+        match self.state.wait(settled, deadline).await {
+            Some(State::Up(connected)) => Ok(connected),
+            Some(State::Down(why)) => Err(Failure::Down(why.to_string())),
+            Some(State::Connecting) | None => {
                 // The next callers need not wait as long.
-                self.state.send_if_modified(|state| {
+                self.state.change(|state| {
                     let waiting = matches!(state, State::Connecting);
                     if waiting {
                         *state = State::Down("it does not answer".into());
                     }
                     waiting
                 });
-                return Err(Failure::Timeout);
+                Err(Failure::Timeout)
             }
-        };
-        match settled {
-            State::Up(connected) => Ok(connected),
-            State::Down(why) => Err(Failure::Down(why.to_string())),
-            State::Connecting => Err(Failure::Timeout),
         }
     }
 
     /// End the connection of that number, if it is still the one in use.
     fn give_up(&self, number: u64, down: Option<&str>) {
-        self.state.send_if_modified(|state| {
+        self.state.change(|state| {
             let ours = matches!(state, State::Up(connected) if connected.number == number);
             if ours {
                 *state = down.map_or(State::Connecting, |why| State::Down(why.into()));
@@ -232,7 +223,7 @@ async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: Place) {
         match attempt {
             Ok(Ok((connection, ahead))) => {
                 pause = SHORTEST_PAUSE;
-                strong.state.send_replace(State::Up(Connected {
+                strong.state.set(State::Up(Connected {
                     connection,
                     number,
                     ahead,
@@ -255,7 +246,7 @@ async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: Place) {
                     Ok(Err(error)) => told(&error),
                     _ => "it does not answer".to_owned(),
                 };
-                strong.state.send_replace(State::Down(why.into()));
+                strong.state.set(State::Down(why.into()));
                 drop(strong);
                 sleep(pause).await;
                 pause = (2 * pause).min(LONGEST_PAUSE);

@@ -1,0 +1,54 @@
+//! Callers that await the same thing go on in the order in which they came.
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, timeout_at};
+
+/// A value that is settled sooner or later, and the line of those who wait for it.
+pub(super) struct Line<T> {
+    value: watch::Sender<T>,
+    // A watch wakes all at once, in any order; this lock is handed on in the order of asking.
+    turn: Mutex<()>,
+}
+
+impl<T: Clone> Line<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self {
+            value: watch::Sender::new(value),
+            turn: Mutex::const_new(()),
+        }
+    }
+
+    /// The value once it is `settled`, or `None` at the deadline.
+    ///
+    /// Callers of one thread that send before they await anything else do so in their order.
+    pub(super) async fn wait(&self, settled: impl Fn(&T) -> bool, deadline: Instant) -> Option<T> {
+        timeout_at(deadline, async {
+            let _turn = self.turn.lock().await;
+            if let Some(value) = Some(&*self.value.borrow()).filter(|value| settled(value)) {
+                return Some(value.clone());
+            }
+            let mut value = self.value.subscribe();
+            value
+                .wait_for(settled)
+                .await
+                .ok()
+                .map(|value| value.clone())
+        })
+        .await
+        .ok()
+        .flatten()
+    }
+
+    pub(super) fn set(&self, value: T) {
+        self.value.send_replace(value);
+    }
+
+    /// Change the value; `change` says whether it did.
+    pub(super) fn change(&self, change: impl FnOnce(&mut T) -> bool) {
+        self.value.send_if_modified(change);
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<T> {
+        self.value.subscribe()
+    }
+}
