@@ -207,9 +207,6 @@ def test_one_node_is_enough_to_find_the_others(cluster: Cluster) -> None:
     run(main())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=StoreError, reason="a master without a name is where the map came from"
-)
 def test_nodes_that_do_not_know_their_own_names(cluster: Cluster) -> None:
     def say(kind: str) -> None:
         for server in cluster.servers:

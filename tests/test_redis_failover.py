@@ -139,9 +139,6 @@ def ask_in_turn(limiter: FixedWindow, answers: dict[str, Answers], keys: list[st
     return asyncio.gather(*(answers[key].ask(partial(limiter.check, key)) for key in keys))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a batch is settled when its last master answers"
-)
 def test_a_master_that_hangs_holds_up_its_own_keys_alone(redis_cluster: Cluster) -> None:
     hung = redis_cluster.master_of(redis_cluster.slot_of("a"))
     names = [str(number) for number in range(60)]
@@ -167,9 +164,6 @@ def test_a_master_that_hangs_holds_up_its_own_keys_alone(redis_cluster: Cluster)
     run(main())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the nodes are asked for the map one by one"
-)
 def test_a_cluster_that_never_answered_is_known_to_be_down(
     start: Start, redis_server: Server
 ) -> None:

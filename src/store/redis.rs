@@ -16,6 +16,7 @@ mod route;
 mod rule;
 mod script;
 mod settings;
+mod slots;
 mod stand_in;
 
 pub use connect::take_notices;

@@ -7,24 +7,26 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use redis::{Pipeline, ServerErrorKind, Value};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::{Node, Place};
 use super::line::Line;
 use super::link::Link;
-use super::request::Request;
+use super::request::{Reply, Request};
 use super::settings::Settings;
+use super::slots::{Range, SLOTS, ranges, redirection};
 use super::{Failure, key};
 use crate::store::fork::locked_now;
 
-const SLOTS: usize = 16_384;
 /// A call is sent on so often at most.
 const MOST_HOPS: usize = 16;
 /// How long a server may take to show its map.
 const MAP_WITHIN: Duration = Duration::from_millis(500);
+/// After so long another server is asked too.
+const MAP_PATIENCE: Duration = Duration::from_millis(50);
 /// The map is not asked for more often, however many calls were moved.
 const MAP_PAUSE: Duration = Duration::from_millis(50);
 /// The pause of a call that shall try again, as while the keys of a slot move.
@@ -50,6 +52,9 @@ struct Known {
 struct Group {
     link: Arc<Link>,
     asking: bool,
+    /// Whether they are sent after a pause.
+    waits: bool,
+    hops: usize,
     indices: Vec<usize>,
 }
 
@@ -91,56 +96,68 @@ impl Cluster {
         Arc::clone(all[turn % all.len()])
     }
 
-    /// Run calls, each at the master of its key's slot.
+    /// Run calls, each at the master of its key's slot. `settled` gets the replies of each server
+    /// as they come, with their indices: one that hangs holds up no other's.
     pub(super) async fn run(
         &self,
         calls: &[impl Request],
         deadline: Instant,
-    ) -> Vec<Result<Value, Failure>> {
+        mut settled: impl FnMut(Vec<(usize, Reply)>),
+    ) {
         if let Err(failure) = self.have_map(deadline).await {
-            return calls.iter().map(|_| Err(failure.clone())).collect();
+            let failed = (0..calls.len()).map(|index| (index, Err(failure.clone())));
+            return settled(failed.collect());
         }
-        let mut replies: Vec<_> = calls.iter().map(|_| Err(Failure::Timeout)).collect();
-        let mut groups: Vec<Group> = Vec::new();
-        for (index, call) in calls.iter().enumerate() {
-            let slot = key::slot(&call.name());
-            let master = locked_now(&self.known).slots[usize::from(slot)].clone();
-            if let Some(link) = master {
-                put(&mut groups, &link, false, index);
-            } else {
-                self.stale.notify_one();
-                replies[index] = Err(Failure::Down(format!("no master has slot {slot}")));
-            }
+        let (groups, homeless) = self.grouped(calls);
+        if !homeless.is_empty() {
+            self.stale.notify_one();
+            settled(homeless);
         }
-        for _ in 0..MOST_HOPS {
-            let (mut next, mut pause) = (Vec::new(), false);
-            let rounds = groups.iter().map(|group| group.run(calls, deadline));
-            for (group, answers) in groups.iter().zip(join_all(rounds).await) {
-                for (&index, reply) in group.indices.iter().zip(answers) {
-                    match self.next(&reply) {
-                        Next::Done => {}
-                        Next::Elsewhere(link, asking) => put(&mut next, &link, asking, index),
-                        Next::Again => {
-                            pause = true;
-                            put(&mut next, &group.link, group.asking, index);
-                        }
+        let mut running: FuturesUnordered<_> = groups
+            .into_iter()
+            .map(|group| group.run(calls, deadline))
+            .collect();
+        while let Some((group, replies)) = running.next().await {
+            let is_last = group.hops == MOST_HOPS || Instant::now() >= deadline;
+            let (mut done, mut sent_on) = (Vec::new(), Vec::new());
+            for (&index, reply) in group.indices.iter().zip(replies) {
+                match self.next(&reply, &group.link) {
+                    Next::Elsewhere(link, asking) if !is_last => {
+                        put(&mut sent_on, group.then(link, asking, false), index);
                     }
-                    replies[index] = reply;
+                    Next::Again if !is_last => {
+                        let same = Arc::clone(&group.link);
+                        put(&mut sent_on, group.then(same, group.asking, true), index);
+                    }
+                    _ => done.push((index, reply)),
                 }
             }
-            groups = next;
-            if groups.is_empty() || Instant::now() >= deadline {
-                break;
+            if !done.is_empty() {
+                settled(done);
             }
-            if pause {
-                sleep(TRY_AGAIN).await;
+            running.extend(sent_on.into_iter().map(|group| group.run(calls, deadline)));
+        }
+    }
+
+    /// Calls by their masters, and those that have none.
+    fn grouped(&self, calls: &[impl Request]) -> (Vec<Group>, Vec<(usize, Reply)>) {
+        let (mut groups, mut homeless) = (Vec::new(), Vec::new());
+        let known = locked_now(&self.known);
+        for (index, call) in calls.iter().enumerate() {
+            let slot = key::slot(&call.name());
+            if let Some(link) = &known.slots[usize::from(slot)] {
+                put(&mut groups, Group::of(Arc::clone(link)), index);
+            } else {
+                let why = format!("no master has slot {slot}");
+                homeless.push((index, Err(Failure::Down(why))));
             }
         }
-        replies
+        (groups, homeless)
     }
 
     async fn have_map(&self, deadline: Instant) -> Result<(), Failure> {
-        match self.mapped.wait(Option::is_some, deadline).await {
+        let found = self.mapped.wait(Option::is_some, deadline, || Some(false));
+        match found.await {
             Some(Some(true)) => Ok(()),
             Some(_) => Err(Failure::Down(
                 "no node of the cluster shows its slots".into(),
@@ -149,7 +166,8 @@ impl Cluster {
         }
     }
 
-    fn next(&self, reply: &Result<Value, Failure>) -> Next {
+    /// What is to be done after `asked` gave that reply.
+    fn next(&self, reply: &Reply, asked: &Link) -> Next {
         let error = match reply {
             Ok(Value::ServerError(error)) => error,
             Ok(_) | Err(Failure::Refused(_)) => return Next::Done,
@@ -158,7 +176,10 @@ impl Cluster {
                 return Next::Done;
             }
         };
-        match (error.kind(), error.details().and_then(redirection)) {
+        let redirected = error
+            .details()
+            .and_then(|details| redirection(details, asked.host()));
+        match (error.kind(), redirected) {
             (Some(ServerErrorKind::Moved), Some((slot, node))) => {
                 self.stale.notify_one();
                 let mut known = locked_now(&self.known);
@@ -194,27 +215,27 @@ impl Cluster {
         Arc::clone(link)
     }
 
-    /// Ask every server, one after the other, until one shows the map.
+    /// Ask every server until one shows the map: the next when one is slow to answer.
     async fn map(&self) -> bool {
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("CLUSTER").arg("SLOTS");
-        let servers = self.seeds.len() + locked_now(&self.known).links.len();
-        for _ in 0..servers {
-            let reply = self
-                .any()
-                .send(&pipeline, Instant::now() + MAP_WITHIN)
-                .await;
-            let ranges = match reply.as_deref() {
-                Ok([Value::Array(ranges)]) if !ranges.is_empty() => ranges,
-                _ => continue,
-            };
-            self.take(ranges.iter().filter_map(range));
-            return true;
+        let mut untried = self.seeds.len() + locked_now(&self.known).links.len();
+        let mut asked = FuturesUnordered::new();
+        loop {
+            if untried > 0 {
+                untried -= 1;
+                asked.push(show_map(self.any()));
+            }
+            match timeout(MAP_PATIENCE, asked.next()).await {
+                Ok(Some(Some(ranges))) => {
+                    self.take(ranges);
+                    return true;
+                }
+                Ok(None) => return false,
+                Ok(Some(None)) | Err(_) => {}
+            }
         }
-        false
     }
 
-    fn take(&self, ranges: impl Iterator<Item = (usize, usize, Node)>) {
+    fn take(&self, ranges: Vec<Range>) {
         let mut known = locked_now(&self.known);
         let (mut links, mut slots) = (HashMap::new(), vec![None; SLOTS]);
         for (first, last, node) in ranges {
@@ -228,6 +249,13 @@ impl Cluster {
     }
 }
 
+async fn show_map(link: Arc<Link>) -> Option<Vec<Range>> {
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("CLUSTER").arg("SLOTS");
+    let reply = link.send(&pipeline, Instant::now() + MAP_WITHIN).await;
+    ranges(&reply.ok()?, link.host())
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.stale.notify_one(); // lets the keeper of the map end
@@ -235,22 +263,49 @@ impl Drop for Cluster {
 }
 
 impl Group {
-    async fn run(&self, calls: &[impl Request], deadline: Instant) -> Vec<Result<Value, Failure>> {
+    fn of(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            asking: false,
+            waits: false,
+            hops: 1,
+            indices: Vec::new(),
+        }
+    }
+
+    /// Where some of these calls go next.
+    fn then(&self, link: Arc<Link>, asking: bool, waits: bool) -> Self {
+        Self {
+            link,
+            asking,
+            waits,
+            hops: self.hops + 1,
+            indices: Vec::new(),
+        }
+    }
+
+    async fn run(self, calls: &[impl Request], deadline: Instant) -> (Self, Vec<Reply>) {
+        if self.waits {
+            sleep(TRY_AGAIN).await;
+        }
         let calls: Vec<_> = self.indices.iter().map(|&index| &calls[index]).collect();
-        self.link.run(&calls, self.asking, deadline).await
+        let replies = self.link.run(&calls, self.asking, deadline).await;
+        (self, replies)
+    }
+
+    fn joins(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.link, &other.link) && self.asking == other.asking
     }
 }
 
-fn put(groups: &mut Vec<Group>, link: &Arc<Link>, asking: bool, index: usize) {
-    let same = |group: &&mut Group| Arc::ptr_eq(&group.link, link) && group.asking == asking;
-    match groups.iter_mut().find(same) {
-        Some(group) => group.indices.push(index),
-        None => groups.push(Group {
-            link: Arc::clone(link),
-            asking,
-            indices: vec![index],
-        }),
-    }
+/// Add a call to `group`, which may be one of `groups` already.
+fn put(groups: &mut Vec<Group>, group: Group, index: usize) {
+    let place = groups.iter().position(|other| other.joins(&group));
+    let place = place.unwrap_or_else(|| {
+        groups.push(group);
+        groups.len() - 1
+    });
+    groups[place].indices.push(index);
 }
 
 /// Ask for the map whenever it may be out of date.
@@ -275,34 +330,4 @@ async fn keep_map(cluster: Weak<Cluster>, stale: Arc<Notify>) {
         drop(strong);
         sleep(MAP_PAUSE).await;
     }
-}
-
-/// `7365 127.0.0.1:7003`, as a slot and a node.
-fn redirection(details: &str) -> Option<(usize, Node)> {
-    let (slot, address) = details.split_once(' ')?;
-    let (host, port) = address.rsplit_once(':')?;
-    let slot = slot.parse().ok().filter(|&slot: &usize| slot < SLOTS)?;
-    (!host.is_empty()).then_some((slot, (host.to_owned(), port.parse().ok()?)))
-}
-
-/// A range of slots with its master.
-fn range(entry: &Value) -> Option<(usize, usize, Node)> {
-    let Value::Array(items) = entry else {
-        return None;
-    };
-    let number = |value: &Value| match value {
-        Value::Int(number) => usize::try_from(*number).ok(),
-        _ => None,
-    };
-    let [first, last, Value::Array(master), ..] = items.as_slice() else {
-        return None;
-    };
-    let [Value::BulkString(host), port, ..] = master.as_slice() else {
-        return None;
-    };
-    let node = (
-        String::from_utf8(host.clone()).ok()?,
-        u16::try_from(number(port)?).ok()?,
-    );
-    Some((number(first)?, number(last)?, node))
 }

@@ -18,25 +18,36 @@ impl<T: Clone> Line<T> {
         }
     }
 
-    /// The value once it is `settled`, or `None` at the deadline.
+    /// The value once it is `settled`. At the deadline it becomes what `otherwise` says, so that
+    /// the next callers need not wait as long; then this is `None`.
     ///
     /// Callers of one thread that send before they await anything else do so in their order.
-    pub(super) async fn wait(&self, settled: impl Fn(&T) -> bool, deadline: Instant) -> Option<T> {
-        timeout_at(deadline, async {
+    pub(super) async fn wait(
+        &self,
+        settled: impl Fn(&T) -> bool,
+        deadline: Instant,
+        otherwise: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let found = timeout_at(deadline, async {
             let _turn = self.turn.lock().await;
             if let Some(value) = Some(&*self.value.borrow()).filter(|value| settled(value)) {
                 return Some(value.clone());
             }
             let mut value = self.value.subscribe();
-            value
-                .wait_for(settled)
-                .await
-                .ok()
-                .map(|value| value.clone())
-        })
-        .await
-        .ok()
-        .flatten()
+            let value = value.wait_for(&settled).await.ok()?;
+            Some(value.clone())
+        });
+        if let Ok(value) = found.await {
+            return value;
+        }
+        self.change(|value| {
+            let waiting = !settled(value);
+            if waiting {
+                *value = otherwise();
+            }
+            waiting
+        });
+        None
     }
 
     pub(super) fn set(&self, value: T) {

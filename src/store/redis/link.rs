@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::Failure;
 use super::connect::{Place, connect};
 use super::line::Line;
-use super::request::Request;
+use super::request::{Reply, Request};
 use super::settings::Settings;
 
 /// An attempt to connect may take so long.
@@ -28,6 +28,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 
 /// A server, and the connection to it that there is or will be.
 pub(super) struct Link {
+    place: Place,
     state: Line<State>,
 }
 
@@ -67,10 +68,19 @@ impl Link {
     /// A link that connects at once, on the runtime this is called in. It ends when dropped.
     pub(super) fn new(settings: Arc<Settings>, place: Place) -> Arc<Self> {
         let link = Arc::new(Self {
+            place: place.clone(),
             state: Line::new(State::Connecting),
         });
         tokio::spawn(supervise(Arc::downgrade(&link), settings, place));
         link
+    }
+
+    /// The server's host; empty for a server that has no address of its own.
+    pub(super) fn host(&self) -> &str {
+        match &self.place {
+            Place::Node((host, _)) => host,
+            Place::Unix(_) | Place::Primary => "",
+        }
     }
 
     /// Run calls, all in one round trip. A reply may be the server's error.
@@ -79,9 +89,9 @@ impl Link {
         calls: &[&impl Request],
         asking: bool,
         deadline: Instant,
-    ) -> Vec<Result<Value, Failure>> {
+    ) -> Vec<Reply> {
         let mut replies = self.exchange(calls, asking, false, deadline).await;
-        let unknown = |reply: &Result<Value, Failure>| matches!(reply, Ok(Value::ServerError(e)) if e.kind() == Some(ServerErrorKind::NoScript));
+        let unknown = |reply: &Reply| matches!(reply, Ok(Value::ServerError(e)) if e.kind() == Some(ServerErrorKind::NoScript));
         let again: Vec<usize> = (0..calls.len()).filter(|&i| unknown(&replies[i])).collect();
         if !again.is_empty() {
             // These have done nothing; the others are not to be repeated.
@@ -100,7 +110,7 @@ impl Link {
         asking: bool,
         by_text: bool,
         deadline: Instant,
-    ) -> Vec<Result<Value, Failure>> {
+    ) -> Vec<Reply> {
         let sent = async {
             let connected = self.connected(deadline).await?;
             let mut pipeline = Pipeline::with_capacity(calls.len());
@@ -166,20 +176,11 @@ impl Link {
 
     async fn connected(&self, deadline: Instant) -> Result<Connected, Failure> {
         let settled = |state: &State| !matches!(state, State::Connecting);
-        match self.state.wait(settled, deadline).await {
+        let silent = || State::Down("it does not answer".into());
+        match self.state.wait(settled, deadline, silent).await {
             Some(State::Up(connected)) => Ok(connected),
             Some(State::Down(why)) => Err(Failure::Down(why.to_string())),
-            Some(State::Connecting) | None => {
-                // The next callers need not wait as long.
-                self.state.change(|state| {
-                    let waiting = matches!(state, State::Connecting);
-                    if waiting {
-                        *state = State::Down("it does not answer".into());
-                    }
-                    waiting
-                });
-                Err(Failure::Timeout)
-            }
+            Some(State::Connecting) | None => Err(Failure::Timeout),
         }
     }
 

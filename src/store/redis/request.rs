@@ -5,6 +5,9 @@ use redis::{Cmd, Value};
 use super::script::Script;
 use super::{Call, Failure};
 
+/// What a server says to a request, be it an error; or why it says nothing.
+pub(super) type Reply = Result<Value, Failure>;
+
 /// A script with its key. It can be sent again only if the server says that it did nothing.
 pub(super) trait Request: Send + Sync {
     /// The key's name, which decides on the server in charge.
@@ -58,7 +61,7 @@ impl Request for Run {
 }
 
 /// A reply without its errors.
-pub(super) fn without_error(reply: Value) -> Result<Value, Failure> {
+pub(super) fn without_error(reply: Value) -> Reply {
     match reply {
         Value::ServerError(error) => Err(Failure::Refused(error.to_string())),
         reply => Ok(reply),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::connect::Place;
 use super::link::Link;
-use super::request::{Request, Run, without_error};
+use super::request::{Reply, Request, Run, without_error};
 use super::settings::{Settings, Topology};
 use super::{Call, Failure, Sink, io};
 use crate::store::fork::locked_now;
@@ -75,12 +75,15 @@ impl Route {
             let (route, sink) = (Arc::clone(self), Arc::clone(sink));
             let batch = std::mem::replace(&mut calls, later);
             self.handle.spawn(async move {
-                let replies = route.run(&batch, deadline).await;
-                let settled = batch.iter().zip(replies).map(|(call, reply)| {
-                    let reply = reply.and_then(without_error);
-                    (call.id, call.limit.settle(call, reply))
-                });
-                sink.settle(settled.collect());
+                let settle = |(index, reply): (usize, Reply)| {
+                    let call: &Call = &batch[index];
+                    let answer = call.limit.settle(call, reply.and_then(without_error));
+                    (call.id, answer)
+                };
+                let settled = |replies: Vec<_>| {
+                    sink.settle(replies.into_iter().map(settle).collect());
+                };
+                route.run(&batch, deadline, settled).await;
             });
         }
     }
@@ -90,18 +93,30 @@ impl Route {
     /// # Errors
     /// When there is no answer by `deadline`, or it is an error.
     pub async fn run_one(&self, run: Run, deadline: Instant) -> Result<Value, Failure> {
-        let replies = self.run(&[run], deadline).await;
-        let reply = replies.into_iter().next().unwrap_or(Err(Failure::Timeout));
-        reply.and_then(without_error)
+        let mut answer = Err(Failure::Timeout);
+        let settled = |replies: Vec<_>| {
+            for (_, reply) in replies {
+                answer = reply;
+            }
+        };
+        self.run(&[run], deadline, settled).await;
+        answer.and_then(without_error)
     }
 
-    async fn run(&self, calls: &[impl Request], deadline: Instant) -> Vec<Result<Value, Failure>> {
+    /// Run calls; `settled` gets the replies of each server as they come, with their indices.
+    async fn run(
+        &self,
+        calls: &[impl Request],
+        deadline: Instant,
+        mut settled: impl FnMut(Vec<(usize, Reply)>),
+    ) {
         match &self.way {
             Way::One(link) => {
                 let calls: Vec<_> = calls.iter().collect();
-                link.run(&calls, false, deadline).await
+                let replies = link.run(&calls, false, deadline).await;
+                settled(replies.into_iter().enumerate().collect());
             }
-            Way::Slots(cluster) => cluster.run(calls, deadline).await,
+            Way::Slots(cluster) => cluster.run(calls, deadline, settled).await,
         }
     }
 
