@@ -184,11 +184,6 @@ def test_a_cluster_that_never_answered_is_known_to_be_down(
     run(main())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=pytest.fail.Exception,
-    reason="a link that pauses tries once more when dropped",
-)
 def test_a_closed_limiter_connects_no_more(start: Start) -> None:
     server = start(Server)
     proxy = start(BlackHole, server.port)

@@ -130,9 +130,6 @@ def test_in_time_and_by_the_policy(start: Start, fault: Any, policy: Any) -> Non
     run(main())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the probe is TIME, which a server paused for writes answers"
-)
 def test_a_server_paused_for_writes_is_known_to_be_down(redis_server: Server) -> None:
     async def main() -> None:
         async with FixedWindow(redis_server.url, PLENTY, AGES, timeout=TIMEOUT) as limiter:
@@ -159,11 +156,6 @@ class Lost(BlackHole):
             await super()._accepted(reader, writer)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="an attempt to connect takes 1 s, and a pause follows it",
-)
 def test_found_within_a_second_though_an_attempt_was_lost(
     start: Start, redis_server: Server
 ) -> None:

@@ -162,11 +162,6 @@ def test_closing_with_a_call_on_its_way_closes_the_connection(
     until(lambda: proxy.open == 0, "the connection closed", timeout=2)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="idleness counts as silence, after one short deadline",
-)
 def test_a_short_deadline_leaves_an_idle_connection_alone(
     start: Start, redis_server: Server
 ) -> None:

@@ -245,7 +245,7 @@ impl PyRedisLimiter {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("INFO").arg("server");
             let deadline = Instant::now() + Duration::from_secs_f64(timeout);
-            let told = route.ask(&pipeline, deadline).await.and_then(text);
+            let told = route.ask(pipeline, deadline).await.and_then(text);
             Ok(Reply(told))
         })
     }

@@ -252,7 +252,7 @@ impl Cluster {
 async fn show_map(link: Arc<Link>) -> Option<Vec<Range>> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("CLUSTER").arg("SLOTS");
-    let reply = link.send(&pipeline, Instant::now() + MAP_WITHIN).await;
+    let reply = link.send(pipeline, Instant::now() + MAP_WITHIN).await;
     ranges(&reply.ok()?, link.host())
 }
 

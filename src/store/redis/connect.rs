@@ -4,11 +4,14 @@ use std::fmt;
 use std::mem::take;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, Pipeline,
     ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates, Value, cmd,
+    from_redis_value,
 };
 
 use super::settings::{Settings, Topology};
@@ -63,19 +66,41 @@ pub(super) async fn connect(
     let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)
         .await?;
-    if let Some(name) = &settings.client_name {
-        let mut command = cmd("CLIENT");
-        command.arg("SETNAME").arg(name);
-        connection.send_packed_command(&command).await?;
-    }
-    if settings.topology == Topology::Sentinel {
-        check_primary(&mut connection).await?;
-    }
-    // A server that is still loading, or paused, is not there yet.
-    let (seconds, micros): (i64, i64) = cmd("TIME").query_async(&mut connection).await?;
-    let ahead = (seconds * 1_000_000 + micros).saturating_sub_unsigned(unix_now());
-    look_at_memory(&mut connection, place).await;
+    let ahead = introduce(settings, place, &mut connection).await?;
     Ok((connection, ahead))
+}
+
+/// All that is said and asked on a new connection, in one round trip.
+async fn introduce(
+    settings: &Settings,
+    place: &Place,
+    connection: &mut MultiplexedConnection,
+) -> RedisResult<i64> {
+    let mut pipeline = Pipeline::new();
+    // A server that is still loading, or paused, is not there yet. TIME itself is answered by
+    // one that is paused for writes, a script is not.
+    pipeline.cmd("EVAL").arg("return redis.call('TIME')").arg(0);
+    pipeline.cmd("INFO").arg("memory");
+    if settings.topology == Topology::Sentinel {
+        pipeline.cmd("ROLE");
+    }
+    if let Some(name) = &settings.client_name {
+        pipeline.cmd("CLIENT").arg("SETNAME").arg(name);
+    }
+    let sent = connection.send_packed_commands(&pipeline, 0, pipeline.len());
+    let mut replies = sent.await?.into_iter();
+    let mut reply = || replies.next().unwrap_or(Value::Nil);
+    let (seconds, micros): (i64, i64) = from_redis_value(reply().extract_error()?)?;
+    let ahead = (seconds * 1_000_000 + micros).saturating_sub_unsigned(unix_now());
+    let memory = reply();
+    if settings.topology == Topology::Sentinel {
+        check_primary(&reply())?;
+    }
+    if settings.client_name.is_some() {
+        reply().extract_error()?;
+    }
+    look_at_memory(memory, place);
+    Ok(ahead)
 }
 
 /// What users should know of their servers, each once.
@@ -92,10 +117,8 @@ pub fn take_notices() -> Vec<String> {
 }
 
 /// A server that evicts keys forgets limits: worth a notice. A user may not be allowed to ask.
-async fn look_at_memory(connection: &mut MultiplexedConnection, place: &Place) {
-    let mut command = cmd("INFO");
-    command.arg("memory");
-    let Ok(text) = command.query_async::<String>(connection).await else {
+fn look_at_memory(info: Value, place: &Place) {
+    let Ok(text) = from_redis_value::<String>(info) else {
         return;
     };
     let policy = text
@@ -179,19 +202,16 @@ fn client(settings: &Settings, place: &Place, login: RedisConnectionInfo) -> Red
     }
 }
 
-/// Ask one sentinel after the other.
+/// What the first sentinel says that knows: any of them may be gone, or hang.
 async fn primary(settings: &Settings) -> RedisResult<Node> {
-    let (user, password) = &settings.sentinel_login;
-    let service = settings.service.as_deref().unwrap_or_default();
-    let mut last: RedisResult<Node> = Err(unknown("no sentinel is named"));
-    for node in &settings.nodes {
-        last = ask_sentinel(
-            settings,
-            node,
-            (user.as_deref(), password.as_deref()),
-            service,
-        )
-        .await;
+    let asked = settings
+        .nodes
+        .iter()
+        .map(|node| ask_sentinel(settings, node));
+    let mut answers: FuturesUnordered<_> = asked.collect();
+    let mut last = Err(unknown("no sentinel is named"));
+    while let Some(answer) = answers.next().await {
+        last = answer;
         if last.is_ok() {
             break;
         }
@@ -199,15 +219,13 @@ async fn primary(settings: &Settings) -> RedisResult<Node> {
     last
 }
 
-async fn ask_sentinel(
-    settings: &Settings,
-    node: &Node,
-    user: (Option<&str>, Option<&str>),
-    service: &str,
-) -> RedisResult<Node> {
+async fn ask_sentinel(settings: &Settings, node: &Node) -> RedisResult<Node> {
+    let (user, password) = &settings.sentinel_login;
+    let user = (user.as_deref(), password.as_deref());
+    let service = settings.service.as_deref().unwrap_or_default();
     let login = with_user(RedisConnectionInfo::default(), user);
     let client = client(settings, &Place::Node(node.clone()), login)?;
-    let patience = std::time::Duration::from_millis(300); // there are other sentinels
+    let patience = Duration::from_millis(300);
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(patience))
         .set_response_timeout(Some(patience));
@@ -221,8 +239,7 @@ async fn ask_sentinel(
 }
 
 /// Sentinels may still name a primary that has become a replica.
-async fn check_primary(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    let role = connection.send_packed_command(&cmd("ROLE")).await?;
+fn check_primary(role: &Value) -> RedisResult<()> {
     match role {
         Value::Array(items) if items.first() == Some(&Value::BulkString(b"master".to_vec())) => {
             Ok(())

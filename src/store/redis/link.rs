@@ -9,8 +9,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, RedisError, ServerErrorKind, Value};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use redis::{Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Failure;
 use super::connect::{Place, connect};
@@ -18,9 +18,9 @@ use super::line::Line;
 use super::request::{Reply, Request};
 use super::settings::Settings;
 
-/// An attempt to connect may take so long.
-const ATTEMPT: Duration = Duration::from_secs(1);
-/// The pause after the first failed attempt. It doubles.
+/// An attempt to connect may take so long. One may be lost, and the next is to be soon.
+const ATTEMPT: Duration = Duration::from_millis(600);
+/// The second attempt begins so long after the first, if that has failed by then. It doubles.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 /// Silence for so long is a connection's end, whatever deadline the caller had.
@@ -58,9 +58,17 @@ impl Connected {
             .store(u64::try_from(now).unwrap_or(u64::MAX), Relaxed);
     }
 
-    fn silent_for(&self) -> Duration {
+    /// Since when it has owed an answer, if it owes one to what was sent at `sent_at`.
+    fn silent_since(&self, sent_at: Instant) -> Instant {
         let heard = Duration::from_micros(self.heard.load(Relaxed));
-        self.since.elapsed().saturating_sub(heard)
+        sent_at.max(self.since + heard)
+    }
+
+    async fn send(mut self, pipeline: Pipeline) -> RedisResult<Vec<Value>> {
+        let length = pipeline.len();
+        self.connection
+            .send_packed_commands(&pipeline, 0, length)
+            .await
     }
 }
 
@@ -85,7 +93,7 @@ impl Link {
 
     /// Run calls, all in one round trip. A reply may be the server's error.
     pub(super) async fn run(
-        &self,
+        self: &Arc<Self>,
         calls: &[&impl Request],
         asking: bool,
         deadline: Instant,
@@ -105,7 +113,7 @@ impl Link {
     }
 
     async fn exchange(
-        &self,
+        self: &Arc<Self>,
         calls: &[&impl Request],
         asking: bool,
         by_text: bool,
@@ -120,7 +128,7 @@ impl Link {
                 }
                 pipeline.add_command(call.command(by_text, connected.ahead));
             }
-            self.send_over(connected, &pipeline, deadline).await
+            self.send_over(connected, pipeline, deadline).await
         };
         let step = 1 + usize::from(asking);
         match sent.await {
@@ -136,8 +144,8 @@ impl Link {
 
     /// Send a pipeline as soon as there is a connection, and await its replies.
     pub(super) async fn send(
-        &self,
-        pipeline: &Pipeline,
+        self: &Arc<Self>,
+        pipeline: Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Value>, Failure> {
         let connected = self.connected(deadline).await?;
@@ -145,31 +153,47 @@ impl Link {
     }
 
     async fn send_over(
-        &self,
-        mut connected: Connected,
-        pipeline: &Pipeline,
+        self: &Arc<Self>,
+        connected: Connected,
+        pipeline: Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Value>, Failure> {
-        let sent = connected
-            .connection
-            .send_packed_commands(pipeline, 0, pipeline.len());
-        match timeout_at(deadline, sent).await {
-            Ok(Ok(values)) => {
+        let sent_at = Instant::now();
+        let mut sent = Box::pin(connected.clone().send(pipeline));
+        if let Ok(replies) = timeout_at(deadline, &mut sent).await {
+            return self.take(&connected, replies);
+        }
+        // The caller waits no more. Whether the connection is at its end shows when it has had
+        // its time, however short the caller's was.
+        let link = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let late = timeout_at(sent_at + SILENCE, sent).await;
+            let Some(link) = link.upgrade() else { return };
+            if let Ok(replies) = late {
+                let _nobodys = link.take(&connected, replies);
+            } else if connected.silent_since(sent_at).elapsed() >= SILENCE {
+                link.give_up(connected.number, Some("it does not answer"));
+            }
+        });
+        Err(Failure::Timeout)
+    }
+
+    fn take(
+        &self,
+        connected: &Connected,
+        replies: RedisResult<Vec<Value>>,
+    ) -> Result<Vec<Value>, Failure> {
+        match replies {
+            Ok(values) => {
                 connected.hear();
                 if values.iter().any(is_of_no_use) {
                     self.give_up(connected.number, None);
                 }
                 Ok(values)
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 self.give_up(connected.number, None);
                 Err(Failure::Down(told(&error)))
-            }
-            Err(_) => {
-                if connected.silent_for() >= SILENCE {
-                    self.give_up(connected.number, Some("it does not answer"));
-                }
-                Err(Failure::Timeout)
             }
         }
     }
@@ -212,7 +236,12 @@ async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: Place) {
     let mut pause = SHORTEST_PAUSE;
     let mut number = 0;
     loop {
+        // Dropped while it paused.
+        if link.strong_count() == 0 {
+            return;
+        }
         number += 1;
+        let begun = Instant::now();
         let ended = link.clone();
         let lost = move || {
             if let Some(link) = ended.upgrade() {
@@ -249,7 +278,7 @@ async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: Place) {
                 };
                 strong.state.set(State::Down(why.into()));
                 drop(strong);
-                sleep(pause).await;
+                sleep_until(begun + pause).await;
                 pause = (2 * pause).min(LONGEST_PAUSE);
             }
         }

@@ -124,7 +124,7 @@ impl Route {
     ///
     /// # Errors
     /// When there is no answer by `deadline`.
-    pub async fn ask(&self, pipeline: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Failure> {
+    pub async fn ask(&self, pipeline: Pipeline, deadline: Instant) -> Result<Vec<Value>, Failure> {
         match &self.way {
             Way::One(link) => link.send(pipeline, deadline).await,
             Way::Slots(cluster) => cluster.any().send(pipeline, deadline).await,
