@@ -4,6 +4,9 @@ use std::fs;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::store::redis::{Settings, Tls, Topology};
 
@@ -20,7 +23,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Settings {
             };
             Some(Tls {
                 insecure: get("tls_insecure")?.extract()?,
-                authority: file(value, "ca_file")?,
+                authority: authority(value)?,
                 client,
             })
         } else {
@@ -46,6 +49,23 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Settings {
             client_name: get("client_name")?.extract()?,
         })
     }
+}
+
+/// Certificates to trust. Connecting would fail for ever by a file that holds none.
+fn authority(settings: Borrowed<'_, '_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+    let Some(text) = file(settings, "ca_file")? else {
+        return Ok(None);
+    };
+    let mut trusted = RootCertStore::empty();
+    let all_are_good = CertificateDer::pem_slice_iter(&text)
+        .all(|found| found.is_ok_and(|certificate| trusted.add(certificate).is_ok()));
+    if all_are_good && !trusted.is_empty() {
+        return Ok(Some(text));
+    }
+    let path: String = settings.getattr("ca_file")?.extract()?;
+    Err(PyValueError::new_err(format!(
+        "redis: ssl_ca_certs must name a file of PEM certificates, got {path:?}"
+    )))
 }
 
 fn file(settings: Borrowed<'_, '_, PyAny>, name: &str) -> PyResult<Option<Vec<u8>>> {
