@@ -139,11 +139,6 @@ def test_one_command_a_decision_and_many_a_pipeline(redis_server: Server) -> Non
     run(main())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=TimeoutError,
-    reason="a connection with a call on its way counts as one in use",
-)
 def test_closing_with_a_call_on_its_way_closes_the_connection(
     start: Start, redis_server: Server
 ) -> None:

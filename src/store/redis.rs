@@ -23,7 +23,7 @@ pub use connect::take_notices;
 pub use io::{after_fork_in_child, generation, handle};
 pub use limit::{Limit, OnError, RedisStatistics};
 pub use request::Run;
-pub use route::Route;
+pub use route::{Route, RouteUse};
 pub use rule::{Quota, Rule};
 pub use settings::{Settings, Tls, Topology};
 pub use stand_in::{StandInKey, stand_in};

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::PyResult;
 
-use crate::store::redis::{Route, Settings, generation};
+use crate::store::redis::{Route, RouteUse, Settings, generation};
 
-/// Settings, and the route that was made from them with the generation it was made in.
+/// Settings, and the route that is used for them with the generation it was made in.
 pub(super) struct Lane {
     settings: Settings,
-    route: Mutex<Option<(u64, Arc<Route>)>>,
+    route: Mutex<Option<(u64, RouteUse)>>,
 }
 
 impl Lane {
@@ -28,20 +28,23 @@ impl Lane {
     pub(super) fn route(&self) -> PyResult<Arc<Route>> {
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
         match &*route {
-            Some((made_in, route)) if *made_in == generation() => return Ok(Arc::clone(route)),
+            Some((made_in, used)) if *made_in == generation() => {
+                return Ok(Arc::clone(used.route()));
+            }
             _ => forget(route.take()), // a parent's
         }
         let made = Route::to(&self.settings)?;
-        *route = Some((generation(), Arc::clone(&made)));
-        Ok(made)
+        let way = Arc::clone(made.route());
+        *route = Some((generation(), made));
+        Ok(way)
     }
 
     /// Let go of the connection, if nobody else uses it.
     pub(super) fn close(&self) {
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
         match route.take() {
-            Some((made_in, route)) if made_in != generation() => forget(route),
-            Some((_, route)) => route.release(&self.settings),
+            Some((made_in, used)) if made_in != generation() => forget(used),
+            Some((_, used)) => used.release(&self.settings),
             None => {}
         }
     }

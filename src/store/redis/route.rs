@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::mem::{forget, take};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use redis::{Pipeline, Value};
@@ -20,25 +21,30 @@ use crate::store::fork::locked_now;
 pub struct Route {
     handle: Handle,
     way: Way,
+    /// Limiters that use it. Calls on their way do not count.
+    users: AtomicUsize,
 }
+
+/// A limiter's use of a route.
+pub struct RouteUse(Arc<Route>);
 
 enum Way {
     One(Arc<Link>),
     Slots(Arc<Cluster>),
 }
 
-/// Kept until they are [released](Route::release): a program may make a limiter a request.
+/// Kept until they are [released](RouteUse::release): a program may make a limiter a request.
 static ROUTES: LazyLock<Mutex<HashMap<Settings, Arc<Route>>>> = LazyLock::new(Mutex::default);
 
 impl Route {
-    /// The route for these settings. It connects in the background.
+    /// Use the route for these settings. It connects in the background.
     ///
     /// # Errors
     /// When the system gives no thread for it.
-    pub fn to(settings: &Settings) -> std::io::Result<Arc<Self>> {
+    pub fn to(settings: &Settings) -> std::io::Result<RouteUse> {
         let mut routes = locked_now(&ROUTES);
         if let Some(route) = routes.get(settings) {
-            return Ok(Arc::clone(route));
+            return Ok(RouteUse::of(route));
         }
         let handle = io::handle()?;
         let shared = Arc::new(settings.clone());
@@ -49,17 +55,14 @@ impl Route {
             Topology::Standalone => Way::One(Link::new(shared, place(settings))),
         };
         drop(entered);
-        let route = Arc::new(Self { handle, way });
-        routes.insert(settings.clone(), Arc::clone(&route));
-        Ok(route)
-    }
-
-    /// Close the connections, unless somebody else uses them too.
-    pub fn release(self: Arc<Self>, settings: &Settings) {
-        let mut routes = locked_now(&ROUTES);
-        if Arc::strong_count(&self) == 2 {
-            routes.remove(settings);
-        }
+        let route = Arc::new(Self {
+            handle,
+            way,
+            users: AtomicUsize::new(0),
+        });
+        let used = RouteUse::of(&route);
+        routes.insert(settings.clone(), route);
+        Ok(used)
     }
 
     /// Run calls and have `sink` settle them, each within its limiter's timeout.
@@ -129,6 +132,34 @@ impl Route {
             Way::One(link) => link.send(pipeline, deadline).await,
             Way::Slots(cluster) => cluster.any().send(pipeline, deadline).await,
         }
+    }
+}
+
+impl RouteUse {
+    fn of(route: &Arc<Route>) -> Self {
+        route.users.fetch_add(1, Relaxed);
+        Self(Arc::clone(route))
+    }
+
+    /// The route.
+    #[must_use]
+    pub fn route(&self) -> &Arc<Route> {
+        &self.0
+    }
+
+    /// End this use. If it was the last one, the connections close once what is on its way
+    /// has been answered.
+    pub fn release(self, settings: &Settings) {
+        let mut routes = locked_now(&ROUTES);
+        if self.0.users.load(Relaxed) == 1 {
+            routes.remove(settings);
+        }
+    }
+}
+
+impl Drop for RouteUse {
+    fn drop(&mut self) {
+        self.0.users.fetch_sub(1, Relaxed);
     }
 }
 
