@@ -91,9 +91,6 @@ def test_a_server_that_evicts_is_told_of_once(
     assert str(server.port) in record.getMessage()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="notices are taken with a decision, ping has none"
-)
 def test_ping_tells_of_a_server_that_evicts(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     server = start(Server, maxmemory_policy="allkeys-lru")
     with caplog.at_level(logging.WARNING, "sluicegate"):

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from sluicegate._core import Bridge
 
-__all__ = ["bridge_of"]
+__all__ = ["bridge_of", "collect"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -36,8 +36,12 @@ def _new_bridge(loop: asyncio.AbstractEventLoop) -> Bridge:
 
 
 def _collect(bridge: Bridge, owner: int) -> None:
-    if os.getpid() != owner:  # a child in its parent's loop: the answers are not its own
-        return
+    if os.getpid() == owner:  # in a child in its parent's loop, the answers are not its own
+        collect(bridge)
+
+
+def collect(bridge: Bridge) -> None:
+    """Hand out the answers that have arrived, and log what is to be known of servers."""
     for notice in bridge.collect():
         _log.warning(notice)
 

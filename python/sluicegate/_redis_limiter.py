@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sluicegate._checked import checked_prefix
 from sluicegate._core import Decision, RedisLimiter
-from sluicegate._redis_bridge import bridge_of
+from sluicegate._redis_bridge import bridge_of, collect
 from sluicegate._redis_lines import Line, Lines, refused, seconds_of
 from sluicegate._redis_settings import settings_of
 
@@ -186,6 +186,8 @@ class AsyncLimiter:
         if not 0 < seconds_of(timeout) <= 60:
             raise ValueError(f"timeout must be a number of seconds above 0 to 60, got {timeout!r}")
         told = await self._core.ping(timeout) or b""
+        # What was noticed when it connected is told with answers, and this is none.
+        collect(bridge_of(asyncio.get_running_loop()))
         return _server(told.decode("utf-8", "replace"))
 
     def statistics(self) -> RedisStatistics:
