@@ -15,6 +15,7 @@ pub use memory::{MemoryStore, Options, Overflow, Statistics};
 pub use queue::{Joined, Polled, Wake};
 pub use wait::Parker;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::clock::Ticks;
@@ -34,7 +35,9 @@ pub enum Patience {
 ///
 /// A method answers `None` only under [`Patience::Try`], when a lock was held; nothing has
 /// happened then.
-pub trait Store: Send + Sync {
+///
+/// It is [`Any`] for those who know the algorithm.
+pub trait Store: Any + Send + Sync {
     /// The fingerprint by which `key` is known here.
     fn fingerprint(&self, key: &[u8]) -> Fingerprint;
     /// The quota's limit.

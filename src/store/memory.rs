@@ -15,6 +15,7 @@ use crate::decision::Decision;
 use crate::error::Result;
 use outcome::{Outcome, decision_of, fits};
 
+mod copied;
 mod forked;
 mod outcome;
 mod room;
@@ -103,15 +104,21 @@ pub struct MemoryStore<A: Algorithm> {
 impl<A: Algorithm> MemoryStore<A> {
     /// A store for `rule`, without a key.
     pub fn new(rule: &A, options: Options) -> Arc<Self> {
-        let cells = (0..SHARDS).map(|_| Cell {
-            shard: Mutex::new(Shard::new(rule.clone())),
-            idle_from: AtomicU64::new(Ticks::MAX),
+        let shards = (0..SHARDS).map(|_| Shard::new(rule.clone()));
+        Self::holding(shards.collect(), rule, KeyHasher::random(), options)
+    }
+
+    fn holding(shards: Vec<Shard<A>>, rule: &A, hasher: KeyHasher, options: Options) -> Arc<Self> {
+        let keys = shards.iter().map(Shard::len).sum();
+        let cells = shards.into_iter().map(|shard| Cell {
+            idle_from: AtomicU64::new(shard.idle_from()),
+            shard: Mutex::new(shard),
         });
         let store = Arc::new(Self {
             cells: cells.collect(),
-            hasher: KeyHasher::random(),
+            hasher,
             clock: options.clock,
-            keys: AtomicUsize::new(0),
+            keys: AtomicUsize::new(keys),
             max_keys: options.max_keys,
             overflow: options.overflow,
             shared: Mutex::new(rule.fresh()),

@@ -26,7 +26,7 @@ pub use request::Run;
 pub use route::{Route, RouteUse};
 pub use rule::{Quota, Rule};
 pub use settings::{Settings, Tls, Topology};
-pub use stand_in::{StandInKey, stand_in};
+pub use stand_in::{StandInKey, stand_in, stand_in_from};
 
 use std::fmt;
 use std::sync::Arc;

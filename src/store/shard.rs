@@ -13,6 +13,7 @@ use crate::clock::Ticks;
 pub(super) const STEPS_ON_INSERT: usize = 4;
 
 /// A key and its state.
+#[derive(Clone)]
 pub(super) struct Slot<S> {
     key: Fingerprint,
     pub(super) state: S,
@@ -66,6 +67,11 @@ impl<A: Algorithm> Shard<A> {
     pub(super) fn at(&mut self, now: Ticks) -> Ticks {
         self.latest = self.latest.max(now);
         self.latest
+    }
+
+    /// Keys that are held.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
     }
 
     #[inline]
@@ -215,6 +221,17 @@ impl<A: Algorithm> Shard<A> {
         (self.idle_from, self.idle_from_next) = (Ticks::MAX, Ticks::MAX);
         self.reserve = Reserve::default();
         std::mem::take(&mut self.table)
+    }
+
+    /// The same keys in the same state, without queues or counts.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            idle_from: 0,
+            idle_from_next: 0,
+            latest: self.latest,
+            ..Self::new(self.rule.clone())
+        }
     }
 
     /// Change the rule and carry every state over.

@@ -1,5 +1,6 @@
 //! A limiter in Redis, as its coroutines need it.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ use crate::python::concrete::{fixed_window, sliding_log};
 use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
 use crate::python::switch::{limits_are_off, untouched};
-use crate::store::redis::{Failure, Limit, OnError, Quota, Rule, Settings, Verb, stand_in};
+use crate::store::redis::{
+    Failure, Limit, OnError, Quota, Rule, Settings, Verb, stand_in, stand_in_from,
+};
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
 /// Keys that the stand-in holds at most.
@@ -41,6 +44,8 @@ struct Plan<'a> {
     prefix: &'a str,
     workers: u32,
     on_error: OnError,
+    /// Whose keys the stand-in takes over.
+    before: Option<&'a Arc<dyn Store>>,
 }
 
 impl Plan<'_> {
@@ -90,16 +95,20 @@ impl Plan<'_> {
 
     fn local<A: Algorithm>(&self, rule: &A) -> Option<Arc<dyn Store>> {
         let quota = format!("{} {} {}", self.algorithm, rule.limit(), rule.window());
-        let make = || -> Arc<dyn Store> {
-            let options = Options {
-                max_keys: LOCAL_KEYS,
-                overflow: Overflow::Share,
-                clock: Clock::system(),
-            };
-            MemoryStore::new(rule, options)
-        };
         let key = (self.settings.clone(), self.prefix.to_owned(), quota);
-        (self.on_error == OnError::Local).then(|| stand_in(key, make))
+        let before: Option<&dyn Any> = self.before.map(|store| &**store as &dyn Any);
+        let before = before.and_then(|store| store.downcast_ref::<MemoryStore<A>>());
+        (self.on_error == OnError::Local).then(|| match before {
+            Some(before) => stand_in_from(key, || before.copied(rule.clone())),
+            None => stand_in(key, || {
+                let options = Options {
+                    max_keys: LOCAL_KEYS,
+                    overflow: Overflow::Share,
+                    clock: Clock::system(),
+                };
+                MemoryStore::new(rule, options)
+            }),
+        })
     }
 }
 
@@ -147,6 +156,7 @@ impl PyRedisLimiter {
             prefix: &prefix,
             workers,
             on_error,
+            before: None,
         };
         let quota = plan.quota(quota)?;
         let patience = Duration::from_micros(patience);
@@ -208,12 +218,14 @@ impl PyRedisLimiter {
 
     #[pyo3(signature = (quota))]
     fn set_quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<()> {
+        let now = self.limit.quota();
         let plan = Plan {
             algorithm: &self.algorithm,
             settings: self.lane.settings(),
             prefix: self.limit.prefix(),
             workers: self.workers,
             on_error: self.limit.on_error(),
+            before: now.local(),
         };
         self.limit.set_quota(plan.quota(quota)?);
         Ok(())

@@ -198,7 +198,8 @@ impl Limit {
 
     /// The server has decided: keep the stand-in warm, and remember a refusal.
     fn note(&self, call: &Call, decision: &Decision) {
-        if let Some(local) = &call.quota.local {
+        // By the quota in force, whose stand-in is to see it all.
+        if let Some(local) = self.quota().local() {
             let key = local.fingerprint(&call.key);
             let cost = call.cost.min(local.limit());
             // Whatever it answers: it only has to have seen what was admitted.
@@ -263,7 +264,8 @@ impl Limit {
     }
 
     fn decide_here(&self, call: &Call) -> Option<Decision> {
-        let local = call.quota.local.as_ref()?;
+        let quota = self.quota();
+        let local = quota.local()?;
         let key = local.fingerprint(&call.key);
         let cost = call.cost.min(local.limit());
         let decided = match call.verb {

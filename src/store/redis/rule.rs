@@ -31,8 +31,7 @@ pub struct Quota {
     arguments: Vec<String>,
     limit: u32,
     window: Ticks,
-    /// Who decides in this process while the server does not.
-    pub(super) local: Option<Arc<dyn Store>>,
+    local: Option<Arc<dyn Store>>,
 }
 
 impl Quota {
@@ -68,6 +67,12 @@ impl Quota {
     #[must_use]
     pub fn window(&self) -> Ticks {
         self.window
+    }
+
+    /// Who decides in this process while the server does not.
+    #[must_use]
+    pub fn local(&self) -> Option<&Arc<dyn Store>> {
+        self.local.as_ref()
     }
 
     fn script(&self) -> &'static Script {

@@ -3,7 +3,7 @@
 //! A program may make a limiter for every request; its stand-in has to know the last ones.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use super::settings::Settings;
 use crate::store::Store;
@@ -15,14 +15,33 @@ pub type StandInKey = (Settings, String, String);
 /// From so many on, those that no limiter uses are dropped.
 const MANY: usize = 256;
 
-static STAND_INS: LazyLock<Mutex<HashMap<StandInKey, Arc<dyn Store>>>> =
-    LazyLock::new(Mutex::default);
+static STAND_INS: LazyLock<Mutex<StandIns>> = LazyLock::new(Mutex::default);
 
 /// The stand-in of that name, made if there is none.
 pub fn stand_in(key: StandInKey, make: impl FnOnce() -> Arc<dyn Store>) -> Arc<dyn Store> {
+    Arc::clone(stand_ins_for(&key).entry(key).or_insert_with(make))
+}
+
+/// The stand-in of that name, if a limiter uses it, or else `copy` by that name: one that
+/// nobody uses has not seen what was spent since.
+pub fn stand_in_from(key: StandInKey, copy: impl FnOnce() -> Arc<dyn Store>) -> Arc<dyn Store> {
+    let mut stand_ins = stand_ins_for(&key);
+    match stand_ins.get(&key) {
+        Some(store) if Arc::strong_count(store) > 1 => Arc::clone(store),
+        _ => {
+            let store = copy();
+            stand_ins.insert(key, Arc::clone(&store));
+            store
+        }
+    }
+}
+
+type StandIns = HashMap<StandInKey, Arc<dyn Store>>;
+
+fn stand_ins_for(key: &StandInKey) -> MutexGuard<'static, StandIns> {
     let mut stand_ins = locked_now(&STAND_INS);
-    if stand_ins.len() >= MANY && !stand_ins.contains_key(&key) {
+    if stand_ins.len() >= MANY && !stand_ins.contains_key(key) {
         stand_ins.retain(|_, store| Arc::strong_count(store) > 1);
     }
-    Arc::clone(stand_ins.entry(key).or_insert_with(make))
+    stand_ins
 }

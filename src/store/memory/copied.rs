@@ -1,0 +1,27 @@
+//! A store made from another one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Algorithm, MemoryStore, Options, locked_now};
+
+impl<A: Algorithm> MemoryStore<A> {
+    /// A store with the same keys by another quota. What was spent stays spent; nobody waits.
+    #[must_use]
+    pub fn copied(&self, rule: A) -> Arc<Self> {
+        let shards = self.lock_all();
+        let options = Options {
+            max_keys: self.max_keys,
+            overflow: self.overflow,
+            clock: self.clock.clone(),
+        };
+        let same = shards.iter().map(|shard| shard.copied()).collect();
+        let copy = Self::holding(same, &shards[0].rule, self.hasher.clone(), options);
+        *locked_now(&copy.shared) = locked_now(&self.shared).clone();
+        drop(shards);
+        let latest = self.shared_latest.load(Relaxed);
+        copy.shared_latest.store(latest, Relaxed);
+        copy.set_rule(rule);
+        copy
+    }
+}
