@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 import redis.asyncio
@@ -17,10 +16,7 @@ from redis_load import AGES, GRACE, LIMITERS, PLENTY, Answers, Lag, run
 from redis_servers import Server
 from redis_topologies import SLOTS, Cluster
 from redis_wire import HOST, Wire
-from sluicegate.redis import AsyncLimiter, FixedWindow, StoreError
-
-if TYPE_CHECKING:
-    pass
+from sluicegate.redis import AsyncLimiter, FixedWindow
 
 TIMEOUT = 2.0
 

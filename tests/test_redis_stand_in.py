@@ -8,6 +8,7 @@ import pytest
 
 from redis_load import AGES, LIMITERS, run
 from redis_servers import Server
+from sluicegate import TokenBucketConfig
 from sluicegate.redis import FixedWindow, StoreError
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ def test_a_quota_that_changes_and_changes_back_gives_nothing_away(
     async def main() -> None:
         limiter = LIMITERS[algorithm](server.url, 10, AGES, prefix="back")
         other = LIMITERS[algorithm](server.url, 10, AGES, prefix="other")
-        quotas = [(limit, limit / AGES if algorithm == "bucket" else AGES) for limit in (20, 10)]
         await limiter.check("key", 4)
-        for quota in quotas:
+        for limit in (20, 10):
+            bucket = TokenBucketConfig(limit, limit / AGES)
+            quota = (bucket,) if algorithm == "bucket" else (limit, AGES)
             await limiter.set_quota(*quota)  # type: ignore[attr-defined]
             await limiter.check("key", 3)
         server.kill()
