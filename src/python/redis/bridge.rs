@@ -1,8 +1,8 @@
 //! An event loop's bridge to the thread that talks to servers.
 //!
-//! Calls go out at once if nothing is on its way, else eight at a time, and what is left at the
-//! end of the loop's turn; answers come back in one wake-up for all that have arrived. That
-//! thread knows numbers, never Python objects.
+//! Calls go out at once if nothing is on its way, else a quarter of what is on its way at a time,
+//! and what is left at the end of the loop's turn; answers come back in one wake-up for all that
+//! have arrived. That thread knows numbers, never Python objects.
 
 use std::io::{Read, Write};
 use std::mem::{forget, take};
@@ -19,8 +19,8 @@ use super::store_error;
 use crate::python::decision::PyDecision;
 use crate::store::redis::{Answer, Call, Route, Sink, generation, take_notices};
 
-/// So many calls are not kept back until the end of the loop's turn.
-const CHUNK: usize = 8;
+/// Fewer calls than this are kept back until the end of the loop's turn.
+const CHUNK: usize = 16;
 
 /// Where answers wait for their loop.
 struct Inbox {
@@ -97,7 +97,7 @@ impl PyBridge {
             None => outbox.calls.push((route, vec![call])),
         }
         outbox.kept += 1;
-        if outbox.on_their_way == 0 || outbox.kept >= CHUNK {
+        if outbox.on_their_way == 0 || outbox.kept >= CHUNK.max(outbox.on_their_way / 4) {
             self.send(&mut outbox);
             return false;
         }
