@@ -1,18 +1,20 @@
 # Everything is set up in .venv by the first target that needs it, and what it is compared
-# with in .venv-peers; nothing else is touched.
+# with in .venv-peers and .venv-redis-peers; nothing else is touched.
 VENV := .venv
 PEERS := .venv-peers
+REDIS_PEERS := .venv-redis-peers
 PY := $(VENV)/bin/python
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
-.PHONY: help demo test test-full bench bench-core lint wheel format clean
+.PHONY: help demo test test-full bench bench-peers bench-redis bench-core lint wheel format clean
 
 help:
 	@echo "make demo       a FastAPI app under load, limited three ways: table and picture"
 	@echo "make test       the Rust and the Python tests"
 	@echo "make test-full  the same, with the long ones"
-	@echo "make bench      the same work for sluicegate and its peers (QUICK=1: two minutes)"
+	@echo "make bench      the same work for sluicegate and its peers, in memory (bench-peers)"
+	@echo "                and in Redis (bench-redis); QUICK=1: two minutes"
 	@echo "make bench-core sluicegate alone, beside a dict look-up (QUICK=1: under a minute)"
 	@echo "make lint       rustfmt, clippy, ruff, mypy, pyright, stubtest"
 	@echo "make wheel      the wheel, in dist/"
@@ -28,8 +30,13 @@ test-full: $(VENV)/test $(VENV)/built
 	PROPTEST_CASES=20000 cargo test --no-default-features --features redis --release --quiet
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m 'long or not long'
 
-bench: $(PEERS)/installed $(VENV)/built
+bench: bench-peers bench-redis
+
+bench-peers: $(PEERS)/installed $(VENV)/built
 	@PYTHONPATH=python $(PEERS)/bin/python -m benches.peers $(BENCH)
+
+bench-redis: $(REDIS_PEERS)/installed $(VENV)/built
+	@PYTHONPATH=python $(REDIS_PEERS)/bin/python -m benches.redis
 
 bench-core: $(VENV)/test $(VENV)/built
 	$(PY) -m benches.python
@@ -55,7 +62,7 @@ format: $(VENV)/lint
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) $(PEERS) target dist demo-output bench-output
+	rm -rf $(VENV) $(PEERS) $(REDIS_PEERS) target dist demo-output bench-output
 
 $(VENV)/tools: tools/make_venv.sh
 	sh tools/make_venv.sh $(VENV)
@@ -67,12 +74,14 @@ $(VENV)/demo $(VENV)/test $(VENV)/lint: $(VENV)/%: $(VENV)/tools pyproject.toml
 	$(PY) -m pip install --quiet --group $*
 	@touch $@
 
-$(PEERS)/installed: tools/make_venv.sh tools/install_peers.sh benches/peers/libraries.txt
-	sh tools/make_venv.sh $(PEERS)
+$(PEERS)/installed: benches/peers/libraries.txt
+$(REDIS_PEERS)/installed: benches/redis/libraries.txt
+$(PEERS)/installed $(REDIS_PEERS)/installed: %/installed: tools/make_venv.sh tools/install_peers.sh
+	sh tools/make_venv.sh $*
 	@echo "installing the libraries that sluicegate is compared with ..."
-	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(PEERS)/bin/python -m pip install --quiet --group bench
-	@sh tools/install_peers.sh $(PEERS)/bin/python benches/peers/libraries.txt
+	$*/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$*/bin/python -m pip install --quiet --group bench
+	@sh tools/install_peers.sh $*/bin/python $(filter %.txt,$^)
 	@touch $@
 
 $(VENV)/built: $(VENV)/tools pyproject.toml $(RUST)

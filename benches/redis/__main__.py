@@ -1,4 +1,4 @@
-"""Run with a server on PATH or in a wheel: ``python -m benches.redis``. QUICK=1: shorter."""
+"""Measure with a real server of its own, and write tables and a picture into ``bench-output``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -14,17 +15,20 @@ from statistics import median
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from benches.redis.contestants import CONTESTANTS  # noqa: E402
+from benches.redis.contestants import CONTESTANTS, ON_A_CLUSTER  # noqa: E402
 from benches.redis.load import rounds  # noqa: E402
+from benches.redis.report import Figures, Loads, markdown, picture  # noqa: E402
 from benches.redis.server_alone import ARGUMENTS, per_second  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
-REPEATS, SECONDS, WARM = (3, 0.7, 0.3) if QUICK else (5, 2.0, 0.5)
+REPEATS, SECONDS, WARM = (1, 0.4, 0.15) if QUICK else (5, 1.0, 0.3)
 LOADS = (1, 50, 500)
-LOOPS = ("asyncio", "uvloop")
+LIBRARIES = ("redis", "hiredis", "limits", "throttled-py", "fastapi-limiter", "valkey-glide")
 
 
-def _one(name: str, url: str, tasks: int, loop: str) -> None:
+def one(name: str, url: str, tasks: int, loop: str) -> None:
     """In a process of its own: one sample, as JSON."""
     work = rounds(CONTESTANTS[name], url, tasks, SECONDS, WARM)
     if loop == "uvloop":
@@ -36,36 +40,31 @@ def _one(name: str, url: str, tasks: int, loop: str) -> None:
     print(json.dumps(vars(sample)))
 
 
-def _sample(name: str, url: str, tasks: int, loop: str) -> dict[str, float] | str:
+def sampled(name: str, url: str, tasks: int, loop: str) -> dict[str, float] | str:
+    """One sample, or why there is none."""
     command = [sys.executable, "-m", "benches.redis", name, url, str(tasks), loop]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     if done.returncode:
-        return done.stderr.strip().splitlines()[-1][:100]
+        return (done.stderr.strip().splitlines() or ["it ended"])[-1][:100]
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def _table(loop: str, url: str) -> dict[str, dict[int, dict[str, float]]]:
+def measured(names: list[str], url: str, loop: str, progress: Progress, what: str) -> Loads:
+    """Medians for each library and load; the libraries take turns."""
     samples: dict[str, dict[int, list[dict[str, float]]]] = {}
     skipped: dict[str, str] = {}
-    for turn in range(REPEATS):
-        for name in CONTESTANTS:
-            for tasks in LOADS:
-                if name in skipped:
-                    continue
-                print(
-                    f"\r{loop}: {turn + 1}/{REPEATS} {name}, {tasks} tasks ...\x1b[K",
-                    end="",
-                    file=sys.stderr,
-                )
-                found = _sample(name, url, tasks, loop)
-                if isinstance(found, str):
-                    skipped[name] = found
-                else:
-                    samples.setdefault(name, {}).setdefault(tasks, []).append(found)
-    print("\r\x1b[K", end="", file=sys.stderr)
+    bar = progress.add_task(what, total=REPEATS * len(names) * len(LOADS))
+    for name in names * REPEATS:
+        for tasks in LOADS:
+            found = skipped.get(name) or sampled(name, url, tasks, loop)
+            if isinstance(found, str):
+                skipped[name] = found
+            else:
+                samples.setdefault(name, {}).setdefault(tasks, []).append(found)
+            progress.advance(bar)
     for name, why in skipped.items():
-        print(f"skipped {name}: {why}")
+        progress.console.print(f"skipped {name}: {why}")
     return {
         name: {
             tasks: {key: median(each[key] for each in found) for key in found[0]}
@@ -76,47 +75,62 @@ def _table(loop: str, url: str) -> dict[str, dict[int, dict[str, float]]]:
     }
 
 
-def _print(loop: str, table: dict[str, dict[int, dict[str, float]]]) -> None:
-    print(f"\n### {loop}\n")
-    print(
-        "| | sequential p50 | 50 tasks | CPU | 500 tasks | CPU |\n| --- | --- | --- | --- | --- | --- |"
-    )
-    for name, loads in table.items():
-        print(
-            f"| {name} | {loads[1]['p50_micros']:.0f} µs "
-            f"| {loads[50]['per_second']:,.0f}/s | {loads[50]['cpu_micros']:.1f} µs "
-            f"| {loads[500]['per_second']:,.0f}/s | {loads[500]['cpu_micros']:.1f} µs |"
+def alone(url: str, progress: Progress) -> dict[str, list[float]]:
+    """Checks a second of the server itself, with 50 and with 500 on their way."""
+    bar = progress.add_task("the server alone", total=len(ARGUMENTS))
+    figures = {}
+    for algorithm in ARGUMENTS:
+        figures[algorithm] = [
+            median(per_second(url, algorithm, depth, SECONDS / 2) for _ in range(REPEATS))
+            for depth in LOADS[1:]
+        ]
+        progress.advance(bar)
+    return figures
+
+
+def versions() -> str:
+    named = [f"{name} {version(name)}" for name in LIBRARIES if _is_installed(name)]
+    return f"Python {sys.version.split()[0]}, " + ", ".join(named)
+
+
+def _is_installed(name: str) -> bool:
+    return (
+        find_spec(
+            {"throttled-py": "throttled", "valkey-glide": "glide"}.get(name, name.replace("-", "_"))
         )
+        is not None
+    )
 
 
 def main() -> None:
     if len(sys.argv) > 1:
         name, url, tasks, loop = sys.argv[1:]
-        _one(name, url, int(tasks), loop)
+        one(name, url, int(tasks), loop)
         return
     from redis_servers import Server
+    from redis_topologies import Cluster
 
-    figures: dict[str, object] = {}
-    with Server() as server:
-        print(
-            "\n### The server alone, prepared pipelines\n\n| script | 50 on their way | 500 |\n| --- | --- | --- |"
-        )
-        for algorithm in ARGUMENTS:
-            alone = [
-                median(
-                    per_second(server.url, algorithm, depth, SECONDS / 2) for _ in range(REPEATS)
+    everyone = list(CONTESTANTS)
+    columns = (TextColumn("{task.description:30}"), BarColumn(), MofNCompleteColumn())
+    loops = ["asyncio"] if QUICK or not find_spec("uvloop") else ["asyncio", "uvloop"]
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        with Server() as server:
+            figures = Figures(versions(), alone(server.url, progress))
+            for loop in loops:
+                figures.tables[loop] = measured(everyone, server.url, loop, progress, loop)
+        if not QUICK:
+            with Cluster() as cluster:
+                what = "asyncio, Redis Cluster"
+                figures.tables[what] = measured(
+                    ON_A_CLUSTER, cluster.url, "asyncio", progress, what
                 )
-                for depth in (50, 500)
-            ]
-            figures[f"alone {algorithm}"] = alone
-            print(f"| {algorithm} | {alone[0]:,.0f}/s | {alone[1]:,.0f}/s |")
-        for loop in LOOPS if find_spec("uvloop") else LOOPS[:1]:
-            table = _table(loop, server.url)
-            figures[loop] = table
-            _print(loop, table)
     out = ROOT / "bench-output"
     out.mkdir(exist_ok=True)
-    (out / "redis.json").write_text(json.dumps(figures, indent=1))
+    (out / "redis.json").write_text(json.dumps(vars(figures), indent=1))
+    (out / "redis.md").write_text(markdown(figures))
+    picture(figures, out / "redis.png")
+    print(markdown(figures))
+    print(f"{out.name}/: redis.json, redis.md, redis.png")
 
 
 if __name__ == "__main__":
