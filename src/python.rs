@@ -7,6 +7,7 @@ mod config;
 mod counting;
 mod decision;
 mod fork;
+mod hot;
 mod limiter;
 mod place;
 #[cfg(unix)]
@@ -18,6 +19,14 @@ use pyo3::prelude::*;
 /// The module `sluicegate._core`.
 #[pymodule(name = "_core")]
 mod core {
+    use pyo3::prelude::*;
+
+    /// The hot methods get their descriptors before anyone sees the classes.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::hot::install(module.py())
+    }
+
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "the name that Python expects")]
     const __version__: &str = env!("CARGO_PKG_VERSION");

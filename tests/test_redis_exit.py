@@ -96,7 +96,6 @@ def test_a_program_ends_with_a_ping_in_flight(redis_server: Server) -> None:
     assert program(ENDS + SLOW + PINGS, redis_server.url, redis_server.pid) == ""
 
 
-@pytest.mark.xfail(strict=True, reason="pyo3-async-runtimes prints that the loop is closed")
 def test_a_loop_closed_before_its_ping_is_answered(redis_server: Server) -> None:
     code = ENDS + SLOW + PINGS + "time.sleep(0.5)"
     assert program(code, redis_server.url, redis_server.pid) == ""

@@ -10,10 +10,12 @@ use std::task::{Context, Poll};
 use std::thread::sleep;
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3_async_runtimes::TaskLocals;
+use pyo3::types::{PyDict, PyTuple};
 use pyo3_async_runtimes::generic::{self, ContextExt, JoinError, Runtime};
+use pyo3_async_runtimes::{TaskLocals, get_running_loop};
 use tokio::task::{JoinError as TokioJoinError, JoinHandle};
 
 use crate::store::redis::handle;
@@ -123,6 +125,34 @@ fn end_with_the_interpreter(py: Python<'_>) -> PyResult<()> {
         .copied()
 }
 
+/// An event loop that is told nothing once it has closed: then nobody waits for the answer, and
+/// pyo3-async-runtimes would print that it could not be given.
+#[pyclass(frozen)]
+struct LoopOrNothing(Py<PyAny>);
+
+#[pymethods]
+impl LoopOrNothing {
+    fn create_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.bind(py).call_method0("create_future")
+    }
+
+    #[pyo3(signature = (*args, **kwargs))]
+    fn call_soon_threadsafe(
+        &self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let event_loop = self.0.bind(args.py());
+        match event_loop.call_method("call_soon_threadsafe", args, kwargs) {
+            Err(error) if error.is_instance_of::<PyRuntimeError>(args.py()) => {
+                let closed = event_loop.call_method0("is_closed")?.is_truthy()?;
+                if closed { Ok(()) } else { Err(error) }
+            }
+            told => told.map(drop),
+        }
+    }
+}
+
 /// A coroutine's awaitable for `future`, which must not need the interpreter itself.
 pub(super) fn awaitable<T>(
     py: Python<'_>,
@@ -132,5 +162,7 @@ where
     T: for<'py> IntoPyObject<'py> + Send + 'static,
 {
     end_with_the_interpreter(py)?;
-    generic::future_into_py::<IoThread, _, T>(py, future)
+    let event_loop = LoopOrNothing(get_running_loop(py)?.unbind());
+    let locals = TaskLocals::new(Bound::new(py, event_loop)?.into_any()).copy_context(py)?;
+    generic::future_into_py_with_locals::<IoThread, _, T>(py, locals, future)
 }

@@ -1,0 +1,268 @@
+//! `is_allowed` and `check` as plain descriptors, since the generic way into a method takes as
+//! long as half of what it does.
+//!
+//! The plain call, of a `str` and perhaps a cost, is answered here. All others (a lock that is
+//! held, limits that are off, an argument that is wrong) go on to the method that pyo3 made,
+//! before anything is spent.
+
+use std::any::Any;
+use std::ffi::CString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::ffi;
+use pyo3::panic::PanicException;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple, PyType};
+use pyo3::{PyTypeInfo, intern};
+
+use super::concrete::PySlidingWindowRateLimiter;
+use super::decision::PyDecision;
+use super::limiter::PyLimiter;
+use super::switch::limits_are_off;
+use crate::store::{Fingerprint, Patience, Store};
+
+/// Replace the methods that pyo3 made. They stay what is called when a call is not plain.
+pub(super) fn install(py: Python<'_>) -> PyResult<()> {
+    replace::<IsAllowed>(&PyLimiter::type_object(py))?;
+    replace::<Check>(&PyLimiter::type_object(py))?;
+    replace::<ArticlesIsAllowed>(&PySlidingWindowRateLimiter::type_object(py))
+}
+
+/// A method of [`PyLimiter`] or of a class derived from it.
+trait Hot {
+    const NAME: &str;
+    /// The method that pyo3 made.
+    fn generic() -> &'static PyOnceLock<Py<PyAny>>;
+    /// The answer; `None` if nothing has been done.
+    fn answer<'py>(
+        py: Python<'py>,
+        store: &dyn Store,
+        key: Fingerprint,
+        cost: u32,
+    ) -> Option<PyResult<Bound<'py, PyAny>>>;
+}
+
+struct IsAllowed;
+struct ArticlesIsAllowed;
+struct Check;
+
+impl Hot for IsAllowed {
+    const NAME: &str = "is_allowed";
+
+    fn generic() -> &'static PyOnceLock<Py<PyAny>> {
+        static GENERIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        &GENERIC
+    }
+
+    #[inline]
+    fn answer<'py>(
+        py: Python<'py>,
+        store: &dyn Store,
+        key: Fingerprint,
+        cost: u32,
+    ) -> Option<PyResult<Bound<'py, PyAny>>> {
+        let allowed = store.is_allowed(key, cost, Patience::Try)?.ok()?;
+        Some(Ok(allowed.into_pyobject(py).ok()?.to_owned().into_any()))
+    }
+}
+
+impl Hot for ArticlesIsAllowed {
+    const NAME: &str = IsAllowed::NAME;
+
+    fn generic() -> &'static PyOnceLock<Py<PyAny>> {
+        static GENERIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        &GENERIC
+    }
+
+    #[inline]
+    fn answer<'py>(
+        py: Python<'py>,
+        store: &dyn Store,
+        key: Fingerprint,
+        cost: u32,
+    ) -> Option<PyResult<Bound<'py, PyAny>>> {
+        IsAllowed::answer(py, store, key, cost)
+    }
+}
+
+impl Hot for Check {
+    const NAME: &str = "check";
+
+    fn generic() -> &'static PyOnceLock<Py<PyAny>> {
+        static GENERIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        &GENERIC
+    }
+
+    #[inline]
+    fn answer<'py>(
+        py: Python<'py>,
+        store: &dyn Store,
+        key: Fingerprint,
+        cost: u32,
+    ) -> Option<PyResult<Bound<'py, PyAny>>> {
+        let decision = store.check(key, cost, Patience::Try)?.ok()?;
+        Some(Bound::new(py, PyDecision(decision)).map(Bound::into_any))
+    }
+}
+
+/// The descriptor's function.
+///
+/// # Safety
+/// Called by the interpreter, which has seen to it that `object` is of the descriptor's class.
+unsafe extern "C" fn method<H: Hot>(
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls; it has `count` arguments, and one more for each name.
+    let (py, call) = unsafe {
+        let py = Python::assume_attached();
+        (py, Call::new(py, object, arguments, count, names))
+    };
+    let answer = catch_unwind(AssertUnwindSafe(|| {
+        call.plain::<H>().unwrap_or_else(|| call.generic::<H>())
+    }));
+    match answer.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+        Ok(answer) => answer.into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// The arguments of one call.
+struct Call<'a, 'py> {
+    object: Borrowed<'a, 'py, PyAny>,
+    positional: &'a [Borrowed<'a, 'py, PyAny>],
+    named: &'a [Borrowed<'a, 'py, PyAny>],
+    names: Option<Borrowed<'a, 'py, PyTuple>>,
+}
+
+impl<'py> Call<'_, 'py> {
+    /// # Safety
+    /// As for a function of the kind `METH_FASTCALL` with `METH_KEYWORDS`, called by the interpreter.
+    #[inline]
+    unsafe fn new(
+        py: Python<'py>,
+        object: *mut ffi::PyObject,
+        arguments: *const *mut ffi::PyObject,
+        count: ffi::Py_ssize_t,
+        names: *mut ffi::PyObject,
+    ) -> Self {
+        let slice = |from: usize, length: usize| {
+            if length == 0 {
+                return &[][..];
+            }
+            // SAFETY: a Borrowed is a pointer that is not null.
+            unsafe {
+                std::slice::from_raw_parts(
+                    arguments.cast::<Borrowed<'_, '_, _>>().add(from),
+                    length,
+                )
+            }
+        };
+        let count = count.unsigned_abs();
+        // SAFETY: all are alive until the call returns; `names` is a tuple of str or null.
+        unsafe {
+            let names =
+                Borrowed::from_ptr_or_opt(py, names).map(|names| names.cast_unchecked::<PyTuple>());
+            Self {
+                object: Borrowed::from_ptr(py, object),
+                positional: slice(0, count),
+                named: slice(count, names.map_or(0, |names| names.len())),
+                names,
+            }
+        }
+    }
+
+    /// The answer to a plain call that can be answered at once.
+    #[inline]
+    fn plain<H: Hot>(&self) -> Option<PyResult<Bound<'py, PyAny>>> {
+        let py = self.object.py();
+        let (key, cost) = match (self.positional, self.names) {
+            ([key], None) => (key, 1),
+            ([key, cost], None) => (key, plain_cost(*cost)?),
+            ([key], Some(names)) if is_cost(names) => (key, plain_cost(self.named[0])?),
+            _ => return None,
+        };
+        if limits_are_off() {
+            return None;
+        }
+        let key = key.cast::<PyString>().ok()?;
+        let key = key.to_str().ok()?;
+        // SAFETY: the descriptor belongs to this class or one derived from it.
+        let limiter = unsafe { self.object.cast_unchecked::<PyLimiter>() }.get();
+        let store = &*limiter.store;
+        H::answer(py, store, store.fingerprint(key.as_bytes()), cost)
+    }
+
+    #[cold]
+    fn generic<H: Hot>(&self) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.object.py();
+        let all: Vec<_> = std::iter::once(self.object)
+            .chain(self.positional.iter().copied())
+            .collect();
+        let names = PyDict::new(py);
+        for (name, value) in self
+            .names
+            .iter()
+            .flat_map(|names| names.iter())
+            .zip(self.named)
+        {
+            names.set_item(name, value)?;
+        }
+        let generic = H::generic()
+            .get(py)
+            .expect("set when the method was replaced");
+        generic.bind(py).call(PyTuple::new(py, all)?, Some(&names))
+    }
+}
+
+/// A cost that is an `int` within `u32`.
+#[inline]
+fn plain_cost(cost: Borrowed<'_, '_, PyAny>) -> Option<u32> {
+    let cost = cost.cast_exact::<PyInt>().ok()?.extract::<u32>().ok()?;
+    (cost > 0).then_some(cost)
+}
+
+#[inline]
+fn is_cost(names: Borrowed<'_, '_, PyTuple>) -> bool {
+    // Names in calls are interned, as this one is; one that is not goes the generic way.
+    names.len() == 1
+        && names
+            .get_item(0)
+            .is_ok_and(|name| name.is(intern!(names.py(), "cost")))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> PyErr {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or(panic.downcast_ref::<String>().map(String::as_str));
+    PanicException::new_err(said.unwrap_or("panicked").to_owned())
+}
+
+/// Put the fast descriptor before the method of that name, with the same documentation.
+fn replace<H: Hot>(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = class.py();
+    let generic = class.getattr(H::NAME)?;
+    let signature = generic.getattr("__text_signature__")?;
+    let documentation = format!("{}{signature}\n--\n\n", H::NAME);
+    // As long as the class lives, which is as long as the process.
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: CString::new(H::NAME)?.into_raw(),
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: method::<H>,
+        },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: CString::new(documentation)?.into_raw(),
+    }));
+    // SAFETY: the definition is never freed.
+    let descriptor = unsafe {
+        let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+        Bound::from_owned_ptr_or_err(py, descriptor)?
+    };
+    let _ = H::generic().set(py, generic.unbind());
+    class.setattr(H::NAME, descriptor)
+}
