@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
-.PHONY: help demo test test-full bench bench-peers bench-redis bench-core lint wheel format clean
+.PHONY: help demo test test-full bench bench-peers bench-redis bench-publish bench-core lint wheel format clean
 
 help:
 	@echo "make demo       a FastAPI app under load, limited three ways: table and picture"
@@ -37,6 +37,10 @@ bench-peers: $(PEERS)/installed $(VENV)/built
 
 bench-redis: $(REDIS_PEERS)/installed $(VENV)/built
 	@PYTHONPATH=python $(REDIS_PEERS)/bin/python -m benches.redis
+
+# After a full run: its tables and pictures go into README.md and docs.
+bench-publish:
+	$(PY) -m benches.publish
 
 bench-core: $(VENV)/test $(VENV)/built
 	$(PY) -m benches.python

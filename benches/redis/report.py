@@ -117,4 +117,4 @@ def picture(figures: Figures, path: Path) -> None:
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    drawn.savefig(path, dpi=120)
+    drawn.savefig(path, dpi=90)

@@ -49,7 +49,7 @@ def draw(path: Path, panels: list[tuple[list[Figure], str]], *, log: bool = True
     grid = picture.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
     for axes, (figures, title) in zip(grid[:, 0], panels, strict=True):
         bars(axes, figures, title, log=log)
-    picture.savefig(path, dpi=120)
+    picture.savefig(path, dpi=90)
     return True
 
 
