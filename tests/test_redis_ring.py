@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.asyncio import Redis
 
 from redis_load import AGES, run
 from redis_servers import Server
+from redis_wire import HOST, until
 from sluicegate.redis import ClusterRateLimiter, StoreError
 
 if TYPE_CHECKING:
@@ -54,6 +57,59 @@ def test_a_new_node_takes_its_share_alone(start: Start) -> None:
             limiter.remove_node(new)
             # They are where they were, and have been spent there.
             assert not any([await limiter.is_allowed(key, 1, AGES) for key in KEYS])
+
+    run(main())
+
+
+def clients(server: Server) -> int:
+    """How many are connected, but for who asks."""
+    return len(server.command("CLIENT", "LIST").splitlines()) - 1
+
+
+def test_a_removed_server_is_left_alone(start: Start) -> None:
+    stays, goes = start(Server), start(Server)
+
+    async def main() -> None:
+        async with ClusterRateLimiter([stays.url, goes.url], timeout=5) as limiter:
+            for key in KEYS[:20]:
+                await limiter.is_allowed(key, 2, AGES)
+            assert clients(goes) == 1
+            limiter.remove_node(goes.url)
+            await asyncio.to_thread(until, lambda: clients(goes) == 0, "its connection closed")
+            assert clients(stays) == 1
+
+    run(main())
+
+
+def test_a_server_that_comes_back_may_have_another_password(start: Start) -> None:
+    server = start(Server, password="new")
+
+    def client(password: str) -> Redis:
+        return Redis(host=HOST, port=server.port, password=password)
+
+    async def main() -> None:
+        options: Any = {"timeout": 5, "on_error": "raise"}
+        async with ClusterRateLimiter([client("old")], **options) as limiter:
+            with pytest.raises(StoreError, match="WRONGPASS"):
+                await limiter.is_allowed("a", 2, AGES)
+            limiter.remove_node(client("old"))
+            limiter.add_node(client("new"))
+            assert await limiter.is_allowed("a", 2, AGES)
+
+    run(main())
+
+
+def test_no_connection_outlives_a_limiter_with_many_quotas(start: Start) -> None:
+    first, second = start(Server), start(Server)
+
+    async def main() -> None:
+        async with ClusterRateLimiter([first.url, second.url], timeout=5) as limiter:
+            of_first = next(key for key in KEYS if limiter.get_node(key) == first.url)
+            of_second = next(key for key in KEYS if limiter.get_node(key) == second.url)
+            await limiter.is_allowed(of_first, 1, AGES)
+            for limit in range(1, 300):
+                await limiter.is_allowed(of_second, limit, AGES)
+        await asyncio.to_thread(until, lambda: clients(first) + clients(second) == 0, "all closed")
 
     run(main())
 

@@ -72,10 +72,13 @@ class ClusterRateLimiter:
         self.ring.add_node(name)
 
     def remove_node(self, node: object) -> None:
-        """Remove a server: its keys move to the others."""
+        """Remove a server: its keys move to the others, and its connection closes."""
         name = node if isinstance(node, str) else _name(node)
         self.ring.remove_node(name)
         del self._nodes[name]
+        for quota in list(self._limiters):
+            if quota[0] == name:
+                self._drop(quota)
 
     def get_node(self, key: str) -> str | None:
         """The server that is in charge of a key."""
@@ -89,9 +92,14 @@ class ClusterRateLimiter:
         if limiter is None:
             limiter = SlidingWindowRateLimiter(self._nodes[node], limit, window, **self._options)
             if len(self._limiters) >= _MOST_QUOTAS:
-                self._limiters.pop(next(iter(self._limiters)))
+                self._drop(next(iter(self._limiters)))
             self._limiters[quota] = limiter
         return limiter
+
+    def _drop(self, quota: tuple[str, int, float]) -> None:
+        limiter = self._limiters.pop(quota, None)
+        if limiter is not None:
+            limiter._core.close()  # aclose would not know of it
 
     async def aclose(self) -> None:
         """Close the connections, unless other limiters use them."""
