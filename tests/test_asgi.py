@@ -12,7 +12,7 @@ import http_sfv
 import pytest
 
 from asgi_calls import call, get, hello
-from sluicegate import ManualClock, SlidingWindowRateLimiter, TokenBucket
+from sluicegate import FixedWindow, ManualClock, SlidingWindowRateLimiter, TokenBucket
 from sluicegate.asgi import RateLimitMiddleware, json_refusal, problem_refusal
 from sluicegate.identity import Principal
 
@@ -399,6 +399,7 @@ def test_a_response_used_twice_does_not_collect_headers(limiter: Any) -> None:
         ({"tiers": {1: (1, 60)}}, "tiers must have str names"),
         ({"tiers": {"ü": (1, 60)}}, "name must be printable ASCII"),
         ({"limiter": 7}, "limiter must have the verbs of a Limiter, got 7"),
+        ({"limiter": FixedWindow}, "limiter must have the verbs of a Limiter, got <class"),
         ({"algorithm": "leaky"}, "algorithm must be one of 'sliding_window'"),
         ({"trusted_proxies": "*"}, r"trusted_proxies must not be '\*'"),
         ({"trusted_proxies": ["10.0.0.0/8", "*"]}, r"trusted_proxies must not be '\*'"),

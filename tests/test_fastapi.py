@@ -252,6 +252,12 @@ def test_wrong_dependencies_fail_when_they_are_made(arguments: Any, text: str) -
         rate_limit(*arguments)
 
 
+@pytest.mark.parametrize("option", ["identify", "cost"])
+def test_wrong_callables_fail_when_a_dependency_is_made(option: str) -> None:
+    with pytest.raises(TypeError, match=f"^{option} must be callable, got 5"):
+        rate_limit(1, 60, **{option: 5})  # type: ignore[arg-type]
+
+
 def test_the_callables_get_a_connection() -> None:
     seen: list[Any] = []
 

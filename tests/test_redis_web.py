@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
@@ -10,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from redis_servers import Server
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
-from sluicegate.redis import FixedWindow
+from sluicegate.redis import FixedWindow, TokenBucket
 
 
 def an_app(**options: object) -> FastAPI:
@@ -72,6 +74,21 @@ def test_an_api_key_is_not_told_to_redis(redis_server: Server) -> None:
     assert b"secret" not in names
 
 
+def test_a_principal_may_have_any_text_as_its_id(redis_server: Server) -> None:
+    app = an_app(
+        tiers={"free": (1, 600)}, redis=redis_server.url, verify=lambda key: f"\ud800{key}"
+    )
+    with TestClient(app) as client:
+        statuses = [client.get("/", headers={"x-api-key": key}).status_code for key in "aab"]
+    assert statuses == [200, 429, 200]
+
+
+@pytest.mark.parametrize("name", ["\ud800", "ü" * 40, "ü" * 100])
+def test_a_tier_is_refused_for_its_name_and_not_for_its_prefix(name: str) -> None:
+    with pytest.raises(ValueError, match="name must be printable ASCII"):
+        RateLimitMiddleware(FastAPI(), tiers={name: (1, 600)}, redis="redis://localhost")
+
+
 def test_the_dependency_counts_by_route_in_redis(redis_server: Server) -> None:
     app = FastAPI()
     limited = rate_limit(2, 600, redis=redis_server.url)
@@ -121,8 +138,15 @@ def test_websocket_messages_are_counted_in_redis(redis_server: Server) -> None:
         assert closed.value.code == 1008
 
 
-def test_an_algorithm_of_ones_own_is_refused_with_redis() -> None:
+@pytest.mark.parametrize("algorithm", [lambda *_: None, partial(FixedWindow)])
+def test_an_algorithm_of_ones_own_is_refused_with_redis(algorithm: Any) -> None:
     with pytest.raises(TypeError, match="algorithm must be a name or a class"):
         RateLimitMiddleware(
-            FastAPI(), tiers={"a": (1, 1)}, redis="redis://localhost", algorithm=lambda *_: None
+            FastAPI(), tiers={"a": (1, 1)}, redis="redis://localhost", algorithm=algorithm
         )
+
+
+@pytest.mark.parametrize("algorithm", [FixedWindow, TokenBucket])
+def test_an_algorithm_in_redis_needs_redis(algorithm: Any) -> None:
+    with pytest.raises(TypeError, match="algorithm must not be of .* without redis"):
+        rate_limit(1, 60, algorithm=algorithm)

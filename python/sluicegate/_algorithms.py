@@ -51,6 +51,10 @@ def _named(algorithm: Algorithm) -> Callable[[int, float], Any]:
 
 def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float) -> Any:
     """A limiter of ``limit`` per ``window_seconds`` in this process."""
+    if getattr(algorithm, "__module__", "") == "sluicegate.redis":
+        raise TypeError(
+            f"algorithm must not be of sluicegate.redis without redis, got {algorithm!r}"
+        )
     return _named(algorithm)(limit, window_seconds)
 
 
@@ -60,8 +64,9 @@ def limiter_in_redis(
     """The same in Redis. ``algorithm`` may be the class for either."""
     from sluicegate import redis as in_redis
 
-    if len(prefix) > 64 or set(prefix) & set("{}"):
-        prefix = "sluicegate:" + blake2b(prefix.encode(), digest_size=16).hexdigest()
+    if len(prefix) > 64 or not prefix.isascii() or set(prefix) & set("{}"):
+        encoded = prefix.encode("utf-8", "surrogatepass")
+        prefix = "sluicegate:" + blake2b(encoded, digest_size=16).hexdigest()
     make: Any = _named(algorithm)
     if make in (_token_bucket, in_redis.TokenBucket):
         config = _bucket_config(limit, window_seconds)
@@ -72,6 +77,6 @@ def limiter_in_redis(
         in_redis.SlidingWindowRateLimiter,
     )
     for each in classes:
-        if make is each or make.__name__ == each.__name__:
+        if make is each or getattr(make, "__name__", "") == each.__name__:
             return each(redis, limit, window_seconds, prefix=prefix)
     raise TypeError(f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}")

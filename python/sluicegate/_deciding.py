@@ -166,7 +166,9 @@ class Decider:
 
 
 def _hidden(secret: str) -> str:
-    return blake2b(secret.encode(), digest_size=20, key=b"sluicegate").hexdigest()
+    return blake2b(
+        secret.encode("utf-8", "surrogatepass"), digest_size=20, key=b"sluicegate"
+    ).hexdigest()
 
 
 def _units(cost: object) -> int:

@@ -17,7 +17,8 @@ _log = logging.getLogger("sluicegate")
 def check_limiter(argument: str, limiter: Any) -> None:
     """Raise a ``TypeError`` that names ``argument`` unless it has the verbs of a limiter."""
     verbs = all(callable(getattr(limiter, verb, None)) for verb in ("check", "peek"))
-    if not (verbs and hasattr(limiter, "limit") and hasattr(limiter, "window_seconds")):
+    is_one = verbs and hasattr(limiter, "limit") and hasattr(limiter, "window_seconds")
+    if not is_one or isinstance(limiter, type):
         raise TypeError(f"{argument} must have the verbs of a Limiter, got {limiter!r}")
 
 

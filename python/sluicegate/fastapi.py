@@ -72,6 +72,9 @@ def rate_limit(
         HTTPException: from the dependency: 429 with ``Retry-After``, or 413 if the cost
             exceeds the limit. A WebSocket's handshake is refused the same way.
     """
+    for option, value in {"identify": identify, "cost": cost}.items():
+        if not (value is None or callable(value)):
+            raise TypeError(f"{option} must be callable, got {value!r}")
     prefix = f"sluicegate:route:{limit}/{window}"
     tier = Tier(name, made("rate_limit", (limit, window), algorithm, redis, prefix), headers)
     address = ClientAddress(
