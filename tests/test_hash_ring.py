@@ -195,13 +195,15 @@ def test_arguments() -> None:
         with pytest.raises(TypeError, match=r"^replicas must be an int"):
             ConsistentHashRing(["a"], replicas)  # type: ignore[arg-type]
     bad: Any
-    for bad in ("abc", [1], [b"a"], [None]):
+    for bad in ("abc", [1], [b"a"], [None], None, 5):
         with pytest.raises(TypeError, match=r"^nodes must"):
             ConsistentHashRing(bad)
     ring = ConsistentHashRing(["a"])
     for bad in (1, b"a", None):
         with pytest.raises(TypeError, match=r"^node must be a str"):
             ring.add_node(bad)
+        with pytest.raises(TypeError, match=r"^node must be a str"):
+            ring.remove_node(bad)
         with pytest.raises(TypeError, match=r"^key must be a str"):
             ring.get_node(bad)
 

@@ -126,6 +126,7 @@ WRONG: list[Any] = [
     (lambda: FixedWindow(URL, 1, 1, prefix=5), TypeError, "prefix"),  # type: ignore[arg-type]
     (lambda: FixedWindow(URL, 1, 1, prefix="x" * 65), ValueError, "prefix"),
     (lambda: FixedWindow(URL, 1, 1, prefix="a{b"), ValueError, "prefix"),
+    (lambda: FixedWindow(URL, 1, 1, prefix="\ud800"), ValueError, "prefix"),
     (lambda: FixedWindow(URL, 1, 1, on_error="never"), ValueError, "on_error"),  # type: ignore[arg-type]
     (lambda: FixedWindow(URL, 1, 1, on_error=None), ValueError, "on_error"),  # type: ignore[arg-type]
     (lambda: FixedWindow(URL, 1, 1, remember=1), TypeError, "remember"),  # type: ignore[arg-type]
@@ -186,14 +187,14 @@ def test_wrong_arguments_of_verbs_are_named_and_spend_nothing(
             with pytest.raises(TypeError, match="key must be a str"):
                 await limiter.check_many(["a", key])
         for keys in ("abc", 5, None):
-            with pytest.raises(TypeError, match="iterable"):
+            with pytest.raises(TypeError, match="keys must be an iterable of str"):
                 await limiter.check_many(keys)
         for timeout, error in (("1", TypeError), (True, TypeError), (-1, ValueError)):
             with pytest.raises(error, match="timeout"):
                 await limiter.wait("a", timeout=timeout)
             with pytest.raises(error, match="timeout"):
                 await limiter.ping(timeout)
-        for timeout in (math.nan, 0, 61, math.inf):
+        for timeout in (math.nan, 0, 61, math.inf, 10**400):
             with pytest.raises(ValueError, match="timeout"):
                 await limiter.ping(timeout)
         assert (await limiter.peek("a")).remaining == 3

@@ -61,6 +61,14 @@ def test_a_new_node_takes_its_share_alone(start: Start) -> None:
     run(main())
 
 
+def test_wrong_nodes_are_named_and_not_quoted() -> None:
+    bad: Any
+    for bad in (None, 5, "redis://:hunter2@h", b"redis://:hunter2@h"):
+        with pytest.raises(TypeError, match=r"^redis_nodes must be a list of servers") as raised:
+            ClusterRateLimiter(bad)
+        assert "hunter2" not in str(raised.value)
+
+
 def clients(server: Server) -> int:
     """How many are connected, but for who asks."""
     return len(server.command("CLIENT", "LIST").splitlines()) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable
 from typing import Any
@@ -145,6 +146,16 @@ def test_a_cancellation_is_never_swallowed(redis_server: Server) -> None:
     ends = run(main())
     print(f"cancelled 0, 1, 2 ... turns after its turn came: {ends}")
     assert "went on" not in ends
+
+
+@pytest.mark.parametrize("timeout", [10**400, 1e308, math.inf, None])
+def test_a_timeout_may_be_longer_than_any_life(timeout: Any, redis_server: Server) -> None:
+    async def main() -> None:
+        limiter = FixedWindow(redis_server.url, 1, 0.05, on_error="raise")
+        for _ in range(3):
+            assert await ends_within(5, limiter.wait("a", timeout=timeout))
+
+    run(main())
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def checked_prefix(prefix: object) -> str:
     """``prefix`` if keys in Redis may begin with it."""
     if not isinstance(prefix, str):
         raise TypeError(f"prefix must be a str or None, got {type(prefix).__name__} {prefix!r}")
-    if len(prefix.encode("utf-8", "surrogatepass")) > 64 or set(prefix) & set("{}"):
+    size = len(prefix.encode("utf-8", "surrogatepass"))
+    if size > 64 or set(prefix) & set("{}") or any("\ud800" <= c <= "\udfff" for c in prefix):
         raise ValueError(
             f"prefix must be up to 64 bytes of UTF-8 and without braces, got {prefix!r}"
         )

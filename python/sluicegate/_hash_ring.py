@@ -39,8 +39,8 @@ class ConsistentHashRing:
             raise TypeError(f"replicas must be an int, got {type(replicas).__name__} {replicas!r}")
         if not 1 <= replicas <= 100_000:
             raise ValueError(f"replicas must be 1 to 100000, got {replicas}")
-        if isinstance(nodes, str):
-            raise TypeError("nodes must be a list of str, got one str")
+        if isinstance(nodes, str) or not isinstance(nodes, Iterable):
+            raise TypeError(f"nodes must be a list of str, got one {type(nodes).__name__}")
         #: Points of each node.
         self.replicas = replicas
         self._changing = threading.Lock()
@@ -68,8 +68,10 @@ class ConsistentHashRing:
         """Remove a node; its keys go to the others, about evenly.
 
         Raises:
+            TypeError: it is not a ``str``.
             ValueError: it is not on the ring.
         """
+        _check("node must be a str", node)
         with self._changing:
             if node not in self._nodes:
                 raise ValueError("node must be on the ring to be removed")

@@ -120,8 +120,9 @@ class AsyncLimiter:
 
     async def check_many(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
         """:meth:`check` for each key, sent together; nothing is atomic between keys."""
-        if isinstance(keys, str):
-            raise TypeError(f"keys must be an iterable of str, not one str, got {keys!r}")
+        if isinstance(keys, str) or not isinstance(keys, Iterable):
+            kind = type(keys).__name__
+            raise TypeError(f"keys must be an iterable of str, not one {kind}, got {keys!r}")
         names = list(keys)
         for name in names:
             if not isinstance(name, str):

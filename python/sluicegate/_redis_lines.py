@@ -13,6 +13,9 @@ __all__ = ["Line", "Lines", "RungLine", "refused", "seconds_of"]
 
 Turn = asyncio.Future[None]
 
+# Seconds: 31 years. An int may be too large for a float.
+_FOR_EVER = 1e9
+
 
 class Line:
     """The first asks the server again and again; the others wait to be first."""
@@ -123,7 +126,7 @@ def seconds_of(timeout: object) -> float:
         raise TypeError(f"timeout must be an int or a float, got {type(timeout).__name__}")
     if not timeout >= 0:
         raise ValueError(f"timeout must be a number of seconds from 0, got {timeout!r}")
-    return float(timeout)
+    return inf if timeout > _FOR_EVER else float(timeout)
 
 
 def refused(decision: Decision) -> Decision:

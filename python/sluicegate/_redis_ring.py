@@ -41,6 +41,9 @@ class ClusterRateLimiter:
         workers: int = 1,
         remember: bool = True,
     ) -> None:
+        if isinstance(redis_nodes, str | bytes) or not isinstance(redis_nodes, Iterable):
+            kind = type(redis_nodes).__name__  # not the value: it may have a password
+            raise TypeError(f"redis_nodes must be a list of servers, got one {kind}")
         nodes = [(_name(node), node) for node in redis_nodes]
         if not nodes:
             raise ValueError("redis_nodes must name at least one server, got []")
