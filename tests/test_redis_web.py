@@ -148,5 +148,5 @@ def test_an_algorithm_of_ones_own_is_refused_with_redis(algorithm: Any) -> None:
 
 @pytest.mark.parametrize("algorithm", [FixedWindow, TokenBucket])
 def test_an_algorithm_in_redis_needs_redis(algorithm: Any) -> None:
-    with pytest.raises(TypeError, match="algorithm must not be of .* without redis"):
+    with pytest.raises(TypeError, match="algorithm must not be"):
         rate_limit(1, 60, algorithm=algorithm)
