@@ -45,7 +45,7 @@ def test_two_processes_worth_of_apps_share_a_tier(redis_server: Server, algorith
     assert statuses == [200, 200, 200, 429]
     assert int(answer.headers["retry-after"]) >= 1
     names = redis_server.command("KEYS", "*")
-    assert [name.startswith(b"sluicegate:tier:free:{") for name in names] == [True]
+    assert [name.startswith(b"sluicegate:tier:free:") for name in names] == [True]
 
 
 def test_tiers_with_the_same_quota_count_apart(redis_server: Server) -> None:
@@ -150,3 +150,22 @@ def test_an_algorithm_of_ones_own_is_refused_with_redis(algorithm: Any) -> None:
 def test_an_algorithm_in_redis_needs_redis(algorithm: Any) -> None:
     with pytest.raises(TypeError, match="algorithm must not be"):
         rate_limit(1, 60, algorithm=algorithm)
+
+
+def test_limits_of_one_endpoint_count_apart_by_name_and_by_algorithm(redis_server: Server) -> None:
+    url = redis_server.url
+    others = [
+        rate_limit(6, 600, redis=url, name="router"),
+        rate_limit(6, 600, redis=url, algorithm="fixed_window"),
+    ]
+    app = FastAPI()
+    for number, other in enumerate(others):
+
+        @app.get(f"/tea/{number}", dependencies=[rate_limit(6, 600, redis=url), other])
+        async def tea() -> str:
+            return "fine"
+
+    with TestClient(app) as client:
+        for number in range(2):
+            statuses = [client.get(f"/tea/{number}").status_code for _ in range(9)]
+            assert statuses == [200] * 6 + [429] * 3

@@ -64,19 +64,25 @@ def limiter_in_redis(
     """The same in Redis. ``algorithm`` may be the class for either."""
     from sluicegate import redis as in_redis
 
-    if len(prefix) > 64 or not prefix.isascii() or set(prefix) & set("{}"):
-        encoded = prefix.encode("utf-8", "surrogatepass")
-        prefix = "sluicegate:" + blake2b(encoded, digest_size=16).hexdigest()
     make: Any = _named(algorithm)
-    if make in (_token_bucket, in_redis.TokenBucket):
-        config = _bucket_config(limit, window_seconds)
-        return in_redis.TokenBucket(redis, config, prefix=prefix)
-    classes = (
+    classes: tuple[Any, ...] = (
         in_redis.FixedWindow,
         in_redis.SlidingWindowCounter,
         in_redis.SlidingWindowRateLimiter,
+        in_redis.TokenBucket,
     )
+    name = "TokenBucket" if make is _token_bucket else getattr(make, "__name__", "")
     for each in classes:
-        if make is each or getattr(make, "__name__", "") == each.__name__:
-            return each(redis, limit, window_seconds, prefix=prefix)
+        if make is each or name == each.__name__:
+            bucket = each is in_redis.TokenBucket
+            quota = (_bucket_config(limit, window_seconds),) if bucket else (limit, window_seconds)
+            return each(redis, *quota, prefix=_short(f"{prefix}:{each._ALGORITHM}"))
     raise TypeError(f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}")
+
+
+def _short(prefix: str) -> str:
+    """A prefix that suits a limiter in Redis, whatever the name in it."""
+    if len(prefix) <= 64 and prefix.isascii() and not set(prefix) & set("{}"):
+        return prefix
+    encoded = prefix.encode("utf-8", "surrogatepass")
+    return "sluicegate:" + blake2b(encoded, digest_size=16).hexdigest()

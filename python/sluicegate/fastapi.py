@@ -65,7 +65,9 @@ def rate_limit(
         limit: calls per window, ≥ 1.
         window: seconds.
         redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
-        headers, name: as for :class:`RateLimitMiddleware`.
+        headers, name: as for :class:`RateLimitMiddleware`. In Redis, limits of one endpoint
+            with the same algorithm and quota (a router's and a route's) count together unless
+            their names differ.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -75,7 +77,7 @@ def rate_limit(
     for option, value in {"identify": identify, "cost": cost}.items():
         if not (value is None or callable(value)):
             raise TypeError(f"{option} must be callable, got {value!r}")
-    prefix = f"sluicegate:route:{limit}/{window}"
+    prefix = f"sluicegate:route:{name}:{limit}/{window}"
     tier = Tier(name, made("rate_limit", (limit, window), algorithm, redis, prefix), headers)
     address = ClientAddress(
         trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
