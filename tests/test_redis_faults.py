@@ -178,3 +178,17 @@ def test_found_within_a_second_though_an_attempt_was_lost(
             assert max(backs) <= 1
 
     run(main())
+
+
+def test_a_limiter_in_a_hurry_speaks_for_no_other(redis_server: Server) -> None:
+    async def main() -> None:
+        hasty = FixedWindow(redis_server.url, PLENTY, AGES, timeout=0.001)
+        patient = FixedWindow(redis_server.url, PLENTY, AGES, timeout=5, on_error="raise")
+        redis_server.stop()
+        assert (await hasty.check("a")).store == "local"
+        waiting = asyncio.create_task(patient.check("b"))
+        await asyncio.sleep(0)
+        redis_server.cont()
+        assert (await waiting).store == "redis"
+
+    run(main())

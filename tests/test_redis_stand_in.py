@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,6 +81,26 @@ def test_a_quota_that_changes_and_changes_back_gives_nothing_away(
         assert (left, others) == (0, 10)
 
     run(main())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's figures")
+def test_old_quotas_leave_nothing_behind(redis_server: Server) -> None:
+    def resident() -> int:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize()
+
+    async def main() -> int:
+        limiter = FixedWindow(redis_server.url, 1_000, AGES, timeout=20, on_error="local")
+        await limiter.check_many(f"client-{number}" for number in range(20_000))
+        await limiter.set_quota(1_001, AGES)
+        before = resident()
+        for limit in range(1_002, 1_102):
+            await limiter.set_quota(limit, AGES)
+        return resident() - before
+
+    grown = run(main())
+    print(f"a hundred quotas of 20,000 clients: {grown / 1e6:.1f} MB more")
+    assert grown < 20e6
 
 
 @POLICIES

@@ -96,10 +96,12 @@ impl Plan<'_> {
     fn local<A: Algorithm>(&self, rule: &A) -> Option<Arc<dyn Store>> {
         let quota = format!("{} {} {}", self.algorithm, rule.limit(), rule.window());
         let key = (self.settings.clone(), self.prefix.to_owned(), quota);
-        let before: Option<&dyn Any> = self.before.map(|store| &**store as &dyn Any);
-        let before = before.and_then(|store| store.downcast_ref::<MemoryStore<A>>());
+        let before = self.before.and_then(|store| {
+            let kind: &dyn Any = &**store;
+            Some((store, kind.downcast_ref::<MemoryStore<A>>()?))
+        });
         (self.on_error == OnError::Local).then(|| match before {
-            Some(before) => stand_in_from(key, || before.copied(rule.clone())),
+            Some((store, before)) => stand_in_from(key, store, || before.copied(rule.clone())),
             None => stand_in(key, || {
                 let options = Options {
                     max_keys: LOCAL_KEYS,

@@ -1,7 +1,12 @@
 //! Callers that await the same thing go on in the order in which they came.
 
+use std::time::Duration;
+
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout_at};
+
+/// Who has waited so long for a value in vain may settle it for the others.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A value that is settled sooner or later, and the line of those who wait for it.
 pub(super) struct Line<T> {
@@ -18,8 +23,8 @@ impl<T: Clone> Line<T> {
         }
     }
 
-    /// The value once it is `settled`. At the deadline it becomes what `otherwise` says, so that
-    /// the next callers need not wait as long; then this is `None`.
+    /// The value once it is `settled`. At the deadline it becomes what `otherwise` says, if it
+    /// was far enough away, so that the next callers need not wait as long; then this is `None`.
     ///
     /// Callers of one thread that send before they await anything else do so in their order.
     pub(super) async fn wait(
@@ -28,6 +33,7 @@ impl<T: Clone> Line<T> {
         deadline: Instant,
         otherwise: impl FnOnce() -> T,
     ) -> Option<T> {
+        let begun = Instant::now();
         let found = timeout_at(deadline, async {
             let _turn = self.turn.lock().await;
             if let Some(value) = Some(&*self.value.borrow()).filter(|value| settled(value)) {
@@ -39,6 +45,10 @@ impl<T: Clone> Line<T> {
         });
         if let Ok(value) = found.await {
             return value;
+        }
+        // Who had little time has learnt nothing that concerns those who have more.
+        if begun.elapsed() < PATIENCE {
+            return None;
         }
         self.change(|value| {
             let waiting = !settled(value);

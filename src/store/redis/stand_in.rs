@@ -22,18 +22,28 @@ pub fn stand_in(key: StandInKey, make: impl FnOnce() -> Arc<dyn Store>) -> Arc<d
     Arc::clone(stand_ins_for(&key).entry(key).or_insert_with(make))
 }
 
-/// The stand-in of that name, if a limiter uses it, or else `copy` by that name: one that
-/// nobody uses has not seen what was spent since.
-pub fn stand_in_from(key: StandInKey, copy: impl FnOnce() -> Arc<dyn Store>) -> Arc<dyn Store> {
+/// The stand-in of that name, if a limiter uses it, or else `copy` of `before` by that name: one
+/// that nobody uses has not seen what was spent since. `before` is forgotten if only the caller
+/// uses it, or each change of a quota would leave a copy of all keys behind.
+pub fn stand_in_from(
+    key: StandInKey,
+    before: &Arc<dyn Store>,
+    copy: impl FnOnce() -> Arc<dyn Store>,
+) -> Arc<dyn Store> {
     let mut stand_ins = stand_ins_for(&key);
-    match stand_ins.get(&key) {
+    let store = match stand_ins.get(&key) {
         Some(store) if Arc::strong_count(store) > 1 => Arc::clone(store),
         _ => {
             let store = copy();
             stand_ins.insert(key, Arc::clone(&store));
             store
         }
+    };
+    // Here and in the caller's quota.
+    if !Arc::ptr_eq(&store, before) && Arc::strong_count(before) <= 2 {
+        stand_ins.retain(|_, other| !Arc::ptr_eq(other, before));
     }
+    store
 }
 
 type StandIns = HashMap<StandInKey, Arc<dyn Store>>;
