@@ -115,7 +115,9 @@ class CircuitBreaker:
         there = limit and in_redis.SlidingWindowCounter(redis, limit, window, **shared)
         return RedisCircuits(redis, self.config, prefix, timeout, on_error == "local"), there
 
-    async def execute(self, key: str, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def execute(
+        self, key: str, func: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
         """Call ``func``, a function or a coroutine function, if the circuit lets it through.
 
         Raises :class:`CircuitOpenError` or :class:`RateLimitError` when it does not; both
@@ -126,7 +128,9 @@ class CircuitBreaker:
             answer = func(*args, **kwargs)
             return guard.judged(await answer if isawaitable(answer) else answer)
 
-    def execute_sync(self, key: str, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def execute_sync(
+        self, key: str, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         """:meth:`execute` for a plain function and circuits in memory."""
         check_function(func)
         with self.guard(key) as guard:
