@@ -60,3 +60,43 @@ def test_a_forked_child_inherits_no_lock_and_no_waiter() -> None:
         [sys.executable, "-c", _FORKS], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout == "fine\n", done.stderr
+
+
+_COUNTED = """
+import os, sys, threading, time
+from sluicegate.breaker import CircuitBreaker, CircuitConfig
+from sluicegate.retry import RetryBudget
+
+sys.setswitchinterval(1e-6)
+breaker = CircuitBreaker(config=CircuitConfig(rate_limit=None))
+budget = RetryBudget()
+def use_all():
+    breaker.execute_sync("s", int)
+    budget.count_call()
+    budget.try_retry()
+def work_on():
+    while True:
+        use_all()
+for _ in range(4):
+    threading.Thread(target=work_on, daemon=True).start()
+for attempt in range(20):
+    child = os.fork()
+    if child == 0:
+        use_all()
+        os._exit(0)
+    deadline = time.monotonic() + 10
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > deadline:
+            os.kill(child, 9)
+        time.sleep(0.001)
+    assert ended[1] == 0, f"child {attempt} hung or failed: {ended[1]}"
+print("fine", flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_may_use_circuits_and_budgets() -> None:
+    command = [sys.executable, "-c", _COUNTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "fine\n", done.stderr

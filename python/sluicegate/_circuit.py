@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from threading import Lock
 
 from sluicegate._circuit_config import CircuitConfig, CircuitState
+from sluicegate._counting_lock import LOCK
 
 __all__ = ["SLICES", "Admission", "Circuits", "Refused", "Result", "Ticks", "parts_per_million"]
 
@@ -126,7 +126,7 @@ class Circuits:
         self._circuits: dict[str, _Circuit] = {}
         self._generations = 0
         self._look_at = _FEW
-        self._lock = Lock()
+        self._lock = LOCK
 
     def enter(self, key: str, ticket: str) -> Admission | Refused:
         """Let a call through, or not."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from fractions import Fraction
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from sluicegate._checked import number, whole
+from sluicegate._counting_lock import LOCK
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
@@ -50,7 +50,7 @@ class RetryBudget:
         # As written: 0.29 of 100 calls are 29, where floats make it 28.
         self._share = Fraction(str(self.ratio))
         self._time = time.monotonic if clock is None else clock.time
-        self._lock = Lock()
+        self._lock = LOCK
         self._slices: deque[_Slice] = deque()
         self._calls = self._retries = 0
 
