@@ -259,3 +259,20 @@ def test_circuits_in_redis_need_await(redis_server: Server) -> None:
         breaker.guard("s")(max)
     with pytest.raises(TypeError, match="clock is for circuits in memory"):
         CircuitBreaker(redis_server.url, clock=ManualClock())
+
+
+def test_a_guard_that_waits_for_the_server_is_not_entered_twice(redis_server: Server) -> None:
+    async def main() -> None:
+        guard = CircuitBreaker(redis_server.url).guard("s")
+
+        async def use() -> str:
+            async with guard:
+                await asyncio.sleep(0.01)
+            return "done"
+
+        first, second = await asyncio.gather(use(), use(), return_exceptions=True)
+        assert first == "done"
+        assert isinstance(second, RuntimeError)
+        assert await use() == "done"
+
+    asyncio.run(main())

@@ -26,12 +26,12 @@ class Guard:
     :class:`~sluicegate.RateLimitError` when the call is not let through.
     """
 
-    __slots__ = ("_admission", "_breaker", "_failed", "_key")
+    __slots__ = ("_admission", "_breaker", "_entered", "_failed", "_key")
 
     def __init__(self, breaker: CircuitBreaker, key: str) -> None:
         self._breaker, self._key = breaker, key
         self._admission: Admission | None = None
-        self._failed = False
+        self._entered = self._failed = False
 
     def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function (circuits in memory), or a coroutine function."""
@@ -65,9 +65,14 @@ class Guard:
 
     async def __aenter__(self) -> Guard:
         """Wait for nothing: come in, or raise."""
-        if self._admission is not None:
+        if self._entered:
             raise RuntimeError("one guard is for one block at a time: make one for each")
-        self._admission = await self._breaker._admit(self._key)
+        self._entered = True
+        try:
+            self._admission = await self._breaker._admit(self._key)
+        except BaseException:
+            self._entered = False
+            raise
         self._failed = False
         return self
 
@@ -80,6 +85,7 @@ class Guard:
         """Tell the circuit what came of it."""
         admission, self._admission = self._admission, None
         assert admission is not None
+        self._entered = False
         result = self._breaker._result(kind)
         if self._failed and result is Result.SUCCESS:
             result = Result.FAILURE
