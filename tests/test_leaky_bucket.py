@@ -205,6 +205,7 @@ def test_errors_are_logged(caplog: pytest.LogCaptureFixture, broken: bool) -> No
         ((1, 1), {"max_running": 0}, ValueError, "max_running must be an int from 1"),
         ((1, 1, "f"), {}, TypeError, "handler must be callable"),
         ((1, 1), {"on_error": 3}, TypeError, "on_error must be callable"),
+        ((1, 1), {"on_error": asyncio.sleep}, TypeError, "on_error must be a plain function"),
     ],
 )
 def test_bad_arguments(

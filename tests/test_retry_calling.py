@@ -89,6 +89,16 @@ def test_sleep_is_what_is_called(clock: ManualClock, sleep_is_async: bool) -> No
     assert slept == [1]
 
 
+def test_a_sleep_that_nobody_would_await_is_refused_before_the_first_call() -> None:
+    calls: list[int] = []
+
+    async def nap(_: float) -> None: ...
+
+    with pytest.raises(TypeError, match="sleep must be a plain function, got"):
+        Retry(sleep=nap).call(calls.append, 1)
+    assert not calls
+
+
 def test_without_tenacity_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["check_function", "is_async"]
+__all__ = ["check_function", "check_plain", "is_async", "returned"]
+
+R = TypeVar("R")
 
 
 def is_async(func: Callable[..., Any]) -> bool:
@@ -20,3 +22,22 @@ def check_function(func: object) -> None:
         raise TypeError(f"func must be callable, got {func!r}")
     if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
         raise TypeError(f"func must return its answer, not yield it, got {func!r}")
+
+
+def check_plain(argument: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` is ``None`` or a function that nobody awaits."""
+    if value is None:
+        return
+    if not callable(value):
+        raise TypeError(f"{argument} must be callable, got {value!r}")
+    if is_async(value):
+        raise TypeError(f"{argument} must be a plain function, got {value!r}")
+
+
+def returned(answer: R) -> R:
+    """The answer of a plain function, which is no promise of one."""
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()  # or Python warns that it was never awaited
+        raise TypeError("func must be a coroutine function if what it returns is awaited")
+    return answer

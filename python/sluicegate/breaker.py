@@ -13,7 +13,7 @@ from sluicegate._circuit import Admission, Circuits, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState, StateChange
 from sluicegate._circuit_guard import Guard, at_once
 from sluicegate._core import Decision, ManualClock
-from sluicegate._functions import check_function
+from sluicegate._functions import check_function, check_plain, returned
 from sluicegate.errors import CircuitOpenError, RateLimitError
 from sluicegate.limiters import SlidingWindowCounter
 
@@ -80,9 +80,8 @@ class CircuitBreaker:
         self.config = CircuitConfig() if config is None else config
         if not isinstance(self.config, CircuitConfig):
             raise TypeError(f"config must be a CircuitConfig, got {config!r}")
-        for argument, value in (("is_failure", is_failure), ("on_change", on_change)):
-            if not (value is None or callable(value)):
-                raise TypeError(f"{argument} must be callable, got {value!r}")
+        check_plain("is_failure", is_failure)
+        check_plain("on_change", on_change)
         if on_error not in ("local", "raise"):
             raise ValueError(f"on_error must be 'local' or 'raise', got {on_error!r}")
         if not (clock is None or isinstance(clock, ManualClock)):
@@ -134,7 +133,7 @@ class CircuitBreaker:
         """:meth:`execute` for a plain function and circuits in memory."""
         check_function(func)
         with self.guard(key) as guard:
-            return guard.judged(func(*args, **kwargs))
+            return guard.judged(returned(func(*args, **kwargs)))
 
     def guard(self, key: str) -> Guard:
         """A decorator for functions; and a context manager, for one block at a time.

@@ -11,6 +11,7 @@ from math import inf
 from types import TracebackType
 
 from sluicegate._checked import whole
+from sluicegate._functions import check_plain
 from sluicegate._leaky_config import LeakyBucketConfig, leaky_config
 
 __all__ = ["LeakyBucket", "LeakyBucketConfig"]
@@ -61,9 +62,9 @@ class LeakyBucket:
         on_error: OnError | None = None,
     ) -> None:
         self.config = leaky_config(config, capacity, leak_rate)
-        for argument, value in (("handler", handler), ("on_error", on_error)):
-            if value is not None and not callable(value):
-                raise TypeError(f"{argument} must be callable, got {value!r}")
+        if handler is not None and not callable(handler):
+            raise TypeError(f"handler must be callable, got {handler!r}")
+        check_plain("on_error", on_error)
         self._handler, self._on_error = handler, on_error
         self._max_running = whole("max_running", max_running, 1, 1_000_000)
         self._interval = 1 / self.config.leak_rate

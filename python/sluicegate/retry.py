@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
 from sluicegate._backoff import Backoff
 from sluicegate._checked import number, whole
 from sluicegate._discarding import discard, discard_async
-from sluicegate._functions import check_function, is_async
+from sluicegate._functions import check_function, check_plain, is_async, returned
 from sluicegate._retry_after import asked_to_wait, status_of
 from sluicegate._retry_budget import RetryBudget
 from sluicegate.errors import RateLimitError
@@ -53,7 +53,8 @@ class Retry:
         statuses: HTTP statuses that are retried, 100 to 599.
         exceptions: types of exceptions to retry as well, such as ``ConnectionError``.
         clock: a :class:`~sluicegate.testing.ManualClock` for tests; a wait then moves it.
-        sleep: waits so many seconds; what it returns is awaited around coroutines.
+        sleep: waits so many seconds; what it returns is awaited around coroutines. Around
+            a plain function it must be one, too.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -120,9 +121,10 @@ class Retry:
     def _run(self, attempt: Callable[[], R]) -> R:
         rules = self._rules()
         if self._sleep is not None:
+            check_plain("sleep", self._sleep)
             rules["sleep"] = self._sleep
         retrying = _tenacity().Retrying(before_sleep=_let_go, **rules)
-        return cast("R", retrying(lambda: _not_awaitable(attempt())))
+        return cast("R", retrying(lambda: returned(attempt())))
 
     async def _run_async(self, attempt: Callable[[], Any]) -> Any:
         rules = self._rules()
@@ -211,18 +213,6 @@ def _let_go(state: RetryCallState) -> None:
 async def _let_go_async(state: RetryCallState) -> None:
     if not isinstance(answer := _outcome(state), BaseException):
         await discard_async(answer)
-
-
-def _not_awaitable(answer: R) -> R:
-    if inspect.isawaitable(answer):
-        _close(answer)
-        raise TypeError("func must be a coroutine function if what it returns is awaited")
-    return answer
-
-
-def _close(answer: Awaitable[Any]) -> None:
-    if inspect.iscoroutine(answer):
-        answer.close()  # or Python warns that it was never awaited
 
 
 def _instance(argument: str, value: object, kind: type[R]) -> R:
