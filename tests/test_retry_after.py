@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.message
+import time
 import urllib.error
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -148,3 +149,16 @@ def test_our_own_refusal_says_when() -> None:
     assert asked_to_wait(RateLimitError(retry_after=2.5), NOW) == 2.5
     assert asked_to_wait(RateLimitError(), NOW) == 0.0
     assert status_of(RateLimitError(retry_after=2.5)) is None
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="no time zones to set here")
+def test_a_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "EST5")
+        time.tzset()
+        waits = [
+            asked_to_wait(FalseResponse(429, {"retry-after": date}), NOW)
+            for date in ("Sun Nov  6 08:50:07 1994", "Sun, 06 Nov 1994 08:50:07 -0000")
+        ]
+    time.tzset()
+    assert waits == [30.0, 30.0]

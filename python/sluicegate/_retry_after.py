@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import cast
@@ -88,6 +89,8 @@ def _seconds(value: object) -> float | None:
 
 def _unix_time(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        # The old form of asctime names no zone; HTTP's is always UTC.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
