@@ -94,3 +94,15 @@ def test_a_retry_that_the_deadline_forbids_spends_no_budget(clock: ManualClock) 
     ask(Server(clock, refused()), "call", deadline=0.5, budget=budget)
     ask(Server(clock, refused()), "call", attempts=1, budget=budget)
     assert budget.try_retry()
+
+
+@WAYS
+@pytest.mark.parametrize("seconds", [1e10, 1.7e308])
+def test_a_wait_that_no_timer_could_do_is_given_up_at_once(
+    clock: ManualClock, way: str, seconds: float
+) -> None:
+    server = Server(clock, RateLimitError(retry_after=seconds))
+    slept: list[float] = []
+    with pytest.raises(RateLimitError):
+        ask(server, way, deadline=None, sleep=slept.append)
+    assert not slept

@@ -26,6 +26,9 @@ __all__ = ["Backoff", "Retry", "RetryBudget", "retry"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# In seconds. Whoever asks for more does not want to be asked again; and no timer could do it.
+_LONGEST_WAIT = 1e7
+
 
 class Retry:
     """Calls a function again when it is told to slow down: a decorator, and :meth:`call`.
@@ -37,9 +40,9 @@ class Retry:
 
     A wait is what the server asks for (``retry-after-ms``, ``Retry-After`` in seconds or
     as a date, or an exception's ``retry_after``), lengthened by the jitter; else it is
-    the backoff's. When no attempt is left, a wait would reach the deadline, or the
-    budget is spent, nothing is waited for: the last answer is returned, or the last
-    exception raised, at once.
+    the backoff's. When no attempt is left, a wait would reach the deadline or last over
+    10,000,000 seconds, or the budget is spent, nothing is waited for: the last answer is
+    returned, or the last exception raised, at once.
 
     The function must bear being called again. Needs tenacity, the extra ``retry``.
 
@@ -165,6 +168,8 @@ class Retry:
 
     def _should_stop(self, begun: float, state: RetryCallState) -> bool:
         if state.attempt_number >= self._attempts:
+            return True
+        if state.upcoming_sleep > _LONGEST_WAIT:
             return True
         if self._deadline is not None:
             spent = self._time() - begun
