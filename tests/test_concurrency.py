@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import inspect
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -422,3 +424,12 @@ def test_limits_off_admits_everything_and_counts_nothing() -> None:
     assert limiter.in_use("k") == 1
     held.release()
     assert len(limiter) == 0
+
+
+def test_a_permit_cannot_be_copied_lest_it_is_released_twice() -> None:
+    limiter = ConcurrencyLimiter(2)
+    with limiter.permit("k") as permit, limiter.permit("k"):
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="a permit can be neither copied nor pickled"):
+                copied(permit)
+        assert limiter.in_use("k") == 2

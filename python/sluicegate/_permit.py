@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sluicegate._permit_turns import Line, wait_here, wait_in_thread
 from sluicegate.errors import RateLimitError
@@ -53,6 +53,10 @@ class Permit:
 
     async def __aexit__(self, *_: object) -> None:
         self.release()
+
+    def __reduce__(self) -> NoReturn:
+        # A copy would release it once more.
+        raise TypeError("a permit can be neither copied nor pickled")
 
     def __del__(self) -> None:
         if self._line is not None:
