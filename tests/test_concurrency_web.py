@@ -206,6 +206,7 @@ def test_what_is_exempt_or_in_shadow_takes_no_permit_beyond_the_limit() -> None:
         (True, TypeError, "concurrency: limit must be an int, got bool"),
         (1.5, TypeError, "concurrency must be an int or a ConcurrencyLimiter, got 1.5"),
         (SlidingWindowRateLimiter(1, 1), TypeError, "concurrency must be an int or a Conc"),
+        (ConcurrencyLimiter, TypeError, "concurrency must be an int or a Conc"),
     ],
 )
 def test_wrong_options_are_named(concurrency: Any, kind: type[Exception], text: str) -> None:

@@ -187,6 +187,10 @@ def test_hooks_are_checked() -> None:
     class Admissions:
         def on_admitted(self, details: Details) -> None: ...
 
+    class Functions:
+        @staticmethod
+        def on_refused(details: Details) -> None: ...
+
     class Keys(Refusals):
         wants_key = "yes"
 
@@ -197,11 +201,15 @@ def test_hooks_are_checked() -> None:
         ([7], "hooks must have a method on_refused, got 7"),
         ([Admissions()], "hooks must have a method on_refused"),
         ([Coroutines()], "Coroutines.on_refused is a coroutine function"),
+        ([Refusals], "Refusals'> is a class: call it"),
         ([Keys()], "wants_key must be True or False, got 'yes'"),
     ]
     for hooks, message in wrong:
         with pytest.raises(TypeError, match=message):
             make(hello, tiers={"free": (1, 60)}, hooks=hooks)
+    make(hello, tiers={"free": (1, 60)}, hooks=[Functions])
+    with pytest.raises(TypeError, match="meter must be a Meter or None, got 7"):
+        OpenTelemetryHook(7)  # type: ignore[arg-type]
     assert isinstance(Refusals(), Hook)
     assert not isinstance(Admissions(), Hook)
 

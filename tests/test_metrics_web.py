@@ -102,7 +102,7 @@ async def chatting(scope: Any, receive: Any, send: Any) -> None:
 
 def test_the_middlewares_options_are_checked(registry: CollectorRegistry) -> None:
     make: Any = RateLimitMiddleware
-    for metrics in ("yes", 1, None):
+    for metrics in ("yes", 1, None, object()):
         with pytest.raises(TypeError, match="metrics must be True, False or a CollectorRegistry"):
             make(hello, tiers={"free": (2, 60)}, metrics=metrics)
 

@@ -78,6 +78,7 @@ def test_it_comes_back_when_the_window_has_passed(clock: ManualClock) -> None:
         ({"window_seconds": 0}, ValueError, "window_seconds must be a number of seconds"),
         ({"minimum": -1}, ValueError, "minimum must be an int from 0"),
         ({"minimum": 1.5}, TypeError, "minimum must be an int, got float"),
+        ({"clock": 1}, TypeError, "clock must be a ManualClock or None, got 1"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], kind: type[Exception], words: str) -> None:

@@ -134,6 +134,7 @@ def test_tenacity_is_imported_at_the_first_use() -> None:
         ({"exceptions": [BaseException]}, TypeError, "exceptions must hold subclasses"),
         ({"exceptions": ValueError}, TypeError, "exceptions must be a collection"),
         ({"sleep": 1}, TypeError, "sleep must be callable"),
+        ({"clock": 1}, TypeError, "clock must be a ManualClock or None, got 1"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], kind: type[Exception], words: str) -> None:
@@ -154,3 +155,9 @@ def test_bad_arguments(options: dict[str, Any], kind: type[Exception], words: st
 def test_bad_backoffs(options: dict[str, Any], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         Backoff(**options)
+
+
+@pytest.mark.parametrize("seconds", ["5", -1, float("nan")])
+def test_bad_seconds_that_a_server_asks_for(seconds: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^retry_after must be"):
+        Backoff().seconds(1, seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ldexp
+from math import inf, ldexp
 from random import random as _random
 
 from sluicegate._checked import number, whole
@@ -49,9 +49,11 @@ class Backoff:
 
         ``retry_after`` is what the server asked for, in seconds; 0.0 if it asked for
         nothing. It takes the place of the backoff, and jitter then only lengthens.
+
+        Raises ``TypeError`` or ``ValueError`` for a number that is out of its range.
         """
         doublings = whole("retry", retry, 1, 1_000_000_000) - 1
-        if retry_after > 0:
+        if number("retry_after", retry_after, 0, inf, "seconds"):
             return retry_after * (1 + self.jitter * self._random())
         wait = min(ldexp(self.initial, min(doublings, _MOST_DOUBLINGS)), self.longest)
         return wait * (1 + self.jitter * (2 * self._random() - 1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["checked_key", "checked_prefix", "number", "seconds_to_wait", "whole"]
+from sluicegate._core import ManualClock
+
+__all__ = ["checked_clock", "checked_key", "checked_prefix", "number", "seconds_to_wait", "whole"]
 
 
 def whole(argument: str, value: object, low: int, high: int) -> int:
@@ -25,6 +27,12 @@ def number(argument: str, value: object, low: float, high: float, unit: str) -> 
             f"{argument} must be a number of {unit} from {low:g} to {high:g}, got {value}"
         )
     return float(value)
+
+
+def checked_clock(clock: object) -> None:
+    """Raise ``TypeError`` unless ``clock`` is ``None`` or one for tests."""
+    if not (clock is None or isinstance(clock, ManualClock)):
+        raise TypeError(f"clock must be a ManualClock or None, got {clock!r}")
 
 
 def checked_key(key: object) -> str:

@@ -40,7 +40,8 @@ class Hold:
 def permits_of(concurrency: Any, redis: object) -> Any:
     """The limiter that ``concurrency`` is, or a new one of so many permits."""
     if not isinstance(concurrency, int):
-        if callable(getattr(concurrency, "try_acquire", None)) and hasattr(concurrency, "limit"):
+        verbs = callable(getattr(concurrency, "try_acquire", None))
+        if verbs and hasattr(concurrency, "limit") and not isinstance(concurrency, type):
             return concurrency
         raise TypeError(f"concurrency must be an int or a ConcurrencyLimiter, got {concurrency!r}")
     try:

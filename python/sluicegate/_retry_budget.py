@@ -7,7 +7,7 @@ from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sluicegate._checked import number, whole
+from sluicegate._checked import checked_clock, number, whole
 from sluicegate._counting_lock import LOCK
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class RetryBudget:
         *,
         clock: ManualClock | None = None,
     ) -> None:
+        checked_clock(clock)
         self.ratio = number("ratio", ratio, 0, 1, "retries per call")
         self.window_seconds = number("window_seconds", window_seconds, 0.001, 1e6, "seconds")
         self.minimum = whole("minimum", minimum, 0, 1_000_000)

@@ -49,7 +49,7 @@ def watch(
 
 def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, Tally]:
     try:
-        from prometheus_client import REGISTRY
+        from prometheus_client import REGISTRY, CollectorRegistry
 
         from sluicegate._collector import collector_of
         from sluicegate._redis_limiter import AsyncLimiter
@@ -57,7 +57,7 @@ def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, Tally]:
         raise ImportError(
             "metrics= needs prometheus_client: install sluicegate[metrics]"
         ) from error
-    if isinstance(metrics, (int, str, type(None))) and metrics is not True:
+    if metrics is not True and not isinstance(metrics, CollectorRegistry):
         raise TypeError(f"metrics must be True, False or a CollectorRegistry, got {metrics!r}")
     collector = collector_of(REGISTRY if metrics is True else metrics)
     tallies: dict[Tier, Tally] = {}

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from inspect import isawaitable
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
-from sluicegate._checked import number
+from sluicegate._checked import checked_clock, number
 from sluicegate._circuit import Admission, Circuits, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState, StateChange
 from sluicegate._circuit_guard import Guard, at_once
-from sluicegate._core import Decision, ManualClock
+from sluicegate._core import Decision
 from sluicegate._functions import check_function, check_plain, returned
 from sluicegate.errors import CircuitOpenError, RateLimitError
 from sluicegate.limiters import SlidingWindowCounter
+
+if TYPE_CHECKING:
+    from sluicegate._core import ManualClock
 
 __all__ = [
     "CircuitBreaker",
@@ -84,8 +87,7 @@ class CircuitBreaker:
         check_plain("on_change", on_change)
         if on_error not in ("local", "raise"):
             raise ValueError(f"on_error must be 'local' or 'raise', got {on_error!r}")
-        if not (clock is None or isinstance(clock, ManualClock)):
-            raise TypeError(f"clock must be a ManualClock, got {clock!r}")
+        checked_clock(clock)
         if clock is not None and redis is not None:
             raise TypeError("clock is for circuits in memory: Redis has its own")
         number("timeout", timeout, 0.001, 60, "seconds")

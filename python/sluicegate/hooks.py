@@ -121,6 +121,8 @@ def _calls(hook: Any, method: str) -> list[_Call]:
     name = f"{type(hook).__name__}.{method}"
     if not callable(function):
         raise TypeError(f"hooks must have a method on_refused, got {hook!r}")
+    if isinstance(hook, type) and inspect.isfunction(inspect.getattr_static(hook, method)):
+        raise TypeError(f"hooks must be objects, but {hook!r} is a class: call it")
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"hooks must have plain functions, but {name} is a coroutine function")
     wants_key = getattr(hook, "wants_key", False)

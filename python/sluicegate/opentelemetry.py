@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import get_meter
+from opentelemetry.metrics import Meter, get_meter
 
 from sluicegate._endpoints import Endpoints
 from sluicegate.hooks import Details
-
-if TYPE_CHECKING:
-    from opentelemetry.metrics import Meter
 
 __all__ = ["OpenTelemetryHook"]
 
@@ -36,6 +32,8 @@ class OpenTelemetryHook:
             raise TypeError(f"admissions must be True or False, got {admissions!r}")
         if meter is None:
             meter = get_meter("sluicegate")
+        if not isinstance(meter, Meter):
+            raise TypeError(f"meter must be a Meter or None, got {meter!r}")
         self._endpoints = Endpoints()
         self._tiers = Endpoints("tier")
         self._requests = meter.create_counter(

@@ -9,7 +9,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
 from sluicegate._backoff import Backoff
-from sluicegate._checked import number, whole
+from sluicegate._checked import checked_clock, number, whole
 from sluicegate._discarding import discard, discard_async
 from sluicegate._functions import check_function, check_plain, is_async, returned
 from sluicegate._retry_after import asked_to_wait, status_of
@@ -77,6 +77,7 @@ class Retry:
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         _tenacity()
+        checked_clock(clock)
         self._attempts = whole("attempts", attempts, 1, 1_000)
         self._deadline = (
             None if deadline is None else number("deadline", deadline, 0.001, 1e6, "seconds")
