@@ -20,6 +20,7 @@ from sluicegate import (
     ManualClock,
     SlidingWindowRateLimiter,
 )
+from sluicegate._collector import collector_of
 from sluicegate._tally import Histogram
 from sluicegate.metrics import InstrumentedRateLimiter
 
@@ -189,6 +190,16 @@ def test_registries_know_nothing_of_each_other(registry: CollectorRegistry) -> N
     del other
     gc.collect()
     assert forgotten() is None
+
+
+def test_what_was_unregistered_is_registered_with_the_next_limiter(
+    registry: CollectorRegistry,
+) -> None:
+    InstrumentedRateLimiter(FixedWindow(9, 3600), "free", registry=registry)
+    registry.unregister(collector_of(registry))
+    assert scraped(registry) == {}
+    InstrumentedRateLimiter(FixedWindow(9, 3600), "free", registry=registry).is_allowed("a")
+    assert requests(scraped(registry), "allowed") == {"": 1}
 
 
 def test_an_error_of_the_limiter_counts_as_nothing(registry: CollectorRegistry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -52,7 +53,7 @@ _collectors: WeakKeyDictionary[CollectorRegistry, TierCollector] = WeakKeyDictio
 
 
 def collector_of(registry: object) -> TierCollector:
-    """The registry's own collector; registered when it is first asked for."""
+    """The registry's own collector; registered when it is asked for."""
     if not isinstance(registry, CollectorRegistry):
         raise TypeError(f"registry must be a CollectorRegistry, got {registry!r}")
     with LOCK:
@@ -61,6 +62,9 @@ def collector_of(registry: object) -> TierCollector:
             collector = TierCollector()
             registry.register(collector)
             _collectors[registry] = collector
+        else:
+            with suppress(ValueError):  # it is there, unless somebody has unregistered it
+                registry.register(collector)
         return collector
 
 
