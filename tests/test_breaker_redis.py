@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -274,5 +275,43 @@ def test_a_guard_that_waits_for_the_server_is_not_entered_twice(redis_server: Se
         assert first == "done"
         assert isinstance(second, RuntimeError)
         assert await use() == "done"
+
+    asyncio.run(main())
+
+
+def test_a_change_that_a_cancelled_call_makes_is_told(redis_server: Server) -> None:
+    seen: list[CircuitState] = []
+    config = CircuitConfig(failure_threshold=1, success_threshold=1, timeout=0.001, rate_limit=None)
+
+    async def hears(*states: CircuitState) -> None:
+        while len(seen) < len(states):
+            await asyncio.sleep(0.001)
+        assert seen == [*states]
+
+    async def main() -> None:
+        breaker = CircuitBreaker(
+            redis_server.url, config, on_change=lambda change: seen.append(change.new)
+        )
+        loop = asyncio.get_running_loop()
+
+        async def fail() -> None:
+            loop.call_soon(failing.cancel)
+            raise OSError
+
+        failing = asyncio.ensure_future(breaker.execute("told", fail))
+        await asyncio.wait([failing])
+        assert failing.cancelled()
+        await asyncio.wait_for(hears(CircuitState.OPEN), 10)
+        while await breaker.state("told") is not CircuitState.HALF_OPEN:
+            pass
+        probing = asyncio.ensure_future(breaker.execute("told", int))
+        await asyncio.sleep(0)
+        probing.cancel()
+        await asyncio.wait([probing])
+        assert probing.cancelled()
+        await asyncio.wait_for(hears(CircuitState.OPEN, CircuitState.HALF_OPEN), 10)
+        while CircuitState.CLOSED not in seen:  # as soon as the cancelled one's place is free
+            with suppress(CircuitOpenError):
+                await breaker.execute("told", int)
 
     asyncio.run(main())

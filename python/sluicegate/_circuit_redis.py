@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -22,10 +23,16 @@ class RedisCircuits:
     """The circuits of one breaker; in this process as long as the server does not answer."""
 
     def __init__(
-        self, redis: object, config: CircuitConfig, prefix: str, timeout: float, local: bool
+        self,
+        redis: object,
+        config: CircuitConfig,
+        prefix: str,
+        timeout: float,
+        local: bool,
+        tell: Callable[[str, CircuitState, CircuitState], None],
     ) -> None:
         self._scripts = RedisScripts(settings_of(redis), prefix)
-        self._timeout = timeout
+        self._timeout, self._tell = timeout, tell
         self._local = Circuits(config, None) if local else None
         ticks = Ticks(config)
         places, keep = str(config.success_threshold), str(ticks.keep // 1000)
@@ -46,7 +53,7 @@ class RedisCircuits:
             state, generation, wait, changed = await asyncio.shield(asked)
         except asyncio.CancelledError:
             # Only now, lest the one overtake the other.
-            asked.add_done_callback(lambda _: self._give_back(key, ticket))
+            asked.add_done_callback(partial(self._leave_at_once, key, ticket))
             raise
         except StoreError:
             if self._local is None:
@@ -65,8 +72,12 @@ class RedisCircuits:
         if admission.here:
             assert self._local is not None
             return self._local.leave(admission, result)
+        told = self._told(admission, result)
         try:
-            state = await asyncio.shield(self._told(admission, result))
+            state = await asyncio.shield(told)
+        except asyncio.CancelledError:
+            told.add_done_callback(partial(self._left, admission))
+            raise
         except StoreError:
             return None
         return None if state < 0 else _STATES[state]
@@ -89,20 +100,26 @@ class RedisCircuits:
         call = str(admission.generation), str(int(result))
         return self._run("circuit_leave", admission.key, admission.ticket, *call, *self._leaving)
 
-    def _give_back(self, key: str, ticket: str) -> None:
+    def _leave_at_once(self, key: str, ticket: str, entered: asyncio.Future[Any]) -> None:
         nobody = Admission(key, ticket, 0, CircuitState.HALF_OPEN, changed=False, here=False)
         self._told(nobody, Result.NOTHING)
+        if _answered(entered) and entered.result()[3]:
+            self._tell(key, CircuitState.OPEN, CircuitState.HALF_OPEN)
+
+    def _left(self, admission: Admission, told: asyncio.Future[Any]) -> None:
+        """Tell of what came of a call after nobody waited for it any more."""
+        if _answered(told) and told.result() >= 0:
+            self._tell(admission.key, admission.state, _STATES[told.result()])
 
     def _run(self, script: str, key: str, *arguments: str) -> asyncio.Future[Any]:
         answer = self._scripts.run(_text(script), key, list(arguments), self._timeout)
         future = asyncio.ensure_future(answer)
-        future.add_done_callback(_look)  # or asyncio complains of those that nobody awaits
+        future.add_done_callback(_answered)  # or asyncio complains of those that nobody awaits
         return future
 
 
-def _look(answer: asyncio.Future[Any]) -> None:
-    if not answer.cancelled():
-        answer.exception()
+def _answered(answer: asyncio.Future[Any]) -> bool:
+    return not answer.cancelled() and answer.exception() is None
 
 
 @cache

@@ -114,7 +114,8 @@ class CircuitBreaker:
 
         shared: dict[str, Any] = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
         there = limit and in_redis.SlidingWindowCounter(redis, limit, window, **shared)
-        return RedisCircuits(redis, self.config, prefix, timeout, on_error == "local"), there
+        local = on_error == "local"
+        return RedisCircuits(redis, self.config, prefix, timeout, local, self._tell), there
 
     async def execute(
         self, key: str, func: Callable[..., Any], /, *args: Any, **kwargs: Any
