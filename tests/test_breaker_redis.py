@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,28 @@ def test_a_server_that_is_away(start: Start) -> None:
         assert await local.execute("s", fine) == "fine"
 
     asyncio.run(main())
+
+
+def test_a_stall_takes_no_probes_place(redis_server: Server) -> None:
+    async def main() -> None:
+        one_probe = replace(SHORT, success_threshold=1)
+        breaker = CircuitBreaker(redis_server.url, one_probe, on_error="raise")
+        await half_open(breaker)
+        redis_server.stop()
+        try:
+            for _ in range(5):
+                with pytest.raises(StoreError):
+                    await breaker.execute("s", fine)
+        finally:
+            redis_server.cont()
+        # What was sent is done now, though nobody waits for it any more.
+        answers = []
+        while answers[-1:] != ["fine"]:
+            with suppress(StoreError, CircuitOpenError):
+                answers.append(await breaker.execute("s", fine))
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(main(), 15))  # the lease is 20 s
 
 
 def test_scripts_that_were_flushed_and_keys_of_others(redis_server: Server) -> None:

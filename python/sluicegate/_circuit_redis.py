@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
 from importlib.resources import files
@@ -16,6 +17,8 @@ from sluicegate.errors import StoreError
 
 __all__ = ["RedisCircuits"]
 
+# Calls of an outage whose places are given back after it.
+_MOST_LOST = 1_000
 _STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
 
@@ -34,6 +37,7 @@ class RedisCircuits:
         self._scripts = RedisScripts(settings_of(redis), prefix)
         self._timeout, self._tell = timeout, tell
         self._local = Circuits(config, None) if local else None
+        self._lost: deque[tuple[str, str]] = deque(maxlen=_MOST_LOST)
         ticks = Ticks(config)
         places, keep = str(config.success_threshold), str(ticks.keep // 1000)
         self._entering = [places, str(ticks.lease), keep]
@@ -56,9 +60,11 @@ class RedisCircuits:
             asked.add_done_callback(partial(self._leave_at_once, key, ticket))
             raise
         except StoreError:
+            self._lost.append((key, ticket))
             if self._local is None:
                 raise
             return self._local.enter(key, ticket)
+        self._give_back_lost()
         if wait:
             return Refused(wait / 1e6, _STATES[state])
         return Admission(key, ticket, generation, _STATES[state], bool(changed), here=False)
@@ -100,9 +106,17 @@ class RedisCircuits:
         call = str(admission.generation), str(int(result))
         return self._run("circuit_leave", admission.key, admission.ticket, *call, *self._leaving)
 
-    def _leave_at_once(self, key: str, ticket: str, entered: asyncio.Future[Any]) -> None:
+    def _give_back_lost(self) -> None:
+        """A server that stalled may have let calls in after they had stopped waiting for it."""
+        while self._lost:
+            self._give_back(*self._lost.popleft())
+
+    def _give_back(self, key: str, ticket: str) -> None:
         nobody = Admission(key, ticket, 0, CircuitState.HALF_OPEN, changed=False, here=False)
         self._told(nobody, Result.NOTHING)
+
+    def _leave_at_once(self, key: str, ticket: str, entered: asyncio.Future[Any]) -> None:
+        self._give_back(key, ticket)
         if _answered(entered) and entered.result()[3]:
             self._tell(key, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
