@@ -344,3 +344,15 @@ def test_bad_keys_and_functions() -> None:
     with pytest.raises(TypeError, match="func must return its answer"):
         breaker.execute_sync("s", lambda: (yield))
     assert pickle.loads(pickle.dumps(CircuitConfig())) == CircuitConfig()
+
+
+def test_keys_and_prefixes_are_named_when_they_are_wrong() -> None:
+    breaker = CircuitBreaker()
+    wrong: Any = 5
+    for call in (breaker.guard, breaker.state_sync):
+        with pytest.raises(TypeError, match="key must be a str, got int 5"):
+            call(wrong)
+    with pytest.raises(TypeError, match="prefix must be a str"):
+        CircuitBreaker(prefix=wrong)
+    with pytest.raises(ValueError, match="prefix must be up to 64 bytes"):
+        CircuitBreaker(prefix="{")

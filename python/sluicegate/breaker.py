@@ -8,7 +8,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
-from sluicegate._checked import checked_clock, number
+from sluicegate._checked import checked_clock, checked_key, checked_prefix, number
 from sluicegate._circuit import Admission, Circuits, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState, StateChange
 from sluicegate._circuit_guard import Guard, at_once
@@ -91,6 +91,7 @@ class CircuitBreaker:
         if clock is not None and redis is not None:
             raise TypeError("clock is for circuits in memory: Redis has its own")
         number("timeout", timeout, 0.001, 60, "seconds")
+        checked_prefix(prefix)
         self._failures = _types("exceptions", exceptions)
         self._ignored = _types("ignored", ignored)
         self._is_failure, self._on_change = is_failure, on_change
@@ -143,13 +144,11 @@ class CircuitBreaker:
 
         A block tells of a failure by an exception, or by ``guard.fail()``.
         """
-        if not isinstance(key, str):
-            raise TypeError(f"key must be a str, got {type(key).__name__} {key!r}")
-        return Guard(self, key)
+        return Guard(self, checked_key(key))
 
     async def state(self, key: str) -> CircuitState:
         """What the next call would meet: a circuit whose ``timeout`` is over is half open."""
-        state: CircuitState = await _resolved(self._circuits.state(key))
+        state: CircuitState = await _resolved(self._circuits.state(checked_key(key)))
         return state
 
     def state_sync(self, key: str) -> CircuitState:
