@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from redis_load import AGES, LIMITERS, PLENTY, run
+from redis_programs import program
 from redis_servers import Server
 from sluicegate._redis_limiter import _server
 from sluicegate.redis import FixedWindow, StoreError
 
 if TYPE_CHECKING:
     from redis_fixtures import Start
+
+
+def about(words: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged and has these words."""
+    messages = [record.getMessage() for record in caplog.records]
+    return [message for message in messages if words in message]
+
 
 DATA = {"get", "set", "del", "llen", "lindex", "ltrim", "lset", "rpush", "pexpire"}
 
@@ -85,17 +93,40 @@ def test_a_server_that_evicts_is_told_of_once(
     with caplog.at_level(logging.WARNING, "sluicegate"):
         run(main())
         run(main())
-    [record] = caplog.records
-    print(record.getMessage())
-    assert "allkeys-lru" in record.getMessage()
-    assert str(server.port) in record.getMessage()
+    [told] = about(str(server.port), caplog)
+    print(told)
+    assert "allkeys-lru" in told
 
 
 def test_ping_tells_of_a_server_that_evicts(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     server = start(Server, maxmemory_policy="allkeys-lru")
     with caplog.at_level(logging.WARNING, "sluicegate"):
         run(FixedWindow(server.url, PLENTY, AGES).ping())
-    assert len(caplog.records) == 1
+    assert len(about(str(server.port), caplog)) == 1
+
+
+UNDECIDED = """
+import asyncio, contextlib, logging, sys
+from sluicegate.redis import FixedWindow, StoreError
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+async def main():
+    for limit in range(10, 20):
+        limiter = FixedWindow(sys.argv[1], limit, 60, on_error=sys.argv[2])
+        for _ in range(5):
+            with contextlib.suppress(StoreError):
+                await limiter.check("key")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("policy", ["local", "open", "closed", "raise"])
+def test_limits_that_redis_never_decides_are_told_of_once(start: Start, policy: str) -> None:
+    server = start(Server, user="app", password="the right one")
+    url = f"redis://app:guessed@127.0.0.1:{server.port}"
+    told = program(UNDECIDED, url, policy)
+    print(told)
+    assert told.count("WRONGPASS") == told.count("\n") == (policy != "raise")
+    assert "guessed" not in told
 
 
 def test_ping_names_the_server(redis_server: Server) -> None:

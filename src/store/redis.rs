@@ -10,6 +10,7 @@ mod key;
 mod limit;
 mod line;
 mod link;
+mod notices;
 mod refused;
 mod request;
 mod route;
@@ -19,9 +20,9 @@ mod settings;
 mod slots;
 mod stand_in;
 
-pub use connect::take_notices;
 pub use io::{after_fork_in_child, generation, handle};
 pub use limit::{Limit, OnError, RedisStatistics};
+pub use notices::take_notices;
 pub use request::Run;
 pub use route::{Route, RouteUse};
 pub use rule::{Quota, Rule};

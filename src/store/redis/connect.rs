@@ -1,9 +1,7 @@
 //! Making one connection: address, encryption, login.
 
 use std::fmt;
-use std::mem::take;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -14,6 +12,7 @@ use redis::{
     from_redis_value,
 };
 
+use super::notices::notice;
 use super::settings::{Settings, Topology};
 use crate::clock::unix_now;
 use crate::store::fork::locked_now;
@@ -103,18 +102,8 @@ async fn introduce(
     Ok(ahead)
 }
 
-/// What users should know of their servers, each once.
-static NOTICES: Mutex<(Vec<String>, Vec<Place>)> = Mutex::new((Vec::new(), Vec::new()));
-static HAS_NOTICES: AtomicBool = AtomicBool::new(false);
-
-/// Notices that nobody has taken yet. Costs one load when there are none.
-#[must_use]
-pub fn take_notices() -> Vec<String> {
-    if HAS_NOTICES.swap(false, Relaxed) {
-        return take(&mut locked_now(&NOTICES).0);
-    }
-    Vec::new()
-}
+/// Servers whose eviction was told of.
+static EVICTING: Mutex<Vec<Place>> = Mutex::new(Vec::new());
 
 /// A server that evicts keys forgets limits: worth a notice. A user may not be allowed to ask.
 fn look_at_memory(info: Value, place: &Place) {
@@ -130,14 +119,13 @@ fn look_at_memory(info: Value, place: &Place) {
     else {
         return;
     };
-    let mut notices = locked_now(&NOTICES);
-    if !notices.1.contains(place) {
-        notices.1.push(place.clone());
-        notices.0.push(format!(
+    let mut told = locked_now(&EVICTING);
+    if !told.contains(place) {
+        told.push(place.clone());
+        notice(format!(
             "The Redis server at {place} may evict keys (maxmemory-policy is {policy}), and with \
              them what clients have spent; set it to noeviction."
         ));
-        HAS_NOTICES.store(true, Relaxed);
     }
 }
 

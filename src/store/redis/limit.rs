@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::notices::{self, notice};
 use super::refused::Remembered;
 use super::rule::Quota;
 use super::{Answer, Call, Failure, Verb, key};
@@ -53,6 +54,8 @@ pub struct Limit {
     on_error: OnError,
     remembered: Option<Remembered>,
     counts: Counts,
+    /// When it was last told that the server does not decide; 0 for never.
+    told_at: AtomicU64,
 }
 
 #[derive(Default)]
@@ -85,6 +88,7 @@ impl Limit {
             on_error,
             remembered: remember.then(Remembered::default),
             counts: Counts::default(),
+            told_at: AtomicU64::new(0),
         }
     }
 
@@ -237,7 +241,9 @@ impl Limit {
         if failure == Failure::Timeout {
             self.counts.timeouts.fetch_add(1, Relaxed);
         }
-        let nothing = call.quota.unspent(unix_now());
+        let now = unix_now();
+        self.tell(&failure, now);
+        let nothing = call.quota.unspent(now);
         let gives_back = matches!(call.verb, Verb::Refund | Verb::Reset);
         match self.on_error {
             OnError::Raise => Err(failure),
@@ -261,6 +267,19 @@ impl Limit {
                 ..nothing
             }),
         }
+    }
+
+    /// Who gets an exception knows; others would never learn that a password is wrong.
+    fn tell(&self, failure: &Failure, now: Ticks) {
+        let quiet = notices::SILENCE.as_secs() * SECOND;
+        let told_at = self.told_at.load(Relaxed);
+        if self.on_error == OnError::Raise || now.abs_diff(told_at) < quiet {
+            return;
+        }
+        self.told_at.store(now, Relaxed);
+        notice(format!(
+            "Limits are decided by on_error, not by Redis (said once a minute): {failure}"
+        ));
     }
 
     fn decide_here(&self, call: &Call) -> Option<Decision> {
