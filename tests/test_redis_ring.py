@@ -152,3 +152,14 @@ def test_the_keys_of_a_node_that_is_down_stay_its_own(start: Start, policy: Any)
                 assert not any(again), "the local limiter has seen both"
 
     run(main())
+
+
+def test_a_quota_that_is_no_number_is_named(redis_server: Server) -> None:
+    async def main() -> None:
+        async with ClusterRateLimiter([redis_server.url]) as limiter:
+            for limit, window in ([1], 1), (1, "60"), (None, 1):
+                wrong: Any = limit
+                with pytest.raises(TypeError, match="limit and window must be numbers, got"):
+                    await limiter.is_allowed("key", wrong, window)
+
+    run(main())

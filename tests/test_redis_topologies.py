@@ -134,7 +134,7 @@ def test_tls_with_the_certificate_of_another_name(start: Start, tmp_path: Path) 
 
 
 def test_an_authority_that_is_no_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"none\.pem.* cannot be read"):
+    with pytest.raises(ValueError, match=r"ssl_ca_certs .*none\.pem.* cannot be read"):
         FixedWindow(f"rediss://localhost?ssl_ca_certs={tmp_path}/none.pem", 3, AGES)
 
 

@@ -64,20 +64,21 @@ def limiter_in_redis(
     """The same in Redis. ``algorithm`` may be the class for either."""
     from sluicegate import redis as in_redis
 
+    same: dict[Any, Any] = {
+        FixedWindow: in_redis.FixedWindow,
+        SlidingWindowCounter: in_redis.SlidingWindowCounter,
+        SlidingWindowRateLimiter: in_redis.SlidingWindowRateLimiter,
+        _token_bucket: in_redis.TokenBucket,
+    }
     make: Any = _named(algorithm)
-    classes: tuple[Any, ...] = (
-        in_redis.FixedWindow,
-        in_redis.SlidingWindowCounter,
-        in_redis.SlidingWindowRateLimiter,
-        in_redis.TokenBucket,
-    )
-    name = "TokenBucket" if make is _token_bucket else getattr(make, "__name__", "")
-    for each in classes:
-        if make is each or name == each.__name__:
-            bucket = each is in_redis.TokenBucket
-            quota = (_bucket_config(limit, window_seconds),) if bucket else (limit, window_seconds)
-            return each(redis, *quota, prefix=_short(f"{prefix}:{each._ALGORITHM}"))
-    raise TypeError(f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}")
+    made = same.get(make, make)
+    if made not in same.values():
+        raise TypeError(
+            f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}"
+        )
+    bucket = made is in_redis.TokenBucket
+    quota = (_bucket_config(limit, window_seconds),) if bucket else (limit, window_seconds)
+    return made(redis, *quota, prefix=_short(f"{prefix}:{made._ALGORITHM}"))
 
 
 def _short(prefix: str) -> str:

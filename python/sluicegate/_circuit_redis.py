@@ -17,8 +17,8 @@ from sluicegate.errors import StoreError
 
 __all__ = ["RedisCircuits"]
 
-# Calls of an outage whose places are given back after it.
-_MOST_LOST = 1_000
+# Calls of an outage whose places are given back after it, so many with each that is answered.
+_MOST_LOST, _AT_ONCE = 1_000, 16
 _STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
 
@@ -108,7 +108,7 @@ class RedisCircuits:
 
     def _give_back_lost(self) -> None:
         """A server that stalled may have let calls in after they had stopped waiting for it."""
-        while self._lost:
+        for _ in range(min(_AT_ONCE, len(self._lost))):
             self._give_back(*self._lost.popleft())
 
     def _give_back(self, key: str, ticket: str) -> None:

@@ -91,6 +91,8 @@ class ClusterRateLimiter:
         from sluicegate.redis import SlidingWindowRateLimiter
 
         quota = (node, limit, window)
+        if not (isinstance(limit, int) and isinstance(window, int | float)):
+            raise TypeError(f"limit and window must be numbers, got {limit!r} and {window!r}")
         limiter = self._limiters.get(quota)
         if limiter is None:
             limiter = SlidingWindowRateLimiter(self._nodes[node], limit, window, **self._options)

@@ -8,7 +8,9 @@ use crate::store::{fork, redis};
 #[pyfunction]
 #[pyo3(name = "_before_fork")]
 pub(super) fn before_fork() {
-    // No thread waits for the interpreter with a store's lock held, so this ends soon.
+    // The thread that talks to servers first: it may wait for a store's lock, never for the
+    // interpreter. Nor does any thread that holds such a lock, so this ends soon.
+    redis::before_fork();
     fork::before();
 }
 
@@ -17,6 +19,7 @@ pub(super) fn before_fork() {
 #[pyo3(name = "_after_fork_in_parent")]
 pub(super) fn after_fork_in_parent() {
     fork::after_in_parent();
+    redis::after_fork_in_parent();
 }
 
 /// In the child, after the fork.

@@ -243,7 +243,7 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
     PanicException::new_err(said.unwrap_or("panicked").to_owned())
 }
 
-/// Put the fast descriptor before the method of that name, with the same documentation.
+/// Put the fast descriptor before the method of that name, with the same signature.
 fn replace<H: Hot>(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
     let generic = class.getattr(H::NAME)?;

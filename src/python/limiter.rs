@@ -212,7 +212,6 @@ impl PyLimiter {
         ))
     }
 
-    /// Decide, or take a place in the queue; `bell.ring()` is called from any thread.
     /// Admit at once if nobody need wait: a Decision, else None.
     #[pyo3(signature = (key, cost, timeout))]
     fn _admit_at_once(
@@ -232,6 +231,7 @@ impl PyLimiter {
         Ok(admitted.map(PyDecision))
     }
 
+    /// Decide, or take a place in the queue; `bell.ring()` is called from any thread.
     #[pyo3(signature = (key, cost, timeout, bell))]
     fn _enqueue<'py>(
         &self,

@@ -20,7 +20,7 @@ mod settings;
 mod slots;
 mod stand_in;
 
-pub use io::{after_fork_in_child, generation, handle};
+pub use io::{after_fork_in_child, after_fork_in_parent, before_fork, generation, handle};
 pub use limit::{Limit, OnError, RedisStatistics};
 pub use notices::take_notices;
 pub use request::Run;

@@ -90,12 +90,27 @@ impl ContextExt for IoThread {
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 static ENDING: AtomicBool = AtomicBool::new(false);
 
+/// Counts a thread in, and out when dropped.
+struct Inside;
+
+impl Inside {
+    fn new() -> Self {
+        INSIDE.fetch_add(1, SeqCst);
+        Self
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.fetch_sub(1, SeqCst);
+    }
+}
+
 fn unless_ending(work: impl FnOnce()) {
-    INSIDE.fetch_add(1, SeqCst);
+    let _inside = Inside::new();
     if !ENDING.load(SeqCst) {
         work();
     }
-    INSIDE.fetch_sub(1, SeqCst);
 }
 
 /// Before the interpreter ends: let no more threads in, and wait until the last is out.
@@ -161,6 +176,11 @@ pub(super) fn awaitable<T>(
 where
     T: for<'py> IntoPyObject<'py> + Send + 'static,
 {
+    if ENDING.load(SeqCst) {
+        return Err(PyRuntimeError::new_err(
+            "the interpreter is ending: Redis is asked no more",
+        ));
+    }
     end_with_the_interpreter(py)?;
     let event_loop = LoopOrNothing(get_running_loop(py)?.unbind());
     let locals = TaskLocals::new(Bound::new(py, event_loop)?.into_any()).copy_context(py)?;

@@ -17,7 +17,10 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Settings {
         let get = |name: &str| value.getattr(name);
         let topology: String = get("topology")?.extract()?;
         let tls = if get("tls")?.extract()? {
-            let client = match (file(value, "cert_file")?, file(value, "key_file")?) {
+            let client = match (
+                file(value, "cert_file", "ssl_certfile")?,
+                file(value, "key_file", "ssl_keyfile")?,
+            ) {
                 (Some(certificate), Some(key)) => Some((certificate, key)),
                 _ => None,
             };
@@ -53,7 +56,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Settings {
 
 /// Certificates to trust. Connecting would fail for ever by a file that holds none.
 fn authority(settings: Borrowed<'_, '_, PyAny>) -> PyResult<Option<Vec<u8>>> {
-    let Some(text) = file(settings, "ca_file")? else {
+    let Some(text) = file(settings, "ca_file", "ssl_ca_certs")? else {
         return Ok(None);
     };
     let mut trusted = RootCertStore::empty();
@@ -68,11 +71,12 @@ fn authority(settings: Borrowed<'_, '_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     )))
 }
 
-fn file(settings: Borrowed<'_, '_, PyAny>, name: &str) -> PyResult<Option<Vec<u8>>> {
+/// The bytes of a file. `option` is what users call it.
+fn file(settings: Borrowed<'_, '_, PyAny>, name: &str, option: &str) -> PyResult<Option<Vec<u8>>> {
     let Some(path) = settings.getattr(name)?.extract::<Option<String>>()? else {
         return Ok(None);
     };
     fs::read(&path).map(Some).map_err(|error| {
-        PyValueError::new_err(format!("redis: {name} {path:?} cannot be read: {error}"))
+        PyValueError::new_err(format!("redis: {option} {path:?} cannot be read: {error}"))
     })
 }

@@ -1,9 +1,12 @@
 //! The thread that talks to servers, one a process.
 
+use std::cell::Cell;
 use std::mem::forget;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 
@@ -39,9 +42,42 @@ pub fn generation() -> u64 {
     GENERATION.load(Relaxed)
 }
 
+/// That thread pauses within a turn; one that takes longer is stuck, and not waited for.
+const PAUSED_WITHIN: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Lets the paused thread go on when dropped.
+    static PAUSED: Cell<Option<Sender<()>>> = const { Cell::new(None) };
+}
+
+/// Before a fork: have that thread pause between two tasks, where it holds no lock that a child
+/// would find held for ever.
+///
+/// The thread that forks calls this and then [`after_fork_in_parent`] or [`after_fork_in_child`].
+pub fn before_fork() {
+    let Some(handle) = locked_now(&THREAD).clone() else {
+        return;
+    };
+    let (tell, told) = channel();
+    let (go_on, waits) = channel::<()>();
+    handle.spawn(async move {
+        let _ = tell.send(());
+        // Ends with an error when the other end is dropped.
+        let _ = waits.recv();
+    });
+    let _ = told.recv_timeout(PAUSED_WITHIN);
+    PAUSED.set(Some(go_on));
+}
+
+/// In the parent, after the fork.
+pub fn after_fork_in_parent() {
+    PAUSED.take();
+}
+
 /// In a forked child, where that thread is not: it makes its own when it needs one.
 pub fn after_fork_in_child() {
     // What belongs to the parent's thread is left alone: to drop it would wake that thread.
+    forget(PAUSED.take());
     forget(locked_now(&THREAD).take());
     super::route::after_fork_in_child();
     GENERATION.fetch_add(1, Relaxed);
