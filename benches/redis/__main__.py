@@ -23,7 +23,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
-REPEATS, SECONDS, WARM = (1, 0.4, 0.15) if QUICK else (5, 1.0, 0.3)
+REPEATS, SECONDS, WARM = (1, 0.2, 0.1) if QUICK else (5, 1.0, 0.3)
 LOADS = (1, 50, 500)
 LIBRARIES = ("redis", "hiredis", "limits", "throttled-py", "fastapi-limiter", "valkey-glide")
 
