@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyInt, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyTuple, PyType};
 use pyo3::{PyTypeInfo, intern};
 
 use super::concrete::PySlidingWindowRateLimiter;
@@ -24,16 +24,18 @@ use crate::store::{Fingerprint, Patience, Store};
 
 /// Replace the methods that pyo3 made. They stay what is called when a call is not plain.
 pub(super) fn install(py: Python<'_>) -> PyResult<()> {
-    replace::<IsAllowed>(&PyLimiter::type_object(py))?;
+    replace::<IsAllowed<false>>(&PyLimiter::type_object(py))?;
     replace::<Check>(&PyLimiter::type_object(py))?;
-    replace::<ArticlesIsAllowed>(&PySlidingWindowRateLimiter::type_object(py))
+    replace::<IsAllowed<true>>(&PySlidingWindowRateLimiter::type_object(py))
 }
+
+type Generic = PyOnceLock<Py<PyAny>>;
 
 /// A method of [`PyLimiter`] or of a class derived from it.
 trait Hot {
     const NAME: &str;
     /// The method that pyo3 made.
-    fn generic() -> &'static PyOnceLock<Py<PyAny>>;
+    const GENERIC: &Generic;
     /// The answer; `None` if nothing has been done.
     fn answer<'py>(
         py: Python<'py>,
@@ -43,17 +45,21 @@ trait Hot {
     ) -> Option<PyResult<Bound<'py, PyAny>>>;
 }
 
-struct IsAllowed;
-struct ArticlesIsAllowed;
+/// Article 1's class has one of its own, whose key is called `client_id`.
+struct IsAllowed<const ARTICLES: bool>;
 struct Check;
 
-impl Hot for IsAllowed {
-    const NAME: &str = "is_allowed";
+static IS_ALLOWED: Generic = PyOnceLock::new();
+static ARTICLES_IS_ALLOWED: Generic = PyOnceLock::new();
+static CHECK: Generic = PyOnceLock::new();
 
-    fn generic() -> &'static PyOnceLock<Py<PyAny>> {
-        static GENERIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        &GENERIC
-    }
+impl<const ARTICLES: bool> Hot for IsAllowed<ARTICLES> {
+    const NAME: &str = "is_allowed";
+    const GENERIC: &Generic = if ARTICLES {
+        &ARTICLES_IS_ALLOWED
+    } else {
+        &IS_ALLOWED
+    };
 
     #[inline]
     fn answer<'py>(
@@ -63,36 +69,13 @@ impl Hot for IsAllowed {
         cost: u32,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
         let allowed = store.is_allowed(key, cost, Patience::Try)?.ok()?;
-        Some(Ok(allowed.into_pyobject(py).ok()?.to_owned().into_any()))
-    }
-}
-
-impl Hot for ArticlesIsAllowed {
-    const NAME: &str = IsAllowed::NAME;
-
-    fn generic() -> &'static PyOnceLock<Py<PyAny>> {
-        static GENERIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        &GENERIC
-    }
-
-    #[inline]
-    fn answer<'py>(
-        py: Python<'py>,
-        store: &dyn Store,
-        key: Fingerprint,
-        cost: u32,
-    ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        IsAllowed::answer(py, store, key, cost)
+        Some(Ok(PyBool::new(py, allowed).to_owned().into_any()))
     }
 }
 
 impl Hot for Check {
     const NAME: &str = "check";
-
-    fn generic() -> &'static PyOnceLock<Py<PyAny>> {
-        static GENERIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        &GENERIC
-    }
+    const GENERIC: &Generic = &CHECK;
 
     #[inline]
     fn answer<'py>(
@@ -214,7 +197,7 @@ impl<'py> Call<'_, 'py> {
         {
             names.set_item(name, value)?;
         }
-        let generic = H::generic()
+        let generic = H::GENERIC
             .get(py)
             .expect("set when the method was replaced");
         generic.bind(py).call(PyTuple::new(py, all)?, Some(&names))
@@ -263,6 +246,6 @@ fn replace<H: Hot>(class: &Bound<'_, PyType>) -> PyResult<()> {
         let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
         Bound::from_owned_ptr_or_err(py, descriptor)?
     };
-    let _ = H::generic().set(py, generic.unbind());
+    let _ = H::GENERIC.set(py, generic.unbind());
     class.setattr(H::NAME, descriptor)
 }
