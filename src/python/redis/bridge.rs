@@ -78,16 +78,11 @@ pub(in crate::python) struct PyBridge {
 
 impl PyBridge {
     /// Hand a call over. True: a flush has to be planned for the end of the loop's turn.
-    pub(super) fn submit(
-        &self,
-        route: Arc<Route>,
-        future: Py<PyAny>,
-        call: impl FnOnce(u64) -> Call,
-    ) -> bool {
+    pub(super) fn submit(&self, route: Arc<Route>, future: Py<PyAny>, mut call: Call) -> bool {
         let mut outbox = locked(&self.outbox);
         let number = outbox.number();
         outbox.futures[number as usize] = Some(future);
-        let call = call(number);
+        call.id = number;
         match outbox
             .calls
             .iter_mut()

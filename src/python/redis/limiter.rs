@@ -200,19 +200,16 @@ impl PyRedisLimiter {
             _ => Verb::Reset,
         };
         let key = key_bytes(key)?;
-        self.limit.fits(cost.0)?;
+        let quota = self.limit.quota();
+        quota.fits(cost.0)?;
         if limits_are_off() && verb != Verb::Reset {
-            let decision = untouched(self.limit(), unix_now());
+            let decision = untouched(quota.limit(), unix_now());
             return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
         }
-        match self.limit.call(0, verb, &key, cost.0) {
+        match self.limit.call(quota, verb, key, cost.0) {
             Err(refusal) => Ok(Some(Bound::new(py, PyDecision(refusal))?.into_any())),
-            Ok(mut call) => {
-                let route = self.lane.route()?;
-                let plan = bridge.submit(route, future, |number| {
-                    call.id = number;
-                    call
-                });
+            Ok(call) => {
+                let plan = bridge.submit(self.lane.route()?, future, call);
                 Ok(plan.then(|| pyo3::types::PyBool::new(py, true).to_owned().into_any()))
             }
         }
@@ -249,7 +246,7 @@ impl PyRedisLimiter {
     /// Raise what a check would.
     fn examine(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
         key_bytes(key)?;
-        Ok(self.limit.fits(cost.0)?)
+        Ok(self.limit.quota().fits(cost.0)?)
     }
 
     /// Ask a server who it is. An awaitable of its `INFO server`.

@@ -12,7 +12,6 @@ use super::rule::Quota;
 use super::{Answer, Call, Failure, Verb, key};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
-use crate::error::{Error, Result};
 use crate::store::Patience;
 use crate::store::fork::locked_now;
 
@@ -118,51 +117,38 @@ impl Limit {
         self.on_error
     }
 
-    /// Whether a call may ever be admitted.
-    ///
-    /// # Errors
-    /// When `cost` exceeds the limit.
-    pub fn fits(&self, cost: u32) -> Result<()> {
-        let limit = self.quota().limit();
-        if cost > limit {
-            return Err(Error::CostAboveLimit { cost, limit });
-        }
-        Ok(())
-    }
-
-    /// A call that fits, to be sent.
+    /// A call that fits the quota, to be sent; who sends it gives it its number.
     ///
     /// # Errors
     /// None, but a remembered refusal if the server need not be asked.
     pub fn call(
         self: &Arc<Self>,
-        id: u64,
+        quota: Arc<Quota>,
         verb: Verb,
-        key: &[u8],
+        key: Vec<u8>,
         cost: u32,
-    ) -> std::result::Result<Call, Decision> {
-        let quota = self.quota();
+    ) -> Result<Call, Decision> {
         let made_at = Instant::now();
         let mut epoch = 0;
         if let Some(remembered) = &self.remembered {
             match verb {
                 Verb::Check => {
-                    if let Some(refusal) = remembered.refusal(key, cost, made_at) {
+                    if let Some(refusal) = remembered.refusal(&key, cost, made_at) {
                         self.counts.refused.fetch_add(1, Relaxed);
                         self.counts.remembered.fetch_add(1, Relaxed);
                         return Err(refusal);
                     }
                 }
-                Verb::Refund | Verb::Reset => remembered.forget(key),
+                Verb::Refund | Verb::Reset => remembered.forget(&key),
                 Verb::Peek | Verb::FirstFree => {}
             }
             epoch = remembered.epoch();
         }
         Ok(Call {
-            id,
+            id: 0,
             verb,
             cost,
-            key: key.into(),
+            key: key.into_boxed_slice(),
             made_at,
             quota,
             epoch,
@@ -176,7 +162,7 @@ impl Limit {
     }
 
     /// Turn the server's reply, or its failure, into the call's answer.
-    pub(super) fn settle(&self, call: &Call, reply: std::result::Result<Value, Failure>) -> Answer {
+    pub(super) fn settle(&self, call: &Call, reply: Result<Value, Failure>) -> Answer {
         let decided = reply.and_then(|reply| {
             call.quota
                 .decision(call.verb, call.cost, &reply, unix_now())

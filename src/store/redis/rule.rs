@@ -9,6 +9,7 @@ use super::{Failure, Verb};
 use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
+use crate::error::Error;
 use crate::store::Store;
 
 /// An algorithm with its quota.
@@ -61,6 +62,18 @@ impl Quota {
     #[must_use]
     pub fn limit(&self) -> u32 {
         self.limit
+    }
+
+    /// Whether a call may ever be admitted.
+    ///
+    /// # Errors
+    /// When `cost` exceeds the limit.
+    pub fn fits(&self, cost: u32) -> crate::error::Result<()> {
+        let limit = self.limit;
+        if cost > limit {
+            return Err(Error::CostAboveLimit { cost, limit });
+        }
+        Ok(())
     }
 
     /// The window, or the time from an empty bucket to a full one.
