@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from types import TracebackType
 
+from polling import until
 from redis_servers import Server
-from redis_wire import HOST, ReplyError, until
+from redis_wire import HOST, ReplyError
 
 SERVICE = "service"
 

@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from polling import until
 from redis_binaries import find_server, speaks_tls, version
 from redis_clock import MissingError, MovedClock
 from redis_faults import BlackHole
 from redis_processes import Process
 from redis_tls import Certificates
-from redis_wire import HOST, ReplyError, Wire, bindable, free_port, until
+from redis_wire import HOST, ReplyError, Wire, bindable, free_port
 
 __all__ = ["Certificates", "MissingError", "Server", "find_server"]
 

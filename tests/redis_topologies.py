@@ -7,8 +7,9 @@ import itertools
 from types import TracebackType
 from typing import Any
 
+from polling import until
 from redis_servers import Server
-from redis_wire import HOST, ReplyError, until
+from redis_wire import HOST, ReplyError
 
 SLOTS = 16_384
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import socket
-import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -40,17 +38,6 @@ def free_port() -> int:
             _given.add(port)
             return port
     raise RuntimeError("no free port")
-
-
-def until(
-    condition: Callable[[], object], what: str, timeout: float = 20.0, pause: float = 0.01
-) -> None:
-    """Ask until ``condition()`` is true; ``TimeoutError`` after ``timeout`` seconds."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {timeout} s: {what}")
-        time.sleep(pause)
 
 
 class Wire:

@@ -6,18 +6,16 @@ import asyncio
 import copy
 import gc
 import inspect
-import os
 import pickle
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
 
 from cancelling import cancelled_everywhere
+from forking import needs_fork, program_that_forks
+from polling import until
+from running import run
 from sluicegate import ConcurrencyLimiter, RateLimitError
 from sluicegate.concurrency import Permit
 from sluicegate.testing import limits_off
@@ -34,27 +32,6 @@ def acquired(limiter: ConcurrencyLimiter, key: str = "k") -> Permit:
 def waiting(limiter: ConcurrencyLimiter, key: str = "k") -> int:
     line = limiter._lines.get(key)
     return 0 if line is None else len(line.waiting)
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """In an event loop that reports what it would only log."""
-    told: list[dict[str, Any]] = []
-
-    async def listened() -> T:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-        return await main
-
-    result = asyncio.run(listened())
-    gc.collect()
-    assert not told
-    return result
 
 
 def test_a_permit_is_one_of_so_many_of_its_key() -> None:
@@ -177,7 +154,7 @@ def test_threads_and_coroutines_wait_in_one_line() -> None:
             thread = threading.Thread(target=in_thread, args=(number,))
         thread.start()
         threads.append(thread)
-        until(lambda number=number: waiting(limiter) == number + 1)
+        until(lambda number=number: waiting(limiter) == number + 1, "it stands in line")
     assert limiter.try_acquire("k") is None
     held.release()
     for thread in threads:
@@ -247,7 +224,7 @@ def test_a_closed_loop_is_passed_over() -> None:
     loop.close()
     thread = threading.Thread(target=limiter.permit("k", timeout=20).__enter__)
     thread.start()
-    until(lambda: waiting(limiter) == 2)
+    until(lambda: waiting(limiter) == 2, "the waiters stand in line")
     held.release()
     thread.join(20)
     assert not thread.is_alive()
@@ -321,7 +298,7 @@ def test_one_that_is_dropped_is_given_back() -> None:
         cycle.append(cycle)
         thread = threading.Thread(target=limiter.permit("k", timeout=20).__enter__)
         thread.start()
-        until(lambda: waiting(limiter) == 1)
+        until(lambda: waiting(limiter) == 1, "the waiters stand in line")
         permit = None
         del cycle
         gc.collect()
@@ -376,7 +353,6 @@ def test_threads_never_exceed_it_and_all_get_their_turn(limit: int) -> None:
 
 
 _FORK = """
-import os, sys, threading, time
 from sluicegate import ConcurrencyLimiter
 limiter = ConcurrencyLimiter(1)
 held = limiter.try_acquire("k")
@@ -385,8 +361,7 @@ while not limiter._lines["k"].waiting:
     time.sleep(0.001)
 limiter._lock.acquire()
 line = limiter._lines["k"]
-child = os.fork()
-if child == 0:
+def begin_anew():
     assert not held.held and limiter.in_use("k") == 0
     own = limiter.try_acquire("k")
     assert own is not None and limiter.try_acquire("k") is None
@@ -395,21 +370,16 @@ if child == 0:
     assert len(line.waiting) == 1, "a parent's waiter was woken"
     own.release()
     assert len(limiter) == 0
-    os._exit(7)
+child = forked(begin_anew)
 limiter._lock.release()
-assert os.waitpid(child, 0)[1] == 7 << 8
+ended_well([child])
 assert held.held
-print("fine", flush=True)
-os._exit(0)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@needs_fork
 def test_a_forked_child_begins_with_all_permits_free() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FORK], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout == "fine\n", done.stderr
+    program_that_forks(_FORK)
 
 
 def test_limits_off_admits_everything_and_counts_nothing() -> None:

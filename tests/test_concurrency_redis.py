@@ -6,35 +6,21 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
 
 import permit_processes
 from cancelling import cancelled_everywhere
+from polling import until
 from redis_servers import Server
-from redis_wire import until
+from running import run
 from sluicegate import RateLimitError
 from sluicegate.redis import ConcurrencyLimiter, Permit, StoreError
 from sluicegate.testing import limits_off
 
 T = TypeVar("T")
 NAME = "p:{k}"
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """In an event loop that reports what it would only log."""
-    told: list[dict[str, Any]] = []
-
-    async def listened() -> T:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-        return await main
-
-    result = asyncio.run(listened())
-    gc.collect()
-    assert not told
-    return result
 
 
 def limiter_in(server: Server, limit: int = 2, **options: Any) -> ConcurrencyLimiter:

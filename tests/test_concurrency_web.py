@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from asgi_calls import Answer, call, get, hello
+from polling import until
 from redis_servers import Server
 from servers import serving
 from sluicegate import ConcurrencyLimiter, SlidingWindowRateLimiter
@@ -28,13 +28,6 @@ from sluicegate.fastapi import RateLimitMiddleware
 
 KEY = "ip:192.0.2.1"
 LOCAL = "ip:127.0.0.1"
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 class Slow:
@@ -259,7 +252,7 @@ def test_a_streamed_response_holds_it_until_its_end() -> None:
             assert response.headers["x-ratelimit-remaining"] == "49"
             ending.set()
             assert b"".join(parts) == b"end"
-        until(lambda: len(permits) == 0)
+        until(lambda: len(permits) == 0, "no permit is held")
         assert client.get("/").headers["x-ratelimit-remaining"] == "48"
 
 
@@ -273,7 +266,7 @@ def test_background_tasks_hold_it() -> None:
         assert permits.in_use(LOCAL) == 1
         assert client.get("/").status_code == 429
         ending.set()
-        until(lambda: len(permits) == 0)
+        until(lambda: len(permits) == 0, "no permit is held")
 
 
 def streaming(address: str) -> socket.socket:
@@ -296,7 +289,7 @@ def test_a_dropped_connection_frees_it() -> None:
             assert permits.in_use(LOCAL) == 2
             for client in clients:
                 client.close()
-            until(lambda: len(permits) == 0)
+            until(lambda: len(permits) == 0, "no permit is held")
         never.set()
 
 
@@ -308,7 +301,7 @@ def test_a_dropped_connection_frees_it_in_redis(redis_server: Server) -> None:
         assert redis_server.command("ZCARD", f"sluicegate:permits:2:{{{LOCAL}}}") == 2
         for client in clients:
             client.close()
-        until(lambda: redis_server.command("DBSIZE") == 0)
+        until(lambda: redis_server.command("DBSIZE") == 0, "its key is gone")
         assert httpx2.get(f"http://{address}/").headers["x-ratelimit-remaining"] == "47"
         never.set()
 
@@ -322,7 +315,7 @@ def test_a_number_is_counted_in_redis_with_the_rest(redis_server: Server) -> Non
         names = redis_server.command("KEYS", "sluicegate:concurrency:*")
         assert names == [f"sluicegate:concurrency:{{{LOCAL}}}".encode()]
         client.close()
-        until(lambda: redis_server.command("EXISTS", names[0]) == 0)
+        until(lambda: redis_server.command("EXISTS", names[0]) == 0, "its key is gone")
         assert httpx2.get(f"http://{other}/").status_code == 200
         never.set()
 
@@ -356,6 +349,6 @@ def test_a_websocket_holds_it_until_it_is_closed() -> None:
                 connect(f"ws://{address}/")
             assert refused.value.response.status_code == 429
             assert refused.value.response.headers["Retry-After"] == "1"
-        until(lambda: len(permits) == 0)
+        until(lambda: len(permits) == 0, "no permit is held")
         with connect(f"ws://{address}/"):
             assert permits.in_use(LOCAL) == 1

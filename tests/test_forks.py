@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
-import pytest
+from forking import needs_fork, program_that_forks
 
 _FORKS = """
-import os, sys, threading, time
 from sluicegate import FixedWindow, SlidingWindowCounter
-
-def forked(work):
-    child = os.fork()
-    if child == 0:
-        work()
-        os._exit(0)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return status == 0
-        time.sleep(0.01)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    return False
 
 busy, keys = SlidingWindowCounter(100, 60), [str(i) for i in range(200_000)]
 def work_on():
@@ -37,7 +17,8 @@ def use_all():
     for i in range(300):
         busy.check(str(i))
     SlidingWindowCounter(1, 1).check("new")
-assert all([forked(use_all) for _ in range(10)]), "a lock was inherited"
+for _ in range(10):
+    ended_well([forked(use_all)], 10)  # it hangs if a lock was inherited
 
 queued = FixedWindow(1, 1000)
 queued.check("k")
@@ -47,23 +28,17 @@ while queued.check("k").remaining or queued.peek("k").retry_after < 900:
 def nobody_waits():
     queued.reset("k")
     assert queued.check("k")
-assert forked(nobody_waits)
+ended_well([forked(nobody_waits)])
 queued.reset("k")
-print("fine", flush=True)
-os._exit(0)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@needs_fork
 def test_a_forked_child_inherits_no_lock_and_no_waiter() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FORKS], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.stdout == "fine\n", done.stderr
+    program_that_forks(_FORKS)
 
 
 _COUNTED = """
-import os, sys, threading, time
 from sluicegate.breaker import CircuitBreaker, CircuitConfig
 from sluicegate.retry import RetryBudget
 
@@ -79,24 +54,11 @@ def work_on():
         use_all()
 for _ in range(4):
     threading.Thread(target=work_on, daemon=True).start()
-for attempt in range(20):
-    child = os.fork()
-    if child == 0:
-        use_all()
-        os._exit(0)
-    deadline = time.monotonic() + 10
-    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-        if time.monotonic() > deadline:
-            os.kill(child, 9)
-        time.sleep(0.001)
-    assert ended[1] == 0, f"child {attempt} hung or failed: {ended[1]}"
-print("fine", flush=True)
-os._exit(0)
+for _ in range(20):
+    ended_well([forked(use_all)], 10)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@needs_fork
 def test_a_forked_child_may_use_circuits_and_budgets() -> None:
-    command = [sys.executable, "-c", _COUNTED]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout == "fine\n", done.stderr
+    program_that_forks(_COUNTED)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import os
-import subprocess
-import sys
 import threading
 import weakref
 from typing import Any
@@ -14,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from forking import needs_fork, program_that_forks
 from scrapes import requests, scraped
 from sluicegate import (
     FixedWindow,
@@ -225,7 +223,6 @@ def test_bad_arguments_are_named(registry: CollectorRegistry) -> None:
 
 
 _FORKS = """
-import os, threading, time
 from prometheus_client import CollectorRegistry
 from sluicegate import FixedWindow
 from sluicegate._collector import collector_of
@@ -239,29 +236,19 @@ def scrape_on():
     while True:
         list(collector.collect())
 threading.Thread(target=scrape_on, daemon=True).start()
-for attempt in range(20):
+def count_on():
+    for n in range(300):
+        limited.is_allowed("a", f"/{n}")
+    assert "/99" in str(collector.collect())
+for _ in range(20):
     time.sleep(0.003)
-    child = os.fork()
-    if child == 0:
-        for n in range(300):
-            limited.is_allowed("a", f"/{n}")
-        os._exit("/99" not in str(collector.collect()))
-    deadline = time.monotonic() + 10
-    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-        if time.monotonic() > deadline:
-            os.kill(child, 9)
-        time.sleep(0.001)
-    assert ended[1] == 0, f"child {attempt} hung or failed: {ended[1]}"
-print("fine", flush=True)
-os._exit(0)
+    ended_well([forked(count_on)], 10)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@needs_fork
 def test_a_child_forked_in_a_scrape_counts_on() -> None:
-    command = [sys.executable, "-c", _FORKS]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout == "fine\n", done.stderr
+    program_that_forks(_FORKS)
 
 
 # In Redis.

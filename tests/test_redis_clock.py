@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polling import until
 from redis_clock import MovedClock
 from redis_servers import Server
-from redis_wire import until
 
 if TYPE_CHECKING:
     from redis_fixtures import Start

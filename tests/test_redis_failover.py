@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from polling import until
 from redis_faults import BlackHole
 from redis_load import AGES, GRACE, PLENTY, Answers, Lag, answered_by, load, run
 from redis_sentinels import SERVICE, Sentinels
 from redis_servers import Server
 from redis_topologies import Cluster
-from redis_wire import HOST, until
+from redis_wire import HOST
 from sluicegate.redis import FixedWindow, SlidingWindowRateLimiter
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from polling import until
 from redis_faults import BlackHole
 from redis_load import AGES, GRACE, PLENTY, RoundTrips, answered_by, load, run
 from redis_servers import Server
-from redis_wire import until
 from sluicegate.redis import (
     FixedWindow,
 )

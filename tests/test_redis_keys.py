@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import redis.asyncio
 
+from polling import until
 from redis_programs import FOREVER, every_kind, run
 from redis_servers import Server
-from redis_wire import until
 from sluicegate import TokenBucketConfig
 from sluicegate.redis import (
     AsyncLimiter,

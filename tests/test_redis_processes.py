@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from forking import FORKED, needs_fork
 from redis_programs import CONNECTED, program
 from redis_servers import Server
 
 RUNS = 20
 KINDS = ("FixedWindow", "SlidingWindowRateLimiter", "SlidingWindowCounter", "TokenBucket")
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+pytestmark = needs_fork
 
 WORKER = (
     CONNECTED
@@ -75,8 +75,10 @@ def test_four_processes_of_four_tasks_admit_exactly_the_limit(redis_server: Serv
             assert admitted == [100] * RUNS
 
 
-FORKS = """
-import multiprocessing, os, sys, threading, time, traceback
+FORKS = (
+    FORKED
+    + """
+import multiprocessing
 from sluicegate.redis import FixedWindow
 URL = sys.argv[1]
 def limiter_of(limit, **options):
@@ -95,30 +97,8 @@ async def spent():
     return 1000 - (await limiter.peek("a")).remaining
 def use(count=10):
     asyncio.run(spend(count))
-def forked(work):
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        work()
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
-def ended_well(children, within=30):
-    end, left = time.monotonic() + within, list(children)
-    while left and time.monotonic() < end:
-        done, status = os.waitpid(left[0], os.WNOHANG)
-        if done:
-            assert status == 0, status
-            left.pop(0)
-        time.sleep(0.01)
-    for child in left:
-        os.kill(child, 9)
-    assert not left, "a child hangs"
 """
+)
 
 
 def forks(server: Server, code: str) -> None:

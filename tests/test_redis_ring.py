@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.asyncio import Redis
 
+from polling import until
 from redis_load import AGES, run
 from redis_servers import Server
-from redis_wire import HOST, until
+from redis_wire import HOST
 from sluicegate.redis import ClusterRateLimiter, StoreError
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ import pytest
 import redis
 
 import redis_binaries
+from polling import until
 from redis_clock import MissingError
 from redis_faults import BlackHole
 from redis_sentinels import Sentinels
 from redis_servers import Server
 from redis_topologies import SLOTS, Cluster
-from redis_wire import ReplyError, Wire, bindable, until
+from redis_wire import ReplyError, Wire, bindable
 
 if TYPE_CHECKING:
     from redis_fixtures import Start

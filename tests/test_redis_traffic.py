@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from polling import until
 from redis_faults import BlackHole
 from redis_load import AGES, LIMITERS, PLENTY, answered_by, commands, load, run
 from redis_servers import Server
-from redis_wire import until
 from sluicegate.redis import AsyncLimiter, FixedWindow, StoreError
 
 if TYPE_CHECKING:
