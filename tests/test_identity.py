@@ -253,7 +253,7 @@ class User:
 
 
 class Starlettes:
-    """As Starlette's BaseUser."""
+    """As Starlette's BaseUser, whose identity raises until it is overridden."""
 
     is_authenticated = True
     display_name = "alice"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -24,7 +25,7 @@ TICK = 1e-6
 keys = st.sampled_from(["", "a", "b", "\ud800", "x" * 1000])
 
 
-class Model:
+class Model(ABC):
     """Every admitted unit of every key, for ever: (tick, key)."""
 
     def __init__(self, limit: int, window: int) -> None:
@@ -35,8 +36,8 @@ class Model:
     def times(self, key: str) -> list[int]:
         return [time for time, other in self.units if other == key]
 
-    def fits(self, key: str, now: int, cost: int) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def fits(self, key: str, now: int, cost: int) -> bool: ...
 
 
 class LogModel(Model):
