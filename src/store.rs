@@ -8,6 +8,7 @@ mod queue;
 pub mod redis;
 mod reserve;
 mod shard;
+mod siphash;
 mod wait;
 
 pub use fingerprint::{Fingerprint, KeyHasher};

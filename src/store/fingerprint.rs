@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use siphasher::sip128::SipHasher13;
+use super::siphash::SipKey;
 
 /// A key, as this store knows it: by a keyed hash, so that nobody can make two collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,25 +29,22 @@ impl Fingerprint {
 
 /// SipHash-1-3 with 128 bits of output and a random key.
 #[derive(Debug, Clone)]
-pub struct KeyHasher(SipHasher13);
+pub struct KeyHasher(SipKey);
 
 impl KeyHasher {
     /// A hasher with a key of its own, from the seed that the standard library keeps.
     #[must_use]
     pub fn random() -> Self {
         let word = || RandomState::new().build_hasher().finish();
-        Self(SipHasher13::new_with_keys(word(), word()))
+        Self(SipKey::new(word(), word()))
     }
 
     /// The fingerprint of `key`.
     #[inline]
     #[must_use]
     pub fn fingerprint(&self, key: &[u8]) -> Fingerprint {
-        let hash = self.0.hash(key);
-        Fingerprint {
-            high: hash.h1,
-            low: hash.h2,
-        }
+        let (high, low) = self.0.hash(key);
+        Fingerprint { high, low }
     }
 }
 
