@@ -39,14 +39,11 @@ impl State {
         self.newest == NEVER
     }
 
-    /// Room for so many more words: it doubles, but never beyond what the limit can fill.
-    #[inline]
-    fn make_room(&mut self, words: usize, most: usize) {
-        let needed = self.older.len() + words;
-        if needed > self.older.capacity() {
-            let wanted = needed.max(2 * self.older.capacity()).min(most).max(needed);
-            self.older.reserve_exact(wanted - self.older.len());
-        }
+    /// Room for `needed` words: it doubles, but never beyond the `most` that the limit can fill.
+    #[cold]
+    fn grow(&mut self, needed: usize, most: usize) {
+        let wanted = needed.max(2 * self.older.capacity()).min(most).max(needed);
+        self.older.reserve_exact(wanted - self.older.len());
     }
 }
 
@@ -96,23 +93,35 @@ impl SlidingLog {
         newest - Ticks::from(low_word(newest).wrapping_sub(low))
     }
 
-    /// Remember `count` more units of `time` as older ones.
+    /// Remember a unit of `time` as an older one.
     #[inline]
-    fn push_older(&self, state: &mut State, time: Ticks, count: usize) {
-        state.make_room(
-            count * self.words(),
-            (self.limit as usize - 1) * self.words(),
-        );
-        for _ in 0..count {
-            if self.is_wide() {
-                state.older.push_back(high_word(time));
-            }
-            state.older.push_back(low_word(time));
+    fn push_older(&self, state: &mut State, time: Ticks) {
+        self.make_room(state, 1);
+        if self.is_wide() {
+            state.older.push_back(high_word(time));
+        }
+        state.older.push_back(low_word(time));
+    }
+
+    /// Room for so many more units.
+    #[inline]
+    fn make_room(&self, state: &mut State, units: usize) {
+        let needed = state.older.len() + units * self.words();
+        if needed > state.older.capacity() {
+            state.grow(needed, (self.limit as usize - 1) * self.words());
+        }
+    }
+
+    /// Spend `units` more, of which the newest is spent already.
+    #[cold]
+    fn admit_more(&self, state: &mut State, units: u32) {
+        self.make_room(state, units as usize);
+        for _ in 0..units {
+            self.push_older(state, state.newest);
         }
     }
 
     /// Forget the `count` oldest units.
-    #[inline]
     fn drop_oldest(&self, state: &mut State, count: usize) {
         if count == 0 {
             return;
@@ -134,6 +143,11 @@ impl SlidingLog {
         if state.is_empty() || self.at(state, 0) + self.window > now {
             return 0;
         }
+        self.search_dead(state, now)
+    }
+
+    /// The same, of a log whose oldest unit no longer counts.
+    fn search_dead(&self, state: &State, now: Ticks) -> usize {
         let len = self.len(state);
         if state.newest + self.window <= now {
             return len;
@@ -153,7 +167,9 @@ impl SlidingLog {
     #[inline]
     fn prune(&self, state: &mut State, now: Ticks) {
         let dead = self.dead(state, now);
-        self.drop_oldest(state, dead);
+        if dead > 0 {
+            self.drop_oldest(state, dead);
+        }
     }
 }
 
@@ -178,16 +194,15 @@ impl Algorithm for SlidingLog {
     #[inline]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
         self.prune(state, now);
-        let cost = cost as usize;
-        if self.len(state) + cost > self.limit as usize {
+        if self.len(state) + cost as usize > self.limit as usize {
             return false;
         }
         if !state.is_empty() {
-            self.push_older(state, state.newest, 1);
+            self.push_older(state, state.newest);
         }
         state.newest = now;
         if cost > 1 {
-            self.push_older(state, now, cost - 1);
+            self.admit_more(state, cost - 1);
         }
         true
     }
@@ -231,7 +246,7 @@ impl Algorithm for SlidingLog {
         state.newest = kept.pop().unwrap_or(NEVER);
         state.older = VecDeque::new();
         for time in kept {
-            self.push_older(state, time, 1);
+            self.push_older(state, time);
         }
     }
 }
