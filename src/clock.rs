@@ -1,16 +1,23 @@
 //! Time as whole microseconds since Unix 0, from a clock that never goes back.
 
+mod counter;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+pub use counter::{Anchor, Glance};
+
 /// Microseconds: a point in Unix time, or a span.
 pub type Ticks = u64;
 
 /// One second.
 pub const SECOND: Ticks = 1_000_000;
+
+/// Nanoseconds a tick.
+const NANOS: u64 = 1_000;
 
 /// The longest span that the arithmetic is built for, some 31.7 years.
 pub const LONGEST_SPAN: Ticks = 1_000_000_000 * SECOND;
@@ -61,6 +68,17 @@ impl Clock {
             Self::Manual(clock) => clock.now(),
         }
     }
+
+    /// The time at `glance`, which is recent: cheap soon after the last reading with this
+    /// `anchor`, and a few ticks behind at most.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, glance: Glance, anchor: &mut Anchor) -> Ticks {
+        match self {
+            Self::System(clock) => clock.at(glance, anchor),
+            Self::Manual(clock) => clock.now(),
+        }
+    }
 }
 
 /// The machine's monotonic clock.
@@ -73,8 +91,18 @@ pub struct SystemClock {
 impl SystemClock {
     #[inline]
     fn now(&self) -> Ticks {
-        let elapsed = self.origin.elapsed();
-        self.unix_at_origin + elapsed.as_secs() * SECOND + Ticks::from(elapsed.subsec_micros())
+        self.unix_at_origin + self.nanos() / NANOS
+    }
+
+    #[inline]
+    fn at(&self, glance: Glance, anchor: &mut Anchor) -> Ticks {
+        self.unix_at_origin + anchor.nanos(glance, || self.nanos()) / NANOS
+    }
+
+    /// Nanoseconds since the origin, which fit until 584 years have passed.
+    #[inline]
+    fn nanos(&self) -> u64 {
+        self.origin.elapsed().as_nanos() as u64
     }
 }
 

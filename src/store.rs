@@ -19,7 +19,7 @@ pub use wait::Parker;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::clock::Ticks;
+use crate::clock::{Glance, Ticks};
 use crate::decision::Decision;
 use crate::error::Result;
 
@@ -55,10 +55,22 @@ pub trait Store: Any + Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Decide and spend, and say only whether it is allowed.
-    fn is_allowed(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<bool>>;
-    /// Decide and spend.
-    fn check(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>>;
+    /// Decide and spend at the time of `glance`, and say only whether it is allowed.
+    fn is_allowed(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        glance: Glance,
+        patience: Patience,
+    ) -> Option<Result<bool>>;
+    /// Decide and spend at the time of `glance`.
+    fn check(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        glance: Glance,
+        patience: Patience,
+    ) -> Option<Result<Decision>>;
     /// Whether it would be allowed, and what is left; nothing is spent.
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>>;
     /// Decide for the keys that have no answer yet, in order; `None` when stopped by a lock.

@@ -7,7 +7,7 @@ use super::fingerprint::Fingerprint;
 use super::queue::{Call, Queue, Removed};
 use super::reserve::Reserve;
 use crate::algorithm::Algorithm;
-use crate::clock::Ticks;
+use crate::clock::{Anchor, Clock, Glance, Ticks};
 
 /// Slots that the hand looks at when a key is inserted.
 pub(super) const STEPS_ON_INSERT: usize = 4;
@@ -37,6 +37,7 @@ pub(super) struct Shard<A: Algorithm> {
     idle_from_next: Ticks,
     reserve: Reserve,
     latest: Ticks,
+    anchor: Anchor,
     pub(super) calls: u32,
     pub(super) admitted: u64,
     pub(super) refused: u64,
@@ -54,6 +55,7 @@ impl<A: Algorithm> Shard<A> {
             idle_from_next: Ticks::MAX,
             reserve: Reserve::default(),
             latest: 0,
+            anchor: Anchor::default(),
             calls: 0,
             admitted: 0,
             refused: 0,
@@ -67,6 +69,19 @@ impl<A: Algorithm> Shard<A> {
     pub(super) fn at(&mut self, now: Ticks) -> Ticks {
         self.latest = self.latest.max(now);
         self.latest
+    }
+
+    /// The time at a glance that was taken before the lock, for a decision.
+    #[inline]
+    pub(super) fn seen(&mut self, clock: &Clock, glance: Glance) -> Ticks {
+        let now = clock.at(glance, &mut self.anchor);
+        self.at(now)
+    }
+
+    /// The time now, for a decision.
+    #[inline]
+    pub(super) fn now(&mut self, clock: &Clock) -> Ticks {
+        self.seen(clock, Glance::now())
     }
 
     /// Keys that are held.

@@ -13,9 +13,13 @@ fn the_shared_quota_never_sees_time_go_back() {
     // A batch reads its clock before the lock, and another shard's calls overtake it.
     let late = clock.now() - 5 * SECOND;
     for name in 0..100 {
-        let verdict = store.decide(key(&store, &name), 1, Some(late), Patience::Wait, |o| {
-            o.allowed
-        });
+        let verdict = store.decide(
+            key(&store, &name),
+            1,
+            |shard| shard.at(late),
+            Patience::Wait,
+            |o| o.allowed,
+        );
         assert_eq!(verdict, Some(Ok(false)), "{name}");
     }
 }
@@ -51,8 +55,14 @@ fn a_dropped_key_does_not_come_back_at_an_earlier_time() {
         let elsewhere = |key: &Fingerprint| !std::ptr::eq(store.cell(*key), store.cell(a));
         let far = keys.find(elsewhere).unwrap();
         let at = |key, seconds| {
-            let now = Some(seconds * SECOND);
-            let verdict = store.decide(key, 1, now, Patience::Wait, |it| it.allowed);
+            let now = seconds * SECOND;
+            let verdict = store.decide(
+                key,
+                1,
+                |shard| shard.at(now),
+                Patience::Wait,
+                |it| it.allowed,
+            );
             verdict.unwrap().unwrap()
         };
         assert!(at(a, 0));
