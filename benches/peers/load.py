@@ -28,12 +28,11 @@ async def ask(port: int, until: float) -> int:
     return answered
 
 
-async def asked(port: int, seconds: float) -> float:
-    start = time.monotonic()
-    asking = [ask(port, start + seconds) for _ in range(CONNECTIONS)]
-    return sum(await asyncio.gather(*asking)) / (time.monotonic() - start)
+async def asked(port: int, seconds: float) -> int:
+    until = time.monotonic() + seconds
+    return sum(await asyncio.gather(*(ask(port, until) for _ in range(CONNECTIONS))))
 
 
-def requests_a_second(port: int, seconds: float = LOAD_SECONDS) -> float:
-    """How many the server on that port answers."""
+def requests(port: int, seconds: float = LOAD_SECONDS) -> int:
+    """How many the server on that port answers in so many seconds."""
     return asyncio.run(asked(port, seconds))

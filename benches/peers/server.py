@@ -7,6 +7,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from typing import Any
 
 import uvicorn
@@ -32,18 +33,22 @@ async def serve(apps: list[Any], listeners: list[socket.socket]) -> None:
     options: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off"}
     servers = [uvicorn.Server(uvicorn.Config(app, **options)) for app in apps]
 
-    def stop_with_parent() -> None:
-        sys.stdin.read()  # it closes our input, or is gone
-        for server in servers:
+    def answer_parent() -> None:
+        for _ in sys.stdin:
+            print(time.process_time(), flush=True)
+        for server in servers:  # it has closed our input, or is gone
             server.should_exit = True
 
-    threading.Thread(target=stop_with_parent, daemon=True).start()
+    threading.Thread(target=answer_parent, daemon=True).start()
     serving = zip(servers, listeners, strict=True)
     await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in serving))
 
 
 def main() -> None:
-    """Tells the ports by the apps' names in one line; the bare app has the empty name."""
+    """Tells the ports by the apps' names in one line; the bare app has the empty name.
+
+    Then, for each line that comes in, the seconds of a processor that were used up to now.
+    """
     named = {BARE: bare()}
     named |= {name: make(PLENTY) for name, make in load(sys.argv[1]).apps.items()}
     listeners = [listening() for _ in named]

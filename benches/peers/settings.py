@@ -37,7 +37,7 @@ IDLE_CLIENTS = sized(8_000, 50_000)
 MEMORY_SECONDS = sized(0.1, 1.5)
 RACES = sized(30, 150)
 REQUESTS = sized(60, 120)
-LOAD_SECONDS = sized(0.12, 0.5)
+LOAD_SECONDS = sized(0.12, 0.15)
 CONNECTIONS = 16
 
 

@@ -1,4 +1,4 @@
-"""Requests a second over HTTP; the load comes from here, the server is a process of its own."""
+"""Requests over HTTP; the load comes from here, the server is a process of its own."""
 
 from __future__ import annotations
 
@@ -7,28 +7,53 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
+from typing import IO
 
 from benches.peers.library import Library, module_names
-from benches.peers.load import requests_a_second
+from benches.peers.load import requests
 from benches.peers.sample import Sample, Task
 from benches.peers.server import BARE
-from benches.peers.settings import sized
+from benches.peers.settings import LOAD_SECONDS, sized
 
-WARM_UP = 0.1
-TURNS = sized(1, 3)
+# Short turns, so that the bare app and the other one meet the same moments of the machine.
+TURNS = sized(1, 10)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: the ports of its apps, and a way to ask what it has used."""
+
+    ports: dict[str, int]
+    ask: IO[str]
+    answers: IO[str]
+
+    def processor_seconds(self) -> float:
+        print(file=self.ask, flush=True)
+        return float(self.answers.readline())
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one app did under load."""
+
+    rate: float
+    """Requests a second."""
+    cost: float
+    """Microseconds of a processor for a request, in the server."""
 
 
 @contextmanager
-def serving(module: str) -> Generator[dict[str, int], None, None]:
-    """The ports of a running server's apps; it is stopped afterwards."""
+def serving(module: str) -> Generator[Server, None, None]:
+    """A server of all the module's apps; it is stopped afterwards."""
     command = [sys.executable, "-m", "benches.peers.server", module]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())
+            yield Server(json.loads(process.stdout.readline()), process.stdin, process.stdout)
         finally:
             process.stdin.close()
             try:
@@ -37,24 +62,31 @@ def serving(module: str) -> Generator[dict[str, int], None, None]:
                 process.kill()
 
 
-def compared(bare: int, limited: int) -> tuple[float, float]:
-    """Requests a second at either port, in turns."""
-    rates = [(requests_a_second(bare), requests_a_second(limited)) for _ in range(TURNS)]
-    return median(each for each, _ in rates), median(each for _, each in rates)
+def turn(server: Server, app: str) -> Turn:
+    before = server.processor_seconds()
+    answered = requests(server.ports[app])
+    used = server.processor_seconds() - before
+    return Turn(answered / LOAD_SECONDS, used / answered * 1e6)
+
+
+def compared(server: Server, app: str) -> list[Sample]:
+    turns = [(turn(server, BARE), turn(server, app)) for _ in range(TURNS)]
+    share = median(limited.rate / bare.rate for bare, limited in turns)
+    added = median(limited.cost - bare.cost for bare, limited in turns)
+    return [
+        Sample("the bare app", app, "", median(bare.rate for bare, _ in turns), "requests/s"),
+        Sample("behind it", app, "", median(limited.rate for _, limited in turns), "requests/s"),
+        Sample("share of the bare app's", app, "", share, ""),
+        Sample("added in the server", app, "", added, "µs of a processor a request"),
+    ]
 
 
 def measure(library: Library, task: Task) -> list[Sample]:
     module = sys.argv[1]  # the worker's own
     assert module in module_names()
-    found: list[Sample] = []
     if not library.apps:
-        return found
-    with serving(module) as ports:
-        for port in ports.values():
-            requests_a_second(port, WARM_UP)
-        for name in library.apps:
-            bare, limited = compared(ports[BARE], ports[name])
-            found.append(Sample("the bare app", name, "", bare, "requests/s"))
-            found.append(Sample("behind it", name, "", limited, "requests/s"))
-            found.append(Sample("share of the bare app's", name, "", limited / bare, ""))
-    return found
+        return []
+    with serving(module) as server:
+        for app in server.ports:
+            turn(server, app)
+        return [sample for app in library.apps for sample in compared(server, app)]
