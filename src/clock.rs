@@ -3,12 +3,10 @@
 mod counter;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-
-pub use counter::{Anchor, Glance};
 
 /// Microseconds: a point in Unix time, or a span.
 pub type Ticks = u64;
@@ -53,13 +51,11 @@ impl Clock {
     /// The machine's clock, its offset to Unix time sampled now.
     #[must_use]
     pub fn system() -> Self {
-        Self::System(SystemClock {
-            origin: Instant::now(),
-            unix_at_origin: unix_now(),
-        })
+        Self::System(SystemClock::new())
     }
 
-    /// The time now.
+    /// The time now. On the machine's clock it may be a few ticks behind, and is cheap when it was
+    /// read by this thread not a millisecond ago.
     #[inline]
     #[must_use]
     pub fn now(&self) -> Ticks {
@@ -68,41 +64,34 @@ impl Clock {
             Self::Manual(clock) => clock.now(),
         }
     }
-
-    /// The time at `glance`, which is recent: cheap soon after the last reading with this
-    /// `anchor`, and a few ticks behind at most.
-    #[inline]
-    #[must_use]
-    pub fn at(&self, glance: Glance, anchor: &mut Anchor) -> Ticks {
-        match self {
-            Self::System(clock) => clock.at(glance, anchor),
-            Self::Manual(clock) => clock.now(),
-        }
-    }
 }
+
+/// Where all readings of the monotonic clock count from.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The machine's monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
-    origin: Instant,
     unix_at_origin: Ticks,
 }
 
 impl SystemClock {
-    #[inline]
-    fn now(&self) -> Ticks {
-        self.unix_at_origin + self.nanos() / NANOS
+    fn new() -> Self {
+        counter::is_trusted(); // asked now, and not by the first check
+        let since_origin = Self::read() / NANOS;
+        Self {
+            unix_at_origin: unix_now().saturating_sub(since_origin),
+        }
     }
 
     #[inline]
-    fn at(&self, glance: Glance, anchor: &mut Anchor) -> Ticks {
-        self.unix_at_origin + anchor.nanos(glance, || self.nanos()) / NANOS
+    fn now(self) -> Ticks {
+        self.unix_at_origin + counter::nanos(Self::read) / NANOS
     }
 
     /// Nanoseconds since the origin, which fit until 584 years have passed.
-    #[inline]
-    fn nanos(&self) -> u64 {
-        self.origin.elapsed().as_nanos() as u64
+    fn read() -> u64 {
+        ORIGIN.elapsed().as_nanos() as u64
     }
 }
 

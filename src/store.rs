@@ -19,7 +19,7 @@ pub use wait::Parker;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::clock::{Glance, Ticks};
+use crate::clock::Ticks;
 use crate::decision::Decision;
 use crate::error::Result;
 
@@ -55,20 +55,23 @@ pub trait Store: Any + Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Decide and spend at the time of `glance`, and say only whether it is allowed.
+    /// Decide and spend, and say only whether it is allowed.
+    ///
+    /// `now` is the time, if it has just been read: before the key was hashed, the processor does
+    /// both at once.
     fn is_allowed(
         &self,
         key: Fingerprint,
         cost: u32,
-        glance: Glance,
+        now: Option<Ticks>,
         patience: Patience,
     ) -> Option<Result<bool>>;
-    /// Decide and spend at the time of `glance`.
+    /// Decide and spend; `now` as above.
     fn check(
         &self,
         key: Fingerprint,
         cost: u32,
-        glance: Glance,
+        now: Option<Ticks>,
         patience: Patience,
     ) -> Option<Result<Decision>>;
     /// Whether it would be allowed, and what is left; nothing is spent.

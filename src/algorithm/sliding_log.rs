@@ -42,7 +42,7 @@ impl State {
     /// Room for `needed` words: it doubles, but never beyond the `most` that the limit can fill.
     #[cold]
     fn grow(&mut self, needed: usize, most: usize) {
-        let wanted = needed.max(2 * self.older.capacity()).min(most).max(needed);
+        let wanted = (2 * self.older.capacity()).min(most).max(needed);
         self.older.reserve_exact(wanted - self.older.len());
     }
 }
@@ -112,8 +112,7 @@ impl SlidingLog {
         }
     }
 
-    /// Spend `units` more, of which the newest is spent already.
-    #[cold]
+    /// Spend `units` more at the time of the newest.
     fn admit_more(&self, state: &mut State, units: u32) {
         self.make_room(state, units as usize);
         for _ in 0..units {
@@ -123,9 +122,6 @@ impl SlidingLog {
 
     /// Forget the `count` oldest units.
     fn drop_oldest(&self, state: &mut State, count: usize) {
-        if count == 0 {
-            return;
-        }
         let words = count * self.words();
         if count >= self.len(state) {
             state.newest = NEVER;

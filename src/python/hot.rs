@@ -20,7 +20,7 @@ use super::concrete::PySlidingWindowRateLimiter;
 use super::decision::PyDecision;
 use super::limiter::PyLimiter;
 use super::switch::limits_are_off;
-use crate::clock::Glance;
+use crate::clock::Ticks;
 use crate::store::{Fingerprint, Patience, Store};
 
 /// Replace the methods that pyo3 made. They stay what is called when a call is not plain.
@@ -43,7 +43,7 @@ trait Hot {
         store: &dyn Store,
         key: Fingerprint,
         cost: u32,
-        glance: Glance,
+        now: Ticks,
     ) -> Option<PyResult<Bound<'py, PyAny>>>;
 }
 
@@ -69,9 +69,11 @@ impl<const ARTICLES: bool> Hot for IsAllowed<ARTICLES> {
         store: &dyn Store,
         key: Fingerprint,
         cost: u32,
-        glance: Glance,
+        now: Ticks,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let allowed = store.is_allowed(key, cost, glance, Patience::Try)?.ok()?;
+        let allowed = store
+            .is_allowed(key, cost, Some(now), Patience::Try)?
+            .ok()?;
         Some(Ok(PyBool::new(py, allowed).to_owned().into_any()))
     }
 }
@@ -86,9 +88,9 @@ impl Hot for Check {
         store: &dyn Store,
         key: Fingerprint,
         cost: u32,
-        glance: Glance,
+        now: Ticks,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let decision = store.check(key, cost, glance, Patience::Try)?.ok()?;
+        let decision = store.check(key, cost, Some(now), Patience::Try)?.ok()?;
         Some(Bound::new(py, PyDecision(decision)).map(Bound::into_any))
     }
 }
@@ -178,13 +180,13 @@ impl<'py> Call<'_, 'py> {
         if limits_are_off() {
             return None;
         }
-        let glance = Glance::now();
-        let key = key.cast_exact::<PyString>().ok()?;
-        let key = key.to_str().ok()?;
         // SAFETY: the descriptor belongs to this class or one derived from it.
         let limiter = unsafe { self.object.cast_unchecked::<PyLimiter>() }.get();
         let store = &*limiter.store;
-        H::answer(py, store, store.fingerprint(key.as_bytes()), cost, glance)
+        let now = store.now();
+        let key = key.cast_exact::<PyString>().ok()?;
+        let key = key.to_str().ok()?;
+        H::answer(py, store, store.fingerprint(key.as_bytes()), cost, now)
     }
 
     #[cold]

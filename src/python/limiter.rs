@@ -11,7 +11,7 @@ use super::decision::{PyDecision, PyStatistics};
 use super::patiently;
 use super::place::{Bell, PyPlace};
 use super::switch::{admit_untouched, limits_are_off};
-use crate::clock::{Glance, Ticks, seconds};
+use crate::clock::{Ticks, seconds};
 use crate::decision::Decision;
 use crate::error::Result;
 use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Store, Wake};
@@ -79,7 +79,7 @@ impl PyLimiter {
             return Ok(PyDecision(admit_untouched(store, cost.0)?));
         }
         Ok(PyDecision(patiently(py, |patience| {
-            store.check(key, cost.0, Glance::now(), patience)
+            store.check(key, cost.0, None, patience)
         })?))
     }
 
@@ -274,7 +274,7 @@ pub(super) fn allows(
         return Ok(true);
     }
     Ok(patiently(py, |patience| {
-        store.is_allowed(key, cost, Glance::now(), patience)
+        store.is_allowed(key, cost, None, patience)
     })?)
 }
 

@@ -10,7 +10,7 @@ use super::queue::{Call, Queue};
 use super::shard::{STEPS_ON_INSERT, Shard};
 use super::{Patience, Store};
 use crate::algorithm::Algorithm;
-use crate::clock::{Clock, Glance, Ticks, Watch};
+use crate::clock::{Clock, Ticks, Watch};
 use crate::decision::Decision;
 use crate::error::Result;
 use outcome::{Outcome, decision_of, fits};
@@ -146,7 +146,7 @@ impl<A: Algorithm> MemoryStore<A> {
         look: impl FnOnce(&A, &A::State, Ticks) -> R,
     ) -> Option<R> {
         let mut shard = self.lock(key, patience)?;
-        let now = shard.now(&self.clock);
+        let now = shard.at(self.clock.now());
         let state = self.live(&shard, key, patience)?;
         Some(look(&shard.rule, &state, now))
     }

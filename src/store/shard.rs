@@ -7,7 +7,7 @@ use super::fingerprint::Fingerprint;
 use super::queue::{Call, Queue, Removed};
 use super::reserve::Reserve;
 use crate::algorithm::Algorithm;
-use crate::clock::{Anchor, Clock, Glance, Ticks};
+use crate::clock::Ticks;
 
 /// Slots that the hand looks at when a key is inserted.
 pub(super) const STEPS_ON_INSERT: usize = 4;
@@ -37,7 +37,6 @@ pub(super) struct Shard<A: Algorithm> {
     idle_from_next: Ticks,
     reserve: Reserve,
     latest: Ticks,
-    anchor: Anchor,
     pub(super) calls: u32,
     pub(super) admitted: u64,
     pub(super) refused: u64,
@@ -55,7 +54,6 @@ impl<A: Algorithm> Shard<A> {
             idle_from_next: Ticks::MAX,
             reserve: Reserve::default(),
             latest: 0,
-            anchor: Anchor::default(),
             calls: 0,
             admitted: 0,
             refused: 0,
@@ -63,25 +61,12 @@ impl<A: Algorithm> Shard<A> {
         }
     }
 
-    /// The time for a decision or a sweep, which never goes back: a batch reads its clock before
-    /// the lock, and must not meet a key as unseen that was dropped at a later time.
+    /// The time for a decision or a sweep, which never goes back: the clock may have been read
+    /// before the lock, and a key that was dropped at a later time must not be met as unseen.
     #[inline]
     pub(super) fn at(&mut self, now: Ticks) -> Ticks {
         self.latest = self.latest.max(now);
         self.latest
-    }
-
-    /// The time at a glance that was taken before the lock, for a decision.
-    #[inline]
-    pub(super) fn seen(&mut self, clock: &Clock, glance: Glance) -> Ticks {
-        let now = clock.at(glance, &mut self.anchor);
-        self.at(now)
-    }
-
-    /// The time now, for a decision.
-    #[inline]
-    pub(super) fn now(&mut self, clock: &Clock) -> Ticks {
-        self.seen(clock, Glance::now())
     }
 
     /// Keys that are held.

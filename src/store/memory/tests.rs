@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::algorithm::{FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
-use crate::clock::{Glance, ManualClock, SECOND};
+use crate::clock::{ManualClock, SECOND};
 use watched::Watched;
 
 fn options(max_keys: usize, overflow: Overflow) -> (Options, Arc<ManualClock>) {
@@ -44,7 +44,7 @@ fn key<A: Algorithm>(store: &MemoryStore<A>, name: &impl ToString) -> Fingerprin
 }
 
 fn allowed<A: Algorithm>(store: &MemoryStore<A>, name: impl ToString) -> bool {
-    let verdict = store.is_allowed(key(store, &name), 1, Glance::now(), Patience::Wait);
+    let verdict = store.is_allowed(key(store, &name), 1, None, Patience::Wait);
     verdict.expect("patient").expect("valid")
 }
 
@@ -168,7 +168,7 @@ fn a_call_with_an_older_time_is_decided_at_the_newest() {
         let verdict = store.decide(
             key(&store, &"k"),
             cost,
-            |shard| shard.at(time),
+            || time,
             Patience::Wait,
             |it| it.allowed,
         );

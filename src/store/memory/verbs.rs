@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Algorithm, Clock, Decision, Fingerprint, Glance, MemoryStore, Outcome, Patience, Relaxed,
-    Result, Shard, Statistics, Store, Ticks, decision_of, fits, locked, locked_now,
+    Algorithm, Clock, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result,
+    Statistics, Store, Ticks, decision_of, fits, locked, locked_now,
 };
 use crate::store::queue::{Joined, Polled, Wake};
 
@@ -18,12 +18,12 @@ impl<A: Algorithm> MemoryStore<A> {
         &self,
         key: Fingerprint,
         cost: u32,
-        now: impl FnOnce(&mut Shard<A>) -> Ticks,
+        now: impl FnOnce() -> Ticks,
         patience: Patience,
         finish: impl Fn(&Outcome<'_, A>) -> R,
     ) -> Option<Result<R>> {
         let mut shard = self.lock(key, patience)?;
-        let now = now(&mut shard);
+        let now = shard.at(now());
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }
@@ -92,7 +92,7 @@ impl<A: Algorithm> MemoryStore<A> {
             }
             let Some(turn) = self.turn(&mut shard, key, cost, now, patience)? else {
                 drop(shard);
-                return self.decide(key, cost, |shard| shard.at(now), patience, finish);
+                return self.decide(key, cost, || now, patience, finish);
             };
             shard.count(false);
             return Some(Ok(finish(&Outcome {
@@ -137,10 +137,10 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         &self,
         key: Fingerprint,
         cost: u32,
-        glance: Glance,
+        now: Option<Ticks>,
         patience: Patience,
     ) -> Option<Result<bool>> {
-        let now = |shard: &mut Shard<A>| shard.seen(&self.clock, glance);
+        let now = || now.unwrap_or_else(|| self.clock.now());
         self.decide(key, cost, now, patience, |outcome| outcome.allowed)
     }
 
@@ -148,16 +148,16 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         &self,
         key: Fingerprint,
         cost: u32,
-        glance: Glance,
+        now: Option<Ticks>,
         patience: Patience,
     ) -> Option<Result<Decision>> {
-        let now = |shard: &mut Shard<A>| shard.seen(&self.clock, glance);
+        let now = || now.unwrap_or_else(|| self.clock.now());
         self.decide(key, cost, now, patience, decision_of)
     }
 
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {
         let mut shard = self.lock(key, patience)?;
-        let now = shard.now(&self.clock);
+        let now = shard.at(self.clock.now());
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }
@@ -185,8 +185,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         for chunk in keys[answers.len()..].chunks(KEYS_PER_CLOCK_READ) {
             let now = self.clock.now();
             for &key in chunk {
-                let now = |shard: &mut Shard<A>| shard.at(now);
-                match self.decide(key, cost, now, patience, |outcome| outcome.allowed)? {
+                match self.decide(key, cost, || now, patience, |outcome| outcome.allowed)? {
                     Ok(allowed) => answers.push(allowed),
                     Err(error) if answers.is_empty() => return Some(Err(error)),
                     // The quota has shrunk since: what was spent keeps its answer.
@@ -199,7 +198,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
 
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<()>> {
         let mut shard = self.lock(key, patience)?;
-        let now = shard.now(&self.clock);
+        let now = shard.at(self.clock.now());
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }

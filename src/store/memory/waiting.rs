@@ -107,7 +107,7 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
     ) -> Option<Result<Option<Decision>>> {
         let mut shard = self.lock(key, patience)?;
-        let now = shard.now(&self.clock);
+        let now = shard.at(self.clock.now());
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }
@@ -133,7 +133,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut crowded = false;
         loop {
             let mut shard = self.lock(key, patience)?;
-            let now = shard.now(&self.clock);
+            let now = shard.at(self.clock.now());
             if let Err(error) = fits(&shard.rule, cost) {
                 return Some(Err(error));
             }
@@ -217,7 +217,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut crowded = false;
         loop {
             let mut shard = self.lock(key, patience)?;
-            let now = shard.now(&self.clock);
+            let now = shard.at(self.clock.now());
             let Some((position, cost, deadline)) = shard.waiter(key, ticket) else {
                 return Some(Ok(Polled::Pending(None)));
             };

@@ -10,7 +10,7 @@ use super::notices::{self, notice};
 use super::refused::Remembered;
 use super::rule::Quota;
 use super::{Answer, Call, Failure, Verb, key};
-use crate::clock::{Glance, SECOND, Ticks, unix_now};
+use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
 use crate::store::Patience;
 use crate::store::fork::locked_now;
@@ -195,7 +195,7 @@ impl Limit {
             // Whatever it answers: it only has to have seen what was admitted.
             match call.verb {
                 Verb::Check if decision.allowed => {
-                    local.is_allowed(key, cost, Glance::now(), Patience::Wait);
+                    local.is_allowed(key, cost, None, Patience::Wait);
                 }
                 Verb::Refund => {
                     local.refund(key, cost, Patience::Wait);
@@ -274,7 +274,7 @@ impl Limit {
         let key = local.fingerprint(&call.key);
         let cost = call.cost.min(local.limit());
         let decided = match call.verb {
-            Verb::Check => local.check(key, cost, Glance::now(), Patience::Wait),
+            Verb::Check => local.check(key, cost, None, Patience::Wait),
             _ => local.peek(key, cost, Patience::Wait),
         };
         self.counts.local.fetch_add(1, Relaxed);

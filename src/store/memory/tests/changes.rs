@@ -16,7 +16,7 @@ fn the_shared_quota_never_sees_time_go_back() {
         let verdict = store.decide(
             key(&store, &name),
             1,
-            |shard| shard.at(late),
+            || late,
             Patience::Wait,
             |o| o.allowed,
         );
@@ -56,13 +56,7 @@ fn a_dropped_key_does_not_come_back_at_an_earlier_time() {
         let far = keys.find(elsewhere).unwrap();
         let at = |key, seconds| {
             let now = seconds * SECOND;
-            let verdict = store.decide(
-                key,
-                1,
-                |shard| shard.at(now),
-                Patience::Wait,
-                |it| it.allowed,
-            );
+            let verdict = store.decide(key, 1, || now, Patience::Wait, |it| it.allowed);
             verdict.unwrap().unwrap()
         };
         assert!(at(a, 0));

@@ -66,7 +66,7 @@ fn first_come_first_served_and_nobody_overtakes() {
     // One token is there, but the first in line needs two.
     assert!(poll(&store, &small).is_none() && poll(&store, &large).is_none());
     let refused = store
-        .check(key(&store, &"k"), 1, Glance::now(), Patience::Wait)
+        .check(key(&store, &"k"), 1, None, Patience::Wait)
         .unwrap()
         .unwrap();
     assert_eq!((refused.allowed, refused.retry_after), (false, 3 * SECOND));
