@@ -322,11 +322,14 @@ class RedisScripts:
     """Runs scripts of what is no limiter, on one key each, over the limiters' connections."""
 
     def __new__(cls, settings: object, prefix: str) -> Self: ...
-    def run(self, text: str, key: str, arguments: list[str], timeout: float) -> Awaitable[Any]:
+    def run(
+        self, text: str, key: str, arguments: list[str], timeout: float, raises: bool = True
+    ) -> Awaitable[Any]:
         """The script's reply: an int, bytes, None, or a list of those.
 
         Raises ``sluicegate.errors.StoreError`` when there is no answer in ``timeout`` seconds
-        (the script may have run), or when it is an error.
+        (the script may have run), or when it is an error; the reply is None instead unless it
+        ``raises``.
         """
     def close(self) -> None: ...
 

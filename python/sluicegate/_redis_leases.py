@@ -25,8 +25,9 @@ RENEW = _scripts.joinpath("permit_renew.lua").read_text()
 _MOST_IDS = 500
 _MOST_LEAVING = 10_000
 
-#: Runs a script on a key with arguments, within a deadline in seconds.
-Run = Callable[[str, str, list[str], float], Awaitable[Any]]
+#: Runs a script on a key with arguments, within a deadline in seconds. The last argument is
+#: whether it raises, or its reply is ``None``, when the server does not answer.
+Run = Callable[[str, str, list[str], float, bool], Awaitable[Any]]
 
 
 class Lease:
@@ -94,7 +95,7 @@ class Leases:
         sent = monotonic()
         arguments = [lease.id, str(limit), self._micros]
         try:
-            granted, _, wait = await self._run(ACQUIRE, key, arguments, self._timeout)
+            granted, _, wait = await self._run(ACQUIRE, key, arguments, self._timeout, True)
         except BaseException:
             # It may have been acquired all the same, before or after this.
             with suppress(RuntimeError, OSError):  # the loop does not run any more
@@ -109,7 +110,7 @@ class Leases:
 
     async def count(self, key: str) -> int:
         """How many are live, of everybody."""
-        _, live, _ = await self._run(ACQUIRE, key, ["", "0", "0"], self._timeout)
+        _, live, _ = await self._run(ACQUIRE, key, ["", "0", "0"], self._timeout, True)
         return int(live)
 
     def give_back(self, key: str, lease_id: str) -> asyncio.Future[None]:
@@ -158,7 +159,7 @@ class Leases:
                     del self._held[lease_id]
 
         timeout = min(self._timeout, self._seconds / 3)
-        return _done(loop, self._run(RENEW, key, [self._micros, *ids], timeout), renewed)
+        return _done(loop, self._run(RENEW, key, [self._micros, *ids], timeout, False), renewed)
 
     def _release(
         self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str]
@@ -170,7 +171,7 @@ class Leases:
                 self._on_release(key)
 
         here = loop is self._loop()
-        done = _done(loop, self._run(RELEASE, key, ids, self._timeout), released)
+        done = _done(loop, self._run(RELEASE, key, ids, self._timeout, False), released)
         if here:
             done.add_done_callback(self._arm)
         return done
@@ -218,7 +219,8 @@ def _settle(
     done: asyncio.Future[None], then: Callable[[Any], None], reply: asyncio.Future[Any]
 ) -> None:
     # Nobody is to be told of an error: a lease that is neither renewed nor released runs out.
-    if not reply.cancelled() and reply.exception() is None:
-        then(reply.result())
+    answer = None if reply.cancelled() or reply.exception() is not None else reply.result()
+    if answer is not None:
+        then(answer)
     if not done.done():
         done.set_result(None)

@@ -74,12 +74,13 @@ impl PyLimiter {
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn check(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
         let store = &*self.store;
+        let now = store.now();
         let key = arguments::key(store, key)?;
         if limits_are_off() {
             return Ok(PyDecision(admit_untouched(store, cost.0)?));
         }
         Ok(PyDecision(patiently(py, |patience| {
-            store.check(key, cost.0, None, patience)
+            store.check(key, cost.0, unless_waiting(now, patience), patience)
         })?))
     }
 
@@ -268,14 +269,20 @@ pub(super) fn allows(
     key: &Bound<'_, PyAny>,
     Cost(cost): Cost,
 ) -> PyResult<bool> {
+    let now = store.now();
     let key = arguments::key(store, key)?;
     if limits_are_off() {
         admit_untouched(store, cost)?;
         return Ok(true);
     }
     Ok(patiently(py, |patience| {
-        store.is_allowed(key, cost, None, patience)
+        store.is_allowed(key, cost, unless_waiting(now, patience), patience)
     })?)
+}
+
+/// The time that was read before, for a call that does not wait.
+fn unless_waiting(now: Ticks, patience: Patience) -> Option<Ticks> {
+    (patience == Patience::Try).then_some(now)
 }
 
 /// Go on from the first key that has no answer yet.

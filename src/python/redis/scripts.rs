@@ -61,8 +61,10 @@ impl PyRedisScripts {
         }
     }
 
-    /// An awaitable of the reply of `text` run on `key`, within `timeout` seconds.
-    #[pyo3(signature = (text, key, arguments, timeout))]
+    /// An awaitable of the reply of `text` run on `key`, within `timeout` seconds; of `None` instead
+    /// of an error unless it `raises`, for one whom nobody may await: an event loop that ends
+    /// would print the error.
+    #[pyo3(signature = (text, key, arguments, timeout, raises=true))]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -70,15 +72,18 @@ impl PyRedisScripts {
         key: &Bound<'py, PyAny>,
         arguments: Vec<String>,
         timeout: f64,
+        raises: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let route = self.lane.route()?;
         let arguments = arguments.into_iter().map(String::into_bytes).collect();
         let run = Run::new(text, &self.prefix, &key_bytes(key)?, arguments);
         let deadline = Instant::now() + Duration::from_secs_f64(timeout.clamp(0.001, 60.0));
-        awaitable(
-            py,
-            async move { Ok(Reply(route.run_one(run, deadline).await)) },
-        )
+        awaitable(py, async move {
+            let told = route.run_one(run, deadline).await;
+            Ok(Reply(told.or_else(|failure| {
+                if raises { Err(failure) } else { Ok(Value::Nil) }
+            })))
+        })
     }
 
     /// Let go of the connection, if nobody else uses it.
