@@ -40,6 +40,18 @@ impl Error {
     }
 }
 
+/// Whether a call of this cost could ever be admitted.
+///
+/// # Errors
+/// [`Error::CostAboveLimit`].
+#[inline]
+pub fn fits(cost: u32, limit: u32) -> Result<()> {
+    if cost > limit {
+        return Err(Error::CostAboveLimit { cost, limit });
+    }
+    Ok(())
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

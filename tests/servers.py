@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
+from polling import until
 
 
 @contextlib.contextmanager
@@ -23,9 +23,8 @@ def serving(app: Any) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        while not server.started:
-            assert thread.is_alive(), "the server ended before it began"
-            time.sleep(0.005)
+        until(lambda: server.started or not thread.is_alive(), "the server starts", pause=0.005)
+        assert thread.is_alive(), "the server ended before it began"
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
-use crate::error::Error;
+use crate::error::{Error, fits};
 use crate::store::Store;
 
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
@@ -30,9 +30,7 @@ pub(super) fn limits_are_off() -> bool {
 /// The decision while limits are off; the arguments still have to be right.
 pub(super) fn admit_untouched(store: &dyn Store, cost: u32) -> Result<Decision, Error> {
     let limit = store.limit();
-    if cost > limit {
-        return Err(Error::CostAboveLimit { cost, limit });
-    }
+    fits(cost, limit)?;
     Ok(untouched(limit, store.now()))
 }
 

@@ -3,7 +3,7 @@
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
 
 /// A decision and all that it was made from.
 pub(super) struct Outcome<'a, A: Algorithm> {
@@ -43,10 +43,5 @@ pub(super) fn decision_of<A: Algorithm>(outcome: &Outcome<'_, A>) -> Decision {
 }
 
 pub(super) fn fits<A: Algorithm>(rule: &A, cost: u32) -> Result<()> {
-    let limit = rule.limit();
-    if cost > limit {
-        Err(Error::CostAboveLimit { cost, limit })
-    } else {
-        Ok(())
-    }
+    error::fits(cost, rule.limit())
 }

@@ -9,7 +9,7 @@ use super::{Failure, Verb};
 use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
-use crate::error::Error;
+use crate::error;
 use crate::store::Store;
 
 /// An algorithm with its quota.
@@ -68,12 +68,8 @@ impl Quota {
     ///
     /// # Errors
     /// When `cost` exceeds the limit.
-    pub fn fits(&self, cost: u32) -> crate::error::Result<()> {
-        let limit = self.limit;
-        if cost > limit {
-            return Err(Error::CostAboveLimit { cost, limit });
-        }
-        Ok(())
+    pub fn fits(&self, cost: u32) -> error::Result<()> {
+        error::fits(cost, self.limit)
     }
 
     /// The window, or the time from an empty bucket to a full one.
