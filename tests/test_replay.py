@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.replay import specs
-from sluicegate.replay.access_log import CLIENT, AccessLog, client_key, path_key, read
-from sluicegate.replay.engine import replay, smallest_limit
+from sluicegate.replay.access_log import AccessLog, read
+from sluicegate.replay.engine import refused_at_once, replay, smallest_limit
+from sluicegate.replay.keys import CLIENT, client_key, path_key
 
 START = 1_431_857_100
+SECOND = 1_000_000
 
 
 def line(client: str = "192.0.2.1", second: int = 0, request: str = "GET /a HTTP/1.1") -> str:
@@ -59,7 +62,6 @@ def document(*arguments: str, **options: Any) -> Any:
         line(),
         line().replace(' "-" "Mozilla/5.0 (\\"x\\")"', ""),  # the common format
         line(client="2001:db8::1"),
-        line(client="host.example"),
         line().replace(":10:05:00", ":10:05:60"),  # a leap second
         line(request="-"),
         line(request='GET /a\\"b HTTP/1.1'),
@@ -78,7 +80,7 @@ def test_lines_as_servers_write_them(tmp_path: Path, text: str) -> None:
 
 def test_time_zones_are_read(tmp_path: Path) -> None:
     texts = line() + line(second=7200).replace("+0000", "+0200")
-    assert list(read(write(tmp_path, texts), CLIENT).times) == [START, START]
+    assert read(write(tmp_path, texts), CLIENT).span == (START, START)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +113,10 @@ def test_the_virtual_host_before_the_client_is_passed_over(tmp_path: Path) -> No
 
 
 def test_lines_out_of_order_are_put_in_order_and_stay_stable(tmp_path: Path) -> None:
-    texts = line("a", 5) + line("b", 3) + line("c", 5) + line("d", 0) + line("e", 5)
+    seconds = [5, 3, 5, 0, 5]
+    texts = "".join(line(f"192.0.2.{n}", second) for n, second in enumerate(seconds))
     log = read(write(tmp_path, texts), CLIENT)
-    assert [log.names[key] for key in log.keys] == ["d", "b", "a", "c", "e"]
+    assert [log.names[key] for key in log.keys] == [f"192.0.2.{n}" for n in (3, 1, 0, 2, 4)]
     assert list(log.times) == sorted(log.times)
     assert log.out_of_order == 2
 
@@ -137,7 +140,7 @@ def test_gzip_is_told_by_its_bytes_and_damage_is_said(tmp_path: Path) -> None:
 def test_keys() -> None:
     assert client_key("2001:db8::1") == client_key("2001:db8::2") == "2001:db8::/64"
     assert client_key("::ffff:192.0.2.1") == "192.0.2.1"
-    assert client_key("host.example") == "host.example"
+    assert client_key("host.example") is None
     uuid = "0f8fad5b-d9cb-469f-a165-70867728950e"
     request = f"GET /users/17/files/{uuid}/v2?x=1/2 HTTP/1.1"
     assert path_key(request) == "/users/{n}/files/{uuid}/v2"
@@ -172,7 +175,31 @@ def log_of(trace: list[tuple[int, str]]) -> AccessLog:
     for second, name in sorted(trace):
         log.times.append(START + second)
         log.keys.append(log.names.index(name))
+    log.put_in_order()
     return log
+
+
+def spread(trace: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The trace in microseconds, each second's requests spread over it evenly."""
+    counts = Counter(second for second, _ in trace)
+    seen: Counter[int] = Counter()
+    times = []
+    for second, name in sorted(trace):
+        times.append((second * SECOND + seen[second] * SECOND // counts[second], name))
+        seen[second] += 1
+    return times
+
+
+def slowly(trace: list[tuple[int, str]], limit: int, window: int) -> list[bool]:
+    """A sliding log by counting."""
+    admitted: list[tuple[int, str]] = []
+    allowed = []
+    for time, name in trace:
+        live = [t for t, other in admitted if other == name and t > time - window]
+        allowed.append(len(live) < limit)
+        if allowed[-1]:
+            admitted.append((time, name))
+    return allowed
 
 
 close = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc")), min_size=1, max_size=60)
@@ -180,24 +207,23 @@ close = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc")), min_size
 
 @given(traces | close, st.integers(1, 5), st.integers(1, 60) | st.integers(1, 8))
 def test_a_replay_is_the_slow_count(trace: list[tuple[int, str]], limit: int, window: int) -> None:
-    outcome = replay(log_of(trace), specs.parse(f"sliding:{limit}/{window}"))
-    admitted: list[tuple[int, str]] = []
-    expected = []
-    for second, name in sorted(trace):
-        live = [t for t, other in admitted if other == name and t > second - window]
-        expected.append(len(live) < limit)
-        if expected[-1]:
-            admitted.append((second, name))
+    spec = specs.parse(f"sliding:{limit}/{window}")
+    outcome = replay(log_of(trace), spec)
+    even, span = spread(trace), window * SECOND
+    expected = slowly(even, limit, span)
     assert list(outcome.allowed) == expected
     assert sum(row.refused for row in outcome.by_key) == outcome.refused
-    assert outcome.most_admitted == busiest(admitted, window) <= limit
+    admitted = [request for request, allowed in zip(even, expected, strict=True) if allowed]
+    assert outcome.most_admitted == busiest(admitted, span) <= limit
     for row in outcome.by_key:
-        assert row.most == busiest([request for request in trace if request[1] == row.key], window)
+        assert row.most == busiest([request for request in even if request[1] == row.key], span)
     bins = outcome.over_time(7)
     assert sum(part.requests for part in bins) == len(trace)
     assert sum(part.refused for part in bins) == outcome.refused
-    assert bins[0].start <= outcome.log.times[0]
+    assert bins[0].start <= outcome.log.span[0]
     assert len(bins) <= 8
+    at_once = slowly([(second * SECOND, name) for second, name in sorted(trace)], limit, span)
+    assert refused_at_once(outcome.log, spec) == at_once.count(False)
 
 
 def busiest(requests: list[tuple[int, str]], window: int) -> int:

@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import sys
 import zlib
 from array import array
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise, repeat, starmap
-from operator import gt
+from itertools import groupby, pairwise, repeat, starmap
+from operator import gt, itemgetter
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from sluicegate._forwarded import grouped, parse_address
+from sluicegate.replay.formats import ClientField, advice, line_pattern
+from sluicegate.replay.keys import CLIENT, By, is_private
 from sluicegate.replay.stamps import Stamps
 
-__all__ = ["CLIENT", "PATH", "AccessLog", "By", "client_key", "path_key", "read"]
+__all__ = ["AccessLog", "read"]
 
-_LINE = re.compile(
-    # "vhost:port " comes first in Debian's other_vhosts_access.log: an address follows it
-    rb"(?:\S+:\d+ (?=[\da-fA-F]*[.:][\da-fA-F.:]* ))?"
-    rb"(\S+) \S+ [^\[]*"  # client, identity, user (may hold spaces)
-    rb"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
-    rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
-)
-_FOLDED = re.compile(
-    r"(?<=/)(?:([0-9]+)|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=/|$)"
-)
 _LONGEST_LINE = 64 * 1024
 _GZIP = b"\x1f\x8b"
 _FIRST_MALFORMED = 10
+_SECOND = 1_000_000
 
 
 class AccessLog:
@@ -41,8 +32,11 @@ class AccessLog:
 
     While a log that is out of order is put in order it takes 24 bytes a request.
 
+    Logs have times of whole seconds. The requests of one second are spread over it, in the
+    order of their lines: bunched at its start they would be bursts that never were.
+
     Attributes:
-        times: Unix seconds, not decreasing.
+        times: Unix microseconds, not decreasing.
         keys: for each request, where its key stands in ``names``.
         names: the distinct keys.
         lines: lines read, malformed ones included.
@@ -50,6 +44,7 @@ class AccessLog:
         first_malformed: the numbers of the first few of them.
         out_of_order: lines that stood before an earlier one; they are put in order.
         damage: why reading ended before the file did, if it did.
+        doubt: why the clients are most likely not the clients, and what to do.
     """
 
     def __init__(self) -> None:
@@ -61,15 +56,32 @@ class AccessLog:
         self.first_malformed: list[int] = []
         self.out_of_order = 0
         self.damage: str | None = None
+        self.doubt: str | None = None
 
     def __len__(self) -> int:
         return len(self.times)
 
-    def _put_in_order(self) -> None:
-        """Sort by time, stably: lines of one second stay as they were."""
+    def put_in_order(self) -> None:
+        """Sort whole seconds, stably, and spread each one's requests over it."""
         self.out_of_order = sum(starmap(gt, pairwise(self.times)))
-        if not self.out_of_order:
-            return
+        if self.out_of_order:
+            self._sort()
+        spread = array(self.times.typecode)
+        for second, same in groupby(self.times):
+            count, start = sum(1 for _ in same), second * _SECOND
+            spread.extend(start + place * _SECOND // count for place in range(count))
+        self.times = spread
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The Unix seconds of the first and the last request."""
+        return self.times[0] // _SECOND, self.times[-1] // _SECOND
+
+    def at_once(self) -> array[int]:
+        """The times if the requests of a second had all come at its start."""
+        return array(self.times.typecode, (time - time % _SECOND for time in self.times))
+
+    def _sort(self) -> None:
         # Stamps are whole seconds, so counting sorts in one pass and little memory.
         counts = Counter(self.times)
         seconds = sorted(counts)
@@ -86,45 +98,21 @@ class AccessLog:
             self.times.extend(repeat(second, counts[second]))
 
 
-def client_key(client: str) -> str:
-    """The client as the middleware would tell it apart: IPv6 by its /64 network."""
-    address = parse_address(client)
-    return client if address is None else grouped(address, 64)
-
-
-def path_key(request: str) -> str:
-    """The path without its query, with number and UUID segments folded: one key a route."""
-    parts = request.split(" ", 2)
-    path = (parts[1] if len(parts) > 1 else request).partition("?")[0]
-    return _FOLDED.sub(lambda found: "{n}" if found[1] else "{uuid}", path)
-
-
-class By(NamedTuple):
-    """Who is limited: a field of the line, and the key that is made of it."""
-
-    field: int
-    key: Callable[[str], str]
-
-
-CLIENT = By(1, client_key)
-PATH = By(3, path_key)
-
-
-class _Keys(dict[bytes, int]):
-    """Numbers the keys, making each once for the fields it has lately seen."""
+class _Keys(dict[bytes, int | None]):
+    """Numbers the keys, making each once for the fields it has lately seen; ``None`` is no key."""
 
     _MOST = 100_000
 
-    def __init__(self, names: list[str], key: Callable[[str], str]) -> None:
+    def __init__(self, names: list[str], key: Callable[[str], str | None]) -> None:
         super().__init__()
         self._names = names
         self._key = key
         self._numbers: dict[str, int] = {}
 
-    def __missing__(self, field: bytes) -> int:
+    def __missing__(self, field: bytes) -> int | None:
         name = self._key(field.decode("utf-8", "backslashreplace"))
-        number = self._numbers.setdefault(name, len(self._names))
-        if number == len(self._names):
+        number = None if name is None else self._numbers.setdefault(name, len(self._names))
+        if name is not None and number == len(self._names):
             self._names.append(name)
         if len(self) >= self._MOST:
             self.clear()
@@ -132,11 +120,17 @@ class _Keys(dict[bytes, int]):
         return number
 
 
-def read(source: str, by: By, progress: Callable[[int], None] = lambda _: None) -> AccessLog:
+def read(
+    source: str,
+    by: By,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    client: ClientField = None,
+) -> AccessLog:
     """Read the log at ``source``, plain or gzipped; ``-`` is standard input.
 
     ``progress`` is told how many bytes of the file have been read. Malformed lines are
-    counted, never fatal.
+    counted, never fatal; a line that names no client's address is one, unless paths are limited.
 
     Raises:
         ValueError: the file cannot be read, or holds no request.
@@ -144,18 +138,19 @@ def read(source: str, by: By, progress: Callable[[int], None] = lambda _: None) 
     log = AccessLog()
     try:
         with _opened(source) as raw:
-            _read_lines(log, by, raw, progress)
+            samples = _read_lines(log, by, client, raw, progress)
     except OSError as error:
         raise ValueError(
             f"FILE must be a readable access log, got {source!r}: {error.strerror or error}"
         ) from None
+    log.doubt = _doubt(log, by, samples)
     if not log:
         what = f"none of its {log.lines} lines is one" if log.lines else "it is empty"
         raise ValueError(
             f"FILE must hold requests in the common or combined log format, got {source!r}: "
-            f"{log.damage or what}"
+            f"{log.damage or log.doubt or what}"
         )
-    log._put_in_order()
+    log.put_in_order()
     return log
 
 
@@ -167,15 +162,27 @@ def _opened(source: str) -> io.BufferedReader:
     return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
 
 
+class _Samples(NamedTuple):
+    """The first line with a request, and the first with one but without a client."""
+
+    good: list[bytes]
+    no_client: list[bytes]
+
+
 def _read_lines(
-    log: AccessLog, by: By, raw: io.BufferedReader, progress: Callable[[int], None]
-) -> None:
+    log: AccessLog,
+    by: By,
+    client: ClientField,
+    raw: io.BufferedReader,
+    progress: Callable[[int], None],
+) -> _Samples:
     stream = cast("IO[bytes]", raw)
     if raw.peek(2)[:2] == _GZIP:
         stream = cast("IO[bytes]", io.BufferedReader(gzip.GzipFile(fileobj=raw)))
     seekable = raw.seekable()
-    keys, stamps = _Keys(log.names, by.key), Stamps()
-    match, field = _LINE.match, by.field
+    keys, stamps, samples = _Keys(log.names, by.key), Stamps(), _Samples([], [])
+    match = line_pattern(client, names_client=by is CLIENT).match
+    fields = itemgetter("time", by.field)
     add_time, add_key = log.times.append, log.keys.append
     number = 0
     try:
@@ -184,17 +191,21 @@ def _read_lines(
             if len(line) == _LONGEST_LINE:
                 _skip_rest(stream, line)
             found = match(line)
-            time = stamps[found[2]] if found else None
-            if found is None or time is None:
-                _malformed(log, number)
+            stamp, field = fields(found) if found else (b"", b"")
+            time, key = (stamps[stamp], keys[field]) if found else (None, None)
+            if time is None or key is None:
+                _malformed(log, number, line, samples)
             else:
+                if not log.keys:
+                    samples.good.append(line)
                 add_time(time)
-                add_key(keys[found[field]])
+                add_key(key)
             if seekable and number % 4096 == 0:
                 progress(raw.tell())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         log.damage = f"the gzip data ends or breaks after line {number:,} ({error})"
     log.lines = number
+    return samples
 
 
 def _skip_rest(stream: IO[bytes], line: bytes) -> None:
@@ -202,7 +213,28 @@ def _skip_rest(stream: IO[bytes], line: bytes) -> None:
         line = stream.readline(_LONGEST_LINE)
 
 
-def _malformed(log: AccessLog, number: int) -> None:
+_ANY_LINE = line_pattern(None, names_client=False)
+
+
+def _malformed(log: AccessLog, number: int, line: bytes, samples: _Samples) -> None:
     log.malformed += 1
     if len(log.first_malformed) < _FIRST_MALFORMED:
         log.first_malformed.append(number)
+    if not samples.no_client and _ANY_LINE.match(line):
+        samples.no_client.append(line)
+
+
+def _doubt(log: AccessLog, by: By, samples: _Samples) -> str | None:
+    """Why those who were counted are most likely not the clients, and what to do."""
+    if by is not CLIENT:
+        return None
+    if samples.no_client and 2 * log.malformed > log.lines:
+        share = log.malformed / log.lines
+        where = advice(samples.no_client[0])
+        return f"{share:.0%} of the lines name no client where it is looked for: {where}"
+    busiest, requests = Counter(log.keys).most_common(1)[0] if log else (0, 0)
+    if 2 * requests > len(log) and is_private(log.names[busiest]):
+        name, share = log.names[busiest], requests / len(log)
+        where = advice(samples.good[0], besides=name)
+        return f"{share:.0%} of the requests are of {name}, most likely a proxy: {where}"
+    return None

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sluicegate import __version__
-from sluicegate.replay import access_log, plot, specs
+from sluicegate.replay import access_log, keys, plot, specs
 from sluicegate.replay.document import as_document
-from sluicegate.replay.engine import Findings, Outcome, replay, smallest_limit
+from sluicegate.replay.engine import Findings, Outcome, refused_at_once, replay, smallest_limit
+from sluicegate.replay.formats import ClientField, field_of
 from sluicegate.replay.report import show
 
 __all__ = ["run"]
@@ -67,6 +68,14 @@ def _replay(
     by: Annotated[
         str, typer.Option(help="ip: a limit for each client. path: one for each path.")
     ] = "ip",
+    client: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the client's address stands: the number of a word of the line, or last, "
+            "the last quoted field, as X-Forwarded-For is logged. "
+            "By default the first word, after a virtual host or what syslog puts before it."
+        ),
+    ] = None,
     at_most: Annotated[
         float, typer.Option(help="Find the limit that refuses at most so many percent.")
     ] = 1.0,
@@ -86,7 +95,9 @@ def _replay(
 
     Prints who would have been refused, when, and the smallest limit that would have
     refused at most --at-most percent. Lines out of order are put in order; a line
-    takes 12 bytes of memory, 24 while a log is put in order.
+    takes 12 bytes of memory, 24 while a log is put in order. Logs have whole seconds: the
+    requests of a second are spread over it, and what would be refused if they had come
+    at once is told as well.
     """
     if by not in ("ip", "path"):
         raise ValueError(f"--by must be ip or path, got {by!r}")
@@ -94,6 +105,7 @@ def _replay(
         raise ValueError(f"--at-most must be 0 to 100 percent, got {at_most}")
     if top < 1:
         raise ValueError(f"--top must be at least 1, got {top}")
+    field = None if client is None else field_of(client)
     chosen = [specs.parse(text) for text in limit or [_DEFAULT]]
     if picture is not None:
         plot.check_target(picture)
@@ -101,14 +113,15 @@ def _replay(
     if not limit and not as_json:
         errors.print(f"no --limit given: {_DEFAULT} it is (see --help)")
     with _progress(errors) as progress:
-        log = _read(file, by, progress)
+        log = _read(file, by, field, progress)
         outcomes = [_one(log, spec, progress) for spec in chosen]
+        at_once = [refused_at_once(log, spec) for spec in chosen]
         task = progress.add_task(f"finding limits that refuse at most {at_most:g} %", total=None)
         found = [
             smallest_limit(outcome, at_most / 100, lambda: progress.advance(task))
             for outcome in outcomes
         ]
-    findings = Findings(log, by, outcomes, found, at_most, top)
+    findings = Findings(log, by, outcomes, at_once, found, at_most, top)
     if as_json:
         json.dump(as_document(findings), sys.stdout, indent=2)
         print()
@@ -134,11 +147,13 @@ def _progress(errors: Console) -> Progress:
     return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 
-def _read(file: str, by: str, progress: Progress) -> access_log.AccessLog:
+def _read(file: str, by: str, client: ClientField, progress: Progress) -> access_log.AccessLog:
     size = None if file == "-" or not Path(file).is_file() else os.path.getsize(file)
     task = progress.add_task("reading", total=size)
-    who = access_log.CLIENT if by == "ip" else access_log.PATH
-    log = access_log.read(file, who, lambda done: progress.update(task, completed=done))
+    who = keys.CLIENT if by == "ip" else keys.PATH
+    log = access_log.read(
+        file, who, lambda done: progress.update(task, completed=done), client=client
+    )
     progress.update(task, completed=size or 1, total=size or 1)
     return log
 

@@ -16,10 +16,13 @@ def as_document(findings: Findings) -> dict[str, Any]:
 
     ``by, requests, keys, first, last`` (times of the first and last request), ``lines,
     malformed, first_malformed`` (line numbers), ``out_of_order, damage`` (``null``, or why
-    reading ended early), ``at_most_percent``, and ``limits``, each with
+    reading ended early), ``doubt`` (``null``, or why the keys are most likely no clients),
+    ``at_most_percent``, and ``limits``, each with
 
     - ``limit`` (as on the command line), ``admitted, refused, share`` (of requests refused),
       ``keys_refused, first_refusal, last_refusal`` (``null`` if there was none);
+    - ``refused_at_once``: how many would be refused if the requests of a second, over which
+      they are spread, had all come at its start;
     - ``most_in_a_window``: the most admitted for one key in any span of the window's length;
     - ``top_keys``: ``key, requests, refused, most_in_a_window`` (requests, admitted or not),
       ``first_refusal, last_refusal``, those refused most first;
@@ -32,18 +35,24 @@ def as_document(findings: Findings) -> dict[str, Any]:
         "by": findings.by,
         "requests": len(log),
         "keys": len(log.names),
-        "first": log.times[0],
-        "last": log.times[-1],
+        "first": log.span[0],
+        "last": log.span[1],
         "lines": log.lines,
         "malformed": log.malformed,
         "first_malformed": log.first_malformed,
         "out_of_order": log.out_of_order,
         "damage": log.damage,
+        "doubt": log.doubt,
         "at_most_percent": findings.at_most_percent,
         "limits": [
             _outcome(outcome, findings.top)
-            | {"enough": _enough(best) if findings.enough(best) else None}
-            for outcome, best in zip(findings.outcomes, findings.found, strict=True)
+            | {
+                "refused_at_once": at_once,
+                "enough": _enough(best) if findings.enough(best) else None,
+            }
+            for outcome, at_once, best in zip(
+                findings.outcomes, findings.at_once, findings.found, strict=True
+            )
         ],
     }
 

@@ -14,8 +14,9 @@ from sluicegate import ManualClock
 from sluicegate.replay.access_log import AccessLog
 from sluicegate.replay.specs import Spec
 
-__all__ = ["Bin", "Findings", "Outcome", "Refused", "replay", "smallest_limit"]
+__all__ = ["Bin", "Findings", "Outcome", "Refused", "refused_at_once", "replay", "smallest_limit"]
 
+_SECOND = 1_000_000
 _DAY = 86_400
 _WIDTHS = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
@@ -25,7 +26,10 @@ _WIDTHS = (
 
 
 class Refused(NamedTuple):
-    """A key that was refused; ``most`` is its requests in the busiest window."""
+    """A key that was refused; ``most`` is its requests in the busiest window.
+
+    ``first`` and ``last`` are the Unix seconds of its first and last refusal.
+    """
 
     key: str
     requests: int
@@ -60,10 +64,10 @@ class Outcome:
         return self.refused / self.requests
 
     def refusals(self) -> Iterator[tuple[int, int]]:
-        """Time and key of each refused request."""
+        """The Unix second and the key of each refused request."""
         for time, key, allowed in zip(self.log.times, self.log.keys, self.allowed, strict=True):
             if not allowed:
-                yield time, key
+                yield time // _SECOND, key
 
     @cached_property
     def most_admitted(self) -> int:
@@ -88,18 +92,18 @@ class Outcome:
 
     def over_time(self, bins: int) -> list[Bin]:
         """The log's time in some ``bins`` equal parts that begin at round times."""
-        times = self.log.times
-        width = _width(times[-1] - times[0] + 1, bins)
-        requests = Counter(time // width for time in times)
+        first, last = self.log.span
+        width = _width(last - first + 1, bins)
+        requests = Counter(time // (width * _SECOND) for time in self.log.times)
         refused = Counter(time // width for time, _ in self.refusals())
-        parts = range(times[0] // width, times[-1] // width + 1)
+        parts = range(first // width, last // width + 1)
         return [Bin(n * width, requests[n], refused[n]) for n in parts]
 
     def _busiest(self, counted: bytearray | None) -> Sequence[int]:
         """For each key the most requests (of those ``counted``) in any span of a window."""
         times, keys = self.log.times, self.log.keys
         counted = counted if counted is not None else bytearray(b"\x01") * len(times)
-        window = self.spec.window_seconds
+        window = self.spec.window_seconds * _SECOND
         live = array("I", bytes(4 * len(self.log.names)))
         most = array("I", live)
         left = 0
@@ -115,11 +119,16 @@ class Outcome:
 
 
 class Findings(NamedTuple):
-    """All that is reported: for each outcome, what the limit that was ``found`` does."""
+    """All that is reported: for each outcome, what the limit that was ``found`` does.
+
+    ``at_once`` has for each outcome how many it would have refused by the other reading of the
+    log, in which the requests of a second all come at its start.
+    """
 
     log: AccessLog
     by: str
     outcomes: list[Outcome]
+    at_once: list[int]
     found: list[Outcome]
     at_most_percent: float
     top: int
@@ -141,22 +150,28 @@ def replay(log: AccessLog, spec: Spec, progress: Callable[[int], None] = lambda 
     allowed = bytearray()
     for batch in _batches(log, log.times, log.keys, spec):
         allowed += bytes(batch)
-        progress(len(allowed))
+        if len(allowed) % 1024 == 0:
+            progress(len(allowed))
     return Outcome(spec, log, allowed)
+
+
+def refused_at_once(log: AccessLog, spec: Spec) -> int:
+    """How many would be refused if the requests of a second had all come at its start."""
+    return sum(batch.count(False) for batch in _batches(log, log.at_once(), log.keys, spec))
 
 
 def _batches(
     log: AccessLog, times: array[int], keys: array[int], spec: Spec
 ) -> Iterator[list[bool]]:
-    """The real limiter's answers, a second of the log at a time."""
-    now = log.times[0]
-    clock = ManualClock(now)
+    """The real limiter's answers, those of one time together."""
+    now = times[0] if times else 0
+    clock = ManualClock(now / _SECOND)
     check = spec.limiter(clock, len(log.names)).is_allowed_many
     names = map(log.names.__getitem__, keys)
     for time, same in groupby(times):
-        clock.advance(time - now)
+        clock.advance((time - now) / _SECOND)
         now = time
-        yield check(list(islice(names, len(list(same)))))
+        yield check(list(islice(names, sum(1 for _ in same))))
 
 
 def smallest_limit(

@@ -25,15 +25,18 @@ When = Callable[[int], str]
 def show(console: Console, findings: Findings) -> None:
     """Print the tables."""
     log, outcomes = findings.log, findings.outcomes
+    first, last = map(_format("%Y-%m-%d %H:%M:%S"), log.span)
     console.print(
-        f"{len(log):,} requests by {len(log.names):,} {_kind(findings)}s, "
-        f"{_format('%Y-%m-%d %H:%M:%S')(log.times[0])} to "
-        f"{_format('%Y-%m-%d %H:%M:%S')(log.times[-1])} UTC"
+        f"{len(log):,} requests by {len(log.names):,} {_kind(findings)}s, {first} to {last} UTC"
     )
     for note in _notes(log):
         console.print(f"  {note}")
     when = _format(_shortest(log))
     _titled(console, "What each limit would have done", _comparison(findings, when))
+    console.print(
+        "The log has whole seconds. The requests of a second are spread over it, in the order of "
+        "their lines; 'at once' is the share if they had all come at its start."
+    )
     for outcome in outcomes:
         if outcome.refused:
             more = len(outcome.by_key) > findings.top
@@ -77,7 +80,7 @@ def _format(form: str) -> When:
 
 def _shortest(log: AccessLog) -> str:
     """What tells the log's times apart; the headline says the rest."""
-    first, last = (_format("%Y %j")(time) for time in (log.times[0], log.times[-1]))
+    first, last = map(_format("%Y %j"), log.span)
     if first == last:
         return "%H:%M:%S"
     return "%m-%d %H:%M" if first[:4] == last[:4] else "%Y-%m-%d %H:%M"
@@ -103,6 +106,8 @@ def _notes(log: AccessLog) -> list[str]:
         said.append(f"malformed lines, left out: {log.malformed:,} (line {lines}{more})")
     if log.out_of_order:
         said.append(f"lines before an earlier one, put in order: {log.out_of_order:,}")
+    if log.doubt:
+        said.append(log.doubt)
     if log.damage:
         said.append(f"reading ended early: {log.damage}")
     return said
@@ -110,16 +115,17 @@ def _notes(log: AccessLog) -> list[str]:
 
 def _comparison(findings: Findings, when: When) -> Table:
     table = _table(
-        *("limit", "admitted", "refused", "share", f"{_kind(findings)}s"),
+        *("limit", "admitted", "refused", "share", "at once", f"{_kind(findings)}s"),
         *("most in\na window", "first\nrefusal", "last\nrefusal"),
     )
-    for outcome in findings.outcomes:
+    for outcome, at_once in zip(findings.outcomes, findings.at_once, strict=True):
         rows = outcome.by_key
         table.add_row(
             str(outcome.spec),
             f"{outcome.admitted:,}",
             f"{outcome.refused:,}",
             _percent(outcome.share),
+            _percent(at_once / outcome.requests),
             f"{len(rows):,}",
             f"{outcome.most_admitted:,}",
             when(min(row.first for row in rows)) if rows else "never",
