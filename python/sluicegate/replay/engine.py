@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import compress, groupby, islice
+from itertools import compress, islice
 from math import isqrt
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ __all__ = ["Bin", "Findings", "Outcome", "Refused", "refused_at_once", "replay",
 
 _SECOND = 1_000_000
 _DAY = 86_400
+_TOLD_EVERY = 4096
 _WIDTHS = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
     *(hours * 3600 for hours in (1, 2, 3, 6, 12)),
@@ -148,30 +149,32 @@ def _width(span: int, bins: int) -> int:
 def replay(log: AccessLog, spec: Spec, progress: Callable[[int], None] = lambda _: None) -> Outcome:
     """Send every request through the real limiter, on a clock that follows the log."""
     allowed = bytearray()
-    for batch in _batches(log, log.times, log.keys, spec):
-        allowed += bytes(batch)
-        if len(allowed) % 1024 == 0:
-            progress(len(allowed))
+    answers = _answers(log, log.times, log.keys, spec)
+    while some := bytes(islice(answers, _TOLD_EVERY)):
+        allowed += some
+        progress(len(allowed))
     return Outcome(spec, log, allowed)
 
 
 def refused_at_once(log: AccessLog, spec: Spec) -> int:
     """How many would be refused if the requests of a second had all come at its start."""
-    return sum(batch.count(False) for batch in _batches(log, log.at_once(), log.keys, spec))
+    return len(log) - sum(_answers(log, log.at_once(), log.keys, spec))
 
 
-def _batches(
-    log: AccessLog, times: array[int], keys: array[int], spec: Spec
-) -> Iterator[list[bool]]:
-    """The real limiter's answers, those of one time together."""
+def _answers(log: AccessLog, times: array[int], keys: array[int], spec: Spec) -> Iterator[bool]:
+    """What the real limiter says to each request."""
     now = times[0] if times else 0
     clock = ManualClock(now / _SECOND)
-    check = spec.limiter(clock, len(log.names)).is_allowed_many
-    names = map(log.names.__getitem__, keys)
-    for time, same in groupby(times):
-        clock.advance((time - now) / _SECOND)
-        now = time
-        yield check(list(islice(names, sum(1 for _ in same))))
+    allows, advance, names = (
+        spec.limiter(clock, len(log.names)).is_allowed,
+        clock.advance,
+        log.names,
+    )
+    for time, key in zip(times, keys, strict=True):
+        if time != now:
+            advance((time - now) / _SECOND)
+            now = time
+        yield allows(names[key])
 
 
 def smallest_limit(
@@ -209,10 +212,11 @@ def _refuses_more(
     log: AccessLog, times: array[int], keys: array[int], spec: Spec, share: float
 ) -> bool:
     refused = 0
-    for batch in _batches(log, times, keys, spec):
-        refused += batch.count(False)
-        if refused / len(log) > share:
-            return True
+    for allowed in _answers(log, times, keys, spec):
+        if not allowed:
+            refused += 1
+            if refused / len(log) > share:
+                return True
     return False
 
 
