@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate._forwarded import parse_address
+from sluicegate._addresses import parse_address
 from sluicegate.identity import ClientAddress, Principal, principal_of
 
 
@@ -37,7 +37,17 @@ def scope(peer: Any, *values: str | bytes, header: str = "x-forwarded-for") -> d
         ("10.0.0.1", ["6.6.6.6, [2001:db8::1]:443"], "2001:db8::/64"),
         ("10.0.0.1", ["2001:db8::1"], "2001:db8::/64"),
         ("10.0.0.1", ["203.0.113.9:8080"], "203.0.113.9"),
-        ("10.0.0.1", ["fe80::1%eth0"], "fe80::/64"),
+        ("10.0.0.1", ["fe80::1%eth0"], "fe80::1%eth0"),
+        ("10.0.0.1", ["6.6.6.6, fe80::1%a b"], "10.0.0.1"),
+        ("10.0.0.1", ["2001:db8::1%eth0"], "2001:db8::/64"),
+        # What carries the address of a trusted proxy is not that proxy.
+        ("10.0.0.1", ["6.6.6.6, 64:ff9b::a00:1"], "10.0.0.1"),
+        ("64:ff9b::a00:1", ["6.6.6.6"], "10.0.0.1"),
+        ("2002:a00:1::1", ["6.6.6.6"], "10.0.0.1"),
+        ("2001:0:1::f5ff:fffe", ["6.6.6.6"], "10.0.0.1"),
+        ("::a00:1", ["6.6.6.6"], "::/64"),
+        ("::ffff:0:a00:1", ["6.6.6.6"], "10.0.0.1"),
+        ("2001:db8::5efe:a00:1", ["6.6.6.6"], "2001:db8::/64"),
         ("::ffff:10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
         ("::ffff:a00:1", ["203.0.113.9"], "203.0.113.9"),
         ("10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
@@ -133,6 +143,66 @@ def test_addresses_are_apart_and_networks_together() -> None:
     assert ClientAddress(ipv6_prefix=56)(scope("2001:db8:0:1::1")) == "ip:2001:db8::/56"
 
 
+def one_in(network: str, ipv4: str, place: int) -> str:
+    """An address of ``network`` that holds ``ipv4`` from this bit on, as RFC 6052 writes it."""
+    bits = f"{int(ip_network(network).network_address):0128b}"
+    for_it = f"{int(ip_address(ipv4)):032b}"
+    # The byte from bit 64 on is left out.
+    left = for_it[: max(0, 64 - place)] if place < 64 else ""
+    right = for_it[len(left) :]
+    start = 72 if place < 64 else place
+    whole = bits[:place] + left if left else bits[:start]
+    whole = whole.ljust(start, "0") + right
+    return str(IPv6Address(int(whole.ljust(128, "0"), 2)))
+
+
+MADE_OF_IPV4 = {
+    "mapped": lambda ipv4: f"::ffff:{ipv4}",
+    "NAT64": lambda ipv4: f"64:ff9b::{ipv4}",
+    "translated": lambda ipv4: f"::ffff:0:{ipv4}",
+    "6to4": lambda ipv4: str(IPv6Address((0x2002 << 112) | int(ip_address(ipv4)) << 80 | 7)),
+    "Teredo": lambda ipv4: str(
+        IPv6Address((0x20010000 << 96) | (9 << 64) | (int(ip_address(ipv4)) ^ 0xFFFFFFFF))
+    ),
+}
+
+
+@pytest.mark.parametrize("form", MADE_OF_IPV4)
+def test_an_address_that_is_made_of_an_ipv4_address_is_that_client(form: str) -> None:
+    make: Any = MADE_OF_IPV4[form]
+    for prefix in (16, 64, 128):
+        find = ClientAddress(ipv6_prefix=prefix)
+        assert find(scope(make("8.8.8.8"))) == find(scope("8.8.8.8")) == "ip:8.8.8.8"
+        assert find(scope(make("9.9.9.9"))) == "ip:9.9.9.9"
+    # Only a mapped one is believed to be a proxy with that address.
+    trusting = ClientAddress(["8.8.8.8"])
+    expected = "ip:6.6.6.6" if form == "mapped" else "ip:8.8.8.8"
+    assert trusting(scope(make("8.8.8.8"), "6.6.6.6")) == expected
+
+
+@pytest.mark.parametrize("place", [48, 56, 64, 96])
+def test_clients_of_a_translator_of_ones_own_are_apart(place: int) -> None:
+    peers = [one_in("64:ff9b:1::/48", ipv4, place) for ipv4 in ("8.8.8.8", "8.8.8.9", "9.8.8.8")]
+    find = ClientAddress()
+    assert [find(scope(peer)) for peer in peers] == [f"ip:{peer}" for peer in peers]
+    assert len(set(peers)) == 3
+
+
+def test_forms_that_a_host_chooses_are_networks() -> None:
+    find = ClientAddress()
+    for form in ("2001:db8:0:5::5efe:{}", "2001:db8:0:5:200:5efe:{}"):  # ISATAP
+        assert find(scope(form.format("8.8.8.8"))) == "ip:2001:db8:0:5::/64"
+    assert find(scope("::8.8.8.8")) == find(scope("::9.9.9.9")) == "ip:::/64"  # compatible
+
+
+@pytest.mark.parametrize("prefix", [16, 64, 128])
+def test_what_belongs_to_one_host_or_link_is_whole(prefix: int) -> None:
+    find = ClientAddress(ipv6_prefix=prefix)
+    peers = ["::", "::1", "fe80::1", "fe80::2", "fe80::1%eth0", "fe80::1%eth1", "fe80::1%3"]
+    peers += ["127.0.0.1", "0.0.0.0", "169.254.0.1"]
+    assert [find(scope(peer)) for peer in peers] == [f"ip:{peer}" for peer in peers]
+
+
 NO_ADDRESS: list[Any] = [
     None,
     ("testclient", 50_000),
@@ -182,11 +252,26 @@ def test_an_ignored_header_is_warned_of_once(caplog: pytest.LogCaptureFixture) -
         "::ffff:0:0/96",
         "0/0",
         ["0.0.0.0/1", "128.0.0.0/1"],
+        "2000::/3",
+        "64:ff9b::/96",
+        "64:ff9b::/95",
+        "2002::/16",
+        "2001::/32",
     ],
 )
 def test_everybody_cannot_be_trusted(proxies: Any) -> None:
     with pytest.raises(ValueError, match="trusted_proxies must"):
         ClientAddress(proxies)
+
+
+def test_a_proxy_on_a_link_is_named_without_its_zone() -> None:
+    with pytest.raises(
+        ValueError, match=r"trusted_proxies must .* without a zone, such as 'fe80::1'"
+    ):
+        ClientAddress(["fe80::1%eth0"])
+    find = ClientAddress(["fe80::1"])
+    assert find(scope("fe80::1%eth0", "203.0.113.9")) == "ip:203.0.113.9"
+    assert find(scope("fe80::2%eth0", "203.0.113.9")) == "ip:fe80::2%eth0"
 
 
 @pytest.mark.parametrize("proxies", [True, -1, 33, 1.5, None, ["nginx"], [7], b"10.0.0.0/8"])

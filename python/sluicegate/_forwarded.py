@@ -1,14 +1,13 @@
-"""Reading addresses, and the headers in which proxies forward them."""
+"""Reading the headers in which proxies forward addresses."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-__all__ = ["Address", "elements_from_the_right", "grouped", "parse_address", "parse_forwarded"]
+from sluicegate._addresses import Address, parse_address
 
-Address = IPv4Address | IPv6Address
+__all__ = ["elements_from_the_right", "parse_forwarded"]
 
 # What lies further to the left is not looked at: it costs time and proves nothing.
 MOST_ELEMENTS = 32
@@ -19,42 +18,6 @@ MOST_BYTES = 4096
 _PAIR = re.compile(
     r"""[ \t]*([!#$%&'*+.^_`|~\w-]+)=("(?:[^"\\]|\\.)*"|[^";]*)[ \t]*(?:;|\Z)""", re.ASCII
 )
-
-
-def parse_address(text: str) -> Address | None:
-    """An IP address, with or without a port, brackets or a zone; ``None`` for all else.
-
-    An IPv4 address that is mapped into IPv6 is that IPv4 address.
-    """
-    host = text.strip(" \t")
-    if host.startswith("["):
-        host, closed, rest = host[1:].partition("]")
-        if not closed or ":" not in host or (rest and not (rest[0] == ":" and _is_port(rest[1:]))):
-            return None
-    elif host.count(":") == 1:
-        host, _, port = host.partition(":")
-        if not _is_port(port):
-            return None
-    if ":" in host:
-        host = host.partition("%")[0]
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5
-
-
-def grouped(address: Address, ipv6_prefix: int) -> str:
-    """The address as a key: IPv4 whole, IPv6 by its network, since one host has all of it."""
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(IPv6Network((int(address), ipv6_prefix), strict=False))
 
 
 def elements_from_the_right(lines: list[bytes]) -> Iterator[str]:

@@ -9,6 +9,10 @@ from typing import Any
 
 __all__ = ["header_name", "ipv6_prefix_bits", "trusted"]
 
+# All of IPv4, directly and as translators and tunnels show it, and all of IPv6 that is routed.
+_EVERYBODY: tuple[Any, ...] = tuple(
+    map(ip_network, ("0.0.0.0/0", "64:ff9b::/96", "2001::/32", "2002::/16", "2000::/3"))
+)
 _ANYBODY = (
     "trusted_proxies must not be {!r}: anybody could then claim any address; "
     "name the networks of your proxies, such as '10.0.0.0/8', or their number"
@@ -28,9 +32,9 @@ def trusted(
         return proxies, (), False
     names = [proxies] if isinstance(proxies, str) else list(proxies)
     networks = tuple(_network(name) for name in names if name != "unix")
-    for version in (4, 6):
-        same: list[Any] = [network for network in networks if network.version == version]
-        if any(network.prefixlen == 0 for network in collapse_addresses(same)):
+    for everybody in _EVERYBODY:
+        same: list[Any] = [each for each in networks if each.version == everybody.version]
+        if any(everybody.subnet_of(network) for network in collapse_addresses(same)):
             raise ValueError(_ANYBODY.format(" and ".join(names)))
     return 0, networks, "unix" in names
 
@@ -40,6 +44,12 @@ def _network(name: object) -> IPv4Network | IPv6Network:
         raise TypeError(f"trusted_proxies must hold str, got {type(name).__name__} {name!r}")
     if name.strip() == "*":
         raise ValueError(_ANYBODY.format(name))
+    if "%" in name:
+        # The system may show the same zone by another name, and a network has none.
+        raise ValueError(
+            "trusted_proxies must hold addresses without a zone, such as "
+            f"{name.strip().partition('%')[0]!r}, which is then trusted on every link; got {name!r}"
+        )
     try:
         network = ip_network(name.strip(), strict=False)
     except ValueError as error:

@@ -6,13 +6,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from sluicegate._forwarded import (
-    Address,
-    elements_from_the_right,
-    grouped,
-    parse_address,
-    parse_forwarded,
-)
+from sluicegate._addresses import Address, grouped, parse_address
+from sluicegate._forwarded import elements_from_the_right, parse_forwarded
 from sluicegate._proxies import header_name, ipv6_prefix_bits, trusted
 
 if TYPE_CHECKING:
@@ -85,7 +80,9 @@ class ClientAddress:
             client. Both only hold if the app cannot be reached past the proxies.
         header: ``x-forwarded-for``, ``forwarded`` (RFC 7239), or the name of a header that
             holds a single address, such as ``cf-connecting-ip``.
-        ipv6_prefix: IPv6 clients are told apart by so many bits, 16 to 128.
+        ipv6_prefix: IPv6 clients are told apart by so many bits, 16 to 128. Link-local,
+            loopback and unspecified addresses are whole, and those that a translator or a
+            tunnel made of an IPv4 address count as that one (``docs/proxies.md``).
         no_address: the key of requests without an IP address (a Unix socket, a test
             client), or a callable that gives it for a scope. By default they share one.
 
