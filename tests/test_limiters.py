@@ -295,7 +295,7 @@ def test_bad_limits(kind: Any, limit: Any) -> None:
     assert limiter.limit == 3
 
 
-@pytest.mark.parametrize("limit", [limit for limit in BAD_LIMITS if limit is not None])
+@pytest.mark.parametrize("limit", BAD_LIMITS)
 def test_bad_max_requests(limit: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="max_requests must be an int"):
         SlidingWindowRateLimiter(max_requests=limit)
@@ -307,7 +307,7 @@ def test_a_log_names_its_largest_limit() -> None:
         SlidingWindowRateLimiter(2**24 + 1, 60)
 
 
-@pytest.mark.parametrize("window", [window for window in BAD_WINDOWS if window is not None])
+@pytest.mark.parametrize("window", BAD_WINDOWS)
 @pytest.mark.parametrize("kind", [FixedWindow, SlidingWindowCounter, SlidingWindowRateLimiter])
 def test_bad_windows(kind: Any, window: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="window_seconds must be"):

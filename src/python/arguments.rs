@@ -58,6 +58,29 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Cost {
     }
 }
 
+/// An argument that may be left out. `None` is not left out: no limit must come of it.
+pub(super) enum Given<'py> {
+    Nothing,
+    Value(Bound<'py, PyAny>),
+}
+
+impl<'py> Given<'py> {
+    pub(super) fn value(&self) -> Option<&Bound<'py, PyAny>> {
+        match self {
+            Self::Nothing => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Given<'py> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self::Value(value.to_owned()))
+    }
+}
+
 /// An int within a range. `most_named` says in words what `most` is.
 #[inline]
 pub(super) fn int(

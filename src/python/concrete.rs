@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::arguments::{self, Cost, int_up_to, number, shown, wrong_type};
+use super::arguments::{self, Cost, Given, int_up_to, number, shown, wrong_type};
 use super::clock::clock;
 use super::config::PyTokenBucketConfig;
 use super::limiter::{PyLimiter, allows};
@@ -179,17 +179,17 @@ pub(super) fn sliding_log(
 impl PySlidingWindowRateLimiter {
     #[new]
     #[pyo3(
-        signature = (max_requests=None, window_seconds=None, *, max_keys=None, overflow=None, clock=None),
+        signature = (max_requests=Given::Nothing, window_seconds=Given::Nothing, *, max_keys=None, overflow=None, clock=None),
         text_signature = "(max_requests=100, window_seconds=60, *, max_keys=1000000, overflow='share', clock=None)"
     )]
     fn new(
-        max_requests: Option<Any<'_, '_>>,
-        window_seconds: Option<Any<'_, '_>>,
+        max_requests: Given<'_>,
+        window_seconds: Given<'_>,
         max_keys: Option<Any<'_, '_>>,
         overflow: Option<Any<'_, '_>>,
         clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let rule = sliding_log(max_requests, window_seconds, "max_requests")?;
+        let rule = sliding_log(max_requests.value(), window_seconds.value(), "max_requests")?;
         let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
         Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
     }
