@@ -164,3 +164,82 @@ def test_a_quota_that_is_no_number_is_named(redis_server: Server) -> None:
                     await limiter.is_allowed("key", wrong, window)
 
     run(main())
+
+
+def a_ring(*nodes: object) -> ClusterRateLimiter:
+    """One that is asked for nothing but where keys belong."""
+    return ClusterRateLimiter(nodes)
+
+
+def places(limiter: ClusterRateLimiter) -> list[str | None]:
+    return [limiter.ring.get_node(key) for key in KEYS]
+
+
+SAME = (
+    "redis://a:7000/1",
+    "redis://:hunter2@A:7000/1",
+    "rediss://user:hunter2@a:7000/1?ssl_cert_reqs=none",
+    "valkey://a:7000?db=1&client_name=me",
+    Redis(host="a", port=7000, db=1, password="hunter2"),
+)
+
+
+@pytest.mark.parametrize("node", SAME)
+def test_a_new_password_moves_no_key(node: object) -> None:
+    others = ("redis://b", "unix:///run/redis.sock?db=2")
+    before, after = a_ring(SAME[0], *others), a_ring(node, *others)
+    assert set(places(before)) == {"a:7000/1", "b:6379/0", "/run/redis.sock/2"}
+    assert places(after) == places(before)
+    told = {after.get_node(key) for key in KEYS}
+    assert {"redis://b:6379/0", "unix:///run/redis.sock?db=2"} < told
+    assert "hunter2" not in f"{told} {after.ring.nodes} {after!r}"
+
+
+@pytest.mark.parametrize("node", SAME)
+def test_the_same_server_is_named_once(node: object) -> None:
+    expected = "redis_nodes must name each server once, got a:7000/1 twice"
+    with pytest.raises(ValueError, match=expected):
+        a_ring("redis://b", SAME[1], node)
+    limiter = a_ring("redis://b", SAME[1])
+    if node == SAME[1] or isinstance(node, Redis):  # nothing else than it was
+        limiter.add_node(node)
+    else:
+        with pytest.raises(ValueError, match="got a:7000/1: remove it first") as raised:
+            limiter.add_node(node)
+        assert "hunter2" not in str(raised.value)
+    limiter.remove_node(node)
+    assert limiter.ring.nodes == {"b:6379/0"}
+    with pytest.raises(ValueError, match="node must be on the ring to be removed"):
+        limiter.remove_node(node)
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "url"),
+    [
+        (
+            "redis://u:p@[FE80::1%25eth0]/3",
+            "fe80::1%eth0:6379/3",
+            "redis://[fe80::1%25eth0]:6379/3",
+        ),
+        ("rediss://u:p@h", "h:6379/0", "rediss://h:6379/0"),
+        ("unix://u:p@/a%20b", "/a b/0", "unix:///a%20b?db=0"),
+        ("redis+cluster://:p@b,a:1", "a:1,b:6379/0", "redis+cluster://b:6379,a:1/0"),
+        (
+            "redis+sentinel://:p@h/my%2Fown/2?sentinel_password=p",
+            "h:26379/my/own/2",
+            "redis+sentinel://h:26379/my%2Fown/2",
+        ),
+    ],
+)
+def test_a_server_is_told_by_a_url_that_means_it(node: str, name: str, url: str) -> None:
+    limiter = a_ring(node)
+    assert limiter.ring.nodes == {name}
+    assert limiter.get_node("key") == url
+    assert a_ring(url).ring.nodes == {name}
+    limiter.remove_node(url)
+    assert limiter.get_node("key") is None
+
+
+def test_two_services_of_the_same_sentinels_are_two_servers() -> None:
+    limiter = a_ring("redis+sentinel://h/one", "redis+sentinel://h/two")
+    assert len(set(places(limiter))) == 2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from sluicegate._core import Decision
 from sluicegate._hash_ring import ConsistentHashRing
 from sluicegate._redis_limiter import AsyncLimiter, OnError
+from sluicegate._redis_settings import Settings, settings_of
 
 __all__ = ["ClusterRateLimiter"]
 
@@ -22,11 +24,17 @@ class ClusterRateLimiter:
     where their count would begin anew. For a Redis Cluster, give one of the limiters of
     :mod:`sluicegate.redis` a ``redis+cluster://`` URL instead.
 
+    A server is called ``host:port/db`` on the ring (a socket ``path/db``), however it is given:
+    a new password, TLS or another option moves no key.
+
     Args:
-        redis_nodes: the servers (article 2: a list of them): URLs, or ``redis.asyncio`` clients,
-            which are called ``host:port/db`` on the ring.
+        redis_nodes: the servers (article 2: a list of them): URLs or ``redis.asyncio`` clients.
         replicas: points of each node on the ring.
         timeout, on_error, workers, remember: as :class:`~sluicegate.redis.FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range, or two nodes that are the same
+            server and database; the message names it.
     """
 
     __slots__ = ("_limiters", "_nodes", "_options", "ring")
@@ -44,11 +52,15 @@ class ClusterRateLimiter:
         if isinstance(redis_nodes, str | bytes) or not isinstance(redis_nodes, Iterable):
             kind = type(redis_nodes).__name__  # not the value: it may have a password
             raise TypeError(f"redis_nodes must be a list of servers, got one {kind}")
-        nodes = [(_name(node), node) for node in redis_nodes]
-        if not nodes:
+        self._nodes: dict[str, _Node] = {}
+        for redis in redis_nodes:
+            node = _Node.of(redis)
+            if node.name in self._nodes:
+                raise ValueError(f"redis_nodes must name each server once, got {node.name} twice")
+            self._nodes[node.name] = node
+        if not self._nodes:
             raise ValueError("redis_nodes must name at least one server, got []")
-        self.ring = ConsistentHashRing([name for name, _ in nodes], replicas)
-        self._nodes = dict(nodes)
+        self.ring = ConsistentHashRing(self._nodes, replicas)
         self._options: dict[str, Any] = {
             "timeout": timeout,
             "on_error": on_error,
@@ -56,7 +68,7 @@ class ClusterRateLimiter:
             "remember": remember,
         }
         self._limiters: dict[tuple[str, int, float], AsyncLimiter] = {}
-        self._limiter(nodes[0][0], 1, 1)  # checks the options
+        self._limiter(next(iter(self._nodes)), 1, 1)  # checks the options
 
     async def is_allowed(self, key: str, limit: int, window: float) -> Decision:
         """Spend one unit of ``key`` from ``limit`` per ``window`` seconds (the exact log).
@@ -69,14 +81,26 @@ class ClusterRateLimiter:
         return await self._limiter(node, limit, window).check(key)
 
     def add_node(self, node: object) -> None:
-        """Add a server: about 1/n of the keys move to it, and begin anew there."""
-        name = _name(node)
-        self._nodes.setdefault(name, node)
-        self.ring.add_node(name)
+        """Add a server: about 1/n of the keys move to it, and begin anew there.
+
+        One that is there already changes nothing. Raises ``ValueError`` if it is there with
+        another password, TLS or other option: remove it first.
+        """
+        new = _Node.of(node)
+        known = self._nodes.setdefault(new.name, new)
+        if known.settings != new.settings:
+            raise ValueError(
+                f"node must not be there with other options, got {new.name}: remove it first"
+            )
+        self.ring.add_node(new.name)
 
     def remove_node(self, node: object) -> None:
-        """Remove a server: its keys move to the others, and its connection closes."""
-        name = node if isinstance(node, str) else _name(node)
+        """Remove a server, given as to the constructor or by what ``get_node`` said.
+
+        Its keys move to the others, and its connection closes. Raises ``ValueError`` if it is
+        not there.
+        """
+        name = _Node.of(node).name
         self.ring.remove_node(name)
         del self._nodes[name]
         for quota in list(self._limiters):
@@ -84,8 +108,9 @@ class ClusterRateLimiter:
                 self._drop(quota)
 
     def get_node(self, key: str) -> str | None:
-        """The server that is in charge of a key."""
-        return self.ring.get_node(key)
+        """The server that is in charge of a key: a URL without user, password or options."""
+        name = self.ring.get_node(key)
+        return None if name is None else self._nodes[name].url
 
     def _limiter(self, node: str, limit: int, window: float) -> AsyncLimiter:
         from sluicegate.redis import SlidingWindowRateLimiter
@@ -95,7 +120,9 @@ class ClusterRateLimiter:
             raise TypeError(f"limit and window must be numbers, got {limit!r} and {window!r}")
         limiter = self._limiters.get(quota)
         if limiter is None:
-            limiter = SlidingWindowRateLimiter(self._nodes[node], limit, window, **self._options)
+            limiter = SlidingWindowRateLimiter(
+                self._nodes[node].redis, limit, window, **self._options
+            )
             if len(self._limiters) >= _MOST_QUOTAS:
                 self._drop(next(iter(self._limiters)))
             self._limiters[quota] = limiter
@@ -119,11 +146,36 @@ class ClusterRateLimiter:
         await self.aclose()
 
 
-def _name(node: object) -> str:
-    from sluicegate._redis_settings import settings_of
+class _Node(NamedTuple):
+    """A server by its place on the ring."""
 
-    settings = settings_of(node)
-    if isinstance(node, str):
-        return node
-    nodes = ",".join(f"{host}:{port}" for host, port in settings.nodes)
-    return f"{nodes or settings.unix_path}/{settings.db}"
+    name: str
+    url: str
+    settings: Settings
+    redis: object
+
+    @classmethod
+    def of(cls, redis: object) -> _Node:
+        settings = settings_of(redis)
+        return cls(_name(settings), _url(settings), settings, redis)
+
+
+def _name(settings: Settings) -> str:
+    # In any order it is the same cluster, or the same sentinels.
+    hosts = ",".join(sorted(f"{host}:{port}" for host, port in settings.nodes))
+    service = f"/{settings.service}" if settings.service else ""
+    return f"{hosts or settings.unix_path}{service}/{settings.db}"
+
+
+def _url(settings: Settings) -> str:
+    if settings.unix_path is not None:
+        return f"unix://{quote(settings.unix_path)}?db={settings.db}"
+    kind = "" if settings.topology == "standalone" else f"+{settings.topology}"
+    scheme = ("rediss" if settings.tls else "redis") + kind
+    hosts = ",".join(f"{_host(host)}:{port}" for host, port in settings.nodes)
+    service = f"/{quote(settings.service, '')}" if settings.service else ""
+    return f"{scheme}://{hosts}{service}/{settings.db}"
+
+
+def _host(host: str) -> str:
+    return f"[{quote(host, ':')}]" if ":" in host else host
