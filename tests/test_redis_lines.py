@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import threading
+
+import pytest
 
 from redis_programs import program, run
 from redis_servers import Server
 from sluicegate import TokenBucketConfig
+from sluicegate._redis_lines import Line
 from sluicegate.redis import TokenBucket
 
 
@@ -30,6 +35,70 @@ def test_several_loops_wait_for_one_key(redis_server: Server) -> None:
     for thread in threads:
         thread.join()
     assert ends == [5, 5, 5]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_line_lets_go_whom_the_obvious_one_does(seed: int) -> None:
+    chance, loop = random.Random(seed), asyncio.new_event_loop()
+    line, free_at = Line(), -math.inf
+    deadlines: dict[asyncio.Future[None], float] = {}  # in order, of those who wait
+    let_go: set[asyncio.Future[None]] = set()
+    for _ in range(600):
+        step = chance.random()
+        if step < 0.5 or not deadlines:
+            deadline = chance.choice([math.inf, chance.uniform(0, 100)])
+            turn = line.join(loop, deadline)
+            deadlines[turn] = deadline
+        elif step < 0.6:
+            free_at = chance.uniform(0, 100)
+            line.tell(free_at)
+        else:
+            # The first, or one who has been let go, or was cancelled.
+            turn = chance.choice([next(iter(deadlines)), chance.choice(list(deadlines))])
+            if turn is next(iter(deadlines)):
+                free_at = -math.inf
+            del deadlines[turn]
+            line.leave(turn)
+        let_go |= set(list(deadlines)[:1])
+        let_go |= {turn for turn, deadline in deadlines.items() if deadline < free_at}
+        assert [turn.done() for turn in deadlines] == [turn in let_go for turn in deadlines]
+        assert len(line) == len(deadlines)
+        assert len(line._deadlines) <= 2 * len(deadlines) + 20
+    loop.close()
+
+
+LOOPS = """
+import asyncio, sys, threading
+from sluicegate.redis import ConcurrencyLimiter, FixedWindow
+sys.setswitchinterval(1e-6)
+window = FixedWindow(sys.argv[1], 1_000_000, 1e9, timeout=30, on_error="raise")
+permits = ConcurrencyLimiter(sys.argv[1], 1_000, lease_seconds=60, timeout=30, on_error="raise")
+async def both(loop, name):
+    assert await window.wait(name)
+    async with permits.permit(name, timeout=None):
+        pass
+    if name == "0":  # one that is closed while somebody waits in it
+        task = loop.create_task(window.wait("full"))
+        task._log_destroy_pending = False
+        await asyncio.sleep(0)
+def work(name):
+    try:
+        for _ in range(60):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(both(loop, name))
+            loop.close()
+    except BaseException as error:
+        ends.append(repr(error))
+ends = []
+threads = [threading.Thread(target=work, args=(str(n),)) for n in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(ends or "fine")
+"""
+
+
+def test_threads_come_and_go_with_loops_of_their_own(redis_server: Server) -> None:
+    assert program(LOOPS, redis_server.url) == "fine\n"
 
 
 CLOSED = """

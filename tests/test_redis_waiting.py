@@ -70,6 +70,35 @@ def test_a_wait_that_would_be_too_long_is_refused_at_once(redis_server: Server) 
     run(main())
 
 
+def test_who_waits_behind_another_is_refused_as_soon_as_that_is_told(
+    redis_server: Server,
+) -> None:
+    async def main() -> None:
+        limiter = TokenBucket(redis_server.url, TokenBucketConfig(5, 0.01), timeout=30)
+        await limiter.check("a", 5)
+        waits = [(5, None), (1, 300), (1, 1000), (1, None)]
+        first, impatient, patient, last = (
+            asyncio.create_task(limiter.wait("a", cost, timeout)) for cost, timeout in waits
+        )
+        refused = await ends_within(30, impatient)
+        assert not refused
+        assert 400 < refused.retry_after <= 500  # its own 100 s begin when the first is served
+        refused = await ends_within(30, limiter.wait("a", timeout=300))
+        assert 400 < refused.retry_after <= 500
+        assert [task.done() for task in (first, patient, last)] == [False] * 3
+        first.cancel()
+        await asyncio.wait([first])
+        alone = asyncio.create_task(limiter.wait("a", timeout=300))
+        done, _ = await asyncio.wait([patient, last, alone], timeout=0.1)
+        assert not done
+        for task in (patient, last, alone):
+            task.cancel()
+        await asyncio.wait([patient, last, alone])
+        assert not len(limiter._lines)
+
+    run(main())
+
+
 @every_loop
 def test_who_leaves_spends_nothing_and_frees_the_line(new_loop: Any, redis_server: Server) -> None:
     async def main() -> None:

@@ -155,8 +155,9 @@ class AsyncLimiter:
         """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
 
         Waiters of this limiter on one event loop are first come, first served; those
-        elsewhere, and plain checks, compete with them. ``timeout`` is in seconds, ≥ 0, or
-        ``None`` to wait as long as it takes.
+        elsewhere, and plain checks, compete with them. Who waits behind another is refused
+        when the server has told that other a wait that is too long. ``timeout`` is in
+        seconds, ≥ 0, or ``None`` to wait as long as it takes.
         """
         seconds = seconds_of(timeout)
         self._core.examine(key, cost)
@@ -164,14 +165,17 @@ class AsyncLimiter:
         deadline = loop.time() + seconds
         lines = self._lines.here(loop)
         line = lines.setdefault(key, Line())
-        turn = line.join(loop)
+        turn = line.join(loop, deadline)
         try:
             if not await line.come_first(turn, seconds):
-                return refused(await self.peek(key, cost))
+                decision = await self.peek(key, cost)
+                return refused(decision, line.free_at - loop.time())
             while True:
                 decision = await self.check(key, cost)
-                if decision or loop.time() + decision.retry_after > deadline:
+                free_at = loop.time() + decision.retry_after
+                if decision or free_at > deadline:
                     return decision
+                line.tell(free_at)
                 await asyncio.sleep(decision.retry_after)
         finally:
             line.leave(turn)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from heapq import heapify, heappop, heappush
+from itertools import count
 from math import inf
-from weakref import WeakKeyDictionary
 
 from sluicegate._core import Decision
+from sluicegate._per_loop import PerLoop
 
 __all__ = ["Line", "Lines", "RungLine", "refused", "seconds_of"]
 
@@ -15,36 +17,61 @@ Turn = asyncio.Future[None]
 
 # Seconds: 31 years. An int may be too large for a float.
 _FOR_EVER = 1e9
+# Fewer deadlines of those who have left than this are not worth looking for.
+_FEW = 16
 
 
 class Line:
-    """The first asks the server again and again; the others wait to be first."""
+    """The first asks the server again and again; the others wait to be first.
 
-    __slots__ = ("_turns",)
+    Deadlines are by the loop's clock.
+    """
+
+    __slots__ = ("_deadlines", "_numbers", "_turns", "free_at")
 
     def __init__(self) -> None:
         self._turns: OrderedDict[Turn, None] = OrderedDict()
+        # Those of the turns, and of some that are over: the soonest first.
+        self._deadlines: list[tuple[float, int, Turn]] = []
+        self._numbers = count()
+        #: When the first may be admitted, as the server told it: nobody is before that.
+        self.free_at = -inf
 
     def __len__(self) -> int:
         return len(self._turns)
 
-    def join(self, loop: asyncio.AbstractEventLoop) -> Turn:
+    def join(self, loop: asyncio.AbstractEventLoop, deadline: float = inf) -> Turn:
         turn: Turn = loop.create_future()
-        if not self._turns:
+        if not self._turns or deadline < self.free_at:
             turn.set_result(None)
+        elif deadline < inf:
+            heappush(self._deadlines, (deadline, next(self._numbers), turn))
         self._turns[turn] = None
         return turn
 
     async def come_first(self, turn: Turn, seconds: float) -> bool:
-        """Whether that took no longer than ``seconds``."""
+        """Whether that took no longer than ``seconds``, and was not known to take longer."""
         await _set_within(turn, seconds)
         return next(iter(self._turns)) is turn
+
+    def tell(self, free_at: float) -> None:
+        """The first knows when it may be admitted: who cannot wait so long need not wait."""
+        self.free_at = free_at
+        while self._deadlines and self._deadlines[0][0] < free_at:
+            _, _, turn = heappop(self._deadlines)
+            if turn in self._turns:
+                _set(turn)
 
     def leave(self, turn: Turn) -> None:
         was_first = next(iter(self._turns)) is turn
         del self._turns[turn]
-        if was_first and self._turns and not turn.get_loop().is_closed():
-            _set(next(iter(self._turns)))
+        if len(self._deadlines) > 2 * len(self._turns) + _FEW:
+            self._deadlines = [entry for entry in self._deadlines if entry[2] in self._turns]
+            heapify(self._deadlines)
+        if was_first:
+            self.free_at = -inf  # the next may want less
+            if self._turns and not turn.get_loop().is_closed():
+                _set(next(iter(self._turns)))
 
 
 class RungLine(Line):
@@ -86,22 +113,15 @@ class Lines:
     __slots__ = ("_by_loop",)
 
     def __init__(self) -> None:
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Line]]
-        self._by_loop = WeakKeyDictionary()
+        self._by_loop: PerLoop[dict[str, Line]] = PerLoop()
 
     def __len__(self) -> int:
         """How many lines there are."""
-        return sum(map(len, self._by_loop.values()))
+        return sum(map(len, self._by_loop.all()))
 
     def here(self, loop: asyncio.AbstractEventLoop) -> dict[str, Line]:
         """Those of a running loop."""
-        lines = self._by_loop.get(loop)
-        if lines is None:
-            # A loop that was closed while somebody waited is held by the line.
-            for other in [other for other in self._by_loop if other.is_closed()]:
-                del self._by_loop[other]
-            lines = self._by_loop[loop] = {}
-        return lines
+        return self._by_loop.here(loop, dict)
 
 
 async def _set_within(future: Turn, seconds: float) -> None:
@@ -129,15 +149,16 @@ def seconds_of(timeout: object) -> float:
     return inf if timeout > _FOR_EVER else float(timeout)
 
 
-def refused(decision: Decision) -> Decision:
-    """The same as a refusal: others were first."""
-    if not decision:
+def refused(decision: Decision, at_least: float) -> Decision:
+    """The same as a refusal for ``at_least`` so many seconds: others were first."""
+    wait = max(at_least, 0.000001)
+    if not decision and decision.retry_after >= wait:
         return decision
     return Decision(
         False,
         decision.limit,
         decision.remaining,
-        0.000001,
+        wait,
         decision.reset_after,
         decision.reset_at,
         decision.store,

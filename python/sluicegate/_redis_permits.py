@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from random import uniform
 from typing import get_args
-from weakref import WeakKeyDictionary
 
 from sluicegate import _limits_switch, concurrency
 from sluicegate._checked import checked_key, checked_prefix, number, seconds_to_wait, whole
 from sluicegate._core import RedisScripts
+from sluicegate._per_loop import PerLoop
 from sluicegate._redis_leases import Lease, Leases
 from sluicegate._redis_limiter import OnError
 from sluicegate._redis_lines import RungLine
@@ -96,7 +97,7 @@ class ConcurrencyLimiter:
         self._local = concurrency.ConcurrencyLimiter(max(1, share))
         name = f"sluicegate:permits:{limit}" if prefix is None else checked_prefix(prefix)
         self._scripts = RedisScripts(settings_of(redis), name)
-        self._here: WeakKeyDictionary[asyncio.AbstractEventLoop, _Here] = WeakKeyDictionary()
+        self._here: PerLoop[_Here] = PerLoop()
 
     @property
     def limit(self) -> int:
@@ -155,16 +156,11 @@ class ConcurrencyLimiter:
 
     def _now_here(self) -> _Here:
         loop = asyncio.get_running_loop()
-        here = self._here.get(loop)
-        if here is None:
-            # A loop that was closed while somebody waited is held by the line.
-            for other in self._here.keyrefs():
-                closed = other()
-                if closed is not None and closed.is_closed():
-                    self._here.pop(closed, None)
-            lines: dict[str, RungLine] = {}
-            here = self._here[loop] = _Here(self._leases(loop, lines), lines)
-        return here
+        return self._here.here(loop, partial(self._new_here, loop))
+
+    def _new_here(self, loop: asyncio.AbstractEventLoop) -> _Here:
+        lines: dict[str, RungLine] = {}
+        return _Here(self._leases(loop, lines), lines)
 
     def _leases(self, loop: asyncio.AbstractEventLoop, lines: dict[str, RungLine]) -> Leases:
         return Leases(
