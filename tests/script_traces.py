@@ -72,7 +72,7 @@ class Case:
         if self.kind != "token_bucket":
             room, retry, reset = reply[:3]
             return room >= 0, room if room >= 0 else -1 - room, retry, reset
-        capacity, per_token, per_tick, _ = self.quota
+        capacity, per_token, per_tick = self.quota
         level = reply if reply >= 0 else reply + cost * per_token
         retry, reset = -(min(reply, 0) // per_tick), -((level - capacity) // per_tick)
         return reply >= 0, level // per_token, retry, reset
@@ -114,14 +114,9 @@ def bucket_case(chance: random.Random) -> Case:
             break
     start = chance.choice([0, chance.randint(0, 2000), YEAR_2027, LATEST])
     clock = ManualClock(start / 1e6)
-    empty = chance.randint(0, limit) * per_token // per_tick * per_tick
-    initial = limit - empty // per_token if empty % per_token == 0 else limit
-    base = start + (limit - initial) * per_token // per_tick if initial < limit else 0
-    limiter = TokenBucket(
-        capacity=limit, refill_rate=float(rate * 10**6), initial_tokens=initial, clock=clock
-    )
+    limiter = TokenBucket(capacity=limit, refill_rate=float(rate * 10**6), clock=clock)
     trace = steps(chance, start, limit, -(-per_token // per_tick), -(-capacity // per_tick))
-    quota = (capacity, per_token, per_tick, base)
+    quota = (capacity, per_token, per_tick)
     return Case("token_bucket", limiter, clock, quota, start, trace)
 
 

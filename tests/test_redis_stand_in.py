@@ -44,6 +44,15 @@ def test_the_local_limiter_has_seen_what_was_admitted(start: Start, algorithm: s
     run(main())
 
 
+def test_a_share_of_less_than_a_token_is_one() -> None:
+    async def main() -> None:
+        bucket = LIMITERS["bucket"]("redis://127.0.0.1:1", 5, AGES, workers=10, prefix="share")
+        told = [await bucket.check("key") for _ in range(2)]
+        assert [(bool(each), each.store) for each in told] == [(True, "local"), (False, "local")]
+
+    run(main())
+
+
 def test_the_local_limiter_stays_warm_when_the_quota_changes(start: Start) -> None:
     server = start(Server)
 

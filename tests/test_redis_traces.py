@@ -109,33 +109,23 @@ def test_equal_traces_are_decided_alike(kind: str, remember: bool, moved_server:
     assert (counted["check by remembered"] > 0) is remember
 
 
-def test_a_bucket_begins_with_its_initial_tokens(moved_server: Server) -> None:
-    """In memory and in Redis, whose clock is years ahead of the limiter's."""
-    moved_server.set_time(1_900_000_000)
-    clock = ManualClock(1_900_000_000)
-    config = TokenBucketConfig(capacity=10, refill_rate=0.001, initial_tokens=3)
-    here = limiters.TokenBucket(config, clock=clock)
-    there = redis.TokenBucket(moved_server.url, config, timeout=30, remember=False)
-
-    async def both(key: str, cost: int) -> bool:
-        one, other = await there.check(key, cost), here.check(key, cost)
-        assert (one.store, one.allowed, one.remaining) == ("redis", other.allowed, other.remaining)
-        # The clocks' distance is known to the time of a round trip.
-        assert abs(one.retry_after - other.retry_after) < 60
-        assert abs(one.reset_after - other.reset_after) < 60
-        return one.allowed
+def test_a_bucket_of_a_client_that_is_not_known_is_full(redis_server: Server) -> None:
+    """Begun with less it would be emptied anew by each worker that starts."""
+    partly = TokenBucketConfig(capacity=10, refill_rate=0.001, initial_tokens=3)
+    for make in (redis.TokenBucket, redis.DistributedTokenBucket):
+        with pytest.raises(ValueError, match="must have initial_tokens equal to its capacity"):
+            make(redis_server.url, partly)
 
     async def main() -> None:
-        await connected(there)
-        # A bucket that is not quite a limiter's age behind: the parts of a token are not told.
-        clock.advance(100)
-        moved_server.advance(100)
-        assert [await both("a", cost) for cost in (4, 2, 1, 1)] == [False, True, True, False]
-        clock.advance(2000)
-        moved_server.advance(2000)
-        assert [await both("a", 2), await both("a", 1)] == [True, False]
-        # Keys not seen yet have been refilling as well.
-        assert [await both("b", cost) for cost in (6, 5, 1)] == [False, True, False]
+        for _ in range(2):  # workers, one after the other
+            bucket = redis.TokenBucket(
+                redis_server.url, TokenBucketConfig(10, 1000, 10), timeout=30
+            )
+            with pytest.raises(ValueError, match="initial_tokens"):
+                await bucket.set_quota(partly)
+            assert await bucket.check("a", 10)
+            while redis_server.command("DBSIZE"):  # it is full again
+                await asyncio.sleep(0.005)
 
     run(main())
 

@@ -69,7 +69,7 @@ def server() -> Iterator[redis.Redis]:
 
 # The quotas below: 10 units in 1 s, and a bucket of 10 that refills at 10/s.
 QUOTAS: dict[str, tuple[int, ...]] = {
-    "token_bucket": (10 * 100_000, 100_000, 1, 0),
+    "token_bucket": (10 * 100_000, 100_000, 1),
     "fixed_window": (10, 10**6),
     "sliding_counter": (10, 10**6),
     "sliding_log": (10, 10**6),
@@ -134,7 +134,7 @@ def test_buckets_of_the_largest_terms_are_exact(server: redis.Redis) -> None:
             cost = chance.choice([1, limit, chance.randint(1, limit)])
             owed = max(full_at - now * per_tick, 0) + cost * per_token
             expected = limit * per_token - owed
-            quota = (limit * per_token, per_token, per_tick, 0)
+            quota = (limit * per_token, per_token, per_tick)
             reply, _ = server.eval(script, 1, KEY, "c", cost, *quota, *divmod(now, 10**6))
             assert reply == expected
             full_at = now * per_tick + owed if expected >= 0 else full_at
@@ -188,7 +188,7 @@ def test_a_bucket_takes_56_bytes(server: redis.Redis) -> None:
 
 def test_a_faster_quota_frees_what_a_slow_one_left_missing(server: redis.Redis) -> None:
     server.flushall()
-    slow = (10 * 10**9, 10**9, 1, 0)
+    slow = (10 * 10**9, 10**9, 1)
     assert at(server, "token_bucket", YEAR_2027, "c", 10, *slow) == 0
     assert at(server, "token_bucket", YEAR_2027, "c", 3) == -300_000
     assert at(server, "token_bucket", YEAR_2027 + 299_999, "c", 3) == -1

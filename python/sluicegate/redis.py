@@ -121,7 +121,8 @@ class TokenBucket(AsyncLimiter):
     at which a bucket is full.
 
     Args:
-        config: a :class:`~sluicegate.TokenBucketConfig`.
+        config: a :class:`~sluicegate.TokenBucketConfig` whose buckets begin full: no server
+            knows since when a client that it has no record of has been refilling.
         redis, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
 
     Raises:
@@ -234,5 +235,10 @@ def _checked(config: object) -> TokenBucketConfig:
     if not isinstance(config, TokenBucketConfig):
         raise TypeError(
             f"config must be a TokenBucketConfig, got {type(config).__name__} {config!r}"
+        )
+    if config.initial_tokens != config.capacity:
+        raise ValueError(
+            "config must have initial_tokens equal to its capacity in Redis, where a client that "
+            f"is not known has a full bucket, got {config!r}: leave initial_tokens out"
         )
     return config

@@ -74,13 +74,6 @@ impl TokenBucket {
         (capacity, self.grains_per_token, self.grains_per_tick)
     }
 
-    /// How long from now until a bucket that was never spent from is full.
-    #[must_use]
-    pub fn first_full_in(&self, now: Ticks) -> Ticks {
-        self.missing(self.full_at, now)
-            .div_ceil(self.grains_per_tick)
-    }
-
     #[inline]
     fn grains(&self, now: Ticks) -> u128 {
         u128::from(now) * u128::from(self.grains_per_tick)

@@ -50,16 +50,11 @@ impl PyTokenBucketConfig {
         TokenBucket::new(self.capacity, self.refill_rate, self.initial_tokens, now)
     }
 
-    /// The share of one of so many processes.
-    pub(super) fn shared_by(&self, workers: u32, now: Ticks) -> Result<TokenBucket> {
+    /// The share of one of so many processes, which begins full.
+    pub(super) fn shared_by(&self, workers: u32) -> Result<TokenBucket> {
         let capacity = (self.capacity / workers).max(1);
-        let initial = (self.initial_tokens / workers).min(capacity);
-        TokenBucket::new(
-            capacity,
-            self.refill_rate / f64::from(workers),
-            initial,
-            now,
-        )
+        let rate = self.refill_rate / f64::from(workers);
+        TokenBucket::new(capacity, rate, capacity, 0)
     }
 
     fn parts(&self) -> (u32, u64, u32) {

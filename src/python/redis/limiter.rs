@@ -54,17 +54,10 @@ impl Plan<'_> {
         let share = |limit: u32| (limit / self.workers).max(1);
         if self.algorithm == "token_bucket" {
             let config: PyTokenBucketConfig = quota.extract()?;
-            let now = unix_now();
-            let bucket = config.bucket(now)?;
-            let full_in = bucket.first_full_in(now);
-            let full_at = if full_in == 0 { 0 } else { now + full_in };
-            let small = config
-                .shared_by(self.workers, now)
-                .unwrap_or(bucket.clone());
-            return Ok(Quota::new(
-                Rule::TokenBucket(bucket, full_at),
-                self.local(&small),
-            ));
+            let bucket = config.shared_by(1)?;
+            let small = config.shared_by(self.workers).unwrap_or(bucket.clone());
+            let small = self.local(&small);
+            return Ok(Quota::new(Rule::TokenBucket(bucket), small));
         }
         let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
         if self.algorithm == "sliding_log" {

@@ -23,9 +23,9 @@ impl Request for Call {
         self.limit.name(&self.key)
     }
 
-    fn command(&self, by_text: bool, ahead: i64) -> Cmd {
+    fn command(&self, by_text: bool, _ahead: i64) -> Cmd {
         self.quota
-            .command(self.verb, &self.name(), self.cost, by_text, ahead)
+            .command(self.verb, &self.name(), self.cost, by_text)
     }
 }
 

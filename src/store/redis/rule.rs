@@ -21,9 +21,8 @@ pub enum Rule {
     SlidingCounter(SlidingCounter),
     /// Every unit's time.
     SlidingLog(SlidingLog),
-    /// A bucket, and when one that was never seen is full (Unix ticks by our own clock; 0 for
-    /// always).
-    TokenBucket(TokenBucket, Ticks),
+    /// A bucket; one that was never seen is full.
+    TokenBucket(TokenBucket),
 }
 
 /// A quota, ready to be sent.
@@ -43,7 +42,7 @@ impl Quota {
             Rule::FixedWindow(rule) => windowed(rule),
             Rule::SlidingCounter(rule) => windowed(rule),
             Rule::SlidingLog(rule) => windowed(rule),
-            Rule::TokenBucket(rule, _) => {
+            Rule::TokenBucket(rule) => {
                 let (capacity, token, tick) = rule.grains_of();
                 let arguments = [capacity, token, tick].map(|term| term.to_string());
                 (rule.limit(), rule.window(), arguments.to_vec())
@@ -89,21 +88,12 @@ impl Quota {
             Rule::FixedWindow(_) => &script::FIXED_WINDOW,
             Rule::SlidingCounter(_) => &script::SLIDING_COUNTER,
             Rule::SlidingLog(_) => &script::SLIDING_LOG,
-            Rule::TokenBucket(..) => &script::TOKEN_BUCKET,
+            Rule::TokenBucket(_) => &script::TOKEN_BUCKET,
         }
     }
 
     /// What is sent for one call: by the script's digest, or by its text.
-    ///
-    /// `ahead` is how far the server's clock is ahead of ours, in ticks.
-    pub(super) fn command(
-        &self,
-        verb: Verb,
-        key: &[u8],
-        cost: u32,
-        by_text: bool,
-        ahead: i64,
-    ) -> Cmd {
+    pub(super) fn command(&self, verb: Verb, key: &[u8], cost: u32, by_text: bool) -> Cmd {
         if verb == Verb::Reset {
             let mut command = redis::cmd("UNLINK");
             command.arg(key);
@@ -122,15 +112,6 @@ impl Quota {
             .arg(verb)
             .arg(cost)
             .arg(&self.arguments);
-        if let Rule::TokenBucket(_, full_at) = self.rule {
-            // The only time that is ours, told in the server's.
-            let always_full = full_at == 0;
-            command.arg(if always_full {
-                0
-            } else {
-                full_at.saturating_add_signed(ahead)
-            });
-        }
         command
     }
 
@@ -147,7 +128,7 @@ impl Quota {
                 Some(self.unspent(at))
             }
             (_, Value::Array(_)) if verb == Verb::Refund => Some(self.unspent(at)),
-            (Rule::TokenBucket(bucket, _), Value::Int(room)) => {
+            (Rule::TokenBucket(bucket), Value::Int(room)) => {
                 Some(self.of_bucket(bucket, cost, *room, at))
             }
             (_, Value::Array(items)) => self.of_window(verb, items, at),

@@ -23,7 +23,7 @@ local function write(missing)
   redis.call('SET', key, state, 'PX', math.ceil(ticks / 1000) + 1)
 end
 
-local tick, early = string.match(redis.call('GET', key) or ARGV[6], '^(%d+) ?(%d*)$')
+local tick, early = string.match(redis.call('GET', key) or '0', '^(%d+) ?(%d*)$')
 tick, early = tonumber(tick), tonumber(early) or 0
 if not tick or tick > 2^53 then
   return redis.error_reply('ERR the key does not hold a token bucket')
@@ -32,9 +32,8 @@ local owed = grains_until(tick, math.min(early, per_tick - 1))
 local missing = math.min(owed, capacity)
 local room, left = capacity - missing - price, missing
 if op == 'c' and room >= 0 then left = capacity - room end
-if op == 'r' then
-  left = math.min(missing, math.max(missing - price, grains_until(ARGV[6] + 0, 0)))
-end
-if left ~= owed then write(left) end -- also if another quota left more than the capacity missing
+if op == 'r' then left = math.max(missing - price, 0) end
+-- Also if more than the capacity is missing, by another quota or a clock that was ahead.
+if left ~= owed then write(left) end
 if op == 'p' and room >= 0 then return capacity - missing end
 return op == 'r' and 0 or room
