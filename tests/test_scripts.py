@@ -74,6 +74,7 @@ QUOTAS: dict[str, tuple[int, ...]] = {
     "sliding_counter": (10, 10**6),
     "sliding_log": (10, 10**6),
 }
+WINDOWED = ("fixed_window", "sliding_counter", "sliding_log")
 MUTANTS = [
     ("token_bucket", "ticks = ticks + 1", "ticks = ticks"),  # floor rounding
     ("token_bucket", "math.ceil(ticks / 1000) + 1", "math.floor(ticks / 1000)"),
@@ -212,15 +213,71 @@ def test_another_window_keeps_what_was_spent(server: redis.Redis, kind: str) -> 
         assert told == (expected.remaining, expected.retry_after, expected.reset_after)
 
 
-@pytest.mark.parametrize("kind", ["fixed_window", "sliding_counter", "sliding_log"])
+@pytest.mark.parametrize("kind", WINDOWED)
 def test_a_clock_set_back_gives_no_second_quota(server: redis.Redis, kind: str) -> None:
     server.flushall()
     assert at(server, kind, YEAR_2027, "c", 10) == [0, 0, 10**6 * (1 + (kind == "sliding_counter"))]
-    for back in (1, 10**6, 3600 * 10**6):
+    for back in (1, 10**6):
         room, retry, reset = at(server, kind, YEAR_2027 - back, "c", 1)
         assert room == -1
         assert retry >= 10**6 + back
         assert reset >= retry
+
+
+@pytest.mark.parametrize("back", [10**6 + 1, 3600 * 10**6, 86_400 * 10**6, YEAR_2027 - 10**7])
+@pytest.mark.parametrize("kind", WINDOWED)
+def test_what_a_clock_ahead_left_is_not_believed(server: redis.Redis, kind: str, back: int) -> None:
+    window, now = 10**6, YEAR_2027 - back
+    for op, cost in (("p", 10), ("c", 10), ("r", 10)):
+        server.flushall()
+        assert at(server, kind, YEAR_2027, "c", 10)[0] == 0
+        reply = at(server, kind, now, op, cost)
+        assert reply[:2] == {"p": [10, 0], "c": [0, 0], "r": [0, 0]}[op]
+        assert server.exists(KEY) == (op == "c"), "nothing that is not believed is kept"
+    server.flushall()
+    at(server, kind, YEAR_2027, "c", 10)
+    at(server, kind, now, "c", 4)
+    assert at(server, kind, now, "c", 7)[0] == -1 - 6
+    assert at(server, kind, now + 2 * window, "c", 10)[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["fixed_window", "sliding_counter"])
+def test_what_a_longer_window_left_is_believed(server: redis.Redis, kind: str) -> None:
+    server.flushall()
+    at(server, kind, YEAR_2027, "c", 7, 10, 3600 * 10**6)
+    assert at(server, kind, YEAR_2027, "p", 1, 10, 10**6)[0] == 3
+
+
+def test_a_bucket_that_a_clock_ahead_left_is_full_in_its_own_time(server: redis.Redis) -> None:
+    for back in (10**6 + 1, 86_400 * 10**6, YEAR_2027 - 10**7):
+        server.flushall()
+        now = YEAR_2027 - back
+        assert at(server, "token_bucket", YEAR_2027, "c", 10) == 0
+        assert at(server, "token_bucket", now, "c", 1) == -100_000
+        assert at(server, "token_bucket", now + 10**6, "c", 10) == 0
+
+
+@pytest.mark.parametrize("kind", WINDOWED)
+def test_nobody_waits_long_whatever_the_clock_did(server: redis.Redis, kind: str) -> None:
+    """Two windows; and one more of the counter, which counts the window before as well."""
+    chance = random.Random(4)
+    script, window = timed(source(kind)), 10**6
+    longest = (3 if kind == "sliding_counter" else 2) * window
+    waits: list[int] = []
+    for _ in range(300):
+        server.flushall()
+        now = YEAR_2027
+        for _ in range(20):
+            now += chance.choice([-1, 1]) * chance.choice(
+                [0, 1, window, window + 1, 86_400 * window]
+            )
+            cost, op = chance.randint(1, 10), chance.choice("ccccpr")
+            (room, retry, *_), _ = server.eval(
+                script, 1, KEY, op, cost, 10, window, *divmod(now, 10**6)
+            )
+            waits.append(retry)
+            assert (retry > 0) == (room < 0)
+    assert window < max(waits) <= longest
 
 
 def test_a_log_keeps_one_entry_a_tick_and_drops_the_dead(server: redis.Redis) -> None:

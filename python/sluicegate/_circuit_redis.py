@@ -40,7 +40,7 @@ class RedisCircuits:
         self._lost: deque[tuple[str, str]] = deque(maxlen=_MOST_LOST)
         ticks = Ticks(config)
         places, keep = str(config.success_threshold), str(ticks.keep // 1000)
-        self._entering = [places, str(ticks.lease), keep]
+        self._entering = [places, str(ticks.lease), keep, str(ticks.open_for)]
         self._leaving = [
             places,
             str(ticks.open_for),

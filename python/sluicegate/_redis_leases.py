@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from importlib.resources import files
-from secrets import token_hex
+from secrets import token_urlsafe
 from time import monotonic
 from typing import Any
 from weakref import WeakValueDictionary, ref
@@ -38,7 +38,8 @@ class Lease:
     def __init__(self, home: Leases, key: str) -> None:
         self.granted = False
         self.home, self.key = home, key
-        self.id = token_hex(8)
+        #: Random, and the lease by which the scripts know an end that is too far ahead.
+        self.id = f"{token_urlsafe(8)}:{home.micros}"
         #: By our monotonic clock, never after the server's end of it.
         self.ends = 0.0
 
@@ -78,7 +79,7 @@ class Leases:
         self._loop = ref(loop)
         self._run = run
         self._seconds = lease_seconds
-        self._micros = str(round(lease_seconds * 1_000_000))
+        self.micros = str(round(lease_seconds * 1_000_000))
         self._timeout = timeout
         self._on_release = on_release
         self._held: WeakValueDictionary[str, Lease] = WeakValueDictionary()
@@ -93,7 +94,7 @@ class Leases:
         """
         lease = Lease(self, key)
         sent = monotonic()
-        arguments = [lease.id, str(limit), self._micros]
+        arguments = [lease.id, str(limit), self.micros]
         try:
             granted, _, wait = await self._run(ACQUIRE, key, arguments, self._timeout, True)
         except BaseException:
@@ -159,7 +160,7 @@ class Leases:
                     del self._held[lease_id]
 
         timeout = min(self._timeout, self._seconds / 3)
-        return _done(loop, self._run(RENEW, key, [self._micros, *ids], timeout, False), renewed)
+        return _done(loop, self._run(RENEW, key, [self.micros, *ids], timeout, False), renewed)
 
     def _release(
         self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str]

@@ -25,7 +25,8 @@ if circuit.s == 2 then
 else
   local number, calls, failures = math.floor(now / tenth), 1, 1 - result
   for n = 0, 9 do
-    local live = (circuit['b' .. n] or 0) > number - 10
+    local from_now = (circuit['b' .. n] or 0) - number -- not of a clock that was a window ahead
+    local live = from_now > -10 and from_now <= 10
     calls = calls + (live and circuit['c' .. n] or 0)
     failures = failures + (live and circuit['f' .. n] or 0)
   end

@@ -8,10 +8,13 @@ local renewed = {}
 for place = 2, #ARGV do
   local ends = tonumber(redis.call('ZSCORE', key, ARGV[place]) or 0)
   renewed[place - 1] = 0
-  if ends > now then -- the clock may have been set back, and a lease is not cut short
+  if ends > now then
+    -- The clock may have been set back, and a lease is not cut short; see permit_acquire.lua.
+    if ends > now + 2 * lease then ends = now end
     redis.call('ZADD', key, 'XX', math.max(ends, now + lease), ARGV[place])
-    last, renewed[place - 1] = math.max(last, now + lease), 1
+    renewed[place - 1] = 1
   end
 end
+last = tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2] or 0)
 if last > now then redis.call('PEXPIRE', key, math.ceil((last - now) / 1000) + 1) end
 return renewed

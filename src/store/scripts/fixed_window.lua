@@ -12,6 +12,8 @@ if state then
   if not ends or math.max(ends, count, span) > 2^53 then
     return redis.error_reply('ERR the key does not hold a fixed window')
   end
+  -- What ends later than two windows from now is of a clock that was ahead: it is not believed.
+  if ends > clock + 2 * span then ends = 0; redis.call('DEL', key) end
   -- A clock that was set back stays in the window; one of another length only hands over its count.
   if span == window then now = math.max(now, ends - window) end
   if now < ends then used = count end

@@ -15,6 +15,8 @@ if state then
   local ends, this, last, span = string.match(state, '^(%d+) (%d+) (%d+) (%d+)$')
   ends, this, last, span = tonumber(ends), tonumber(this), tonumber(last), tonumber(span)
   assert(ends and math.max(ends, span) <= 2^53 and math.max(this, last) < 2^32, 'no counter')
+  -- What ends later than two windows from now is of a clock that was ahead: it is not believed.
+  if ends > clock + 2 * span then ends, this = 0, 0; redis.call('DEL', key) end
   if span == window then now = math.max(now, ends - window) end -- the clock may have been set back
   if now < ends then current, previous = this, last elseif now - ends < span then previous = this end
 end
@@ -28,12 +30,10 @@ elseif cost > room then -- until enough of the previous count, or of this one af
   if next then count, spare = current, limit - cost end
   local left = spare < count and scaled(spare, window, count) or window
   room, retry = -1 - math.max(room, 0), ends - clock + (next and window or 0) - left
-elseif op == 'c' then
-  room, current = room - cost, current + cost
-end
+elseif op == 'c' then room, current = room - cost, current + cost end
 local reset = current > 0 and ends - clock + window or previous > 0 and ends - clock or 0
-if reset == 0 and op == 'r' then redis.call('DEL', key) end
-if reset > 0 and (op == 'r' or op == 'c' and retry == 0) then
+if reset == 0 and op == 'r' then redis.call('DEL', key)
+elseif op == 'r' or op == 'c' and retry == 0 then
   local text = string.format('%.0f ', ends) .. current .. ' ' .. previous .. ' ' .. ARGV[4]
   redis.call('SET', key, text, 'PX', math.ceil(reset / 1000) + 1)
 end

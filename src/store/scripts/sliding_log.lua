@@ -15,8 +15,8 @@ end
 local newest, total = -1, 0
 if last >= 0 then newest, total = number(-2), number(-1) end
 assert(math.max(newest, total) <= 2^53, 'no sliding log')
-local now = math.max(clock, newest) -- the clock may have been set back
-local dead = first(-1, now - window, 1, last + 1, 1) - 1
+local now = newest > clock + window and clock or math.max(clock, newest) -- it was ahead, or set back
+local dead = newest > now and last or first(-1, now - window, 1, last + 1, 1) - 1
 local base = last < 0 and 0 or number(2 * dead)
 assert(last < 0 or last % 1 == 0 and number(0) <= base and base <= total, 'no sliding log')
 local used, room, retry = total - base, limit - total + base, 0
@@ -29,7 +29,7 @@ elseif cost > room then
 end
 local spent = op == 'c' and retry == 0 and cost or 0
 local from, to = dead == last and 2 * last + 1 or 2 * dead, spent > 0 and newest == now and -3 or -1
-if op ~= 'p' and (from > 0 or to == -3) then redis.call('LTRIM', key, from, to) end
+if (op ~= 'p' or newest > now) and (from > 0 or to == -3) then redis.call('LTRIM', key, from, to) end
 if op == 'r' and dead < last then redis.call('LSET', key, 0, base) end -- else it is gone
 if spent > 0 then -- a pair of the same tick was trimmed, and comes back with more
   redis.call('RPUSH', key, unpack(used == 0 and { 0, now, cost } or { now, total + cost }))
