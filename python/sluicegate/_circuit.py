@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
 
+from sluicegate._circuit_calls import Admission, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState
 from sluicegate._counting_lock import LOCK
 
-__all__ = ["SLICES", "Admission", "Circuits", "Refused", "Result", "Ticks", "parts_per_million"]
+__all__ = ["SLICES", "Circuits", "Ticks", "parts_per_million"]
 
 # The window moves on by such parts of itself.
 SLICES = 10
@@ -22,38 +21,6 @@ _FEW = 64
 def parts_per_million(rate: float) -> int:
     """A share as an integer."""
     return round(rate * 1_000_000)
-
-
-class Result(IntEnum):
-    """What a call tells about the service behind the circuit."""
-
-    NOTHING = -1
-    FAILURE = 0
-    SUCCESS = 1
-
-
-@dataclass(frozen=True)
-class Admission:
-    """A call that was let through, with the generation of the circuit that did so."""
-
-    key: str
-    ticket: str
-    generation: int
-    state: CircuitState
-    """Of that generation."""
-    changed: bool
-    """The generation began with it."""
-    here: bool = True
-    """Admitted by this process, not by a server."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A call that was not let through."""
-
-    seconds: float
-    """Until one may be: when the circuit's time is over, or the first probe's lease."""
-    state: CircuitState
 
 
 class Ticks:
@@ -71,6 +38,7 @@ class Ticks:
 
 class _Circuit:
     __slots__ = (
+        "asked",
         "generation",
         "inside",
         "leases",
@@ -82,7 +50,7 @@ class _Circuit:
     )
 
     def __init__(self, generation: int, now: int) -> None:
-        self.inside = 0
+        self.inside = self.asked = 0
         self.touched = now
         self.become(CircuitState.CLOSED, generation)
 
@@ -158,11 +126,7 @@ class Circuits:
             failed = result is Result.FAILURE
             if circuit.state is CircuitState.HALF_OPEN:
                 return self._probed(circuit, failed, now) if lease > now else None
-            calls, failures = circuit.count(now // self._ticks.slice, failed)
-            enough = failures >= self._config.failure_threshold
-            if failed and enough and failures * 1_000_000 >= self._rate * calls:
-                return self._become(circuit, CircuitState.OPEN, now)
-            return None
+            return self._counted(circuit, failed, now)
 
     def state(self, key: str) -> CircuitState:
         """What the next call would meet."""
@@ -171,6 +135,46 @@ class Circuits:
             if circuit is None:
                 return CircuitState.CLOSED
             return CircuitState.HALF_OPEN if circuit.due(self._now()) else circuit.state
+
+    def learn(self, key: str, asked: int, state: CircuitState, wait: int = 0) -> None:
+        """Be as a server said that a circuit is, with ``wait`` microseconds of open left.
+
+        ``asked`` numbers the questions: an answer to an earlier one tells nothing new.
+        """
+        with self._lock:
+            now = self._now()
+            circuit = self._circuits.get(key)
+            if circuit is None:
+                if state is CircuitState.CLOSED:
+                    return
+                circuit = self._new(key, now)
+            if asked < circuit.asked:
+                return
+            circuit.asked, circuit.touched = asked, now
+            if circuit.state is not state:
+                self._become(circuit, state)
+            if state is CircuitState.OPEN:
+                circuit.until = now + min(wait, self._ticks.open_for)
+
+    def note(self, admission: Admission, result: Result, alone: bool) -> CircuitState | None:
+        """Take the result of a call that a server let through.
+
+        ``alone``: the server does not take it, so that a state may follow here.
+        """
+        if result is Result.NOTHING:
+            return None
+        with self._lock:
+            now, failed = self._now(), result is Result.FAILURE
+            circuit = self._circuits.get(admission.key) or self._new(admission.key, now)
+            circuit.touched = now
+            if circuit.state is not admission.state:
+                return None
+            if alone:
+                step = self._probed if circuit.state is CircuitState.HALF_OPEN else self._counted
+                return step(circuit, failed, now)
+            if circuit.state is CircuitState.CLOSED:
+                circuit.count(now // self._ticks.slice, failed)
+            return None
 
     def __len__(self) -> int:
         return len(self._circuits)
@@ -187,6 +191,13 @@ class Circuits:
         circuit.leases = live
         taken = circuit.succeeded + len(live)
         return min(live.values()) - now if taken >= self._config.success_threshold else 0
+
+    def _counted(self, circuit: _Circuit, failed: bool, now: int) -> CircuitState | None:
+        calls, failures = circuit.count(now // self._ticks.slice, failed)
+        enough = failures >= self._config.failure_threshold
+        if failed and enough and failures * 1_000_000 >= self._rate * calls:
+            return self._become(circuit, CircuitState.OPEN, now)
+        return None
 
     def _probed(self, circuit: _Circuit, failed: bool, now: int) -> CircuitState | None:
         if failed:

@@ -7,7 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from sluicegate._circuit import Admission, Result
+from sluicegate._circuit_calls import Admission, Result
 from sluicegate._functions import check_function, is_async
 
 if TYPE_CHECKING:

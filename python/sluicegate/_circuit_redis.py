@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
 from importlib.resources import files
+from itertools import count
 from typing import Any
 
-from sluicegate._circuit import Admission, Circuits, Refused, Result, Ticks, parts_per_million
+from sluicegate._circuit import Circuits, Ticks, parts_per_million
+from sluicegate._circuit_calls import Admission, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState
 from sluicegate._core import RedisScripts
 from sluicegate._redis_settings import settings_of
@@ -23,7 +25,10 @@ _STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
 
 class RedisCircuits:
-    """The circuits of one breaker; in this process as long as the server does not answer."""
+    """The circuits of one breaker; in this process as long as the server does not answer.
+
+    Those of this process know what the server told last, and the results of calls here.
+    """
 
     def __init__(
         self,
@@ -38,7 +43,9 @@ class RedisCircuits:
         self._timeout, self._tell = timeout, tell
         self._local = Circuits(config, None) if local else None
         self._lost: deque[tuple[str, str]] = deque(maxlen=_MOST_LOST)
+        self._questions = count(1)
         ticks = Ticks(config)
+        self._open_for = ticks.open_for
         places, keep = str(config.success_threshold), str(ticks.keep // 1000)
         self._entering = [places, str(ticks.lease), keep, str(ticks.open_for)]
         self._leaving = [
@@ -52,7 +59,7 @@ class RedisCircuits:
 
     async def enter(self, key: str, ticket: str) -> Admission | Refused:
         """Let a call through, or not. If cancelled, a place that was taken is given back."""
-        asked = self._run("circuit_enter", key, ticket, *self._entering)
+        asked = self._asked(key, ticket)
         try:
             state, generation, wait, changed = await asyncio.shield(asked)
         except asyncio.CancelledError:
@@ -72,26 +79,24 @@ class RedisCircuits:
     async def leave(self, admission: Admission, result: Result) -> CircuitState | None:
         """Take a call's result; the state that it leads to, if that is another.
 
-        A result that the server does not take counts for nothing, and a probe's place is
-        free again after its lease.
+        A result that the server does not take counts in this process alone, and a probe's
+        place is free again after its lease.
         """
         if admission.here:
             assert self._local is not None
             return self._local.leave(admission, result)
-        told = self._told(admission, result)
+        told, question = self._told(admission, result), next(self._questions)
         try:
-            state = await asyncio.shield(told)
+            await asyncio.wait([told])
         except asyncio.CancelledError:
-            told.add_done_callback(partial(self._left, admission))
+            told.add_done_callback(partial(self._left, admission, result, question))
             raise
-        except StoreError:
-            return None
-        return None if state < 0 else _STATES[state]
+        return self._after(admission, result, question, told)
 
     async def state(self, key: str) -> CircuitState:
         """What the next call would meet."""
         try:
-            state, *_ = await self._run("circuit_enter", key, "", *self._entering)
+            state, *_ = await self._asked(key, "")
         except StoreError:
             if self._local is None:
                 raise
@@ -101,6 +106,33 @@ class RedisCircuits:
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
         self._scripts.close()
+
+    def _asked(self, key: str, ticket: str) -> asyncio.Future[Any]:
+        asked = self._run("circuit_enter", key, ticket, *self._entering)
+        if self._local is not None:
+            asked.add_done_callback(partial(self._learn, key, ticket, next(self._questions)))
+        return asked
+
+    def _learn(self, key: str, ticket: str, question: int, asked: asyncio.Future[Any]) -> None:
+        if self._local is None or not _answered(asked):
+            return
+        state, _, wait, changed = asked.result()
+        if changed and not ticket:  # only looked at: a call is still to change it
+            state, wait = _STATES.index(CircuitState.OPEN), 0
+        self._local.learn(key, question, _STATES[state], wait)
+
+    def _after(
+        self, admission: Admission, result: Result, question: int, told: asyncio.Future[Any]
+    ) -> CircuitState | None:
+        """What a result leads to, here as there; once for each."""
+        state = None
+        if _answered(told):
+            state = None if told.result() < 0 else _STATES[told.result()]
+            if self._local is not None and state is not None:
+                self._local.learn(admission.key, question, state, self._open_for)
+        if self._local is None or state is not None:
+            return state
+        return self._local.note(admission, result, alone=not _answered(told))
 
     def _told(self, admission: Admission, result: Result) -> asyncio.Future[Any]:
         call = str(admission.generation), str(int(result))
@@ -120,10 +152,13 @@ class RedisCircuits:
         if _answered(entered) and entered.result()[3]:
             self._tell(key, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
-    def _left(self, admission: Admission, told: asyncio.Future[Any]) -> None:
+    def _left(
+        self, admission: Admission, result: Result, question: int, told: asyncio.Future[Any]
+    ) -> None:
         """Tell of what came of a call after nobody waited for it any more."""
-        if _answered(told) and told.result() >= 0:
-            self._tell(admission.key, admission.state, _STATES[told.result()])
+        state = self._after(admission, result, question, told)
+        if state is not None:
+            self._tell(admission.key, admission.state, state)
 
     def _run(self, script: str, key: str, *arguments: str) -> asyncio.Future[Any]:
         answer = self._scripts.run(_text(script), key, list(arguments), self._timeout)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
 from sluicegate._checked import checked_clock, checked_key, checked_prefix, number
-from sluicegate._circuit import Admission, Circuits, Refused, Result
+from sluicegate._circuit import Circuits
+from sluicegate._circuit_calls import Admission, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState, StateChange
 from sluicegate._circuit_guard import Guard, at_once
 from sluicegate._core import Decision
@@ -58,8 +59,10 @@ class CircuitBreaker:
         on_change: called with a :class:`StateChange` that a call of this process has made.
         prefix: what keys begin with in Redis.
         timeout: seconds within which Redis must answer, 0.001 to 60.
-        on_error: when it does not, ``"local"``: circuits of this process decide; or
-            ``"raise"``: the caller gets a :class:`~sluicegate.errors.StoreError`.
+        on_error: when it does not, ``"local"``: circuits of this process decide, from what
+            Redis told it last (an open one stays open until its time is over) and from the
+            results of its own calls; or ``"raise"``: the caller gets a
+            :class:`~sluicegate.errors.StoreError`.
         clock: a :class:`~sluicegate.ManualClock` for tests, in memory.
 
     Raises:
