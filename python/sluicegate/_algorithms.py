@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any
 
 from sluicegate._core import TokenBucketConfig
+from sluicegate._functions import is_async
 from sluicegate.limiters import (
     FixedWindow,
+    Limiter,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -25,11 +26,11 @@ def _bucket_config(limit: int, window_seconds: float) -> TokenBucketConfig:
     return TokenBucketConfig(limit, limit / window)
 
 
-def _token_bucket(limit: int, window_seconds: float) -> TokenBucket:
-    return TokenBucket(_bucket_config(limit, window_seconds))
+def _token_bucket(limit: int, window_seconds: float, **options: Any) -> TokenBucket:
+    return TokenBucket(_bucket_config(limit, window_seconds), **options)
 
 
-_BY_NAME: dict[str, Callable[[int, float], Any]] = {
+_BY_NAME: dict[str, Callable[..., Any]] = {
     "sliding_window": SlidingWindowRateLimiter,
     "sliding_counter": SlidingWindowCounter,
     "fixed_window": FixedWindow,
@@ -37,7 +38,7 @@ _BY_NAME: dict[str, Callable[[int, float], Any]] = {
 }
 
 
-def _named(algorithm: Algorithm) -> Callable[[int, float], Any]:
+def _named(algorithm: Algorithm) -> Callable[..., Any]:
     if isinstance(algorithm, str):
         if algorithm not in _BY_NAME:
             names = ", ".join(map(repr, _BY_NAME))
@@ -45,23 +46,40 @@ def _named(algorithm: Algorithm) -> Callable[[int, float], Any]:
         return _BY_NAME[algorithm]
     if not callable(algorithm):
         raise TypeError(f"algorithm must be a name or a class, got {algorithm!r}")
+    if is_async(algorithm):
+        raise TypeError(f"algorithm must be a plain function, got {algorithm!r}")
     make: Any = algorithm
     return _token_bucket if make is TokenBucket else make
 
 
-def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float) -> Any:
+def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float, **options: Any) -> Any:
     """A limiter of ``limit`` per ``window_seconds`` in this process."""
     if getattr(algorithm, "__module__", "") == "sluicegate.redis":
         raise TypeError(
             f"algorithm must not be of sluicegate.redis without redis, got {algorithm!r}"
         )
-    return _named(algorithm)(limit, window_seconds)
+    make = _named(algorithm)
+    ours = make is _token_bucket or (isinstance(make, type) and issubclass(make, Limiter))
+    if options and not ours:
+        raise TypeError(
+            f"{next(iter(options))}= is for the algorithms of sluicegate: one of your own "
+            f"brings it itself, got {algorithm!r}"
+        )
+    return make(limit, window_seconds, **options)
 
 
 def limiter_in_redis(
-    redis: object, algorithm: Algorithm, limit: int, window_seconds: float, prefix: str
+    redis: object,
+    algorithm: Algorithm,
+    limit: int,
+    window_seconds: float,
+    prefix: Callable[[str, float], str],
+    **options: Any,
 ) -> Any:
-    """The same in Redis. ``algorithm`` may be the class for either."""
+    """The same in Redis. ``algorithm`` may be the class for either.
+
+    ``prefix`` gives that of the keys, by the algorithm's name there and the window.
+    """
     from sluicegate import redis as in_redis
 
     same: dict[Any, Any] = {
@@ -76,14 +94,7 @@ def limiter_in_redis(
         raise TypeError(
             f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}"
         )
+    window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
     bucket = made is in_redis.TokenBucket
     quota = (_bucket_config(limit, window_seconds),) if bucket else (limit, window_seconds)
-    return made(redis, *quota, prefix=_short(f"{prefix}:{made._ALGORITHM}"))
-
-
-def _short(prefix: str) -> str:
-    """A prefix that suits a limiter in Redis, whatever the name in it."""
-    if len(prefix) <= 64 and prefix.isascii() and not set(prefix) & set("{}"):
-        return prefix
-    encoded = prefix.encode("utf-8", "surrogatepass")
-    return "sluicegate:" + blake2b(encoded, digest_size=16).hexdigest()
+    return made(redis, *quota, prefix=prefix(made._ALGORITHM, window), **options)

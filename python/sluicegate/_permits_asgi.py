@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from inspect import isawaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.refusals import Refusal
+
+if TYPE_CHECKING:
+    from sluicegate._limiter_options import LimiterOptions
 
 __all__ = ["Hold", "permits_of"]
 
@@ -37,7 +40,7 @@ class Hold:
                 await released
 
 
-def permits_of(concurrency: Any, redis: object) -> Any:
+def permits_of(concurrency: Any, options: LimiterOptions) -> Any:
     """The limiter that ``concurrency`` is, or a new one of so many permits."""
     if not isinstance(concurrency, int):
         verbs = callable(getattr(concurrency, "try_acquire", None))
@@ -45,16 +48,6 @@ def permits_of(concurrency: Any, redis: object) -> Any:
             return concurrency
         raise TypeError(f"concurrency must be an int or a ConcurrencyLimiter, got {concurrency!r}")
     try:
-        return _made(concurrency, redis)
+        return options.permits(concurrency)
     except (TypeError, ValueError) as error:
         raise type(error)(f"concurrency: {error}") from error
-
-
-def _made(limit: int, redis: object) -> Any:
-    if redis is None:
-        from sluicegate.concurrency import ConcurrencyLimiter
-
-        return ConcurrencyLimiter(limit)
-    from sluicegate import redis as in_redis
-
-    return in_redis.ConcurrencyLimiter(redis, limit, prefix="sluicegate:concurrency")

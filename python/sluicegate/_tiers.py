@@ -6,10 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from sluicegate._algorithms import Algorithm, limiter_for, limiter_in_redis
+from sluicegate._limiter_options import LimiterOptions
 from sluicegate.headers import QuotaHeaders
 
-__all__ = ["Tier", "Tiers", "check_limiter", "made"]
+__all__ = ["Tier", "Tiers", "check_limiter", "is_pair", "made"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -39,19 +39,17 @@ class Tiers:
 
     Args:
         tiers: name → ``(limit, window_seconds)``, or name → limiter; not empty.
-        algorithm: what limits those that are given as a pair.
+        options: how those are counted that are given as a pair.
         sets: the header sets.
-        redis: where pairs are counted, instead of in this process.
         warns: whether an unknown tier's name is worth a warning, the first time.
     """
 
     def __init__(
         self,
         tiers: Mapping[str, Any],
-        algorithm: Algorithm,
+        options: LimiterOptions,
         sets: Iterable[str] | str,
         *,
-        redis: object = None,
         warns: bool = True,
     ) -> None:
         if not isinstance(tiers, Mapping):
@@ -60,9 +58,7 @@ class Tiers:
             )
         if not tiers:
             raise ValueError("tiers must name at least one tier, got {}")
-        self._tiers = {
-            name: _tier(name, quota, algorithm, sets, redis) for name, quota in tiers.items()
-        }
+        self._tiers = {name: _tier(name, quota, options, sets) for name, quota in tiers.items()}
         self.default = next(iter(self._tiers.values()))
         self._warned = not warns
 
@@ -87,20 +83,17 @@ class Tiers:
         return tier
 
 
-def _is_pair(quota: Any) -> bool:
+def is_pair(quota: Any) -> bool:
     """Whether it looks like ``(limit, window_seconds)``."""
     return isinstance(quota, (tuple, list)) and len(cast("list[Any]", quota)) == 2
 
 
-def made(argument: str, quota: Any, algorithm: Algorithm, redis: object, prefix: str) -> Any:
+def made(argument: str, quota: Any, options: LimiterOptions, kind: str, name: str) -> Any:
     """The limiter that ``quota`` is, or a new one of that limit and window."""
-    if _is_pair(quota):
+    if is_pair(quota):
         limit, window_seconds = cast("tuple[Any, Any]", quota)
         try:
-            if redis is None:
-                limiter = limiter_for(algorithm, limit, window_seconds)
-            else:
-                limiter = limiter_in_redis(redis, algorithm, limit, window_seconds, prefix)
+            limiter = options.limiter(limit, window_seconds, kind, name)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{argument}: {error}") from error
         check_limiter(f"{argument}: what algorithm makes", limiter)
@@ -111,10 +104,7 @@ def made(argument: str, quota: Any, algorithm: Algorithm, redis: object, prefix:
     return quota
 
 
-def _tier(
-    name: object, quota: Any, algorithm: Algorithm, sets: Iterable[str] | str, redis: object
-) -> Tier:
+def _tier(name: object, quota: Any, options: LimiterOptions, sets: Iterable[str] | str) -> Tier:
     if not isinstance(name, str):
         raise TypeError(f"tiers must have str names, got {name!r}")
-    limiter = made(f"tiers[{name!r}]", quota, algorithm, redis, f"sluicegate:tier:{name}")
-    return Tier(name, limiter, sets)
+    return Tier(name, made(f"tiers[{name!r}]", quota, options, "tier", name), sets)

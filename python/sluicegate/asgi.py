@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sluicegate import _websocket
 from sluicegate._algorithms import Algorithm
+from sluicegate._answers import refuse, with_fields
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
 from sluicegate._exempt import Paths, exemption
+from sluicegate._limiter_options import LimiterOptions
 from sluicegate._permits_asgi import Hold, permits_of
-from sluicegate._tiers import Tier, Tiers, check_limiter, made
+from sluicegate._tiers import Tier, Tiers, check_limiter, is_pair, made
 from sluicegate._watching import watch
 from sluicegate.hooks import Hook
 from sluicegate.identity import ClientAddress
@@ -21,7 +23,10 @@ from sluicegate.refusals import Refusal, json_refusal, problem_refusal
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from sluicegate._asgi_types import ASGIApp, Message, Receive, Scope, Send
+    from sluicegate._asgi_types import ASGIApp, Receive, Scope, Send
+    from sluicegate._core import ManualClock
+    from sluicegate._limiter_options import Overflow
+    from sluicegate._redis_limiter import OnError
 
 __all__ = ["RateLimitMiddleware", "Refusal", "json_refusal", "problem_refusal"]
 
@@ -30,10 +35,6 @@ _ARTICLES_HOOKS = {
     "_get_client_id": "pass identify=, a callable that gets the request and returns the key",
     "dispatch": "this is a plain ASGI middleware; pass refusal=, identify=, tier= or cost=",
 }
-
-_FIRST_MESSAGES = frozenset(
-    ("http.response.start", "websocket.accept", "websocket.http.response.start")
-)
 
 
 class RateLimitMiddleware:
@@ -77,6 +78,11 @@ class RateLimitMiddleware:
         hooks: who is told of refusals; see :class:`~sluicegate.hooks.Hook`.
         endpoint: a plain function: gives what a request is for, for metrics and hooks, of
             few names, never a raw path: only 100 are told apart.
+        prefix: what keys in Redis begin with, up to 31 bytes: one for each application, so
+            that two with a tier of one name count apart; ``"sluicegate"`` unless given.
+        timeout, on_error, workers, remember: of limits in Redis; see
+            :class:`sluicegate.redis.FixedWindow`.
+        max_keys, overflow, clock: of limits in memory; see :class:`~sluicegate.FixedWindow`.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -109,6 +115,14 @@ class RateLimitMiddleware:
         metrics: bool | CollectorRegistry = False,
         hooks: Iterable[Hook] = (),
         endpoint: Callable[[Any], str] | None = None,
+        prefix: str | None = None,
+        timeout: float | None = None,
+        on_error: OnError | None = None,
+        workers: int | None = None,
+        remember: bool | None = None,
+        max_keys: int | None = None,
+        overflow: Overflow | None = None,
+        clock: ManualClock | None = None,
     ) -> None:
         if (tiers is None) == (limiter is None):
             raise TypeError("RateLimitMiddleware needs either tiers= or limiter=")
@@ -122,9 +136,24 @@ class RateLimitMiddleware:
                 raise TypeError(f"{option} must be callable, got {value!r}")
         if not callable(refusal):
             raise TypeError(f"refusal must be callable, an ASGI app, got {refusal!r}")
+        options = LimiterOptions(
+            algorithm=algorithm,
+            redis=redis,
+            prefix=prefix,
+            timeout=timeout,
+            on_error=on_error,
+            workers=workers,
+            remember=remember,
+            max_keys=max_keys,
+            overflow=overflow,
+            clock=clock,
+        )
         self.app = app
         quotas = {name: limiter} if tiers is None else tiers
-        self._tiers = Tiers(quotas, algorithm, headers, redis=redis, warns=tiers is not None)
+        self._tiers = Tiers(quotas, options, headers, warns=tiers is not None)
+        in_redis = redis is not None and isinstance(concurrency, int)
+        if not in_redis and not any(map(is_pair, (*quotas.values(), messages))):
+            options.refuse_unused("all limiters are made already")
         self._address = ClientAddress(
             trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
         )
@@ -140,7 +169,7 @@ class RateLimitMiddleware:
             hides_keys=redis is not None
             or any(hasattr(each, "aclose") for each in (limiter, concurrency)),
         )
-        self._permits = None if concurrency is None else permits_of(concurrency, redis)
+        self._permits = None if concurrency is None else permits_of(concurrency, options)
         # Without options a request costs one call of `check`, and nothing is awaited for it.
         self._plain = not any(callables.values()) and self._permits is None
         self._exempt = exemption(exempt)
@@ -148,10 +177,8 @@ class RateLimitMiddleware:
         self._refusal = refusal
         self._messages: Tier | None = None
         if messages is not None:
-            prefix = "sluicegate:messages"
-            self._messages = Tier(
-                "messages", made("messages", messages, algorithm, redis, prefix), ()
-            )
+            each = made("messages", messages, options, "websocket", "messages")
+            self._messages = Tier("messages", each, ())
         self._watch = watch(self._tiers, self._messages, metrics, hooks, endpoint, self._view)
         self._sees_all = self._watch is not None and self._watch.sees_admissions
 
@@ -191,13 +218,13 @@ class RateLimitMiddleware:
             scope["sluicegate.decision"] = decision
             if refusal is not None and not self._shadow:
                 refused = Charge(tier, key, decision, refusal)
-                return await self._refuse(refused, scope, receive, send)
+                return await refuse(self._refusal, refused, scope, receive, send)
             if kind == "websocket" and self._messages is not None:
                 messages = _websocket.Messages(receive, send, self._messages, key, self._shadow)
                 receive, send = messages.receive, messages.send
             if tier.headers.sets and not self._shadow:
                 assert decision is not None
-                send = _with_fields(scope, send, tier, decision)
+                send = with_fields(scope, send, tier, decision)
             return await self.app(scope, receive, send)
         finally:
             if hold is not None:
@@ -208,43 +235,3 @@ class RateLimitMiddleware:
         if isinstance(self._exempt, Paths):
             return self._exempt.match(scope)
         return bool(await resolved(self._exempt(self._view(scope))))
-
-    async def _refuse(self, charge: Charge, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = charge.refusal
-        assert refusal is not None
-        scope["sluicegate.refusal"] = refusal
-        fields: list[tuple[bytes, bytes]] = []
-        if refusal.retry_after is not None:
-            fields.append((b"retry-after", b"%d" % refusal.retry_after))
-        if charge.decision is not None:
-            fields += charge.tier.headers.fields(charge.decision)
-        websocket = scope["type"] == "websocket"
-        out = _websocket.in_websocket_words(send) if websocket else send
-
-        def send_refusal(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                own = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in own}
-                own += [field for field in fields if field[0] not in names]
-                message = {**message, "headers": own}
-            return out(message)
-
-        if websocket:
-            await _websocket.refuse(self._refusal, scope, receive, send_refusal)
-        else:
-            await self._refusal(scope, receive, send_refusal)
-
-
-def _with_fields(scope: Scope, send: Send, tier: Tier, decision: Decision) -> Send:
-    """``send``, but the first message of an answer also carries the quota's fields."""
-
-    def send_with_fields(message: Message) -> Awaitable[None]:
-        if message["type"] in _FIRST_MESSAGES:
-            # A limit further in, which knows more, has left its own decision in the scope.
-            alone = scope["sluicegate.decision"] is decision
-            fields = tier.headers.fields(decision, message.get("headers", ()), alone)
-            # A copy: a message that is sent twice must not collect ours.
-            message = {**message, "headers": fields}
-        return send(message)
-
-    return send_with_fields

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from sluicegate import _websocket, asgi
 from sluicegate._algorithms import Algorithm
 from sluicegate._deciding import refusal_by, resolved
+from sluicegate._limiter_options import LimiterOptions
 from sluicegate._routes import route_template
 from sluicegate._tiers import Tier, made
 from sluicegate.asgi import Refusal, json_refusal, problem_refusal
@@ -19,7 +20,9 @@ from sluicegate.limiters import SlidingWindowRateLimiter
 
 if TYPE_CHECKING:
     from sluicegate._asgi_types import Scope
-    from sluicegate._core import Decision
+    from sluicegate._core import Decision, ManualClock
+    from sluicegate._limiter_options import Overflow
+    from sluicegate._redis_limiter import OnError
 
 __all__ = [
     "Principal",
@@ -52,6 +55,14 @@ def rate_limit(
     no_address: Callable[[Scope], str] | str | None = None,
     headers: Iterable[str] | str = ("x-ratelimit", "ietf"),
     name: str = "route",
+    prefix: str | None = None,
+    timeout: float | None = None,
+    on_error: OnError | None = None,
+    workers: int | None = None,
+    remember: bool | None = None,
+    max_keys: int | None = None,
+    overflow: Overflow | None = None,
+    clock: ManualClock | None = None,
 ) -> Any:
     """A limit for one endpoint, as in article 2.
 
@@ -65,9 +76,9 @@ def rate_limit(
         limit: calls per window, ≥ 1.
         window: seconds.
         redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
-        headers, name: as for :class:`RateLimitMiddleware`. In Redis, limits of one endpoint
-            with the same algorithm and quota (a router's and a route's) count together unless
-            their names differ.
+        headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow, clock:
+            as for :class:`RateLimitMiddleware`. Limits of one name on one endpoint (a router's
+            and a route's) count apart, in the order in which they are asked.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -77,8 +88,19 @@ def rate_limit(
     for option, value in {"identify": identify, "cost": cost}.items():
         if not (value is None or callable(value)):
             raise TypeError(f"{option} must be callable, got {value!r}")
-    prefix = f"sluicegate:route:{name}:{limit}/{window}"
-    tier = Tier(name, made("rate_limit", (limit, window), algorithm, redis, prefix), headers)
+    options = LimiterOptions(
+        algorithm=algorithm,
+        redis=redis,
+        prefix=prefix,
+        timeout=timeout,
+        on_error=on_error,
+        workers=workers,
+        remember=remember,
+        max_keys=max_keys,
+        overflow=overflow,
+        clock=clock,
+    )
+    tier = Tier(name, made("rate_limit", (limit, window), options, "route", name), headers)
     address = ClientAddress(
         trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
     )
@@ -92,7 +114,8 @@ def rate_limit(
         client = None if identify is None else await resolved(identify(connection))
         if not (client is None or isinstance(client, str)):
             raise TypeError(f"identify must return a str or None, got {type(client).__name__}")
-        key = _route_key(scope, address(scope) if client is None else f"id:{client}")
+        place = _place(scope, name)
+        key = _route_key(scope, place, address(scope) if client is None else f"id:{client}")
         decision: Decision = await resolved(tier.check(key, units))
         scope["sluicegate.decision"] = decision
         fields = [(name.decode(), value.decode()) for name, value in tier.headers.fields(decision)]
@@ -116,10 +139,18 @@ def _tell(response: Response, fields: list[tuple[str, str]]) -> None:
             response.headers[name] = value
 
 
-def _route_key(scope: Scope, client: str) -> str:
+def _place(scope: Scope, name: str) -> int:
+    """The how manyth limit of this name it is that is asked for a request."""
+    places: dict[str, int] = scope.setdefault("sluicegate.places", {})
+    places[name] = places.get(name, 0) + 1
+    return places[name]
+
+
+def _route_key(scope: Scope, place: int, client: str) -> str:
     method = scope.get("method", "WEBSOCKET")
     template = route_template(scope)
-    return f"{'GET' if method == 'HEAD' else method} {len(template)}:{template} {client}"
+    which = "" if place == 1 else f"{place}/"
+    return f"{'GET' if method == 'HEAD' else method} {len(template)}:{template} {which}{client}"
 
 
 def _exception(scope: Scope, refusal: Refusal, fields: list[tuple[str, str]]) -> Exception:
