@@ -9,6 +9,7 @@ from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
     from sluicegate._limiter_options import LimiterOptions
+    from sluicegate._owned import Owned
 
 __all__ = ["Hold", "permits_of"]
 
@@ -40,14 +41,15 @@ class Hold:
                 await released
 
 
-def permits_of(concurrency: Any, options: LimiterOptions) -> Any:
-    """The limiter that ``concurrency`` is, or a new one of so many permits."""
+def permits_of(concurrency: Any, options: LimiterOptions, owned: Owned) -> Any:
+    """The limiter that ``concurrency`` is, or ``owned``'s of so many permits."""
     if not isinstance(concurrency, int):
         verbs = callable(getattr(concurrency, "try_acquire", None))
         if verbs and hasattr(concurrency, "limit") and not isinstance(concurrency, type):
             return concurrency
         raise TypeError(f"concurrency must be an int or a ConcurrencyLimiter, got {concurrency!r}")
     try:
-        return options.permits(concurrency)
+        permits = options.permits(concurrency)
     except (TypeError, ValueError) as error:
         raise type(error)(f"concurrency: {error}") from error
+    return owned.first(("concurrency", concurrency, options), permits)

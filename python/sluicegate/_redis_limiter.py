@@ -12,6 +12,7 @@ from sluicegate._core import Decision, RedisLimiter
 from sluicegate._redis_bridge import bridge_of, collect
 from sluicegate._redis_lines import Line, Lines, refused, seconds_of
 from sluicegate._redis_settings import settings_of
+from sluicegate._single import Single
 
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
@@ -39,7 +40,7 @@ class RedisStatistics:
     """Calls refused without asking, since the server had refused the key before."""
 
 
-class AsyncLimiter:
+class AsyncLimiter(Single):
     """Base class of the limiters in Redis. One script, one key, one round trip a decision.
 
     Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event

@@ -16,6 +16,7 @@ from sluicegate._redis_limiter import OnError
 from sluicegate._redis_lines import RungLine
 from sluicegate._redis_permit import Entry, Permit
 from sluicegate._redis_settings import settings_of
+from sluicegate._single import Single
 from sluicegate.errors import StoreError
 
 __all__ = ["ConcurrencyLimiter", "Permit"]
@@ -38,7 +39,7 @@ class _Here:
         self.lines = lines
 
 
-class ConcurrencyLimiter:
+class ConcurrencyLimiter(Single):
     """At most ``limit`` permits are held at once for each key, by all processes together.
 
     A permit is leased: it is renewed while it is held, and free again ``lease_seconds``

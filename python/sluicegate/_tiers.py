@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sluicegate._limiter_options import LimiterOptions
+from sluicegate._owned import Owned
 from sluicegate.headers import QuotaHeaders
 
 __all__ = ["Tier", "Tiers", "check_limiter", "is_pair", "made"]
@@ -41,6 +42,7 @@ class Tiers:
         tiers: name → ``(limit, window_seconds)``, or name → limiter; not empty.
         options: how those are counted that are given as a pair.
         sets: the header sets.
+        owned: whose limiters those are.
         warns: whether an unknown tier's name is worth a warning, the first time.
     """
 
@@ -49,6 +51,7 @@ class Tiers:
         tiers: Mapping[str, Any],
         options: LimiterOptions,
         sets: Iterable[str] | str,
+        owned: Owned,
         *,
         warns: bool = True,
     ) -> None:
@@ -58,7 +61,10 @@ class Tiers:
             )
         if not tiers:
             raise ValueError("tiers must name at least one tier, got {}")
-        self._tiers = {name: _tier(name, quota, options, sets) for name, quota in tiers.items()}
+        self._tiers = {
+            name: Tier(name, _tiers_limiter(name, quota, options, owned), sets)
+            for name, quota in tiers.items()
+        }
         self.default = next(iter(self._tiers.values()))
         self._warned = not warns
 
@@ -88,8 +94,15 @@ def is_pair(quota: Any) -> bool:
     return isinstance(quota, (tuple, list)) and len(cast("list[Any]", quota)) == 2
 
 
-def made(argument: str, quota: Any, options: LimiterOptions, kind: str, name: str) -> Any:
-    """The limiter that ``quota`` is, or a new one of that limit and window."""
+def made(
+    argument: str,
+    quota: Any,
+    options: LimiterOptions,
+    kind: str,
+    name: str,
+    owned: Owned | None = None,
+) -> Any:
+    """The limiter that ``quota`` is, or one of that limit and window: ``owned``'s, or new."""
     if is_pair(quota):
         limit, window_seconds = cast("tuple[Any, Any]", quota)
         try:
@@ -97,14 +110,16 @@ def made(argument: str, quota: Any, options: LimiterOptions, kind: str, name: st
         except (TypeError, ValueError) as error:
             raise type(error)(f"{argument}: {error}") from error
         check_limiter(f"{argument}: what algorithm makes", limiter)
-        return limiter
+        if owned is None:
+            return limiter
+        return owned.first((kind, name, limit, window_seconds, options), limiter)
     if not hasattr(quota, "check"):
         raise TypeError(f"{argument} must be (limit, window_seconds) or a limiter, got {quota!r}")
     check_limiter(argument, quota)
     return quota
 
 
-def _tier(name: object, quota: Any, options: LimiterOptions, sets: Iterable[str] | str) -> Tier:
+def _tiers_limiter(name: object, quota: Any, options: LimiterOptions, owned: Owned) -> Any:
     if not isinstance(name, str):
         raise TypeError(f"tiers must have str names, got {name!r}")
-    return Tier(name, made(f"tiers[{name!r}]", quota, options, "tier", name), sets)
+    return made(f"tiers[{name!r}]", quota, options, "tier", name, owned)

@@ -12,6 +12,7 @@ from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
 from sluicegate._exempt import Paths, exemption
 from sluicegate._limiter_options import LimiterOptions
+from sluicegate._owned import owned_by
 from sluicegate._permits_asgi import Hold, permits_of
 from sluicegate._tiers import Tier, Tiers, check_limiter, is_pair, made
 from sluicegate._watching import watch
@@ -44,6 +45,9 @@ class RateLimitMiddleware:
     article 2, or ``RateLimitMiddleware(app, limiter=any_limiter)``. Refused requests get a
     429 with ``Retry-After``; one whose cost exceeds the limit gets a 413. The decision is in
     ``scope["sluicegate.decision"]``. Adds some 6 µs to a request.
+
+    Middlewares that are made of the same ``tiers`` object count together, as where a framework
+    makes one for each route.
 
     Args:
         app: the ASGI app.
@@ -150,7 +154,8 @@ class RateLimitMiddleware:
         )
         self.app = app
         quotas = {name: limiter} if tiers is None else tiers
-        self._tiers = Tiers(quotas, options, headers, warns=tiers is not None)
+        owned = self._owned = owned_by(limiter if tiers is None else tiers)
+        self._tiers = Tiers(quotas, options, headers, owned, warns=tiers is not None)
         in_redis = redis is not None and isinstance(concurrency, int)
         if not in_redis and not any(map(is_pair, (*quotas.values(), messages))):
             options.refuse_unused("all limiters are made already")
@@ -169,7 +174,7 @@ class RateLimitMiddleware:
             hides_keys=redis is not None
             or any(hasattr(each, "aclose") for each in (limiter, concurrency)),
         )
-        self._permits = None if concurrency is None else permits_of(concurrency, options)
+        self._permits = None if concurrency is None else permits_of(concurrency, options, owned)
         # Without options a request costs one call of `check`, and nothing is awaited for it.
         self._plain = not any(callables.values()) and self._permits is None
         self._exempt = exemption(exempt)
@@ -177,7 +182,7 @@ class RateLimitMiddleware:
         self._refusal = refusal
         self._messages: Tier | None = None
         if messages is not None:
-            each = made("messages", messages, options, "websocket", "messages")
+            each = made("messages", messages, options, "websocket", "messages", owned)
             self._messages = Tier("messages", each, ())
         self._watch = watch(self._tiers, self._messages, metrics, hooks, endpoint, self._view)
         self._sees_all = self._watch is not None and self._watch.sees_admissions

@@ -11,11 +11,12 @@ from sluicegate import _limits_switch
 from sluicegate._checked import checked_key, seconds_to_wait, whole
 from sluicegate._permit import Entry, Permit
 from sluicegate._permit_turns import Line, Turn
+from sluicegate._single import Single
 
 __all__ = ["ConcurrencyLimiter", "Entry", "Permit"]
 
 
-class ConcurrencyLimiter:
+class ConcurrencyLimiter(Single):
     """At most ``limit`` permits are held at once for each key, in this process.
 
     Threads and coroutines of any event loop wait in one line a key, first come, first

@@ -6,6 +6,7 @@ import os
 
 from sluicegate import _core
 from sluicegate._core import Decision
+from sluicegate._single import Single
 
 __all__ = [
     "FixedWindow",
@@ -25,7 +26,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-class Limiter(_core.Limiter):
+class Limiter(Single, _core.Limiter):
     """Base class of the in-memory limiters, for annotations and ``isinstance``.
 
     Make one of :class:`FixedWindow`, :class:`SlidingWindowRateLimiter`,

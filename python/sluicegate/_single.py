@@ -1,0 +1,19 @@
+"""Objects of which there is one: what they count cannot be two things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Single"]
+
+
+class Single:
+    """A copy of it, shallow or deep, is the object itself."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return self
