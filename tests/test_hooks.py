@@ -255,6 +255,19 @@ def test_opentelemetry_counts_the_same(admissions: bool) -> None:
     provider.shutdown()
 
 
+def test_opentelemetry_tells_a_refusal_that_nobody_decided_from_the_clients() -> None:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    hook = OpenTelemetryHook(provider.get_meter("test"))
+    for store in ("closed", "redis"):
+        hook.on_refused(Details("free", False, 1, 5, 0, 1.0, "", store))
+    points = exported(reader)
+    results = {dict(name)["store"]: dict(name)["result"] for name in points["rate_limit.requests"]}
+    assert results == {"closed": "unavailable", "redis": "rejected"}
+    assert [point.count for point in points["rate_limit.used_ratio"].values()] == [1]
+    provider.shutdown()
+
+
 def test_opentelemetrys_attributes_stay_few() -> None:
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader])

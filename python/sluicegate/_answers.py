@@ -45,7 +45,7 @@ async def refuse(
     fields: list[tuple[bytes, bytes]] = []
     if refusal.retry_after is not None:
         fields.append((b"retry-after", b"%d" % refusal.retry_after))
-    if charge.decision is not None:
+    if charge.decision is not None and not refusal.unavailable:
         fields += charge.tier.headers.fields(charge.decision)
     websocket = scope["type"] == "websocket"
     out = _websocket.in_websocket_words(send) if websocket else send

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import isawaitable
+from time import time
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._core import Decision
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -17,28 +20,40 @@ __all__ = ["Hold", "permits_of"]
 class Hold:
     """One request's permit."""
 
-    __slots__ = ("_limiter", "_permit", "_shadow")
+    __slots__ = ("_decided", "_limiter", "_permit", "_shadow")
 
     def __init__(self, limiter: Any, shadow: bool) -> None:
         self._limiter = limiter
         self._shadow = shadow
         self._permit: Any = None
+        self._decided = True
 
     async def take(self, key: str) -> bool:
         """Whether the request may go on: it holds a permit of ``key``, or refusals are off."""
-        permit = self._limiter.try_acquire(key)
-        self._permit = await permit if isawaitable(permit) else permit
+        asked = _asking(self._limiter)(key)
+        permit = await asked if isawaitable(asked) else asked
+        self._decided = not isinstance(permit, float)
+        self._permit = permit if self._decided else None
         return self._shadow or self._permit is not None
 
     def refusal(self, cost: int) -> Refusal:
         """That no permit was free. One may be in a moment: a second is the least to be told."""
-        return Refusal("concurrency", self._limiter.limit, cost, 1, None)
+        limit = self._limiter.limit
+        guess = None if self._decided else Decision(False, limit, 0, 1.0, 1.0, time() + 1, "closed")
+        return Refusal("concurrency", limit, cost, 1, guess)
 
     async def release(self) -> None:
         if self._permit is not None:
             released = self._permit.release()
             if released is not None:
                 await released
+
+
+def _asking(limiter: Any) -> Callable[[str], Any]:
+    """``try_acquire``, or what it calls in Redis: that gives a float if nobody decided."""
+    acquire: Callable[[str], Any] = limiter.try_acquire
+    in_redis = getattr(acquire, "__module__", "") == "sluicegate._redis_permits"
+    return limiter._try_acquire if in_redis else acquire
 
 
 def permits_of(concurrency: Any, options: LimiterOptions, owned: Owned) -> Any:

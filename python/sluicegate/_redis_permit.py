@@ -13,7 +13,11 @@ from sluicegate.errors import RateLimitError
 if TYPE_CHECKING:
     from sluicegate._redis_permits import ConcurrencyLimiter
 
-__all__ = ["Entry", "Permit"]
+__all__ = ["Entry", "Permit", "Undecided"]
+
+
+class Undecided(float):
+    """Seconds to wait, where the server did not decide and ``on_error`` is ``"closed"``."""
 
 
 class _Asynchronous:

@@ -14,7 +14,7 @@ from sluicegate._per_loop import PerLoop
 from sluicegate._redis_leases import Lease, Leases
 from sluicegate._redis_limiter import OnError
 from sluicegate._redis_lines import RungLine
-from sluicegate._redis_permit import Entry, Permit
+from sluicegate._redis_permit import Entry, Permit, Undecided
 from sluicegate._redis_settings import settings_of
 from sluicegate._single import Single
 from sluicegate.errors import StoreError
@@ -116,8 +116,12 @@ class ConcurrencyLimiter(Single):
         Raises ``TypeError`` if ``key`` is no str, and with ``on_error="raise"``
         :class:`~sluicegate.errors.StoreError`.
         """
-        got = await self._acquire(checked_key(key), 0)
+        got = await self._try_acquire(key)
         return got if isinstance(got, Permit) else None
+
+    async def _try_acquire(self, key: str) -> Permit | Undecided | None:
+        got = await self._acquire(checked_key(key), 0)
+        return got if isinstance(got, (Permit, Undecided)) else None
 
     def permit(self, key: str, timeout: float | None = 0) -> Entry:
         """A context manager that holds a permit: ``async with``, once at a time.
@@ -222,7 +226,9 @@ class ConcurrencyLimiter(Single):
             raise error
         if self._on_error == "open":
             return self._uncounted(key)
-        permit = self._local.try_acquire(key) if self._on_error == "local" else None
+        if self._on_error == "closed":
+            return Undecided(_RETRY_AFTER)
+        permit = self._local.try_acquire(key)
         return _RETRY_AFTER if permit is None else Permit(self, key, permit)
 
     def _uncounted(self, key: str) -> Permit:

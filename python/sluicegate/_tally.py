@@ -13,6 +13,7 @@ from sluicegate._sources import Sources
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
+    from sluicegate.refusals import Refusal
 
 __all__ = ["Histogram", "Tally"]
 
@@ -65,20 +66,29 @@ class Tally:
     __slots__ = ("results", "seconds", "sources", "stores", "used")
 
     def __init__(self, endpoints: Endpoints) -> None:
-        results = ("allowed", "rejected", "too_large", "error")
+        results = ("allowed", "rejected", "unavailable", "too_large", "error")
         self.results = {result: Counts(endpoints.label) for result in results}
         stores = Endpoints("store")
-        self.stores = {result: Counts(stores.label) for result in results[:2]}
+        self.stores = {result: Counts(stores.label) for result in ("allowed", "rejected")}
         self.seconds = Histogram(_SECONDS)
         self.used = Histogram(_RATIOS)
         self.sources = Sources()
 
     def count(self, decision: Decision, endpoint: str) -> None:
         """Count a decision, and who made it."""
-        result = "allowed" if decision else "rejected"
+        store = decision.store
+        result = "allowed" if decision else "unavailable" if store == "closed" else "rejected"
         self.results[result].add(endpoint)
-        if (store := decision.store) != "memory":
-            self.stores[result].add(store)
+        if store != "memory":
+            self.stores["allowed" if decision else "rejected"].add(store)
+
+    def count_refusal(self, refusal: Refusal, endpoint: str) -> None:
+        """Count a refusal for which the limiter was not asked."""
+        if refusal.unavailable:
+            self.results["unavailable"].add(endpoint)
+            self.stores["rejected"].add("closed")
+        else:
+            self.results["too_large" if refusal.retry_after is None else "rejected"].add(endpoint)
 
     def measure(self, decision: Decision) -> None:
         """Note which share of its quota a key had used."""
@@ -91,7 +101,9 @@ class Tally:
         for result, counts in self.stores.items():
             elsewhere = counts.totals()
             # Read after, so that it is at least as large.
-            here = sum(self.results[result].totals().values()) - sum(elsewhere.values())
+            names = ("rejected", "unavailable") if result == "rejected" else (result,)
+            total = sum(sum(self.results[name].totals().values()) for name in names)
+            here = total - sum(elsewhere.values())
             for store, number in {"memory": here, **elsewhere}.items():
                 if number:
                     by_store[store, result] = number

@@ -132,9 +132,8 @@ class Watch:
         if decision is not None and (refusal is None or refusal.retry_after is not None):
             self._decided(tier, key, cost, decision, endpoint)
         elif refusal is not None:
-            result = "too_large" if refusal.retry_after is None else "rejected"
             if tier in self._tallies:
-                self._tallies[tier].results[result].add(endpoint)
+                self._tallies[tier].count_refusal(refusal, endpoint)
             if self._hooks is not None:
                 self._hooks.tell_undecided(tier.name, refusal, endpoint, key)
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from sluicegate._deciding import resolved
+from sluicegate._deciding import refusal_by, resolved
 
 if TYPE_CHECKING:
     from sluicegate._asgi_types import ASGIApp, Message, Receive, Scope, Send
     from sluicegate._core import Decision
     from sluicegate._tiers import Tier
+    from sluicegate.refusals import Refusal
 
-__all__ = ["POLICY_VIOLATION", "Messages", "answers_in_http", "in_websocket_words", "refuse"]
+__all__ = ["Messages", "answers_in_http", "close_code", "in_websocket_words", "refuse"]
 
-#: RFC 6455, section 7.4.1.
-POLICY_VIOLATION = 1008
+# Of IANA's registry of close codes; the first is also in RFC 6455, section 7.4.1.
+_POLICY_VIOLATION = 1008
+_TRY_AGAIN_LATER = 1013
+
+
+def close_code(refusal: Refusal) -> int:
+    """The code with which a connection is closed that this refuses."""
+    return _TRY_AGAIN_LATER if refusal.unavailable else _POLICY_VIOLATION
 
 
 def answers_in_http(scope: Scope) -> bool:
@@ -29,7 +36,7 @@ async def refuse(refusal: ASGIApp, scope: Scope, receive: Receive, send: Send) -
         await refusal({**scope, "type": "http", "method": "GET"}, receive, send)
     else:
         # Before an accept, servers make a 403 of it.
-        await send(_close())
+        await send(_close(scope["sluicegate.refusal"]))
 
 
 def in_websocket_words(send: Send) -> Send:
@@ -44,8 +51,8 @@ def in_websocket_words(send: Send) -> Send:
     return send_translated
 
 
-def _close() -> Message:
-    return {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "Rate limit exceeded"}
+def _close(refusal: Refusal) -> Message:
+    return {"type": "websocket.close", "code": close_code(refusal), "reason": refusal.message}
 
 
 class Messages:
@@ -74,8 +81,9 @@ class Messages:
         decision: Decision = await resolved(self._tier.check(self._key))
         if decision or self._shadow:
             return message
-        self._closed = {**_close(), "type": "websocket.disconnect"}
-        await self._send(_close())
+        close = _close(refusal_by(self._tier, decision, 1))
+        self._closed = {**close, "type": "websocket.disconnect"}
+        await self._send(close)
         return self._closed
 
     async def send(self, message: Message) -> None:

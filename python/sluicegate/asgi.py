@@ -19,7 +19,7 @@ from sluicegate._watching import watch
 from sluicegate.hooks import Hook
 from sluicegate.identity import ClientAddress
 from sluicegate.limiters import SlidingWindowRateLimiter
-from sluicegate.refusals import Refusal, json_refusal, problem_refusal
+from sluicegate.refusals import Refusal, checked_closed_status, json_refusal, problem_refusal
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -87,6 +87,8 @@ class RateLimitMiddleware:
         timeout, on_error, workers, remember: of limits in Redis; see
             :class:`sluicegate.redis.FixedWindow`.
         max_keys, overflow, clock: of limits in memory; see :class:`~sluicegate.FixedWindow`.
+        closed_status: the status, 400 to 599, of refusals that nobody decided: Redis does not
+            answer and ``on_error`` is ``"closed"``. They have ``Retry-After`` and no quota.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -127,6 +129,7 @@ class RateLimitMiddleware:
         max_keys: int | None = None,
         overflow: Overflow | None = None,
         clock: ManualClock | None = None,
+        closed_status: int = 503,
     ) -> None:
         if (tiers is None) == (limiter is None):
             raise TypeError("RateLimitMiddleware needs either tiers= or limiter=")
@@ -179,6 +182,7 @@ class RateLimitMiddleware:
         self._plain = not any(callables.values()) and self._permits is None
         self._exempt = exemption(exempt)
         self._shadow = shadow
+        self._closed_status = checked_closed_status(closed_status)
         self._refusal = refusal
         self._messages: Tier | None = None
         if messages is not None:
@@ -222,6 +226,7 @@ class RateLimitMiddleware:
                 self._watch.saw(scope, tier, key, cost, decision, refusal)
             scope["sluicegate.decision"] = decision
             if refusal is not None and not self._shadow:
+                refusal.closed_status = self._closed_status
                 refused = Charge(tier, key, decision, refusal)
                 return await refuse(self._refusal, refused, scope, receive, send)
             if kind == "websocket" and self._messages is not None:

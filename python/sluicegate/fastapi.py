@@ -17,6 +17,7 @@ from sluicegate._tiers import Tier, made
 from sluicegate.asgi import Refusal, json_refusal, problem_refusal
 from sluicegate.identity import ClientAddress, Principal
 from sluicegate.limiters import SlidingWindowRateLimiter
+from sluicegate.refusals import checked_closed_status
 
 if TYPE_CHECKING:
     from sluicegate._asgi_types import Scope
@@ -63,6 +64,7 @@ def rate_limit(
     max_keys: int | None = None,
     overflow: Overflow | None = None,
     clock: ManualClock | None = None,
+    closed_status: int = 503,
 ) -> Any:
     """A limit for one endpoint, as in article 2.
 
@@ -76,14 +78,14 @@ def rate_limit(
         limit: calls per window, ≥ 1.
         window: seconds.
         redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
-        headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow, clock:
-            as for :class:`RateLimitMiddleware`. Limits of one name on one endpoint (a router's
+        headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow, clock,
+        closed_status: as for :class:`RateLimitMiddleware`. Limits of one name on one endpoint (a router's
             and a route's) count apart, in the order in which they are asked.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
-        HTTPException: from the dependency: 429 with ``Retry-After``, or 413 if the cost
-            exceeds the limit. A WebSocket's handshake is refused the same way.
+        HTTPException: from the dependency: 429 with ``Retry-After``, 413 if the cost exceeds
+            the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's handshake is refused the same way.
     """
     for option, value in {"identify": identify, "cost": cost}.items():
         if not (value is None or callable(value)):
@@ -101,6 +103,7 @@ def rate_limit(
         clock=clock,
     )
     tier = Tier(name, made("rate_limit", (limit, window), options, "route", name), headers)
+    checked_closed_status(closed_status)
     address = ClientAddress(
         trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
     )
@@ -120,7 +123,9 @@ def rate_limit(
         scope["sluicegate.decision"] = decision
         fields = [(name.decode(), value.decode()) for name, value in tier.headers.fields(decision)]
         if not decision:
-            raise _exception(scope, refusal_by(tier, decision, units), fields)
+            refusal = refusal_by(tier, decision, units)
+            refusal.closed_status = closed_status
+            raise _exception(scope, refusal, [] if refusal.unavailable else fields)
         _tell(response, fields)
         return decision.info
 
@@ -155,7 +160,7 @@ def _route_key(scope: Scope, place: int, client: str) -> str:
 
 def _exception(scope: Scope, refusal: Refusal, fields: list[tuple[str, str]]) -> Exception:
     if scope["type"] == "websocket" and not _websocket.answers_in_http(scope):
-        return WebSocketException(_websocket.POLICY_VIOLATION, refusal.message)
+        return WebSocketException(_websocket.close_code(refusal), refusal.message)
     detail: dict[str, Any] = {"error": refusal.message}
     headers = dict(fields)
     if refusal.retry_after is not None:

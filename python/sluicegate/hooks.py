@@ -37,7 +37,8 @@ class Details:
     endpoint: str
     """What was called, as the program names it; ``""`` when it does not say."""
     store: str | None
-    """``Decision.store``; ``None`` if nobody was asked, as when the cost exceeds the limit."""
+    """``Decision.store``; ``None`` if nobody was asked, as when the cost exceeds the limit. A
+    refusal by ``"closed"`` is no fault of the client's: the server did not decide."""
     key: str | None = None
     """Who called; ``None`` unless the hook's ``wants_key`` is true."""
 
@@ -109,7 +110,8 @@ class Hooks:
     def tell_undecided(self, name: str, refusal: Refusal, endpoint: str, key: str) -> None:
         """Tell of a refusal for which the limiter was not asked."""
         limit, cost, retry_after = refusal.limit, refusal.cost, refusal.retry_after
-        details = Details(name, False, cost, limit, 0, retry_after, endpoint, None)
+        store = "closed" if refusal.unavailable else None
+        details = Details(name, False, cost, limit, 0, retry_after, endpoint, store)
         for call in self.refused:
             call(details, key)
 

@@ -3,8 +3,8 @@
 All are by tier; no label ever holds a client, an address or a raw path.
 
 - ``rate_limit_requests_total{tier,endpoint,result}``: checks. ``result`` is ``allowed``,
-  ``rejected``, ``too_large`` (the cost exceeds the limit) or ``error`` (the server did not
-  decide, and ``on_error`` is ``"raise"``). A registry has at most 100 endpoints, and tiers;
+  ``rejected``, ``too_large`` (the cost exceeds the limit), ``unavailable`` (the server did not
+  decide, and ``on_error`` is ``"closed"``) or ``error`` (the same with ``"raise"``). A registry has at most 100 endpoints, and tiers;
   all others are ``other``.
 - ``rate_limit_check_seconds{tier}``, ``rate_limit_used_ratio{tier}``: histograms of the time
   a check takes, and of the share of its quota that a client has used after it. In memory one

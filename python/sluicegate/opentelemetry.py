@@ -16,7 +16,7 @@ class OpenTelemetryHook:
     """Counts decisions in ``rate_limit.requests`` and used quotas in ``rate_limit.used_ratio``.
 
     The attributes are ``tier``, ``endpoint`` (at most 100 values, then ``other``), ``result``
-    (``allowed``, ``rejected`` or ``too_large``) and ``store``; never the client. Each process
+    (``allowed``, ``rejected``, ``unavailable`` or ``too_large``) and ``store``; never the client. Each process
     exports its own counts, and the backend adds them up.
 
     Args:
@@ -52,7 +52,8 @@ class OpenTelemetryHook:
 
     def _count(self, details: Details) -> None:
         tier = self._tiers.label(details.limiter)
-        result = "allowed" if details.allowed else "rejected"
+        refused = "unavailable" if details.store == "closed" else "rejected"
+        result = "allowed" if details.allowed else refused
         attributes = {
             "tier": tier,
             "endpoint": self._endpoints.label(details.endpoint),

@@ -6,13 +6,25 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from sluicegate._checked import whole
+
 if TYPE_CHECKING:
     from sluicegate._asgi_types import Receive, Scope, Send
     from sluicegate._core import Decision
 
-__all__ = ["Refusal", "json_refusal", "problem_refusal"]
+__all__ = ["Refusal", "checked_closed_status", "json_refusal", "problem_refusal"]
 
-_QUOTA_EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+# Registered by draft-ietf-httpapi-ratelimit-headers.
+_TYPES: Final = "https://iana.org/assignments/http-problem-types#"
+_QUOTA_EXCEEDED: Final = {
+    "type": _TYPES + "quota-exceeded",
+    "title": "Request cannot be satisfied as assigned quota has been exceeded",
+}
+_REDUCED_CAPACITY: Final = {
+    "type": _TYPES + "temporary-reduced-capacity",
+    "title": "Request cannot be satisfied due to temporary server capacity constraints",
+}
+_TOO_LARGE: Final = {"type": "about:blank", "title": "Content Too Large"}
 
 
 class Refusal:
@@ -25,30 +37,54 @@ class Refusal:
         retry_after: whole seconds to wait, ≥ 1; ``None`` if the cost exceeds the limit, so
             that no wait will help.
         decision: the decision, if one was made.
+        closed_status: the status of a refusal that nobody decided.
     """
 
-    __slots__ = ("cost", "decision", "limit", "policy", "retry_after")
+    __slots__ = ("closed_status", "cost", "decision", "limit", "policy", "retry_after")
 
     def __init__(
-        self, policy: str, limit: int, cost: int, retry_after: int | None, decision: Decision | None
+        self,
+        policy: str,
+        limit: int,
+        cost: int,
+        retry_after: int | None,
+        decision: Decision | None,
+        closed_status: int = 503,
     ) -> None:
         self.policy = policy
         self.limit = limit
         self.cost = cost
         self.retry_after = retry_after
         self.decision = decision
+        self.closed_status = closed_status
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether nobody decided: the limit's server did not answer, and ``on_error`` is
+        ``"closed"``. The client did nothing wrong, and nobody knows its quota."""
+        decided = self.decision is None or self.decision.store != "closed"
+        return not decided and self.retry_after is not None
 
     @property
     def status(self) -> int:
-        """429, or 413 if the cost exceeds the limit."""
-        return 413 if self.retry_after is None else 429
+        """429; 413 if the cost exceeds the limit; ``closed_status`` if nobody decided."""
+        if self.retry_after is None:
+            return 413
+        return self.closed_status if self.unavailable else 429
 
     @property
     def message(self) -> str:
         """One line for the client."""
         if self.retry_after is None:
             return f"The request costs {self.cost}, more than the limit of {self.limit}"
+        if self.unavailable:
+            return "Rate limits cannot be checked at the moment"
         return "Rate limit exceeded"
+
+
+def checked_closed_status(status: object) -> int:
+    """``status`` if it is one of an error."""
+    return whole("closed_status", status, 400, 599)
 
 
 async def json_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
@@ -59,9 +95,10 @@ async def json_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # n
 
 
 async def problem_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
-    """A problem of RFC 9457, of the type that the IETF's rate limit draft registers."""
+    """A problem of RFC 9457, of the types that the IETF's rate limit draft registers."""
     refusal: Refusal = scope["sluicegate.refusal"]
-    body = _problem(refusal.message, refusal.retry_after, refusal.status, refusal.policy)
+    policy = None if refusal.unavailable else refusal.policy
+    body = _problem(refusal.message, refusal.retry_after, refusal.status, policy)
     await _respond(send, refusal.status, b"application/problem+json", body)
 
 
@@ -75,14 +112,13 @@ def _json(message: str, retry_after: int | None) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _problem(message: str, retry_after: int | None, status: int, policy: str) -> bytes:
-    body: dict[str, Any] = {"type": "about:blank", "title": "Content Too Large"}
+def _problem(message: str, retry_after: int | None, status: int, policy: str | None) -> bytes:
+    """``policy`` is the one that is violated, if one is."""
+    body: dict[str, Any] = {**_TOO_LARGE}
     if retry_after is not None:
-        body = {
-            "type": _QUOTA_EXCEEDED,
-            "title": "Request cannot be satisfied as assigned quota has been exceeded",
-        }
-        body["violated-policies"] = [policy]
+        body = {**(_REDUCED_CAPACITY if policy is None else _QUOTA_EXCEEDED)}
+        if policy is not None:
+            body["violated-policies"] = [policy]
         body["retry_after"] = retry_after
     return _written(body | {"status": status, "detail": message})
 
