@@ -273,6 +273,33 @@ def test_scripts_that_were_flushed_and_keys_of_others(redis_server: Server) -> N
     asyncio.run(main())
 
 
+def test_no_two_circuits_and_limits_share_a_key(redis_server: Server) -> None:
+    keys = [
+        "x",
+        "rate:x",
+        "circuit:x",
+        "rate:rate:x",
+        "circuit:rate:x",
+        "circuit:circuit:x",
+        "{rate:x}",
+    ]
+    config = CircuitConfig(failure_threshold=1, rate_limit=2, rate_window=1_000_000, timeout=100)
+    breaker = CircuitBreaker(redis_server.url, config, timeout=10, on_error="raise")
+
+    async def main() -> None:
+        for key in keys:
+            assert await breaker.state(key) is CircuitState.CLOSED
+            assert await breaker.execute(key, fine) == "fine"
+        assert redis_server.command("DBSIZE") == 2 * len(keys)
+        for key in keys:
+            with pytest.raises(DownError):
+                await breaker.execute(key, down)
+            assert await breaker.state(key) is CircuitState.OPEN
+        assert redis_server.command("DBSIZE") == 2 * len(keys)
+
+    asyncio.run(main())
+
+
 def test_circuits_in_redis_need_await(redis_server: Server) -> None:
     breaker = CircuitBreaker(redis_server.url)
     with pytest.raises(TypeError, match="need await"):

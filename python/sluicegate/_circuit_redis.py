@@ -161,10 +161,16 @@ class RedisCircuits:
             self._tell(admission.key, admission.state, state)
 
     def _run(self, script: str, key: str, *arguments: str) -> asyncio.Future[Any]:
-        answer = self._scripts.run(_text(script), key, list(arguments), self._timeout)
+        name = _circuit_key(key)
+        answer = self._scripts.run(_text(script), name, list(arguments), self._timeout)
         future = asyncio.ensure_future(answer)
         future.add_done_callback(_answered)  # or asyncio complains of those that nobody awaits
         return future
+
+
+def _circuit_key(key: str) -> str:
+    # The limiter that pays for calls counts by rate:key, under the same prefix.
+    return f"circuit:{key}" if key.startswith(("rate:", "circuit:")) else key
 
 
 def _answered(answer: asyncio.Future[Any]) -> bool:
