@@ -1,6 +1,7 @@
 //! The bindings of the limiters in Redis: a limiter, an event loop's bridge, and rare calls.
 
 mod bridge;
+pub(super) mod gate;
 mod lane;
 mod limiter;
 mod runtime;
@@ -9,7 +10,6 @@ mod settings;
 
 pub(super) use bridge::PyBridge;
 pub(super) use limiter::PyRedisLimiter;
-pub(super) use runtime::after_fork_in_child;
 pub(super) use scripts::PyRedisScripts;
 
 use pyo3::prelude::*;

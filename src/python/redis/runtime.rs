@@ -1,14 +1,9 @@
 //! Coroutines for calls that are rare, over the thread that talks to servers anyway.
-//!
-//! An interpreter that ends kills the threads that wait for it, so none may then.
 
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
-use std::thread::sleep;
-use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -18,6 +13,7 @@ use pyo3_async_runtimes::generic::{self, ContextExt, JoinError, Runtime};
 use pyo3_async_runtimes::{TaskLocals, get_running_loop};
 use tokio::task::{JoinError as TokioJoinError, JoinHandle};
 
+use super::gate;
 use crate::store::redis::handle;
 
 tokio::task_local! {
@@ -68,7 +64,7 @@ impl Runtime for IoThread {
     where
         F: FnOnce() + Send + 'static,
     {
-        let work = || unless_ending(work);
+        let work = || gate::within(work);
         Task(handle().ok().map(|handle| handle.spawn_blocking(work)))
     }
 }
@@ -86,47 +82,10 @@ impl ContextExt for IoThread {
     }
 }
 
-/// Threads that use the interpreter, or wait for it.
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-static ENDING: AtomicBool = AtomicBool::new(false);
-
-/// Counts a thread in, and out when dropped.
-struct Inside;
-
-impl Inside {
-    fn new() -> Self {
-        INSIDE.fetch_add(1, SeqCst);
-        Self
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.fetch_sub(1, SeqCst);
-    }
-}
-
-fn unless_ending(work: impl FnOnce()) {
-    let _inside = Inside::new();
-    if !ENDING.load(SeqCst) {
-        work();
-    }
-}
-
-/// Before the interpreter ends: let no more threads in, and wait until the last is out.
+/// Before the interpreter ends.
 #[pyfunction]
 fn end(py: Python<'_>) {
-    ENDING.store(true, SeqCst);
-    py.detach(|| {
-        while INSIDE.load(SeqCst) > 0 {
-            sleep(Duration::from_micros(100));
-        }
-    });
-}
-
-/// In a forked child, where those threads are not.
-pub(in crate::python) fn after_fork_in_child() {
-    INSIDE.store(0, SeqCst);
+    gate::end(py);
 }
 
 fn end_with_the_interpreter(py: Python<'_>) -> PyResult<()> {
@@ -176,7 +135,7 @@ pub(super) fn awaitable<T>(
 where
     T: for<'py> IntoPyObject<'py> + Send + 'static,
 {
-    if ENDING.load(SeqCst) {
+    if gate::is_ending() {
         return Err(PyRuntimeError::new_err(
             "the interpreter is ending: Redis is asked no more",
         ));
