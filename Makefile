@@ -56,6 +56,7 @@ lint: $(VENV)/lint $(VENV)/built
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pyright
 	$(PY) -m mypy.stubtest sluicegate._core --ignore-disjoint-bases
+	$(PY) tools/stub_docstrings.py --check
 
 wheel: $(VENV)/tools
 	$(VENV)/bin/maturin build --release --out dist

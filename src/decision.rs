@@ -1,5 +1,7 @@
 //! The outcome of one call.
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::clock::Ticks;
 
 /// Who decided.
@@ -17,12 +19,19 @@ pub enum Source {
     Open,
     /// Nobody: refused, since the server did not answer.
     Closed,
+    /// A limiter that is not ours: which of the names that were given so far.
+    Other(u16),
 }
+
+/// Names of limiters that are not ours. They are written in code, so there are few, and are kept.
+static OTHERS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+const MOST_OTHERS: u16 = 1_000;
+const LONGEST_NAME: usize = 64;
 
 impl Source {
     /// Its public name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Redis => "redis",
@@ -30,17 +39,43 @@ impl Source {
             Self::Local => "local",
             Self::Open => "open",
             Self::Closed => "closed",
+            Self::Other(index) => others()[usize::from(index)],
         }
     }
 
     /// The source of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// What a name must be.
+    pub fn named(name: &str) -> Result<Self, &'static str> {
         use Source::{Closed, Local, Memory, Open, Redis, Remembered};
-        [Memory, Redis, Remembered, Local, Open, Closed]
-            .into_iter()
-            .find(|source| source.name() == name)
+        let ours = [Memory, Redis, Remembered, Local, Open, Closed];
+        match ours.into_iter().find(|source| source.name() == name) {
+            Some(source) => Ok(source),
+            None => Self::other(name),
+        }
     }
+
+    fn other(name: &str) -> Result<Self, &'static str> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+        if !(1..=LONGEST_NAME).contains(&name.len()) || !name.bytes().all(plain) {
+            return Err("a name of 1 to 64 letters, digits and any of _-.:/, such as 'mine'");
+        }
+        let mut others = others();
+        let known = others.iter().position(|other| *other == name);
+        let index = match known.unwrap_or(others.len()).try_into() {
+            Ok(index) if index < MOST_OTHERS => index,
+            _ => return Err("one of at most 1,000 names in a process"),
+        };
+        if known.is_none() {
+            others.push(Box::leak(name.into()));
+        }
+        Ok(Self::Other(index))
+    }
+}
+
+fn others() -> std::sync::MutexGuard<'static, Vec<&'static str>> {
+    OTHERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was decided, and what the caller may want to know about it.

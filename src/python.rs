@@ -9,6 +9,7 @@ mod decision;
 mod fork;
 mod hot;
 mod limiter;
+mod pending;
 mod place;
 #[cfg(unix)]
 mod redis;
@@ -47,6 +48,8 @@ mod core {
     use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use super::limiter::PyLimiter;
+    #[pymodule_export]
+    use super::pending::PyPending;
     #[pymodule_export]
     use super::place::PyPlace;
     #[cfg(unix)]

@@ -5,8 +5,8 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 ``wait_sync`` release it first.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Literal, Protocol, final
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, final
 
 from typing_extensions import Self
 
@@ -18,6 +18,7 @@ __all__ = [
     "FixedWindow",
     "Limiter",
     "ManualClock",
+    "Pending",
     "Place",
     "RedisLimiter",
     "RedisScripts",
@@ -35,6 +36,7 @@ __all__ = [
 
 __version__: str
 
+_T = TypeVar("_T")
 _Overflow = Literal["share", "admit"]
 
 class _Bell(Protocol):
@@ -43,7 +45,14 @@ class _Bell(Protocol):
 
 @final
 class Decision:
-    """The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``."""
+    """The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``. Frozen, equal by value.
+
+    A limiter of your own makes one: ``Decision(allowed, limit, remaining, retry_after, reset_after,
+    reset_at, store="mine")``. ``store`` is a name in your code, of 1 to 64 letters, digits and ``_-.:/``
+    (a process may use 1,000 of them); seconds are from 0 to 9,007,199,254.
+
+    Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
+    """
 
     def __new__(
         cls,
@@ -57,31 +66,41 @@ class Decision:
     ) -> Self: ...
     @property
     def store(self) -> str:
-        """Who decided: ``"memory"``, or with Redis ``"redis"``, ``"remembered"``, ``"local"``,
-        ``"open"`` or ``"closed"``."""
+        """Who decided: ``"memory"``; in Redis ``"redis"``, ``"remembered"`` (this process, from what the
+        server answered before), ``"local"`` (this process, in the server's place), ``"open"`` or
+        ``"closed"`` (nobody: the server did not answer); or the name of a store of your own.
+        """
 
     @property
     def allowed(self) -> bool:
-        """Whether the call may go ahead."""
+        """Whether the call may go ahead, as a bool."""
     @property
     def limit(self) -> int:
-        """The quota's limit, or the bucket's capacity, when this was decided."""
+        """The quota's limit in units, or the bucket's capacity, when this was decided."""
     @property
     def remaining(self) -> int:
-        """Units left after this decision."""
+        """Units left after this decision, 0 to ``limit``."""
     @property
     def retry_after(self) -> float:
-        """Seconds until this cost would be admitted if nobody else spends; 0.0 when allowed."""
+        """Seconds until this cost would be admitted if nobody else spends, to the microsecond; 0.0 when
+        allowed. A promise: a microsecond earlier it is refused, at it admitted.
+        """
     @property
     def reset_after(self) -> float:
-        """Seconds until the whole quota is back; 0.0 if it is."""
+        """Seconds until the whole quota is back, if nobody spends; 0.0 if it is."""
     @property
     def reset_at(self) -> float:
-        """Unix time at which the whole quota is back, fixed when this was decided."""
+        """Unix time in seconds at which the whole quota is back, fixed when this was decided."""
     @property
     def info(self) -> dict[str, float]:
-        """``remaining`` always, ``reset_at`` when allowed, ``retry_after`` when refused."""
-    def _header_values(self) -> tuple[int, bytes, bytes, bytes]: ...
+        """A new dict: ``remaining`` (units) always, ``reset_at`` (Unix time) when allowed, ``retry_after``
+        (seconds) when refused.
+        """
+    def _header_values(self) -> tuple[int, bytes, bytes, bytes]:
+        """What header fields say of it, as text: four getters and four formats in one call.
+
+        After a refusal `t` names the same instant as `Retry-After`.
+        """
     def __bool__(self) -> bool: ...
     def __iter__(self) -> Iterator[Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
@@ -90,7 +109,7 @@ class Decision:
 
 @final
 class Statistics:
-    """What a limiter has done since it was made. Calls under ``limits_off`` are not counted."""
+    """What a limiter has done since it was made. Calls under ``limits_off`` are not counted. Frozen."""
 
     def __new__(
         cls, admitted: int, refused: int, keys: int, evicted: int, overflowed: int
@@ -100,10 +119,10 @@ class Statistics:
         """Calls that were admitted (a call counts once, whatever its cost)."""
     @property
     def refused(self) -> int:
-        """Calls that were refused."""
+        """Calls that were refused (once, whatever their cost)."""
     @property
     def keys(self) -> int:
-        """Keys that are held now."""
+        """Keys that are held now, including idle ones not yet swept."""
     @property
     def evicted(self) -> int:
         """Keys dropped because they could not be told from keys never seen."""
@@ -116,37 +135,61 @@ class Statistics:
 
 @final
 class ManualClock:
-    """A clock that only moves when it is told to; starts at Unix time 0."""
+    """A clock for tests, which only moves when it is told to; ``start`` is Unix time in seconds, 0 unless
+    given, to 8,000,000,000.
+    """
 
     def __new__(cls, start: float = 0.0) -> Self: ...
     def advance(self, seconds: float) -> None:
-        """Move forward by ``seconds`` (rounded to the nearest microsecond, ≥ 0) and wake waiters."""
+        """Move forward by ``seconds``, rounded to the nearest microsecond, and wake those whose turn has
+        come, in threads and coroutines.
+
+        Raises ``ValueError`` for seconds below 0 or beyond the clock's last time, 8,000,000,000 (the
+        year 2223), ``TypeError`` for what is no number.
+        """
     def time(self) -> float:
         """Unix time in seconds, as the limiters on this clock see it."""
 
 @final
 class TokenBucketConfig:
-    """Article 2's configuration of a token bucket. Immutable."""
+    """The configuration of a token bucket: tokens, and tokens per second. Immutable, equal by value.
+
+    Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
+    """
 
     def __new__(
         cls, capacity: int, refill_rate: float, initial_tokens: int | None = None
     ) -> Self: ...
     @property
     def capacity(self) -> int:
-        """Most tokens a key can hold, and so the largest burst (1 to 4,294,967,295)."""
+        """Most tokens a key can hold, and so the largest burst: 1 to 4,294,967,295."""
     @property
     def refill_rate(self) -> float:
-        """Tokens added per second and key."""
+        """Tokens added per second and key: 1e-9 to 1e12."""
     @property
     def initial_tokens(self) -> int:
-        """Tokens at the limiter's creation; ``capacity`` unless told otherwise."""
+        """Tokens of a key at the limiter's creation, 0 to ``capacity``; ``capacity`` unless told otherwise."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
 @final
+class Pending(Generic[_T]):
+    """A coroutine to be awaited. Using it as a bool is a ``TypeError``: every coroutine is true."""
+
+    def __new__(cls, coroutine: Coroutine[Any, Any, _T], /) -> Self: ...
+    def __await__(self) -> Generator[Any, Any, _T]: ...
+    def send(self, value: Any, /) -> Any:
+        """Go on with it, as an event loop does; what it yields."""
+    def throw(self, *error: Any) -> Any:
+        """Raise an exception in it; what it yields."""
+    def close(self) -> None:
+        """Give it up."""
+    def __bool__(self) -> NoReturn: ...
+
+@final
 class Place:
-    """A place in a key's queue. Left by :meth:`leave`, or by being admitted."""
+    """A place in a queue."""
 
     def poll(self) -> Decision | None:
         """Try to be admitted: a Decision when it is settled, ``None`` to go on waiting."""
@@ -157,50 +200,81 @@ class Place:
         """Give the place up; nothing is spent. Does nothing once settled."""
 
 class Limiter:
-    """What the in-memory limiters have in common."""
+    """What the limiters in memory have in common. None is pickled or copied: their state is here."""
 
     @property
     def limit(self) -> int:
-        """The quota's limit, or the bucket's capacity."""
+        """The quota's limit in units, or the bucket's capacity in tokens."""
     @property
     def window_seconds(self) -> float:
-        """The window's length; for a bucket, the seconds from empty to full."""
+        """The window's length in seconds; for a bucket, the seconds from empty to full."""
     def check(self, key: str, cost: int = 1) -> Decision:
-        """Decide now, and spend ``cost`` from ``key`` if it is admitted.
+        """Decide now, and spend ``cost`` units of ``key`` if it is admitted. A :class:`Decision`, which is
+        true when allowed.
 
-        Raises ``TypeError`` for a key that is no ``str`` or a cost that is no ``int``,
-        ``ValueError`` for a cost below 1 or above the limit (it could never be admitted).
+        From any thread or coroutine: it does no I/O and takes well under a microsecond. Any ``str`` is
+        a key.
+
+        Raises ``TypeError`` for a key that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
+        cost below 1 or above the limit (it could never be admitted).
         """
     def peek(self, key: str, cost: int = 1) -> Decision:
-        """Whether :meth:`check` would admit ``cost`` now, and what is left. Spends nothing."""
-    def is_allowed(self, key: str, cost: int = 1) -> bool:
-        """:meth:`check` as a bool, and the fastest verb."""
-    def is_allowed_many(self, keys: Iterable[str], cost: int = 1) -> list[bool]:
-        """:meth:`is_allowed` for each key, in order; nothing is atomic between keys."""
-    def wait_sync(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
-        """Block this thread until admitted; refuses at once if that takes over ``timeout`` seconds.
+        """Whether :meth:`check` would admit ``cost`` units now, and what is left before it. Spends nothing
+        and counts in no statistics.
 
-        First come, first served, in one queue per key with ``wait``. Ctrl-C leaves the queue.
+        Raises what :meth:`check` raises.
+        """
+    def is_allowed(self, key: str, cost: int = 1) -> bool:
+        """:meth:`check` as a bool, and the fastest verb.
+
+        Raises what :meth:`check` raises.
+        """
+    def is_allowed_many(self, keys: Iterable[str], cost: int = 1) -> list[bool]:
+        """:meth:`is_allowed` for each key, in order: a list of bools. Nothing is atomic between keys.
+
+        Every key is looked at before the first one is spent, so that an error spends nothing. From
+        100,000 keys on other threads run meanwhile.
+
+        Raises ``TypeError`` for ``keys`` that are no iterable of ``str``, and what :meth:`check` raises.
+        """
+    def wait_sync(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+        """Block this thread until ``cost`` units are admitted; refuse at once, with nothing spent, if that
+        would take over ``timeout`` seconds: 0 to 1,000,000,000, or ``None`` to wait as long as it takes.
+
+        First come, first served, in one queue a key with ``wait``. Other threads run meanwhile. Ctrl-C
+        leaves the queue. Not for a coroutine: it would block its event loop.
+
+        Raises what :meth:`check` raises, ``ValueError`` or ``TypeError`` for a bad timeout, and
+        ``RuntimeError`` when nothing would ever wake it.
         """
     def refund(self, key: str, cost: int = 1) -> None:
-        """Give ``cost`` units back: the oldest live ones, never above the quota."""
+        """Give ``cost`` units of ``key`` back: the oldest that still count, never above the whole quota.
+
+        It cannot know whose units they are: when those that are meant have left their window, it gives
+        back newer ones. In a fixed window of two a minute, spend one at 59 s and two at 61 s, refund the
+        first, and one more is admitted: three of two in that minute. Refund soon, or not at all.
+
+        Raises what :meth:`check` raises.
+        """
     def reset(self, key: str) -> None:
-        """Forget ``key``: its whole quota is back."""
+        """Forget ``key``: its whole quota is back. Those who wait for it are woken.
+
+        Raises ``TypeError`` for a key that is no ``str``.
+        """
     def clear(self) -> None:
-        """Forget every key. Statistics stay."""
+        """Forget every key. Statistics stay. Other threads run meanwhile."""
     def statistics(self) -> Statistics:
-        """Counts since the limiter was made, as a frozen object."""
-    def __len__(self) -> int:
-        """Keys that are held now, including idle ones not yet swept."""
-    def __bool__(self) -> bool:
-        """Always true, so that an empty limiter is not taken for a missing one."""
+        """What the limiter has done since it was made, as a frozen :class:`Statistics`."""
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
     def _admit_at_once(self, key: str, cost: int, timeout: float | None) -> Decision | None:
-        """A decision, if nobody need wait for it."""
-    def _enqueue(
-        self, key: str, cost: int, timeout: float | None, bell: _Bell
-    ) -> Decision | Place: ...
+        """Admit at once if nobody need wait: a Decision, else None."""
+    def _enqueue(self, key: str, cost: int, timeout: float | None, bell: _Bell) -> Decision | Place:
+        """Decide, or take a place in the queue; `bell.ring()` is called from any thread."""
 
 class FixedWindow(Limiter):
+    """At most `limit` units in each window that is aligned to Unix time."""
+
     def __new__(
         cls,
         limit: int,
@@ -211,9 +285,15 @@ class FixedWindow(Limiter):
         clock: ManualClock | None = None,
     ) -> Self: ...
     def set_quota(self, limit: int, window_seconds: float) -> None:
-        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+        """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+        wait are planned anew. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
 
 class SlidingWindowCounter(Limiter):
+    """Approximates a sliding window from two aligned counters."""
+
     def __new__(
         cls,
         limit: int,
@@ -224,9 +304,15 @@ class SlidingWindowCounter(Limiter):
         clock: ManualClock | None = None,
     ) -> Self: ...
     def set_quota(self, limit: int, window_seconds: float) -> None:
-        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+        """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+        wait are planned anew. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
 
 class SlidingWindowRateLimiter(Limiter):
+    """At most `max_requests` in any span of `window_seconds`: exact, by a log of times."""
+
     def __new__(
         cls,
         max_requests: int = 100,
@@ -238,24 +324,41 @@ class SlidingWindowRateLimiter(Limiter):
     ) -> Self: ...
     @property
     def max_requests(self) -> int:
-        """The quota's limit, by article 1's name."""
+        """The quota's limit in requests: ``limit`` by its other name."""
     def is_allowed(self, client_id: str, cost: int = 1) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Decide now, and spend ``cost`` if admitted (article 1)."""
+        """Decide now, and spend ``cost`` units of ``client_id`` if it is admitted: a bool, and the fastest
+        verb.
+
+        Raises ``TypeError`` for an id that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
+        cost below 1 or above the limit.
+        """
     def get_remaining(self, client_id: str) -> int:
-        """Requests that this client has left now (article 1)."""
+        """Requests that this client has left now. Spends nothing.
+
+        Raises ``TypeError`` for an id that is no ``str``.
+        """
     def get_reset_time(self, client_id: str) -> float:
-        """Unix time at which the client's first slot frees; now + window if unseen (article 1)."""
+        """Unix time in seconds at which the client's first slot frees; now + window if it has spent nothing.
+
+        Raises ``TypeError`` for an id that is no ``str``.
+        """
     def set_quota(self, max_requests: int, window_seconds: float) -> None:
-        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+        """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+        wait are planned anew. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
 
 class TokenBucket(Limiter):
+    """Bursts up to a capacity, a steady rate on average."""
+
     def __new__(
         cls,
-        config: TokenBucketConfig | None = None,
-        *,
-        capacity: int | None = None,
+        config: TokenBucketConfig | int | None = None,
         refill_rate: float | None = None,
         initial_tokens: int | None = None,
+        *,
+        capacity: int | None = None,
         max_keys: int = 1_000_000,
         overflow: _Overflow = "share",
         clock: ManualClock | None = None,
@@ -265,30 +368,35 @@ class TokenBucket(Limiter):
         """The configuration in force."""
     def set_quota(
         self,
-        config: TokenBucketConfig | None = None,
+        config: TokenBucketConfig | int | None = None,
+        refill_rate: float | None = None,
         *,
         capacity: int | None = None,
-        refill_rate: float | None = None,
     ) -> None:
-        """Change the quota of every key, at once and atomically; what was spent stays spent."""
+        """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+        wait are planned anew. ``set_quota(TokenBucketConfig(200, 20))`` or ``set_quota(200, 20)``:
+        tokens, and tokens per second.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
 
 @final
 class Bridge:
-    """An event loop's way to the thread that talks to servers."""
+    """One event loop's bridge."""
 
     def __new__(cls) -> Self: ...
     def fileno(self) -> int:
-        """Readable when answers have arrived."""
+        """The descriptor that is readable when answers have arrived."""
     def flush(self) -> None:
-        """Send the calls that were kept back."""
+        """Send what was kept back."""
     def collect(self) -> list[str]:
-        """Hand out the answers that have arrived; returns notices for the log."""
+        """Give every answer that has arrived to the future that awaits it. Returns notices."""
     def abandon(self) -> None:
         """In a forked child: leave everything to the parent."""
 
 @final
 class RedisLimiter:
-    """A limiter in Redis, under the coroutines of :mod:`sluicegate.redis`."""
+    """A limiter whose state is in Redis. Its coroutines are in `sluicegate.redis`."""
 
     def __new__(
         cls,
@@ -309,46 +417,45 @@ class RedisLimiter:
     def begin(
         self, bridge: Bridge, future: object, verb: str, key: str, cost: int
     ) -> Decision | Literal[True] | None:
-        """A decision, or True if a flush has to be planned, or None: the future is awaited."""
+        """Begin a call: its decision if it needs no server, else True if a flush is to be planned."""
     def set_quota(self, quota: object) -> None: ...
-    def statistics(self) -> tuple[int, int, int, int, int, int]: ...
+    def statistics(self) -> tuple[int, int, int, int, int, int]:
+        """Admitted, refused, errors, timeouts, local and remembered."""
     def examine(self, key: str, cost: int) -> None:
-        """Raise what a check would, and do nothing else."""
-    def ping(self, timeout: float) -> Awaitable[bytes | None]: ...
-    def close(self) -> None: ...
+        """Raise what a check would."""
+    def ping(self, timeout: float) -> Awaitable[bytes | None]:
+        """Ask a server who it is. An awaitable of its `INFO server`."""
+    def close(self) -> None:
+        """Let go of the connection, if no other limiter uses it."""
 
 @final
 class RedisScripts:
-    """Runs scripts of what is no limiter, on one key each, over the limiters' connections."""
+    """Runs scripts on one key each, over the connections that limiters use."""
 
     def __new__(cls, settings: object, prefix: str) -> Self: ...
     def run(
         self, text: str, key: str, arguments: list[str], timeout: float, raises: bool = True
     ) -> Awaitable[Any]:
-        """The script's reply: an int, bytes, None, or a list of those.
-
-        Raises ``sluicegate.errors.StoreError`` when there is no answer in ``timeout`` seconds
-        (the script may have run), or when it is an error; the reply is None instead unless it
-        ``raises``.
+        """An awaitable of the reply of `text` run on `key`, within `timeout` seconds; of `None` instead
+        of an error unless it `raises`, for one whom nobody may await: an event loop that ends
+        would print the error.
         """
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the connection, if nobody else uses it."""
 
 @final
 class Counts:
-    """How often each name came, from any thread; some ten nanoseconds a time."""
+    """How often each name came, from any thread."""
 
     def __new__(cls, label: Callable[[str], str]) -> Self: ...
     def add(self, name: str) -> bool:
-        """Count one; whether it is this name's turn to have a check timed, one in 64.
-
-        ``label`` is asked for the label of a name that is not one yet.
-        """
+        """Count one; whether it is this name's turn to have a check timed."""
     def totals(self) -> dict[str, int]:
         """Each label's count until now."""
 
 @final
 class CountedChecks:
-    """A limiter in memory whose checks are counted, and one in 64 measured."""
+    """A limiter in memory whose checks are counted, and a few of them measured."""
 
     def __new__(
         cls,
@@ -359,9 +466,17 @@ class CountedChecks:
         tell: Callable[[str, str, bool], object] | None,
         tell_admitted: bool,
     ) -> Self: ...
-    def is_allowed(self, key: str, endpoint: str = "") -> bool: ...
+    def is_allowed(self, key: str, endpoint: str = "") -> bool:
+        """Decide as the limiter's own ``is_allowed`` does, at a cost of 1, and count it for ``endpoint``."""
 
-def _limits_off(off: bool) -> None: ...
-def _before_fork() -> None: ...
-def _after_fork_in_parent() -> None: ...
-def _after_fork_in_child() -> None: ...
+def _limits_off(off: bool) -> None:
+    """Enter (`True`) or leave (`False`) a block in which nothing is limited."""
+
+def _before_fork() -> None:
+    """In the thread that is about to fork."""
+
+def _after_fork_in_parent() -> None:
+    """In the parent, after the fork."""
+
+def _after_fork_in_child() -> None:
+    """In the child, after the fork."""

@@ -10,7 +10,8 @@ use crate::clock::{Clock, LONGEST_SPAN, ManualClock, Ticks, seconds};
 /// The year 2223, far enough from the end of what the arithmetic can hold.
 const LAST: Ticks = 8 * LONGEST_SPAN;
 
-/// A clock that only moves when it is told to.
+/// A clock for tests, which only moves when it is told to; ``start`` is Unix time in seconds, 0 unless
+/// given, to 8,000,000,000.
 #[pyclass(frozen, name = "ManualClock", module = "sluicegate")]
 pub(super) struct PyManualClock(Arc<ManualClock>);
 
@@ -23,6 +24,11 @@ impl PyManualClock {
         Ok(Self(Arc::new(ManualClock::new(start))))
     }
 
+    /// Move forward by ``seconds``, rounded to the nearest microsecond, and wake those whose turn has
+    /// come, in threads and coroutines.
+    ///
+    /// Raises ``ValueError`` for seconds below 0 or beyond the clock's last time, 8,000,000,000 (the
+    /// year 2223), ``TypeError`` for what is no number.
     #[pyo3(signature = (seconds))]
     fn advance(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let by = arguments::span(seconds, "seconds", LAST)?;
@@ -34,6 +40,7 @@ impl PyManualClock {
         arguments::span(seconds, "seconds", left.min(by.saturating_sub(1))).map(drop)
     }
 
+    /// Unix time in seconds, as the limiters on this clock see it.
     fn time(&self) -> f64 {
         seconds(self.0.now())
     }

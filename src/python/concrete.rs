@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyInt, PyString};
 
 use super::arguments::{self, Cost, Given, int_up_to, number, shown, wrong_type};
 use super::clock::clock;
@@ -105,6 +105,10 @@ impl PyFixedWindow {
         Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
     }
 
+    /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+    /// wait are planned anew. Arguments as of the class.
+    ///
+    /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
     #[pyo3(signature = (limit, window_seconds))]
     fn set_quota(
         &self,
@@ -146,6 +150,10 @@ impl PySlidingWindowCounter {
         Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
     }
 
+    /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+    /// wait are planned anew. Arguments as of the class.
+    ///
+    /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
     #[pyo3(signature = (limit, window_seconds))]
     fn set_quota(
         &self,
@@ -194,16 +202,25 @@ impl PySlidingWindowRateLimiter {
         Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
     }
 
+    /// The quota's limit in requests: ``limit`` by its other name.
     #[getter]
     fn max_requests(&self) -> u32 {
         self.0.limit()
     }
 
+    /// Decide now, and spend ``cost`` units of ``client_id`` if it is admitted: a bool, and the fastest
+    /// verb.
+    ///
+    /// Raises ``TypeError`` for an id that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
+    /// cost below 1 or above the limit.
     #[pyo3(signature = (client_id, cost=Cost(1)), text_signature = "($self, client_id, cost=1)")]
     fn is_allowed(&self, py: Python<'_>, client_id: Any<'_, '_>, cost: Cost) -> PyResult<bool> {
         allows(&*self.0, py, client_id, cost)
     }
 
+    /// Requests that this client has left now. Spends nothing.
+    ///
+    /// Raises ``TypeError`` for an id that is no ``str``.
     #[pyo3(signature = (client_id))]
     fn get_remaining(&self, py: Python<'_>, client_id: Any<'_, '_>) -> PyResult<u32> {
         let key = arguments::key(&*self.0, client_id)?;
@@ -212,6 +229,9 @@ impl PySlidingWindowRateLimiter {
         }))
     }
 
+    /// Unix time in seconds at which the client's first slot frees; now + window if it has spent nothing.
+    ///
+    /// Raises ``TypeError`` for an id that is no ``str``.
     #[pyo3(signature = (client_id))]
     fn get_reset_time(&self, py: Python<'_>, client_id: Any<'_, '_>) -> PyResult<f64> {
         let key = arguments::key(&*self.0, client_id)?;
@@ -223,6 +243,10 @@ impl PySlidingWindowRateLimiter {
         })))
     }
 
+    /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+    /// wait are planned anew. Arguments as of the class.
+    ///
+    /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
     #[pyo3(signature = (max_requests, window_seconds))]
     fn set_quota(
         &self,
@@ -243,37 +267,47 @@ pub(super) struct PyTokenBucket {
     config: parking_lot::Mutex<PyTokenBucketConfig>,
 }
 
+/// A bucket's configuration: given as one, or by its numbers.
 fn bucket_config(
-    config: Option<Any<'_, '_>>,
+    first: Option<Any<'_, '_>>,
     capacity: Option<Any<'_, '_>>,
     refill_rate: Option<Any<'_, '_>>,
     initial_tokens: Option<Any<'_, '_>>,
 ) -> PyResult<PyTokenBucketConfig> {
-    match (config, capacity, refill_rate) {
-        (Some(config), None, None) if initial_tokens.is_none() => config
-            .extract()
-            .map_err(|_| wrong_type("config", "a TokenBucketConfig", config)),
-        (None, Some(capacity), Some(refill_rate)) => {
+    match (first, capacity, refill_rate) {
+        (Some(config), None, None)
+            if initial_tokens.is_none() && !config.is_instance_of::<PyInt>() =>
+        {
+            config
+                .extract()
+                .map_err(|_| wrong_type("config", "a TokenBucketConfig", config))
+        }
+        (Some(config), _, _) if config.is_instance_of::<PyTokenBucketConfig>() => Err(two_ways()),
+        (Some(capacity), None, Some(refill_rate)) | (None, Some(capacity), Some(refill_rate)) => {
             PyTokenBucketConfig::checked(capacity, refill_rate, initial_tokens)
         }
-        _ => Err(PyTypeError::new_err(
-            "a TokenBucket needs either config, or capacity= and refill_rate=",
-        )),
+        _ => Err(two_ways()),
     }
+}
+
+fn two_ways() -> PyErr {
+    PyTypeError::new_err(
+        "a TokenBucket needs either config, or capacity and refill_rate: TokenBucket(100, 10)",
+    )
 }
 
 #[pymethods]
 impl PyTokenBucket {
     #[new]
     #[pyo3(
-        signature = (config=None, *, capacity=None, refill_rate=None, initial_tokens=None, max_keys=None, overflow=None, clock=None),
-        text_signature = "(config=None, *, capacity=None, refill_rate=None, initial_tokens=None, max_keys=1000000, overflow='share', clock=None)"
+        signature = (config=None, refill_rate=None, initial_tokens=None, *, capacity=None, max_keys=None, overflow=None, clock=None),
+        text_signature = "(config=None, refill_rate=None, initial_tokens=None, *, capacity=None, max_keys=1000000, overflow='share', clock=None)"
     )]
     fn new(
         config: Option<Any<'_, '_>>,
-        capacity: Option<Any<'_, '_>>,
         refill_rate: Option<Any<'_, '_>>,
         initial_tokens: Option<Any<'_, '_>>,
+        capacity: Option<Any<'_, '_>>,
         max_keys: Option<Any<'_, '_>>,
         overflow: Option<Any<'_, '_>>,
         clock: Option<Any<'_, '_>>,
@@ -289,18 +323,24 @@ impl PyTokenBucket {
         Ok(PyClassInitializer::from(base).add_subclass(bucket))
     }
 
+    /// The configuration in force.
     #[getter]
     fn config(&self) -> PyTokenBucketConfig {
         *self.config.lock()
     }
 
-    #[pyo3(signature = (config=None, *, capacity=None, refill_rate=None))]
+    /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+    /// wait are planned anew. ``set_quota(TokenBucketConfig(200, 20))`` or ``set_quota(200, 20)``:
+    /// tokens, and tokens per second.
+    ///
+    /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+    #[pyo3(signature = (config=None, refill_rate=None, *, capacity=None))]
     fn set_quota(
         &self,
         py: Python<'_>,
         config: Option<Any<'_, '_>>,
-        capacity: Option<Any<'_, '_>>,
         refill_rate: Option<Any<'_, '_>>,
+        capacity: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
         let config = bucket_config(config, capacity, refill_rate, None)?;
         let rule = config.bucket(0)?;

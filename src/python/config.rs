@@ -8,7 +8,9 @@ use crate::algorithm::TokenBucket;
 use crate::clock::Ticks;
 use crate::error::Result;
 
-/// Article 2's configuration of a token bucket.
+/// The configuration of a token bucket: tokens, and tokens per second. Immutable, equal by value.
+///
+/// Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
 #[pyclass(
     frozen,
     eq,
@@ -19,10 +21,13 @@ use crate::error::Result;
 )]
 #[derive(Clone, Copy)]
 pub(super) struct PyTokenBucketConfig {
+    /// Most tokens a key can hold, and so the largest burst: 1 to 4,294,967,295.
     #[pyo3(get)]
     capacity: u32,
+    /// Tokens added per second and key: 1e-9 to 1e12.
     #[pyo3(get)]
     refill_rate: f64,
+    /// Tokens of a key at the limiter's creation, 0 to ``capacity``; ``capacity`` unless told otherwise.
     #[pyo3(get)]
     initial_tokens: u32,
 }

@@ -123,6 +123,7 @@ impl PyCountedChecks {
         }
     }
 
+    /// Decide as the limiter's own ``is_allowed`` does, at a cost of 1, and count it for ``endpoint``.
     #[pyo3(signature = (key, endpoint=None), text_signature = "($self, key, endpoint='')")]
     fn is_allowed(
         &self,

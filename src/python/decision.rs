@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyString, PyTuple, PyType};
 
 use super::arguments::{self, int_up_to, shown};
 use crate::clock::{SECOND, Ticks, seconds};
@@ -11,7 +11,13 @@ use crate::store::Statistics;
 
 type Text<'py> = Bound<'py, PyBytes>;
 
-/// The outcome of one call: true when allowed, and unpacks as `(allowed, info)`.
+/// The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``. Frozen, equal by value.
+///
+/// A limiter of your own makes one: ``Decision(allowed, limit, remaining, retry_after, reset_after,
+/// reset_at, store="mine")``. ``store`` is a name in your code, of 1 to 64 letters, digits and ``_-.:/``
+/// (a process may use 1,000 of them); seconds are from 0 to 9,007,199,254.
+///
+/// Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
 #[pyclass(frozen, eq, hash, name = "Decision", module = "sluicegate")]
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct PyDecision(pub(super) Decision);
@@ -66,41 +72,53 @@ impl PyDecision {
         (slf.get_type(), parts)
     }
 
+    /// Who decided: ``"memory"``; in Redis ``"redis"``, ``"remembered"`` (this process, from what the
+    /// server answered before), ``"local"`` (this process, in the server's place), ``"open"`` or
+    /// ``"closed"`` (nobody: the server did not answer); or the name of a store of your own.
     #[getter]
     fn store(&self) -> &'static str {
         self.0.source.name()
     }
 
+    /// Whether the call may go ahead, as a bool.
     #[getter]
     fn allowed(&self) -> bool {
         self.0.allowed
     }
 
+    /// The quota's limit in units, or the bucket's capacity, when this was decided.
     #[getter]
     fn limit(&self) -> u32 {
         self.0.limit
     }
 
+    /// Units left after this decision, 0 to ``limit``.
     #[getter]
     fn remaining(&self) -> u32 {
         self.0.remaining
     }
 
+    /// Seconds until this cost would be admitted if nobody else spends, to the microsecond; 0.0 when
+    /// allowed. A promise: a microsecond earlier it is refused, at it admitted.
     #[getter]
     fn retry_after(&self) -> f64 {
         seconds(self.0.retry_after)
     }
 
+    /// Seconds until the whole quota is back, if nobody spends; 0.0 if it is.
     #[getter]
     fn reset_after(&self) -> f64 {
         seconds(self.0.reset_after)
     }
 
+    /// Unix time in seconds at which the whole quota is back, fixed when this was decided.
     #[getter]
     fn reset_at(&self) -> f64 {
         seconds(self.0.at + self.0.reset_after)
     }
 
+    /// A new dict: ``remaining`` (units) always, ``reset_at`` (Unix time) when allowed, ``retry_after``
+    /// (seconds) when refused.
     #[getter]
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let info = PyDict::new(py);
@@ -162,14 +180,14 @@ impl PyDecision {
 }
 
 fn source(name: &Bound<'_, PyAny>) -> PyResult<Source> {
-    let text = name.extract::<String>().ok();
-    text.and_then(|text| Source::named(&text)).ok_or_else(|| {
-        let names = "'memory', 'redis', 'remembered', 'local', 'open' or 'closed'";
-        PyValueError::new_err(format!("store must be {names}, got {}", shown(name)))
-    })
+    let Ok(text) = name.cast::<PyString>() else {
+        return Err(arguments::wrong_type("store", "a str", name));
+    };
+    Source::named(&text.to_string_lossy())
+        .map_err(|must| PyValueError::new_err(format!("store must be {must}, got {}", shown(name))))
 }
 
-/// What a limiter has done since it was made.
+/// What a limiter has done since it was made. Calls under ``limits_off`` are not counted. Frozen.
 #[pyclass(frozen, eq, hash, name = "Statistics", module = "sluicegate")]
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct PyStatistics(pub(super) Statistics);
@@ -200,26 +218,31 @@ impl PyStatistics {
         (slf.get_type(), parts)
     }
 
+    /// Calls that were admitted (a call counts once, whatever its cost).
     #[getter]
     fn admitted(&self) -> u64 {
         self.0.admitted
     }
 
+    /// Calls that were refused (once, whatever their cost).
     #[getter]
     fn refused(&self) -> u64 {
         self.0.refused
     }
 
+    /// Keys that are held now, including idle ones not yet swept.
     #[getter]
     fn keys(&self) -> usize {
         self.0.keys
     }
 
+    /// Keys dropped because they could not be told from keys never seen.
     #[getter]
     fn evicted(&self) -> u64 {
         self.0.evicted
     }
 
+    /// Calls that the overflow policy decided, since ``max_keys`` live keys were held.
     #[getter]
     fn overflowed(&self) -> u64 {
         self.0.overflowed

@@ -47,18 +47,18 @@ trait Hot {
     ) -> Option<PyResult<Bound<'py, PyAny>>>;
 }
 
-/// Article 1's class has one of its own, whose key is called `client_id`.
-struct IsAllowed<const ARTICLES: bool>;
+/// The log's class has one of its own, whose key is called `client_id`.
+struct IsAllowed<const CLIENT_ID: bool>;
 struct Check;
 
 static IS_ALLOWED: Generic = PyOnceLock::new();
-static ARTICLES_IS_ALLOWED: Generic = PyOnceLock::new();
+static IS_CLIENT_ALLOWED: Generic = PyOnceLock::new();
 static CHECK: Generic = PyOnceLock::new();
 
-impl<const ARTICLES: bool> Hot for IsAllowed<ARTICLES> {
+impl<const CLIENT_ID: bool> Hot for IsAllowed<CLIENT_ID> {
     const NAME: &str = "is_allowed";
-    const GENERIC: &Generic = if ARTICLES {
-        &ARTICLES_IS_ALLOWED
+    const GENERIC: &Generic = if CLIENT_ID {
+        &IS_CLIENT_ALLOWED
     } else {
         &IS_ALLOWED
     };
@@ -233,12 +233,13 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
     PanicException::new_err(said.unwrap_or("panicked").to_owned())
 }
 
-/// Put the fast descriptor before the method of that name, with the same signature.
+/// Put the fast descriptor before the method of that name, with the same signature and text.
 fn replace<H: Hot>(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
     let generic = class.getattr(H::NAME)?;
     let signature = generic.getattr("__text_signature__")?;
-    let documentation = format!("{}{signature}\n--\n\n", H::NAME);
+    let text = generic.getattr("__doc__")?;
+    let documentation = format!("{}{signature}\n--\n\n{text}", H::NAME);
     // As long as the class lives, which is as long as the process.
     let definition = Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: CString::new(H::NAME)?.into_raw(),

@@ -21,7 +21,7 @@ const LARGE_BATCH: usize = 100_000;
 /// How often a blocked main thread looks for Ctrl-C.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
-/// What the in-memory limiters have in common.
+/// What the limiters in memory have in common. None is pickled or copied: their state is here.
 #[pyclass(
     subclass,
     frozen,
@@ -61,16 +61,26 @@ impl PyLimiter {
 
 #[pymethods]
 impl PyLimiter {
+    /// The quota's limit in units, or the bucket's capacity in tokens.
     #[getter]
     fn limit(&self) -> u32 {
         self.store.limit()
     }
 
+    /// The window's length in seconds; for a bucket, the seconds from empty to full.
     #[getter]
     fn window_seconds(&self) -> f64 {
         seconds(self.store.window())
     }
 
+    /// Decide now, and spend ``cost`` units of ``key`` if it is admitted. A :class:`Decision`, which is
+    /// true when allowed.
+    ///
+    /// From any thread or coroutine: it does no I/O and takes well under a microsecond. Any ``str`` is
+    /// a key.
+    ///
+    /// Raises ``TypeError`` for a key that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
+    /// cost below 1 or above the limit (it could never be admitted).
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn check(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
         let store = &*self.store;
@@ -84,6 +94,10 @@ impl PyLimiter {
         })?))
     }
 
+    /// Whether :meth:`check` would admit ``cost`` units now, and what is left before it. Spends nothing
+    /// and counts in no statistics.
+    ///
+    /// Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn peek(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
         let store = &*self.store;
@@ -96,11 +110,20 @@ impl PyLimiter {
         })?))
     }
 
+    /// :meth:`check` as a bool, and the fastest verb.
+    ///
+    /// Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn is_allowed(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
         allows(&*self.store, py, key, cost)
     }
 
+    /// :meth:`is_allowed` for each key, in order: a list of bools. Nothing is atomic between keys.
+    ///
+    /// Every key is looked at before the first one is spent, so that an error spends nothing. From
+    /// 100,000 keys on other threads run meanwhile.
+    ///
+    /// Raises ``TypeError`` for ``keys`` that are no iterable of ``str``, and what :meth:`check` raises.
     #[pyo3(signature = (keys, cost=Cost(1)), text_signature = "($self, keys, cost=1)")]
     fn is_allowed_many<'py>(
         &self,
@@ -132,6 +155,14 @@ impl PyLimiter {
         )
     }
 
+    /// Block this thread until ``cost`` units are admitted; refuse at once, with nothing spent, if that
+    /// would take over ``timeout`` seconds: 0 to 1,000,000,000, or ``None`` to wait as long as it takes.
+    ///
+    /// First come, first served, in one queue a key with ``wait``. Other threads run meanwhile. Ctrl-C
+    /// leaves the queue. Not for a coroutine: it would block its event loop.
+    ///
+    /// Raises what :meth:`check` raises, ``ValueError`` or ``TypeError`` for a bad timeout, and
+    /// ``RuntimeError`` when nothing would ever wake it.
     #[pyo3(
         signature = (key, cost=Cost(1), timeout=None),
         text_signature = "($self, key, cost=1, timeout=None)"
@@ -164,6 +195,13 @@ impl PyLimiter {
         settled.map(PyDecision)
     }
 
+    /// Give ``cost`` units of ``key`` back: the oldest that still count, never above the whole quota.
+    ///
+    /// It cannot know whose units they are: when those that are meant have left their window, it gives
+    /// back newer ones. In a fixed window of two a minute, spend one at 59 s and two at 61 s, refund the
+    /// first, and one more is admitted: three of two in that minute. Refund soon, or not at all.
+    ///
+    /// Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn refund(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
         let store = &*self.store;
@@ -178,6 +216,9 @@ impl PyLimiter {
         })?)
     }
 
+    /// Forget ``key``: its whole quota is back. Those who wait for it are woken.
+    ///
+    /// Raises ``TypeError`` for a key that is no ``str``.
     #[pyo3(signature = (key))]
     fn reset(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let store = &*self.store;
@@ -186,10 +227,12 @@ impl PyLimiter {
         Ok(())
     }
 
+    /// Forget every key. Statistics stay. Other threads run meanwhile.
     fn clear(&self, py: Python<'_>) {
         py.detach(|| self.store.clear());
     }
 
+    /// What the limiter has done since it was made, as a frozen :class:`Statistics`.
     fn statistics(&self, py: Python<'_>) -> PyStatistics {
         PyStatistics(patiently(py, |patience| self.store.statistics(patience)))
     }

@@ -95,6 +95,7 @@ impl Drop for PyPlace {
 
 #[pymethods]
 impl PyPlace {
+    /// Try to be admitted: a Decision when it is settled, ``None`` to go on waiting.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<PyDecision>> {
         match patiently(py, |patience| {
             self.store.poll(self.key, self.ticket, patience)
@@ -107,6 +108,7 @@ impl PyPlace {
         }
     }
 
+    /// Seconds after which to poll again, or ``None``: wait for the wake-up.
     #[getter]
     fn delay(&self) -> Option<f64> {
         let poll_at = self.poll_at.load(Relaxed);
@@ -117,6 +119,7 @@ impl PyPlace {
         Some(seconds(poll_at.saturating_sub(self.store.now())))
     }
 
+    /// Give the place up; nothing is spent. Does nothing once settled.
     fn leave(&self, py: Python<'_>) {
         patiently(py, |patience| {
             self.store.leave(self.key, self.ticket, patience)
