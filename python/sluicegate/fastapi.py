@@ -35,6 +35,13 @@ __all__ = [
 ]
 
 
+class _Unless(int):
+    """A default that is told from the same number, given."""
+
+
+_MINUTE = _Unless(60)
+
+
 class RateLimitMiddleware(asgi.RateLimitMiddleware):
     __doc__ = asgi.RateLimitMiddleware.__doc__
 
@@ -44,8 +51,9 @@ class RateLimitMiddleware(asgi.RateLimitMiddleware):
 
 def rate_limit(
     limit: int,
-    window: float = 60,
+    window_seconds: float = _MINUTE,
     *,
+    window: float | None = None,
     redis: object = None,
     algorithm: Algorithm = SlidingWindowRateLimiter,
     identify: Callable[[HTTPConnection], Any] | None = None,
@@ -66,7 +74,7 @@ def rate_limit(
     clock: ManualClock | None = None,
     closed_status: int = 503,
 ) -> Any:
-    """A limit for one endpoint, as in article 2.
+    """A limit for one endpoint.
 
     As a default value, ``info: dict = rate_limit(10, 60)``, it gives ``remaining`` and
     ``reset_at``; it also goes into ``dependencies=[…]`` of a route, a router or an app, and
@@ -76,7 +84,8 @@ def rate_limit(
 
     Args:
         limit: calls per window, ≥ 1.
-        window: seconds.
+        window_seconds: 0.000001 to 1,000,000,000.
+        window: the same by another name; not both.
         redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
         headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow, clock,
         closed_status: as for :class:`RateLimitMiddleware`. Limits of one name on one endpoint (a router's
@@ -90,6 +99,7 @@ def rate_limit(
     for option, value in {"identify": identify, "cost": cost}.items():
         if not (value is None or callable(value)):
             raise TypeError(f"{option} must be callable, got {value!r}")
+    seconds = _one_window(window_seconds, window)
     options = LimiterOptions(
         algorithm=algorithm,
         redis=redis,
@@ -102,7 +112,7 @@ def rate_limit(
         overflow=overflow,
         clock=clock,
     )
-    tier = Tier(name, made("rate_limit", (limit, window), options, "route", name), headers)
+    tier = Tier(name, made("rate_limit", (limit, seconds), options, "route", name), headers)
     checked_closed_status(closed_status)
     address = ClientAddress(
         trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
@@ -130,6 +140,17 @@ def rate_limit(
         return decision.info
 
     return Depends(limited)
+
+
+def _one_window(window_seconds: float, window: float | None) -> float:
+    """The window that was given under either name."""
+    if window is None:
+        return window_seconds
+    if window_seconds is not _MINUTE:
+        raise TypeError(
+            f"window_seconds and window are the same: pass one, got {window_seconds!r} and {window!r}"
+        )
+    return window
 
 
 def _tell(response: Response, fields: list[tuple[str, str]]) -> None:
