@@ -344,14 +344,36 @@ def test_bad_buckets(arguments: dict[str, Any], text: str) -> None:
 def test_a_bucket_is_made_in_one_way_or_the_other() -> None:
     config = TokenBucketConfig(3, 1)
     anything: Any = TokenBucket
-    for arguments in [(), (3,), (3, 1)]:
+    for arguments in [(), (3,), (config, 1), ("3",), (3, 1, 1, 1)]:
         with pytest.raises(TypeError):
             anything(*arguments)
-    with pytest.raises(TypeError, match="either config, or capacity= and refill_rate="):
-        TokenBucket(config, capacity=3)
-    with pytest.raises(TypeError, match="either config, or"):
-        TokenBucket(capacity=3)
-    assert TokenBucket(config).config == config
+    for named in ({"capacity": 3}, {"config": config, "capacity": 3}, {"config": 3}):
+        with pytest.raises(TypeError, match=r"either config, or capacity|must be a TokenBucketC"):
+            anything(**named)
+    for made in (
+        TokenBucket(config),
+        TokenBucket(config=config),
+        TokenBucket(3, 1),
+        TokenBucket(capacity=3, refill_rate=1),
+        TokenBucket(3, refill_rate=1, initial_tokens=3),
+    ):
+        assert made.config == config
+    assert TokenBucket(3, 1, 2).config == TokenBucketConfig(3, 1, 2)
+
+
+def test_a_buckets_quota_is_changed_in_one_way_or_the_other() -> None:
+    bucket = TokenBucket(3, 1)
+    anything: Any = bucket.set_quota
+    for arguments in [(), (5,), (TokenBucketConfig(5, 1), 1)]:
+        with pytest.raises(TypeError):
+            anything(*arguments)
+    for change in (
+        lambda: bucket.set_quota(5, 2),
+        lambda: bucket.set_quota(TokenBucketConfig(6, 2)),
+        lambda: bucket.set_quota(capacity=7, refill_rate=2),
+    ):
+        change()
+    assert bucket.config == TokenBucketConfig(7, 2)
 
 
 @pytest.mark.parametrize("kind", [FixedWindow, SlidingWindowRateLimiter, SlidingWindowCounter])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sluicegate._core import TokenBucketConfig
@@ -30,6 +31,13 @@ def _token_bucket(limit: int, window_seconds: float, **options: Any) -> TokenBuc
     return TokenBucket(_bucket_config(limit, window_seconds), **options)
 
 
+def _is_bucket(make: Any) -> bool:
+    """Whether it is a bucket's class, perhaps with options: it takes a capacity and a rate."""
+    while isinstance(make, partial):
+        make = make.func
+    return isinstance(make, type) and issubclass(make, TokenBucket)
+
+
 _BY_NAME: dict[str, Callable[..., Any]] = {
     "sliding_window": SlidingWindowRateLimiter,
     "sliding_counter": SlidingWindowCounter,
@@ -49,7 +57,13 @@ def _named(algorithm: Algorithm) -> Callable[..., Any]:
     if is_async(algorithm):
         raise TypeError(f"algorithm must be a plain function, got {algorithm!r}")
     make: Any = algorithm
-    return _token_bucket if make is TokenBucket else make
+    if make is TokenBucket:
+        return _token_bucket
+    if _is_bucket(make):
+        return lambda limit, window_seconds, **options: make(
+            _bucket_config(limit, window_seconds), **options
+        )
+    return make
 
 
 def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float, **options: Any) -> Any:

@@ -13,7 +13,9 @@ R = TypeVar("R")
 
 def is_async(func: Callable[..., Any]) -> bool:
     """Whether ``func`` is a coroutine function, or an object that is called like one."""
-    return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(type(func).__call__)
+    either = (func, type(func).__call__)
+    # The second is how those are marked that return a coroutine without being `async def`.
+    return any(inspect.iscoroutinefunction(f) or hasattr(f, "_is_coroutine") for f in either)
 
 
 def check_function(func: object) -> None:

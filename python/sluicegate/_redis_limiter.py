@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sluicegate._checked import checked_prefix
 from sluicegate._core import Decision, RedisLimiter
+from sluicegate._pending import to_be_awaited
+from sluicegate._pickling import MadeAnew
 from sluicegate._redis_bridge import bridge_of, collect
 from sluicegate._redis_lines import Line, Lines, refused, seconds_of
 from sluicegate._redis_settings import settings_of
-from sluicegate._single import Single
+
+if TYPE_CHECKING:
+    from sluicegate._pickling import Plan
 
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
@@ -24,31 +28,38 @@ _OLDEST_SERVER = (6, 2)
 
 @dataclass(frozen=True)
 class RedisStatistics:
-    """What a limiter has done in this process since it was made."""
+    """What a limiter has done in this process since it was made. A call counts once.
+
+    Attributes:
+        admitted: calls that were admitted, by whomever.
+        refused: calls that were refused, by whomever.
+        errors: calls that the server did not decide.
+        timeouts: those of them that it did not answer in time.
+        local: calls that were decided in this process instead.
+        remembered: calls refused without asking, since the server had refused the key before.
+    """
 
     admitted: int
-    """Calls that were admitted, by whomever."""
     refused: int
-    """Calls that were refused, by whomever."""
     errors: int
-    """Calls that the server did not decide."""
     timeouts: int
-    """Those of them that it did not answer in time."""
     local: int
-    """Calls that were decided in this process instead."""
     remembered: int
-    """Calls refused without asking, since the server had refused the key before."""
 
 
-class AsyncLimiter(Single):
+class AsyncLimiter(MadeAnew):
     """Base class of the limiters in Redis. One script, one key, one round trip a decision.
 
     Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event
     loops, threads and processes; all that share the server, ``prefix`` and key share a
     quota. Connections are made on first use and shared by limiters with equal settings.
+
+    It is pickled for a process that multiprocessing starts, and made anew there; anywhere else
+    pickling is a ``TypeError``, for it would write the server's password down. A copy is another
+    limiter with the same settings.
     """
 
-    __slots__ = ("__weakref__", "_core", "_lines")
+    __slots__ = ("__weakref__", "_core", "_lines", "_made_of", "_quota")
     _ALGORITHM = ""
 
     def __init__(
@@ -66,17 +77,26 @@ class AsyncLimiter(Single):
             raise TypeError("AsyncLimiter is a base class: make one of sluicegate.redis")
         if not isinstance(remember, bool):
             raise TypeError(f"remember must be True or False, got {remember!r}")
-        self._core = RedisLimiter(
-            self._ALGORITHM,
-            settings_of(redis),
-            quota,
-            prefix=self._prefix(quota) if prefix is None else checked_prefix(prefix),
-            timeout=timeout,
-            on_error=on_error,
-            workers=workers,
-            remember=remember,
-        )
+        options: dict[str, Any] = {
+            "prefix": self._prefix(quota) if prefix is None else checked_prefix(prefix),
+            "timeout": timeout,
+            "on_error": on_error,
+            "workers": workers,
+            "remember": remember,
+        }
+        settings = settings_of(redis)
+        self._core = RedisLimiter(self._ALGORITHM, settings, quota, **options)
+        self._made_of = settings, options
+        self._quota = quota
         self._lines = Lines()
+
+    def _plan(self) -> Plan:
+        settings, options = self._made_of
+        return AsyncLimiter, (settings, self._quota), options
+
+    def _set_quota(self, quota: Any) -> None:
+        self._core.set_quota(quota)
+        self._quota = quota
 
     def _prefix(self, quota: Any) -> str:
         """Limits of different quotas count apart, unless they are told to share a prefix."""
@@ -95,6 +115,7 @@ class AsyncLimiter(Single):
         """The window's length; for a bucket, the seconds from empty to full."""
         return self._core.window_seconds
 
+    @to_be_awaited
     async def check(self, key: str, cost: int = 1) -> Decision:
         """Decide now, and spend ``cost`` from ``key`` if it is admitted.
 
@@ -115,10 +136,12 @@ class AsyncLimiter(Single):
             return await future
         return begun
 
+    @to_be_awaited
     async def peek(self, key: str, cost: int = 1) -> Decision:
         """Whether :meth:`check` would admit ``cost`` now, and what is left. Spends nothing."""
         return await self._begun("peek", key, cost)
 
+    @to_be_awaited
     async def check_many(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
         """:meth:`check` for each key, sent together; nothing is atomic between keys."""
         if isinstance(keys, str) or not isinstance(keys, Iterable):
@@ -130,6 +153,7 @@ class AsyncLimiter(Single):
                 raise TypeError(f"key must be a str, got {type(name).__name__} {name!r}")
         return await asyncio.gather(*[self._begun("check", name, cost) for name in names])
 
+    @to_be_awaited
     async def refund(self, key: str, cost: int = 1) -> None:
         """Give ``cost`` units back: the oldest live ones, never above the quota.
 
@@ -137,6 +161,7 @@ class AsyncLimiter(Single):
         """
         await self._begun("refund", key, cost)
 
+    @to_be_awaited
     async def reset(self, key: str) -> None:
         """Forget ``key``: its whole quota is back. Seen as :meth:`refund`."""
         await self._begun("reset", key, 1)
@@ -152,6 +177,7 @@ class AsyncLimiter(Single):
             future.set_result(begun)
         return future
 
+    @to_be_awaited
     async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
         """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
 
@@ -183,6 +209,7 @@ class AsyncLimiter(Single):
             if not line:
                 lines.pop(key, None)
 
+    @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
         """Reach the server, within ``timeout`` seconds; returns its name and version.
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from random import uniform
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from sluicegate import _limits_switch, concurrency
 from sluicegate._checked import checked_key, checked_prefix, number, seconds_to_wait, whole
 from sluicegate._core import RedisScripts
+from sluicegate._pending import to_be_awaited
 from sluicegate._per_loop import PerLoop
+from sluicegate._pickling import MadeAnew
 from sluicegate._redis_leases import Lease, Leases
 from sluicegate._redis_limiter import OnError
 from sluicegate._redis_lines import RungLine
 from sluicegate._redis_permit import Entry, Permit, Undecided
 from sluicegate._redis_settings import settings_of
-from sluicegate._single import Single
 from sluicegate.errors import StoreError
+
+if TYPE_CHECKING:
+    from sluicegate._pickling import Plan
 
 __all__ = ["ConcurrencyLimiter", "Permit"]
 
@@ -39,7 +43,7 @@ class _Here:
         self.lines = lines
 
 
-class ConcurrencyLimiter(Single):
+class ConcurrencyLimiter(MadeAnew):
     """At most ``limit`` permits are held at once for each key, by all processes together.
 
     A permit is leased: it is renewed while it is held, and free again ``lease_seconds``
@@ -70,7 +74,7 @@ class ConcurrencyLimiter(Single):
 
     __slots__ = (
         *("__weakref__", "_here", "_lease_seconds", "_limit", "_local", "_on_error"),
-        *("_scripts", "_timeout"),
+        *("_made_of", "_scripts", "_timeout"),
     )
 
     def __init__(
@@ -97,8 +101,14 @@ class ConcurrencyLimiter(Single):
         share = self._limit // whole("workers", workers, 1, 1_000_000)
         self._local = concurrency.ConcurrencyLimiter(max(1, share))
         name = f"sluicegate:permits:{limit}" if prefix is None else checked_prefix(prefix)
-        self._scripts = RedisScripts(settings_of(redis), name)
+        settings = settings_of(redis)
+        self._scripts = RedisScripts(settings, name)
+        options = {"prefix": name, "timeout": timeout, "on_error": on_error, "workers": workers}
+        self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
         self._here: PerLoop[_Here] = PerLoop()
+
+    def _plan(self) -> Plan:
+        return ConcurrencyLimiter, *self._made_of
 
     @property
     def limit(self) -> int:
@@ -110,6 +120,7 @@ class ConcurrencyLimiter(Single):
         """How long a permit outlives a holder that dies."""
         return self._lease_seconds
 
+    @to_be_awaited
     async def try_acquire(self, key: str) -> Permit | None:
         """A permit, or ``None`` if none is free now. Release it, or use it in ``async with``.
 
@@ -136,6 +147,7 @@ class ConcurrencyLimiter(Single):
         """
         return Entry(self, checked_key(key), seconds_to_wait(timeout))
 
+    @to_be_awaited
     async def in_use(self, key: str) -> int:
         """How many permits of ``key`` are live now, of all processes.
 

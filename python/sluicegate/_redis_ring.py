@@ -1,15 +1,20 @@
-"""Article 2's limiter over independent servers, each in charge of a part of the keys."""
+"""A limiter over independent servers, each in charge of a part of the keys."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from sluicegate._core import Decision
 from sluicegate._hash_ring import ConsistentHashRing
+from sluicegate._pending import to_be_awaited
+from sluicegate._pickling import MadeAnew
 from sluicegate._redis_limiter import AsyncLimiter, OnError
 from sluicegate._redis_settings import Settings, settings_of
+
+if TYPE_CHECKING:
+    from sluicegate._pickling import Plan
 
 __all__ = ["ClusterRateLimiter"]
 
@@ -17,7 +22,7 @@ __all__ = ["ClusterRateLimiter"]
 _MOST_QUOTAS = 256
 
 
-class ClusterRateLimiter:
+class ClusterRateLimiter(MadeAnew):
     """Counts each key at one of several independent servers, chosen by consistent hashing.
 
     A node that is down falls under ``on_error``: its keys are not handed to another node,
@@ -28,7 +33,7 @@ class ClusterRateLimiter:
     a new password, TLS or another option moves no key.
 
     Args:
-        redis_nodes: the servers (article 2: a list of them): URLs or ``redis.asyncio`` clients.
+        redis_nodes: the servers: a list of URLs or ``redis.asyncio`` clients.
         replicas: points of each node on the ring.
         timeout, on_error, workers, remember: as :class:`~sluicegate.redis.FixedWindow`.
 
@@ -70,10 +75,18 @@ class ClusterRateLimiter:
         self._limiters: dict[tuple[str, int, float], AsyncLimiter] = {}
         self._limiter(next(iter(self._nodes)), 1, 1)  # checks the options
 
+    def _plan(self) -> Plan:
+        options = {"replicas": self.ring.replicas, **self._options}
+        return ClusterRateLimiter, ([node.settings for node in self._nodes.values()],), options
+
+    @to_be_awaited
     async def is_allowed(self, key: str, limit: int, window: float) -> Decision:
         """Spend one unit of ``key`` from ``limit`` per ``window`` seconds (the exact log).
 
-        Unpacks as ``(allowed, info)``, as in article 2.
+        A Decision, which unpacks as ``(allowed, info)``. Costs a round trip to the key's server.
+
+        Raises ``TypeError`` or ``ValueError`` for an argument out of its range, and with
+        ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
         """
         node = self.ring.get_node(key)
         if node is None:

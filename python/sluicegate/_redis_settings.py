@@ -12,7 +12,7 @@ __all__ = ["Settings", "settings_of"]
 
 
 def settings_of(redis: object) -> Settings:
-    """Settings from a URL or from a client of redis-py, which is only read.
+    """Settings from a URL or from a client of redis-py, which is only read; or those that are given.
 
     A client may be a ``Redis``, one of ``Sentinel.master_for``, or a ``RedisCluster``, of
     ``redis.asyncio`` or not. Its timeouts, retries, pool sizes and decoding do not count:
@@ -23,6 +23,8 @@ def settings_of(redis: object) -> Settings:
         ValueError: the URL is malformed, or a setting cannot be honoured; the message names
             it and never quotes a value.
     """
+    if isinstance(redis, Settings):
+        return redis
     if isinstance(redis, str):
         return _settings_of_url(redis)
     if is_client(redis):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Counts, Limiter
 from sluicegate._deciding import resolved
+from sluicegate._functions import is_async
 from sluicegate.errors import StoreError
 from sluicegate.hooks import Hooks
 
@@ -95,7 +96,7 @@ def _timed(tier: Tier, tally: Tally) -> Callable[..., Any]:
             tally.measure(decision)
         return decision
 
-    return timed if inspect.iscoroutinefunction(check) else sometimes_timed
+    return timed if is_async(check) else sometimes_timed
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""A circuit breaker with a rate limit: a service in trouble is left alone (article 2)."""
+"""A circuit breaker with a rate limit: a service in trouble is left alone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from sluicegate._circuit_config import CircuitConfig, CircuitState, StateChange
 from sluicegate._circuit_guard import Guard, at_once
 from sluicegate._core import Decision
 from sluicegate._functions import check_function, check_plain, returned
+from sluicegate._pending import to_be_awaited
+from sluicegate._pickling import MadeAnew, stays
 from sluicegate.errors import CircuitOpenError, RateLimitError
 from sluicegate.limiters import SlidingWindowCounter
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
+    from sluicegate._pickling import Plan
 
 __all__ = [
     "CircuitBreaker",
@@ -38,7 +41,7 @@ Types = type[Exception] | tuple[type[Exception], ...]
 _log = logging.getLogger(__name__)
 
 
-class CircuitBreaker:
+class CircuitBreaker(MadeAnew):
     """Lets calls through while they succeed, none while they fail, and then a few to see.
 
     A key has a circuit of its own: one for each service, say. Closed, it counts failures
@@ -99,6 +102,18 @@ class CircuitBreaker:
         self._ignored = _types("ignored", ignored)
         self._is_failure, self._on_change = is_failure, on_change
         self._circuits, self._limiter = self._made(redis, prefix, timeout, on_error, clock)
+        self._redis = redis
+        self._options = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
+
+    def _plan(self) -> Plan:
+        if self._redis is None:
+            stays(self, "circuits")
+        from sluicegate._redis_settings import settings_of
+
+        judging = {"exceptions": self._failures, "ignored": self._ignored}
+        telling = {"is_failure": self._is_failure, "on_change": self._on_change}
+        arguments = settings_of(self._redis), self.config
+        return CircuitBreaker, arguments, {**judging, **telling, **self._options}
 
     def _made(
         self,
@@ -121,6 +136,7 @@ class CircuitBreaker:
         local = on_error == "local"
         return RedisCircuits(redis, self.config, prefix, timeout, local, self._tell), there
 
+    @to_be_awaited
     async def execute(
         self, key: str, func: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
@@ -149,6 +165,7 @@ class CircuitBreaker:
         """
         return Guard(self, checked_key(key))
 
+    @to_be_awaited
     async def state(self, key: str) -> CircuitState:
         """What the next call would meet: a circuit whose ``timeout`` is over is half open."""
         state: CircuitState = await _resolved(self._circuits.state(checked_key(key)))

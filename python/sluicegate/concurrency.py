@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from threading import Lock
+from typing import NoReturn
 from weakref import WeakSet
 
 from sluicegate import _limits_switch
 from sluicegate._checked import checked_key, seconds_to_wait, whole
 from sluicegate._permit import Entry, Permit
 from sluicegate._permit_turns import Line, Turn
+from sluicegate._pickling import stays
 from sluicegate._single import Single
 
 __all__ = ["ConcurrencyLimiter", "Entry", "Permit"]
@@ -73,6 +75,9 @@ class ConcurrencyLimiter(Single):
 
     def __bool__(self) -> bool:
         return True
+
+    def __reduce__(self) -> NoReturn:
+        stays(self, "permits")
 
     def __repr__(self) -> str:
         return f"<ConcurrencyLimiter limit={self._limit} keys={len(self)}>"

@@ -1,4 +1,4 @@
-"""A leaky bucket: whatever comes in bursts goes on at a constant rate (article 2)."""
+"""A leaky bucket: whatever comes in bursts goes on at a constant rate."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from math import inf
 from types import TracebackType
+from typing import NoReturn
 
 from sluicegate._checked import whole
 from sluicegate._functions import check_plain
 from sluicegate._leaky_config import LeakyBucketConfig, leaky_config
+from sluicegate._pending import to_be_awaited
+from sluicegate._pickling import stays
 
 __all__ = ["LeakyBucket", "LeakyBucketConfig"]
 
@@ -43,7 +46,7 @@ class LeakyBucket:
         leak_rate: requests per second, 0.000001 to 1,000,000.
         handler: a function or a coroutine function, called with the ``request_id``.
         max_running: most requests in hand at once, 1 to 1,000,000; with 1 each waits
-            for the end of the last, as in the article. The leak is held up at this bound.
+            for the end of the last. The leak is held up at this bound.
         on_error: called with the ``request_id`` and what its handler raised; without it
             the error is logged. The leak goes on either way.
 
@@ -78,6 +81,7 @@ class LeakyBucket:
         """Requests that wait, 0 to ``capacity``; those in hand are not counted."""
         return len(self._queue)
 
+    @to_be_awaited
     async def submit(self, request_id: str) -> bool:
         """Put a request in line; ``False`` at once if the bucket is full or closed.
 
@@ -118,6 +122,9 @@ class LeakyBucket:
         while tasks := self._tasks():
             await asyncio.wait(tasks)
         return left
+
+    def __reduce__(self) -> NoReturn:
+        stays(self, "requests")
 
     async def __aenter__(self) -> LeakyBucket:
         """Open the bucket, also one that was closed."""

@@ -1,12 +1,20 @@
-"""The in-memory limiters: the Rust classes, with the coroutines and the articles' manners."""
+"""The in-memory limiters: the Rust classes, and their coroutines."""
 
 from __future__ import annotations
 
 import os
 
 from sluicegate import _core
+from sluicegate._acquiring import key_and_tokens
 from sluicegate._core import Decision
+from sluicegate._pending import to_be_awaited
+from sluicegate._pickling import stays
 from sluicegate._single import Single
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any, NoReturn, overload
 
 __all__ = [
     "FixedWindow",
@@ -30,11 +38,17 @@ class Limiter(Single, _core.Limiter):
     """Base class of the in-memory limiters, for annotations and ``isinstance``.
 
     Make one of :class:`FixedWindow`, :class:`SlidingWindowRateLimiter`,
-    :class:`SlidingWindowCounter` or :class:`TokenBucket`.
+    :class:`SlidingWindowCounter` or :class:`TokenBucket`. ``len(limiter)`` is how many keys it
+    holds, idle ones not yet swept included; it is true also when it holds none. A copy of it is
+    itself, and it cannot be pickled: its counts are in this process.
     """
 
     __slots__ = ()
 
+    def __reduce__(self) -> NoReturn:
+        stays(self)
+
+    @to_be_awaited
     async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
         """Wait until admitted; refuse at once if that would take over ``timeout`` seconds.
 
@@ -78,7 +92,7 @@ class SlidingWindowRateLimiter(  # pyright: ignore[reportIncompatibleMethodOverr
 ):
     """At most ``max_requests`` in any span of ``window_seconds``: exact, by a log of times.
 
-    Article 1's limiter. Costs 4 bytes a remembered unit (8 for windows over 71
+    Costs 4 bytes a remembered unit (8 for windows over 71
     minutes) and about 80 a key; a key with one request needs no log.
 
     Args:
@@ -114,15 +128,16 @@ class SlidingWindowCounter(_core.SlidingWindowCounter, Limiter):
 
 
 class TokenBucket(_core.TokenBucket, Limiter):
-    """Bursts up to ``capacity``, ``refill_rate`` tokens a second on average (article 2).
+    """Bursts up to ``capacity``, ``refill_rate`` tokens a second on average.
 
     Exact, as the generic cell rate algorithm (ITU-T I.371): over any span of ``d``
     seconds at most ``capacity + floor(d * refill_rate)`` tokens. About 45 bytes a key.
 
-    ``TokenBucket(TokenBucketConfig(100, 10))`` or ``TokenBucket(capacity=100, refill_rate=10)``.
+    ``TokenBucket(100, 10)``, ``TokenBucket(capacity=100, refill_rate=10)`` or
+    ``TokenBucket(TokenBucketConfig(100, 10))``.
 
     Args:
-        config: a :class:`TokenBucketConfig`, instead of the next three.
+        config: the capacity; or a :class:`TokenBucketConfig`, instead of the next three.
         capacity: most tokens of a key, 1 to 4,294,967,295.
         refill_rate: tokens per second and key, 1e-9 to 1e12; read as the simplest
             fraction that is written the same.
@@ -136,6 +151,25 @@ class TokenBucket(_core.TokenBucket, Limiter):
 
     __slots__ = ()
 
-    async def acquire(self, tokens: int = 1, key: str = "") -> Decision:
-        """Take ``tokens`` now or be refused now; unpacks as ``(allowed, info)`` (article 2)."""
-        return self.check(key, tokens)
+    if TYPE_CHECKING:
+
+        @overload
+        def acquire(self, tokens: int = 1, key: str = "") -> Coroutine[Any, Any, Decision]: ...
+        @overload
+        def acquire(self, key: str, tokens: int = 1) -> Coroutine[Any, Any, Decision]: ...
+        def acquire(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    else:
+
+        @to_be_awaited
+        async def acquire(self, *by_position, key=..., tokens=...):
+            """Take tokens now or be refused now: a Decision, which unpacks as ``(allowed, info)``.
+
+            ``acquire(5)``, ``acquire("llm", 5)``, ``acquire(5, "llm")`` or
+            ``acquire(tokens=5, key="llm")``: by position a ``str`` is the key and an ``int`` the
+            tokens. Without them it takes one token, of the key ``""``.
+
+            Raises ``TypeError`` or ``ValueError`` for the arguments that ``check`` rejects.
+            """
+            key, tokens = key_and_tokens(by_position, key, tokens)
+            return self.check("" if key is ... else key, tokens)

@@ -23,13 +23,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from time import perf_counter
-from typing import Any, Generic, Protocol, TypeVar, final, overload
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, final, overload
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from sluicegate import _core
 from sluicegate._collector import collector_of
 from sluicegate._core import Decision
+from sluicegate._pending import to_be_awaited
+from sluicegate._pickling import stays
 from sluicegate._redis_limiter import AsyncLimiter
 from sluicegate._tally import Tally
 from sluicegate.errors import StoreError
@@ -47,7 +49,7 @@ class _IsAllowed(Protocol[A_co]):
 
 @final
 class InstrumentedRateLimiter(Generic[A_co]):
-    """A limiter whose checks are counted (article 2).
+    """A limiter whose checks are counted.
 
     ``is_allowed(key, endpoint="")`` answers what the limiter's own ``is_allowed`` answers:
     around a limiter in memory at once, around one in Redis (also a bucket) as a coroutine.
@@ -114,6 +116,9 @@ class InstrumentedRateLimiter(Generic[A_co]):
         made: Any = _in_memory if isinstance(limiter, _core.Limiter) else _in_redis
         self.is_allowed = made(limiter, tier, tally, heard)
 
+    def __reduce__(self) -> NoReturn:
+        stays(self)
+
     def __repr__(self) -> str:
         return f"<InstrumentedRateLimiter tier={self.tier!r} of {self.limiter!r}>"
 
@@ -152,6 +157,7 @@ def _in_redis(
     """A coroutine function: every check is timed."""
     answers_bool = isinstance(limiter, RedisSlidingWindowRateLimiter)
 
+    @to_be_awaited
     async def is_allowed(key: str, endpoint: str = "") -> Decision | bool:
         start = perf_counter()
         try:

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sluicegate._core import Decision, TokenBucketConfig
+from sluicegate._core import Decision
 from sluicegate._hash_ring import ConsistentHashRing
+from sluicegate._pending import to_be_awaited
+from sluicegate._redis_bucket import TokenBucket
 from sluicegate._redis_limiter import AsyncLimiter, OnError, RedisStatistics
 from sluicegate._redis_permits import ConcurrencyLimiter, Permit
 from sluicegate._redis_ring import ClusterRateLimiter
@@ -79,9 +79,10 @@ class _Windowed(AsyncLimiter):
             remember=remember,
         )
 
+    @to_be_awaited
     async def set_quota(self, limit: int, window_seconds: float) -> None:
         """Change the quota of every key, in this process; what was spent stays spent."""
-        self._core.set_quota((limit, window_seconds))
+        self._set_quota((limit, window_seconds))
 
 
 class FixedWindow(_Windowed):
@@ -89,8 +90,9 @@ class FixedWindow(_Windowed):
     __slots__ = ()
     _ALGORITHM = "fixed_window"
 
+    @to_be_awaited
     async def is_allowed(self, key: str, cost: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
         return await self.check(key, cost)
 
 
@@ -99,8 +101,9 @@ class SlidingWindowRateLimiter(_Windowed):
     __slots__ = ()
     _ALGORITHM = "sliding_log"
 
+    @to_be_awaited
     async def is_allowed(self, key: str, cost: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
         return await self.check(key, cost)
 
 
@@ -109,77 +112,20 @@ class SlidingWindowCounter(_Windowed):
     __slots__ = ()
     _ALGORITHM = "sliding_counter"
 
+    @to_be_awaited
     async def is_allowed(self, key: str, cost: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
         return await self.check(key, cost)
-
-
-class TokenBucket(AsyncLimiter):
-    """Bursts up to ``capacity``, ``refill_rate`` tokens a second on average (article 2).
-
-    56 bytes of Redis memory a client with a key of 16 bytes. A changed quota keeps the time
-    at which a bucket is full.
-
-    Args:
-        config: a :class:`~sluicegate.TokenBucketConfig` whose buckets begin full: no server
-            knows since when a client that it has no record of has been refilling.
-        redis, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
-
-    Raises:
-        ValueError, TypeError: an argument out of its range; the message names it.
-    """
-
-    __slots__ = ("_config",)
-    _ALGORITHM = "token_bucket"
-
-    def __init__(
-        self,
-        redis: object,
-        config: TokenBucketConfig,
-        *,
-        prefix: str | None = None,
-        timeout: float = 0.25,
-        on_error: OnError = "local",
-        workers: int = 1,
-        remember: bool = True,
-    ) -> None:
-        self._config = _checked(config)
-        super().__init__(
-            redis,
-            config,
-            prefix=prefix,
-            timeout=timeout,
-            on_error=on_error,
-            workers=workers,
-            remember=remember,
-        )
-
-    def _prefix(self, quota: Any) -> str:
-        return f"sluicegate:{self._ALGORITHM}:{quota.capacity}@{quota.refill_rate}"
-
-    @property
-    def config(self) -> TokenBucketConfig:
-        """The configuration in force."""
-        return self._config
-
-    async def acquire(self, key: str, tokens: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)`` (article 2)."""
-        return await self.check(key, tokens)
-
-    async def set_quota(self, config: TokenBucketConfig) -> None:
-        """Change the quota of every key, in this process."""
-        self._core.set_quota(_checked(config))
-        self._config = config
 
 
 DistributedTokenBucket = TokenBucket
 
 
 class RedisSlidingWindowRateLimiter(AsyncLimiter):
-    """Article 1's limiter in Redis: the exact log, with article 1's answers.
+    """The exact log in Redis, with the answers of the limiter in memory: bools and numbers.
 
     Args:
-        redis: a client or a URL (article 1's ``redis_client``).
+        redis: a client or a URL.
         max_requests: 1 to 16,777,216.
         window_seconds, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
     """
@@ -211,34 +157,28 @@ class RedisSlidingWindowRateLimiter(AsyncLimiter):
 
     @property
     def max_requests(self) -> int:
-        """The quota's limit, by article 1's name."""
+        """The quota's limit in requests: ``limit`` by its other name."""
         return self.limit
 
+    @to_be_awaited
     async def is_allowed(self, client_id: str, cost: int = 1) -> bool:
-        """Decide now, and spend ``cost`` if admitted (article 1)."""
+        """:meth:`check` as a bool: decide now, and spend ``cost`` units if admitted."""
         return bool(await self.check(client_id, cost))
 
+    @to_be_awaited
     async def get_remaining(self, client_id: str) -> int:
-        """Requests that this client has left now (article 1)."""
+        """Requests that this client has left now. Spends nothing; costs a round trip."""
         return (await self.peek(client_id)).remaining
 
+    @to_be_awaited
     async def get_reset_time(self, client_id: str) -> float:
-        """Unix time at which the client's first slot frees; now + window if unseen (article 1)."""
+        """Unix time in seconds at which the client's first slot frees; now + window if unseen.
+
+        Costs a round trip.
+        """
         return (await self._begun("first_free", client_id, 1)).reset_at
 
+    @to_be_awaited
     async def set_quota(self, max_requests: int, window_seconds: float) -> None:
         """Change the quota of every key, in this process; what was spent stays spent."""
-        self._core.set_quota((max_requests, window_seconds))
-
-
-def _checked(config: object) -> TokenBucketConfig:
-    if not isinstance(config, TokenBucketConfig):
-        raise TypeError(
-            f"config must be a TokenBucketConfig, got {type(config).__name__} {config!r}"
-        )
-    if config.initial_tokens != config.capacity:
-        raise ValueError(
-            "config must have initial_tokens equal to its capacity in Redis, where a client that "
-            f"is not known has a full bucket, got {config!r}: leave initial_tokens out"
-        )
-    return config
+        self._set_quota((max_requests, window_seconds))
