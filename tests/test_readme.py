@@ -1,4 +1,4 @@
-"""Every snippet of the README runs as printed."""
+"""Every shell command of the README works as printed."""
 
 from __future__ import annotations
 
@@ -8,34 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 LINE = '192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 17 "-" "-"\n'
-
-
-@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0])
-def test_python_snippets_run(code: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_fastapi_snippet_limits(tmp_path: Path) -> None:
-    (code,) = (code for code in PYTHON if "/reports/" in code)
-    more = (
-        "from fastapi.testclient import TestClient\n"
-        "client = TestClient(app)\n"
-        "codes = [client.get(f'/reports/{n}').status_code for n in range(11)]\n"
-        "assert codes == [200] * 10 + [429], codes\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code + more], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_shell_snippets(tmp_path: Path) -> None:
@@ -54,8 +31,3 @@ def test_shell_snippets(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "200 requests by 1 clients" in done.stdout
         assert (tmp_path / "refused.png").stat().st_size > 1_000
-
-
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(((?!http)[^)#]+)", README):
-        assert (ROOT / target).exists(), target
