@@ -63,7 +63,7 @@ def _named(algorithm: Algorithm) -> Callable[..., Any]:
         return lambda limit, window_seconds, **options: make(
             _bucket_config(limit, window_seconds), **options
         )
-    return make
+    return algorithm
 
 
 def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float, **options: Any) -> Any:
