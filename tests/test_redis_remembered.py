@@ -38,10 +38,30 @@ def test_a_flood_costs_the_server_nothing(redis_server: Server, algorithm: str) 
         print(f"{algorithm}: {asked} commands for {len(flood)} refused calls")
         assert not any(flood)
         assert {each.store for each in flood} == {"remembered", "redis"} or asked == 0
-        # It asks again each second.
-        assert asked <= 3
+        # Once for each cost, and again each second.
+        assert asked <= 8
         assert limiter.statistics().remembered == len(flood) - asked
         assert await limiter.check("key", 1), "what costs less is asked for"
+
+    run(main())
+
+
+@ALGORITHMS
+def test_a_larger_cost_is_told_how_long_it_takes(redis_server: Server, algorithm: str) -> None:
+    """Not how long a smaller one does that was refused before."""
+
+    async def main() -> None:
+        mine = limiter_of(algorithm, redis_server, 100, 100)
+        other = limiter_of(algorithm, redis_server, 100, 100, remember=False)
+        for _ in range(5):
+            assert await mine.check("key", 20)
+            await asyncio.sleep(0.02)
+        for cost in (1, 30, 100, 1, 30, 100, 7):
+            decision, truth = await mine.check("key", cost), await other.peek("key", cost)
+            assert (bool(decision), decision.remaining) == (bool(truth), truth.remaining)
+            # A cost of which it was told is remembered for a second at most.
+            assert abs(decision.retry_after - truth.retry_after) <= 1, (cost, decision, truth)
+        assert mine.statistics().remembered > 0
 
     run(main())
 

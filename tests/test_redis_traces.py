@@ -58,8 +58,9 @@ def alike(there: Decision, here: Decision) -> bool:
         return told(there) == told(here)
     if (there.store, there.allowed, here.allowed) != ("remembered", False, False):
         return False
-    # What smaller costs have spent since is not counted; a test below is about that.
-    return there.remaining >= here.remaining and 0 < there.retry_after <= here.retry_after
+    # It is remembered for a second at most.
+    passed = here.retry_after - there.retry_after
+    return there.remaining == here.remaining and there.retry_after > 0 and -1e-6 < passed < 1.001
 
 
 class Pair:

@@ -10,6 +10,7 @@ mod key;
 mod limit;
 mod line;
 mod link;
+mod listed;
 mod notices;
 mod refused;
 mod request;

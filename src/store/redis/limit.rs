@@ -133,7 +133,7 @@ impl Limit {
         if let Some(remembered) = &self.remembered {
             match verb {
                 Verb::Check => {
-                    if let Some(refusal) = remembered.refusal(&key, cost, made_at) {
+                    if let Some(refusal) = remembered.refusal(&key, cost, quota.limit(), made_at) {
                         self.counts.refused.fetch_add(1, Relaxed);
                         self.counts.remembered.fetch_add(1, Relaxed);
                         return Err(refusal);
@@ -209,7 +209,7 @@ impl Limit {
         if let Some(remembered) = &self.remembered {
             match call.verb {
                 Verb::Check if !decision.allowed => {
-                    remembered.keep(&call.key, call.cost, *decision, call.made_at, call.epoch);
+                    remembered.keep(&call.key, call.cost, decision, call.made_at, call.epoch);
                 }
                 // It told what was left before this was spent.
                 Verb::Check => remembered.outdated(&call.key),

@@ -1,32 +1,39 @@
-//! Keys that the server refused, until when: it is not asked again before.
+//! What the server refused, until when: it is not asked again before.
 
-use std::collections::HashMap;
+mod kept;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::clock::{SECOND, Ticks};
+use crate::clock::{Ticks, unix_now};
 use crate::decision::{Decision, Source};
+use crate::store::KeyHasher;
 use crate::store::fork::locked_now;
+use kept::{Kept, Refusal};
 
-/// Most keys remembered, some 150 bytes each.
-const MOST: usize = 10_000;
-/// A refund or a reset made elsewhere is seen after so long at the latest.
-const LONGEST: Ticks = SECOND;
-
-struct Refused {
-    until: Instant,
-    cost: u32,
-    decision: Decision,
-    decided_at: Instant,
-}
+/// Most refusals remembered, some 85 bytes each.
+const MOST: usize = 65_536;
 
 /// What the server refused lately.
-#[derive(Default)]
 pub(super) struct Remembered {
-    keys: Mutex<HashMap<Box<[u8]>, Refused>>,
+    hasher: KeyHasher,
+    born: Instant,
+    kept: Mutex<Kept>,
     len: AtomicUsize,
     epoch: AtomicU64,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            hasher: KeyHasher::random(),
+            born: Instant::now(),
+            kept: Mutex::new(Kept::new(MOST)),
+            len: AtomicUsize::new(0),
+            epoch: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Remembered {
@@ -35,24 +42,28 @@ impl Remembered {
         self.epoch.load(Relaxed)
     }
 
-    /// The refusal that the server would repeat, if it would.
-    pub(super) fn refusal(&self, key: &[u8], cost: u32, now: Instant) -> Option<Decision> {
+    /// The refusal that the server would repeat, if it would, under the `limit` in force.
+    pub(super) fn refusal(
+        &self,
+        key: &[u8],
+        cost: u32,
+        limit: u32,
+        now: Instant,
+    ) -> Option<Decision> {
         if self.len.load(Relaxed) == 0 {
             return None;
         }
-        let keys = locked_now(&self.keys);
-        let refused = keys.get(key)?;
-        if cost < refused.cost || now >= refused.until {
-            return None;
-        }
-        let passed = ticks(now - refused.decided_at);
-        let decision = refused.decision;
+        let (key, now) = (self.hasher.fingerprint(key), self.ticks(now));
+        let refusal = locked_now(&self.kept).refusal(key, cost, now)?;
+        let passed = now.saturating_sub(refusal.made_at);
         Some(Decision {
-            retry_after: decision.retry_after.saturating_sub(passed).max(1),
-            reset_after: decision.reset_after.saturating_sub(passed),
-            at: decision.at + passed,
+            allowed: false,
+            limit,
+            remaining: refusal.remaining,
+            retry_after: refusal.retry_after.saturating_sub(passed).max(1),
+            reset_after: refusal.reset_after.saturating_sub(passed),
+            at: unix_now(),
             source: Source::Remembered,
-            ..decision
         })
     }
 
@@ -62,56 +73,58 @@ impl Remembered {
         &self,
         key: &[u8],
         cost: u32,
-        decision: Decision,
+        decision: &Decision,
         made_at: Instant,
         epoch: u64,
     ) {
-        let kept = Duration::from_micros(decision.retry_after.min(LONGEST));
-        let refused = Refused {
-            until: made_at + kept,
+        let refusal = Refusal {
             cost,
-            decision,
-            decided_at: made_at,
+            remaining: decision.remaining,
+            retry_after: decision.retry_after,
+            reset_after: decision.reset_after,
+            made_at: self.ticks(made_at),
         };
-        let mut keys = locked_now(&self.keys);
-        if epoch != self.epoch() {
-            return;
-        }
-        if keys.len() >= MOST {
-            keys.retain(|_, refused| refused.until > made_at);
-        }
-        if keys.len() < MOST {
-            keys.insert(key.into(), refused);
-        }
-        self.len.store(keys.len(), Relaxed);
+        let (key, now) = (self.hasher.fingerprint(key), self.ticks(Instant::now()));
+        self.change(|kept| {
+            if epoch == self.epoch() {
+                kept.keep(key, refusal, now);
+            }
+        });
     }
 
     /// Something was spent from a key since.
     pub(super) fn outdated(&self, key: &[u8]) {
         if self.len.load(Relaxed) > 0 {
-            let mut keys = locked_now(&self.keys);
-            keys.remove(key);
-            self.len.store(keys.len(), Relaxed);
+            let key = self.hasher.fingerprint(key);
+            self.change(|kept| kept.forget(key));
         }
     }
 
     /// Something was given back to a key.
     pub(super) fn forget(&self, key: &[u8]) {
-        let mut keys = locked_now(&self.keys);
-        self.epoch.fetch_add(1, Relaxed);
-        keys.remove(key);
-        self.len.store(keys.len(), Relaxed);
+        let key = self.hasher.fingerprint(key);
+        self.change(|kept| {
+            self.epoch.fetch_add(1, Relaxed);
+            kept.forget(key);
+        });
     }
 
     /// The quota has changed.
     pub(super) fn clear(&self) {
-        let mut keys = locked_now(&self.keys);
-        self.epoch.fetch_add(1, Relaxed);
-        keys.clear();
-        self.len.store(0, Relaxed);
+        self.change(|kept| {
+            self.epoch.fetch_add(1, Relaxed);
+            *kept = Kept::new(MOST);
+        });
     }
-}
 
-fn ticks(span: Duration) -> Ticks {
-    Ticks::try_from(span.as_micros()).unwrap_or(Ticks::MAX)
+    fn change(&self, change: impl FnOnce(&mut Kept)) {
+        let mut kept = locked_now(&self.kept);
+        change(&mut kept);
+        self.len.store(kept.len(), Relaxed);
+    }
+
+    fn ticks(&self, at: Instant) -> Ticks {
+        let since = at.saturating_duration_since(self.born);
+        Ticks::try_from(since.as_micros()).unwrap_or(Ticks::MAX)
+    }
 }
