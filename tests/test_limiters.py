@@ -154,6 +154,17 @@ def test_refund_gives_back_but_never_more_than_the_quota(make: Make, clock: Manu
     assert not limiter.check("never seen")
 
 
+def test_a_refund_that_comes_late_frees_another_callers_unit(clock: ManualClock) -> None:
+    """It has no receipt: its docstring tells of these three of two."""
+    window = FixedWindow(2, 60, clock=clock)
+    clock.advance(-clock.time() % 60 + 59)
+    assert window.check("a")
+    clock.advance(2)
+    assert [bool(window.check("a")) for _ in range(3)] == [True, True, False]
+    window.refund("a")
+    assert [bool(window.check("a")) for _ in range(2)] == [True, False]
+
+
 def test_a_log_refunds_the_oldest_units(clock: ManualClock) -> None:
     limiter = SlidingWindowRateLimiter(2, 10, clock=clock)
     limiter.check("a")

@@ -157,6 +157,11 @@ class AsyncLimiter(MadeAnew):
     async def refund(self, key: str, cost: int = 1) -> None:
         """Give ``cost`` units back: the oldest live ones, never above the quota.
 
+        It cannot know whose units they are. When the one that was spent has left its window
+        meanwhile, a later caller's is freed: of 2 a minute, one spent at 59 s and given back
+        at 61 s after two others lets a third pass in the second minute. Give back soon, and
+        only what still counts.
+
         Seen at once here, and by other processes within one second (see ``remember``).
         """
         await self._begun("refund", key, cost)
