@@ -44,6 +44,49 @@ def test_the_local_limiter_has_seen_what_was_admitted(start: Start, algorithm: s
     run(main())
 
 
+@pytest.mark.parametrize("policy", ["local", "open"])
+@ALGORITHMS
+def test_what_was_admitted_here_is_not_given_back_there(
+    redis_server: Server, algorithm: str, policy: Any
+) -> None:
+    async def main() -> None:
+        make, options = LIMITERS[algorithm], {"prefix": "p", "remember": False}
+        limiter = make(redis_server.url, 10, AGES, on_error=policy, **options)
+        other = make(redis_server.url, 10, AGES, on_error="raise", **options)
+        redis_server.command("SADD", "p:{key}", "what is no limiter's")
+        assert (await limiter.check("key", 5)).store == policy
+        redis_server.command("DEL", "p:{key}")
+        assert await other.check("key", 10)
+        for units, left in ((2, 0), (1, 0), (3, 1), (1, 2)):
+            await limiter.refund("key", units)
+            assert (await other.peek("key")).remaining == left
+        await limiter.reset("key")
+        await other.check("key", 10)
+        await limiter.refund("key", 4)
+        assert (await other.peek("key")).remaining == 4
+
+    run(main())
+
+
+@ALGORITHMS
+def test_what_was_admitted_here_is_given_back_here(redis_server: Server, algorithm: str) -> None:
+    async def main() -> None:
+        limiter = LIMITERS[algorithm](redis_server.url, 10, AGES, prefix="p")
+        redis_server.command("SADD", "p:{key}", "what is no limiter's")
+        assert (await limiter.check("key", 10)).store == "local"
+        assert not await limiter.check("key")
+        await limiter.refund("key", 3)
+        told = [bool(await limiter.check("key")) for _ in range(4)]
+        assert told == [True, True, True, False]
+        await limiter.reset("key")
+        redis_server.command("DEL", "p:{key}")
+        await limiter.check("key", 10)
+        await limiter.refund("key", 2)
+        assert (await limiter.peek("key")).remaining == 2
+
+    run(main())
+
+
 def test_a_share_of_less_than_a_token_is_one() -> None:
     async def main() -> None:
         bucket = LIMITERS["bucket"]("redis://127.0.0.1:1", 5, AGES, workers=10, prefix="share")

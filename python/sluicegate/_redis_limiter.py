@@ -162,7 +162,15 @@ class AsyncLimiter(MadeAnew):
         at 61 s after two others lets a third pass in the second minute. Give back soon, and
         only what still counts.
 
+        Units that this limiter has admitted in the server's place (``store`` is ``"local"`` or
+        ``"open"``) are given back first, and not at the server, which was not charged for them:
+        for the last 65,536 keys, as long as such units would count. Another process does not
+        know of them.
+
         Seen at once here, and by other processes within one second (see ``remember``).
+
+        Raises ``TypeError`` or ``ValueError`` for the arguments that :meth:`check` rejects, and
+        with ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
         """
         await self._begun("refund", key, cost)
 

@@ -20,6 +20,7 @@ mod script;
 mod settings;
 mod slots;
 mod stand_in;
+mod uncharged;
 
 pub use io::{after_fork_in_child, after_fork_in_parent, before_fork, generation, handle};
 pub use limit::{Limit, OnError, RedisStatistics};

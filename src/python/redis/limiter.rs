@@ -19,6 +19,7 @@ use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::concrete::{fixed_window, sliding_log};
 use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
+use crate::python::patiently;
 use crate::python::switch::{limits_are_off, untouched};
 use crate::store::redis::{
     Failure, Limit, OnError, Quota, Rule, Settings, Verb, stand_in, stand_in_from,
@@ -120,6 +121,17 @@ fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
     }
 }
 
+impl PyRedisLimiter {
+    /// Give back what was admitted here and the server was never charged; how many units.
+    fn refunded_here(&self, py: Python<'_>, key: &[u8], units: u32) -> u32 {
+        let here = self.limit.take_uncharged(key, units);
+        if here > 0 {
+            patiently(py, |patience| self.limit.refund_here(key, here, patience));
+        }
+        here
+    }
+}
+
 #[pymethods]
 impl PyRedisLimiter {
     #[new]
@@ -199,7 +211,15 @@ impl PyRedisLimiter {
             let decision = untouched(quota.limit(), unix_now());
             return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
         }
-        match self.limit.call(quota, verb, key, cost.0) {
+        let mut units = cost.0;
+        if verb == Verb::Refund {
+            units -= self.refunded_here(py, &key, units);
+            if units == 0 {
+                let decision = untouched(quota.limit(), unix_now());
+                return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
+            }
+        }
+        match self.limit.call(quota, verb, key, units) {
             Err(refusal) => Ok(Some(Bound::new(py, PyDecision(refusal))?.into_any())),
             Ok(call) => {
                 let plan = bridge.submit(self.lane.route()?, future, call);

@@ -9,6 +9,7 @@ use redis::Value;
 use super::notices::{self, notice};
 use super::refused::Remembered;
 use super::rule::Quota;
+use super::uncharged::Uncharged;
 use super::{Answer, Call, Failure, Verb, key};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
@@ -52,6 +53,7 @@ pub struct Limit {
     pub(super) timeout: Duration,
     on_error: OnError,
     remembered: Option<Remembered>,
+    uncharged: Uncharged,
     counts: Counts,
     /// When it was last told that the server does not decide; 0 for never.
     told_at: AtomicU64,
@@ -86,6 +88,7 @@ impl Limit {
             timeout,
             on_error,
             remembered: remember.then(Remembered::default),
+            uncharged: Uncharged::default(),
             counts: Counts::default(),
             told_at: AtomicU64::new(0),
         }
@@ -129,6 +132,9 @@ impl Limit {
         cost: u32,
     ) -> Result<Call, Decision> {
         let made_at = Instant::now();
+        if verb == Verb::Reset {
+            self.uncharged.forget(&key);
+        }
         let mut epoch = 0;
         if let Some(remembered) = &self.remembered {
             match verb {
@@ -154,6 +160,27 @@ impl Limit {
             epoch,
             limit: Arc::clone(self),
         })
+    }
+
+    /// How many of these units, which are to be given back, the server was never charged: they
+    /// were admitted in its place. They are given back by [`Self::refund_here`], and not there.
+    ///
+    /// Whose unit is given back nobody knows. To take these first never frees one that was not
+    /// charged.
+    pub fn take_uncharged(&self, key: &[u8], cost: u32) -> u32 {
+        self.uncharged.take(key, cost, Instant::now())
+    }
+
+    /// Give units back to the limiter in this process, if there is one.
+    pub fn refund_here(&self, key: &[u8], units: u32, patience: Patience) -> Option<()> {
+        let quota = self.quota();
+        let Some(local) = quota.local() else {
+            return Some(());
+        };
+        let units = units.min(local.limit());
+        local
+            .refund(local.fingerprint(key), units, patience)
+            .map(|_| ())
     }
 
     /// What a key is called in Redis.
@@ -220,9 +247,18 @@ impl Limit {
         }
     }
 
-    /// The server has not decided: do as the policy says.
+    /// The server has not decided: do as the policy says, and note what it was not charged.
     #[cold]
     fn stand_in(&self, call: &Call, failure: Failure) -> Answer {
+        let answer = self.instead(call, failure);
+        if call.verb == Verb::Check && matches!(&answer, Ok(decision) if decision.allowed) {
+            let (now, span) = (Instant::now(), call.quota.counts_for());
+            self.uncharged.add(&call.key, call.cost, now, span);
+        }
+        answer
+    }
+
+    fn instead(&self, call: &Call, failure: Failure) -> Answer {
         self.counts.errors.fetch_add(1, Relaxed);
         if failure == Failure::Timeout {
             self.counts.timeouts.fetch_add(1, Relaxed);

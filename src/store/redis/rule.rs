@@ -77,6 +77,14 @@ impl Quota {
         self.window
     }
 
+    /// How long a unit counts that is spent now, at most.
+    pub(super) fn counts_for(&self) -> Ticks {
+        match self.rule {
+            Rule::SlidingCounter(_) => 2 * self.window,
+            _ => self.window,
+        }
+    }
+
     /// Who decides in this process while the server does not.
     #[must_use]
     pub fn local(&self) -> Option<&Arc<dyn Store>> {
