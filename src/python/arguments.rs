@@ -65,7 +65,7 @@ pub(super) enum Given<'py> {
 }
 
 impl<'py> Given<'py> {
-    pub(super) fn value(&self) -> Option<&Bound<'py, PyAny>> {
+    pub(super) fn value(self) -> Option<Bound<'py, PyAny>> {
         match self {
             Self::Nothing => None,
             Self::Value(value) => Some(value),

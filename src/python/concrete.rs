@@ -197,7 +197,8 @@ impl PySlidingWindowRateLimiter {
         overflow: Option<Any<'_, '_>>,
         clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let rule = sliding_log(max_requests.value(), window_seconds.value(), "max_requests")?;
+        let (most, window) = (max_requests.value(), window_seconds.value());
+        let rule = sliding_log(most.as_ref(), window.as_ref(), "max_requests")?;
         let (base, store) = made(MemoryStore::new(&rule, options(max_keys, overflow, clock)?));
         Ok(PyClassInitializer::from(base).add_subclass(Self(store)))
     }
