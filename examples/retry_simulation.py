@@ -1,4 +1,4 @@
-"""Article 1's claim about jitter, simulated: how many retries collide with and without it.
+"""What jitter is good for, simulated: how many retries collide with and without it.
 
 Agents are refused at the same moment and retry after 1, 2, 4, … seconds. The service has room
 for one request at a time; a retry that comes while another is served collides, and is refused.
@@ -84,7 +84,7 @@ def table(outcomes: dict[float, Outcome], agents: int, runs: int) -> str:
 
 
 def draw(outcomes: dict[float, Outcome], file: Path) -> None:
-    """When the retries come, without jitter above and with the article's ±20 % below."""
+    """When the retries come, without jitter above and with ±20 % below."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5), layout="constrained")

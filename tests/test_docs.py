@@ -109,3 +109,20 @@ def anchors(text: str) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {each.replace(" ", "-") for each in words}
+
+
+def test_things_are_called_by_their_own_names() -> None:
+    """Where a thing comes from is told on one page, docs/articles.md, to which others may link."""
+    sources = [
+        "python/**/*.py",
+        "python/**/*.pyi",
+        "src/**/*.rs",
+        "examples/*.py",
+        "benches/**/*.py",
+    ]
+    files = [path for pattern in sources for path in ROOT.glob(pattern)]
+    assert len(files) > 150
+    for path in [*files, *(page for page in PAGES if page.name != "articles.md")]:
+        for line in path.read_text().splitlines():
+            rest = re.sub(r"\[[^\]]*\]\((docs/)?articles\.md\)", "", line)
+            assert not re.search(r"\barticles?\b", rest, re.IGNORECASE), (path.name, line)

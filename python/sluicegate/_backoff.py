@@ -15,7 +15,7 @@ _MOST_DOUBLINGS = 100
 
 
 class Backoff:
-    """Waits of 1, 2, 4, … seconds, each longer or shorter by up to 20 % (article 1).
+    """Waits of 1, 2, 4, … seconds, each longer or shorter by up to 20 %.
 
     Args:
         initial: seconds before the first retry, 0.000001 to 1,000,000.

@@ -32,7 +32,7 @@ class StateChange:
 
 @dataclass(frozen=True)
 class CircuitConfig:
-    """Article 2's configuration of a circuit breaker, and what it forgot. Immutable.
+    """The configuration of a circuit breaker. Immutable.
 
     Args:
         failure_threshold: failures within ``window`` that open a circuit, 1 to 1,000,000 …

@@ -11,7 +11,7 @@ __all__ = ["LeakyBucketConfig", "leaky_config"]
 
 @dataclass(frozen=True)
 class LeakyBucketConfig:
-    """Article 2's configuration of a leaky bucket. Immutable.
+    """The configuration of a leaky bucket. Immutable.
 
     Args:
         capacity: most requests that wait, 1 to 1,000,000,000.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Histogram", "Tally"]
 
-# Article 2's, and below them what a check in memory takes.
+# What a check in Redis takes, and below it what one in memory does.
 _SECONDS = (2.5e-7, 1e-6, 1e-5, 1e-4, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, inf)
 _RATIOS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, inf)
 _MOST_NEW = 512

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RateLimitMiddleware", "Refusal", "json_refusal", "problem_refusal"]
 
-_ARTICLES_HOOKS = {
+_HOOKS_OF_OTHERS = {
     "_get_tier": "pass tier=, a callable that gets the request and returns the tier's name",
     "_get_client_id": "pass identify=, a callable that gets the request and returns the key",
     "dispatch": "this is a plain ASGI middleware; pass refusal=, identify=, tier= or cost=",
@@ -41,8 +41,8 @@ _ARTICLES_HOOKS = {
 class RateLimitMiddleware:
     """Limits the requests to an ASGI app, by client.
 
-    ``RateLimitMiddleware(app, tiers={"free": (100, 60), "premium": (10000, 60)})`` as in
-    article 2, or ``RateLimitMiddleware(app, limiter=any_limiter)``. Refused requests get a
+    ``RateLimitMiddleware(app, tiers={"free": (100, 60), "premium": (10000, 60)})``
+    or ``RateLimitMiddleware(app, limiter=any_limiter)``. Refused requests get a
     429 with ``Retry-After``; one whose cost exceeds the limit gets a 413. The decision is in
     ``scope["sluicegate.decision"]``. Adds some 6 µs to a request.
 
@@ -193,7 +193,7 @@ class RateLimitMiddleware:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for hook, advice in _ARTICLES_HOOKS.items():
+        for hook, advice in _HOOKS_OF_OTHERS.items():
             if hook in cls.__dict__:
                 raise TypeError(f"{cls.__name__}.{hook} would never be called: {advice}")
 

@@ -13,7 +13,7 @@ Field = tuple[bytes, bytes]
 
 __all__ = ["HEADER_SETS", "QuotaHeaders", "header_sets", "retry_after_seconds"]
 
-#: ``x-ratelimit``: Limit, Remaining and Reset (Unix time), as the articles send them.
+#: ``x-ratelimit``: Limit, Remaining and Reset (Unix time).
 #: ``ietf``: RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers-10.
 HEADER_SETS: Final = ("x-ratelimit", "ietf")
 

@@ -88,7 +88,7 @@ def checked_closed_status(status: object) -> int:
 
 
 async def json_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
-    """Article 2's body: ``{"error": …, "retry_after": …}``."""
+    """JSON: ``{"error": …, "retry_after": …}``, the seconds to wait."""
     refusal: Refusal = scope["sluicegate.refusal"]
     body = _json(refusal.message, refusal.retry_after)
     await _respond(send, refusal.status, b"application/json", body)

@@ -1,4 +1,4 @@
-//! The concrete classes: a constructor each, `set_quota`, and the articles' own names.
+//! The concrete classes: a constructor each, `set_quota`, and the verbs that one of them has by other names.
 
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benches.peers.figures import Figure
 from benches.peers.library import OURS
-from benches.peers.report.article import article_table
 from benches.peers.report.markdown import number, table
+from benches.peers.report.published import published_table
 from benches.peers.results import Results
 from benches.peers.settings import (
     FIRST_KEYS,
@@ -25,7 +25,7 @@ ABOUT = {
     "first_touch": f"{FIRST_KEYS:,} clients never seen before; the floor is inserting them into a dict.",
     "awaited": "A coroutine that is admitted at once: one that decides, or one that would wait. "
     "Coroutines that\ndecide are for libraries whose plain call may block; sluicegate's never does, "
-    "but for article 2's sake\nits bucket has one.",
+    "but its bucket\nhas one.",
     "threads": "Four threads, each with a client of its own; time of all over checks of all.",
     "tail": "In brackets here and below: multiples of sluicegate's limiter of the same "
     f"algorithm.\n{TIMED_CALLS:,} calls timed one by one, with {RESIDENT_KEYS:,} clients held.",
@@ -50,7 +50,7 @@ def order(figure: Figure) -> tuple[int, bool, float, str]:
 
 def name(figure: Figure) -> str:
     own = f"**{figure.library}**" if figure.library == OURS else figure.library
-    return figure.who if figure.library == "articles" else f"{own} {figure.who}"
+    return figure.who if figure.library == "pure Python" else f"{own} {figure.who}"
 
 
 def timed_table(figures: list[Figure]) -> str:
@@ -136,5 +136,12 @@ def who_took_part(results: Results) -> str:
 def report(results: Results) -> str:
     """All of it, in Markdown."""
     sections = [section_text(section, results) for section in SECTIONS]
-    article = article_table(results)
-    return "\n".join(["# Measured\n", who_took_part(results), "", *filter(None, sections), article])
+    return "\n".join(
+        [
+            "# Measured\n",
+            who_took_part(results),
+            "",
+            *filter(None, sections),
+            published_table(results),
+        ]
+    )

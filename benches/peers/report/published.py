@@ -1,4 +1,4 @@
-"""Article 1's own table, with what was measured here beside its figures."""
+"""A published table of limiters, with what was measured here beside its figures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from benches.peers.results import Results
 
 BURST = "boundary bursts: "
 OURS_LOG, OURS_FIXED = (OURS, "SlidingWindowRateLimiter"), (OURS, "FixedWindow")
-THEIRS = ("articles", "article 1's log")
+THEIRS = ("pure Python", "pure-Python log")
 COLUMNS = (OURS_FIXED, THEIRS, OURS_LOG)
-APPS = ((OURS, "fixed window"), ("articles", "article 1's middleware"), (OURS, "the log"))
+APPS = ((OURS, "fixed window"), ("pure Python", "pure-Python middleware"), (OURS, "the log"))
 ABOUT = (
-    "The article does not say how it measured. Here a false positive is a request in a burst "
-    "across\na window's end that was admitted although the window was full, or refused although "
+    "The figures are those of the gateway that [two articles](articles.md) begin with, which does not\n"
+    "say how it measured. Here a false positive is a request in a burst "
+    "across a\nwindow's end that was admitted although the window was full, or refused although "
     "it was not;\nmemory is resident growth; throughput is a FastAPI app over uvicorn, on two "
     "cores that also make the load."
 )
@@ -38,7 +39,7 @@ def throughput(results: Results, app: tuple[str, str]) -> str:
     return "–" if found is None else number(found.value)
 
 
-def article_table(results: Results) -> str:
+def published_table(results: Results) -> str:
     """Empty where none of it was measured."""
     if not any(results.of(section) for section in ("accuracy", "memory", "served")):
         return ""
@@ -57,10 +58,10 @@ def article_table(results: Results) -> str:
     ]
     header = (
         "",
-        "article: fixed",
-        "article: log",
+        "published: fixed",
+        "published: log",
         "FixedWindow",
-        "article's log, measured",
+        "pure-Python log",
         "SlidingWindowRateLimiter",
     )
-    return f"## Article 1's table\n\n{ABOUT}\n\n{table(header, rows)}\n"
+    return f"## Beside published figures\n\n{ABOUT}\n\n{table(header, rows)}\n"

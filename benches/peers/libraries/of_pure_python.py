@@ -1,4 +1,4 @@
-"""The baseline: the articles' designs, in code of our own."""
+"""The baseline: what one writes without a library, as tutorials have it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from starlette.requests import Request
 
 
 class Log:
-    """Article 1: drop what has left the window, count what is left, refuse or note the time.
+    """Drop what has left the window, count what is left, refuse or note the time.
 
-    As described there: wall clock, a deque a client, one that is never dropped, no lock.
+    Wall clock, a deque a client, one that is never dropped, no lock.
     """
 
     def __init__(self, limit: int, window: int) -> None:
@@ -50,7 +50,7 @@ class Log:
 
 
 class Bucket:
-    """Article 2: a level that is topped up from the time since the last call, under a lock."""
+    """A level that is topped up from the time since the last call, under a lock."""
 
     def __init__(self, capacity: int, rate: float) -> None:
         self._capacity = capacity
@@ -73,7 +73,7 @@ class Bucket:
 
 
 def told(limit: int, window: int) -> Call:
-    """A decision with what article 1's middleware puts beside it."""
+    """A decision with what the middleware puts beside it."""
     log = Log(limit, window)
     return lambda key: (log.is_allowed(key), log.remaining(key), log.reset_time(key))
 
@@ -103,16 +103,16 @@ def gateway(limit: int) -> FastAPI:
 
 
 LIBRARY = Library(
-    "articles",
+    "pure Python",
     [
-        Contestant("article 1's log", "log", lambda *quota: Log(*quota).is_allowed, full=told),
+        Contestant("pure-Python log", "log", lambda *quota: Log(*quota).is_allowed, full=told),
         Contestant(
-            "article 2's bucket",
+            "pure-Python bucket",
             "bucket",
             awaited=awaited,
             keyed=False,
             admitted=lambda got: got[0],
         ),
     ],
-    {"article 1's middleware": gateway},
+    {"pure-Python middleware": gateway},
 )
