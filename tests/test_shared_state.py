@@ -131,24 +131,41 @@ async def answer_app(scope: Any, receive: Any, send: Any) -> None:
 def test_the_tiers_are_compared_by_identity(kind: Any) -> None:
     tiers = kind({"free": (3, 600), "paid": (5, 600)})
     make = partial(RateLimitMiddleware, hello)
-    apps = [make(tiers=tiers) for _ in range(3)]
-    assert [get(app).status for app in apps for _ in range(2)] == [200] * 3 + [429] * 3
-    other = make(tiers=kind({"free": (3, 600), "paid": (5, 600)}))
-    assert [get(other).status for _ in range(4)] == [200] * 3 + [429]
-    # What differs is another limit.
-    assert get(make(tiers=tiers, tier=lambda _: "paid")).status == 200
-    assert get(make(tiers=tiers, algorithm="fixed_window")).status == 200
-    assert get(make(tiers=tiers, max_keys=5)).status == 200
-    assert get(make(tiers=tiers, shadow=True)).status == 200
-    assert get(make(tiers=tiers)).status == 429
+    same = [make(tiers=tiers) for _ in range(3)]
+    shadow = make(tiers=tiers, shadow=True)
+    others = [
+        make(tiers=kind({"free": (3, 600), "paid": (5, 600)})),
+        make(tiers=tiers, algorithm="fixed_window"),
+        make(tiers=tiers, max_keys=5),
+    ]
+    assert [get(app).status for app in same for _ in range(2)] == [200] * 3 + [429] * 3
+    assert get(shadow).status == 200
+    assert not get(shadow).scope["sluicegate.decision"]
+    for other in others:
+        assert [get(other).status for _ in range(4)] == [200] * 3 + [429]
+
+
+@pytest.mark.parametrize("algorithm", ["sliding_window", "token_bucket"])
+def test_what_is_made_after_the_first_request_begins_afresh(algorithm: str) -> None:
+    """As in the tests of a program, or in an app that is mounted in another."""
+    tiers = {"free": (2, 600), "paid": (2, 600)}
+    options: Any = {"tiers": tiers, "algorithm": algorithm}
+    outer = RateLimitMiddleware(hello, **options)
+    assert get(outer).status == 200
+    inner = RateLimitMiddleware(hello, **options)
+    beside = RateLimitMiddleware(hello, **options)
+    assert [get(app).status for app in (inner, beside, inner)] == [200, 200, 429]
+    outer.app = RateLimitMiddleware(hello, **options)
+    assert get(outer).status == 200
+    assert get(outer).status == 429
 
 
 def test_a_tier_that_was_changed_meanwhile_is_a_limit_of_its_own() -> None:
     tiers: dict[str, Any] = {"free": (1, 600)}
     first = RateLimitMiddleware(hello, tiers=tiers)
-    assert [get(first).status for _ in range(2)] == [200, 429]
     tiers["free"] = (2, 600)
     second = RateLimitMiddleware(hello, tiers=tiers)
+    assert [get(first).status for _ in range(2)] == [200, 429]
     assert [get(second).status for _ in range(3)] == [200, 200, 429]
     tiers["free"] = (True, 600)
     with pytest.raises(TypeError, match="tiers"):
@@ -171,13 +188,14 @@ def test_nothing_is_kept_of_middlewares_that_are_gone() -> None:
     gc.collect()
     before = len(_owned)
     tiers = {"free": (1, 600)}
-    app = RateLimitMiddleware(hello, tiers=tiers)
-    assert [get(app).status for _ in range(2)] == [200, 429]
+    apps = [RateLimitMiddleware(hello, tiers=tiers) for _ in range(3)]
     assert len(_owned) == before + 1
-    del app
+    assert get(apps[0]).status == 200
+    apps += [RateLimitMiddleware(hello, tiers=tiers)]
+    assert len(_owned) == before + 1
+    del apps
     gc.collect()
     assert len(_owned) == before
-    assert get(RateLimitMiddleware(hello, tiers=tiers)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Limiters that belong to what the user passes, not to each middleware that is made of it.
 
-Some frameworks build a middleware anew for each route, all from the same arguments.
+Some frameworks build a middleware anew for each route, all from the same arguments, before
+they serve the first request. What is made of them later is for another app, as in tests.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
+
+from sluicegate._single import Single
 
 __all__ = ["Owned", "owned_by"]
 
@@ -30,6 +33,17 @@ class Owned:
             self._made.append((description, limiter))
             return limiter
 
+    def has_begun(self) -> bool:
+        """Whether one of them has decided anything."""
+        return any(_has_decided(limiter) for _, limiter in self._made)
+
+
+def _has_decided(limiter: Any) -> bool:
+    if not (isinstance(limiter, Single) and hasattr(limiter, "statistics")):
+        return False  # one of the user's own, or of permits, which nobody holds at the beginning
+    statistics = limiter.statistics()
+    return bool(statistics.admitted or statistics.refused)
+
 
 _lock = Lock()
 # By the owners' ids, since a dict can neither be hashed nor held weakly. An entry lives as long as
@@ -38,9 +52,9 @@ _owned: WeakValueDictionary[int, Owned] = WeakValueDictionary()
 
 
 def owned_by(owner: object) -> Owned:
-    """What belongs to ``owner``; keep it for as long as its limiters are to be shared."""
+    """What belongs to ``owner`` and has not begun; keep it while its limiters are shared."""
     with _lock:
         owned = _owned.get(id(owner))
-        if owned is None:
+        if owned is None or owned.has_begun():
             owned = _owned[id(owner)] = Owned(owner)
         return owned

@@ -46,8 +46,8 @@ class RateLimitMiddleware:
     429 with ``Retry-After``; one whose cost exceeds the limit gets a 413. The decision is in
     ``scope["sluicegate.decision"]``. Adds some 6 µs to a request.
 
-    Middlewares that are made of the same ``tiers`` object count together, as where a framework
-    makes one for each route.
+    Those that are made of one ``tiers`` object before the first request count together, as
+    where a framework makes one for each route.
 
     Args:
         app: the ASGI app.
