@@ -193,10 +193,12 @@ def test_exceptions_of_callables_are_the_callers(limiter: Any, option: str) -> N
     assert limiter.statistics().admitted == 0
 
 
-@pytest.mark.parametrize("cost", [0, -1, True, 1.5, "1", None])
+@pytest.mark.parametrize("cost", [-1, True, 1.5, "1", None])
 def test_a_wrong_cost_is_an_error_not_a_refusal(limiter: Any, cost: Any) -> None:
     app = RateLimitMiddleware(hello, limiter=limiter, cost=lambda scope: cost)
-    with pytest.raises((ValueError, TypeError), match="cost must be"):
+    with pytest.raises(
+        (ValueError, TypeError), match=r"cost must be .* the function cost= returned"
+    ):
         get(app)
 
 

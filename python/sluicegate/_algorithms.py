@@ -66,6 +66,11 @@ def _named(algorithm: Algorithm) -> Callable[..., Any]:
     return algorithm
 
 
+def _is_ours(make: object) -> bool:
+    """Whether it makes a limiter of this package, or of a subclass."""
+    return make is _token_bucket or (isinstance(make, type) and issubclass(make, Limiter))
+
+
 def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float, **options: Any) -> Any:
     """A limiter of ``limit`` per ``window_seconds`` in this process."""
     if getattr(algorithm, "__module__", "") == "sluicegate.redis":
@@ -73,8 +78,7 @@ def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float, **optio
             f"algorithm must not be of sluicegate.redis without redis, got {algorithm!r}"
         )
     make = _named(algorithm)
-    ours = make is _token_bucket or (isinstance(make, type) and issubclass(make, Limiter))
-    if options and not ours:
+    if options and not _is_ours(make):
         raise TypeError(
             f"{next(iter(options))}= is for the algorithms of sluicegate: one of your own "
             f"brings it itself, got {algorithm!r}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sluicegate._permits_asgi import Hold
     from sluicegate._tiers import Tier, Tiers
 
-__all__ = ["Charge", "Decider", "refusal_by", "resolved"]
+__all__ = ["Charge", "Decider", "cost_by", "refusal_by", "resolved", "text_by"]
 
 
 async def resolved(value: Any) -> Any:
@@ -27,6 +27,27 @@ async def resolved(value: Any) -> Any:
         return value
     awaitable: Awaitable[Any] = value
     return await awaitable
+
+
+async def cost_by(function: Callable[[Any], Any] | None, view: Any) -> int:
+    """What the option ``cost`` says that a request costs."""
+    if function is None:
+        return 1
+    cost = await resolved(function(view))
+    if isinstance(cost, bool) or not isinstance(cost, int):
+        kind = type(cost).__name__
+        raise TypeError(f"cost must be an int, but the function cost= returned {kind} {cost!r}")
+    if cost < 0:
+        raise ValueError(f"cost must be an int from 0, but the function cost= returned {cost}")
+    return cost
+
+
+async def text_by(option: str, function: Callable[[Any], Any] | None, view: Any) -> str | None:
+    """What the function that is given as ``option`` says of a request."""
+    text = None if function is None else await resolved(function(view))
+    if not (text is None or isinstance(text, str)):
+        raise TypeError(f"{option} must return a str or None, got {type(text).__name__}")
+    return text
 
 
 def refusal_by(tier: Tier, decision: Decision, cost: int) -> Refusal:
@@ -87,26 +108,23 @@ class Decider:
     async def decide(self, scope: Scope, hold: Hold | None = None) -> Charge:
         """Charge whom the request is from, if ``hold`` has a permit for them or is ``None``."""
         view = self._view(scope)
-        cost = 1 if self._cost is None else _units(await resolved(self._cost(view)))
-        key = None if self._identify is None else await resolved(self._identify(view))
-        if not (key is None or isinstance(key, str)):
-            raise TypeError(f"identify must return a str or None, got {type(key).__name__}")
+        cost = await cost_by(self._cost, view)
+        key = await text_by("identify", self._identify, view)
         api_key = None if key is not None else self._api_key(scope)
         if api_key is None:
             principal = principal_of(scope)
             if key is None:
                 key = self._address(scope) if principal is None else "user:" + principal.id
         else:
-            found = await self._verified(api_key, self._address(scope), cost, hold)
+            found = await self._verified(api_key, self._address(scope), cost or 1, hold)
             if isinstance(found, Charge):
                 return found
             principal = scope["sluicegate.principal"] = found
             # An id may be the API key itself, which is nobody's business in another server.
             key = "key:" + (_hidden(found.id) if self._hides_keys else found.id)
         name = None if principal is None else principal.tier
-        if self._tier is not None:
-            chosen = await resolved(self._tier(view))
-            name = name if chosen is None else chosen
+        chosen = await text_by("tier", self._tier, view)
+        name = name if chosen is None else chosen
         return await self._charged(self._tiers.get(name), key, cost, hold)
 
     async def _charged(self, tier: Tier, key: str, cost: int, hold: Hold | None) -> Charge:
@@ -115,6 +133,8 @@ class Decider:
             return Charge(tier, key, None, Refusal(tier.name, limit, cost, None, None), cost)
         if hold is not None and not await hold.take(key):
             return Charge(tier, key, None, hold.refusal(cost), cost)
+        if cost == 0:
+            return Charge(tier, key, None, None, 0)
         decision: Decision = await resolved(tier.check(key, cost))
         refusal = None if decision else refusal_by(tier, decision, cost)
         return Charge(tier, key, decision, refusal, cost)
@@ -169,14 +189,6 @@ def _hidden(secret: str) -> str:
     return blake2b(
         secret.encode("utf-8", "surrogatepass"), digest_size=20, key=b"sluicegate"
     ).hexdigest()
-
-
-def _units(cost: object) -> int:
-    if isinstance(cost, bool) or not isinstance(cost, int):
-        raise TypeError(f"cost must be an int, got {type(cost).__name__} {cost!r}")
-    if cost < 1:
-        raise ValueError(f"cost must be an int from 1, got {cost}")
-    return cost
 
 
 def _principal(verified: object) -> Principal | None:

@@ -39,9 +39,10 @@ class Owned:
 
 
 def _has_decided(limiter: Any) -> bool:
-    if not (isinstance(limiter, Single) and hasattr(limiter, "statistics")):
+    read = getattr(limiter, "statistics", None)
+    if not isinstance(limiter, Single) or read is None:
         return False  # one of the user's own, or of permits, which nobody holds at the beginning
-    statistics = limiter.statistics()
+    statistics = read()
     return bool(statistics.admitted or statistics.refused)
 
 

@@ -126,7 +126,9 @@ class Watch:
         decision: Decision | None,
         refusal: Refusal | None,
     ) -> None:
-        """Take note of what came of a request."""
+        """Take note of what came of a request; of one that was not charged, nothing."""
+        if decision is None and refusal is None:
+            return
         endpoint = "" if self._endpoint is None else self._endpoint(self._view(scope))
         if not isinstance(endpoint, str):
             raise TypeError(f"endpoint must return a str, got {type(endpoint).__name__}")

@@ -59,9 +59,10 @@ class RateLimitMiddleware:
             ``"sliding_counter"``, ``"token_bucket"``, or a limiter class, for the tiers.
         identify: gives the key of a request; ``None`` for the default identity.
         tier: gives the name of a request's tier, instead of the principal's.
-        cost: gives what a request costs, an int ≥ 1.
-            These three get the scope (an ``HTTPConnection`` in :mod:`sluicegate.fastapi`),
-            may be coroutine functions, and their exceptions propagate.
+        cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes
+            whatever is left, without fields, and the limit is not asked.
+            These three get the scope (in :mod:`sluicegate.fastapi` a ``Request`` without its
+            body), may be coroutine functions, and their exceptions propagate.
         trusted_proxies, proxy_header, ipv6_prefix, no_address: who the client is; see
             :class:`~sluicegate.identity.ClientAddress`.
         verify: given an API key, returns a :class:`~sluicegate.identity.Principal`, its id,
@@ -232,8 +233,7 @@ class RateLimitMiddleware:
             if kind == "websocket" and self._messages is not None:
                 messages = _websocket.Messages(receive, send, self._messages, key, self._shadow)
                 receive, send = messages.receive, messages.send
-            if tier.headers.sets and not self._shadow:
-                assert decision is not None
+            if decision is not None and tier.headers.sets and not self._shadow:
                 send = with_fields(scope, send, tier, decision)
             return await self.app(scope, receive, send)
         finally:

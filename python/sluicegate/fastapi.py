@@ -10,10 +10,11 @@ from starlette.requests import HTTPConnection
 
 from sluicegate import _websocket, asgi
 from sluicegate._algorithms import Algorithm
-from sluicegate._deciding import refusal_by, resolved
+from sluicegate._deciding import cost_by, refusal_by, resolved, text_by
 from sluicegate._limiter_options import LimiterOptions
 from sluicegate._routes import route_template
 from sluicegate._tiers import Tier, made
+from sluicegate._views import view
 from sluicegate.asgi import Refusal, json_refusal, problem_refusal
 from sluicegate.identity import ClientAddress, Principal
 from sluicegate.limiters import SlidingWindowRateLimiter
@@ -46,7 +47,7 @@ class RateLimitMiddleware(asgi.RateLimitMiddleware):
     __doc__ = asgi.RateLimitMiddleware.__doc__
 
     def _view(self, scope: Scope) -> HTTPConnection:
-        return HTTPConnection(scope)
+        return view(scope)
 
 
 def rate_limit(
@@ -56,8 +57,8 @@ def rate_limit(
     window: float | None = None,
     redis: object = None,
     algorithm: Algorithm = SlidingWindowRateLimiter,
-    identify: Callable[[HTTPConnection], Any] | None = None,
-    cost: Callable[[HTTPConnection], Any] | None = None,
+    identify: Callable[[Any], Any] | None = None,
+    cost: Callable[[Any], Any] | None = None,
     trusted_proxies: Iterable[str] | int = (),
     proxy_header: str = "x-forwarded-for",
     ipv6_prefix: int = 64,
@@ -120,15 +121,17 @@ def rate_limit(
 
     async def limited(connection: HTTPConnection, response: Response) -> dict[str, Any]:
         scope = connection.scope
-        units = 1 if cost is None else await resolved(cost(connection))
+        seen = view(scope)
+        units = await cost_by(cost, seen)
         most = tier.limiter.limit
-        if isinstance(units, int) and units > most:
+        if units > most:
             raise _exception(scope, Refusal(name, most, units, None, None), [])
-        client = None if identify is None else await resolved(identify(connection))
-        if not (client is None or isinstance(client, str)):
-            raise TypeError(f"identify must return a str or None, got {type(client).__name__}")
+        client = await text_by("identify", identify, seen)
         place = _place(scope, name)
         key = _route_key(scope, place, address(scope) if client is None else f"id:{client}")
+        if units == 0:
+            left = await resolved(tier.limiter.peek(key))
+            return {"remaining": left.remaining, "reset_at": left.reset_at}
         decision: Decision = await resolved(tier.check(key, units))
         scope["sluicegate.decision"] = decision
         fields = [(name.decode(), value.decode()) for name, value in tier.headers.fields(decision)]
