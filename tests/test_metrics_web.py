@@ -112,9 +112,6 @@ def test_the_middlewares_options_are_checked(registry: CollectorRegistry) -> Non
     for endpoint in ("/tea", name):
         with pytest.raises(TypeError, match="endpoint must be a plain function"):
             make(hello, tiers={"free": (2, 60)}, endpoint=endpoint)
-    app = make(hello, tiers={"free": (2, 60)}, metrics=registry, endpoint=lambda scope: 7)
-    with pytest.raises(TypeError, match="endpoint must return a str, got int"):
-        get(app)
 
 
 @pytest.fixture(scope="module")

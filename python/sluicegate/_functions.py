@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["check_function", "check_plain", "is_async", "returned"]
+__all__ = ["check_callables", "check_function", "check_plain", "is_async", "returned"]
 
 R = TypeVar("R")
 
 
 def is_async(func: Callable[..., Any]) -> bool:
     """Whether ``func`` is a coroutine function, or an object that is called like one."""
+    while isinstance(func, partial):
+        func = func.func
     either = (func, type(func).__call__)
     # The second is how those are marked that return a coroutine without being `async def`.
     return any(inspect.iscoroutinefunction(f) or hasattr(f, "_is_coroutine") for f in either)
@@ -24,6 +27,13 @@ def check_function(func: object) -> None:
         raise TypeError(f"func must be callable, got {func!r}")
     if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
         raise TypeError(f"func must return its answer, not yield it, got {func!r}")
+
+
+def check_callables(**options: object) -> None:
+    """Raise ``TypeError`` that names the option unless each is ``None`` or can be called."""
+    for option, value in options.items():
+        if not (value is None or callable(value)):
+            raise TypeError(f"{option} must be callable, got {value!r}")
 
 
 def check_plain(argument: str, value: object) -> None:

@@ -10,7 +10,7 @@ from threading import Lock
 
 from sluicegate._core import Bridge
 
-__all__ = ["bridge_of", "collect"]
+__all__ = ["bridge_of", "collect", "running_loop"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -18,6 +18,21 @@ _log = logging.getLogger("sluicegate")
 _bridges: dict[int, Bridge] = {}
 _loops: dict[int, weakref.ref[asyncio.AbstractEventLoop]] = {}
 _making = Lock()
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs this.
+
+    Raises ``RuntimeError`` with what to do if there is none, as under trio.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        raise RuntimeError(
+            "limits in Redis need an asyncio event loop, and none runs here. Where trio runs "
+            "the app, as with `hypercorn -k trio`, use `-k asyncio` or `-k uvloop`, or leave "
+            "out redis= to count in memory."
+        )
+    return loop
 
 
 def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:

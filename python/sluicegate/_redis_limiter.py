@@ -11,7 +11,7 @@ from sluicegate._checked import checked_prefix
 from sluicegate._core import Decision, RedisLimiter
 from sluicegate._pending import to_be_awaited
 from sluicegate._pickling import MadeAnew
-from sluicegate._redis_bridge import bridge_of, collect
+from sluicegate._redis_bridge import bridge_of, collect, running_loop
 from sluicegate._redis_lines import Line, Lines, refused, seconds_of
 from sluicegate._redis_settings import settings_of
 
@@ -61,6 +61,7 @@ class AsyncLimiter(MadeAnew):
 
     __slots__ = ("__weakref__", "_core", "_lines", "_made_of", "_quota")
     _ALGORITHM = ""
+    _NEEDS_ASYNCIO = True
 
     def __init__(
         self,
@@ -125,7 +126,7 @@ class AsyncLimiter(MadeAnew):
         Raises ``TypeError`` or ``ValueError`` for a bad key or cost, and with
         ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
         """
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         bridge = bridge_of(loop)
         future: asyncio.Future[Decision] = loop.create_future()
         begun = self._core.begin(bridge, future, "check", key, cost)
@@ -180,7 +181,7 @@ class AsyncLimiter(MadeAnew):
         await self._begun("reset", key, 1)
 
     def _begun(self, verb: str, key: str, cost: int) -> asyncio.Future[Decision]:
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         bridge = bridge_of(loop)
         future: asyncio.Future[Decision] = loop.create_future()
         begun = self._core.begin(bridge, future, verb, key, cost)
@@ -201,7 +202,7 @@ class AsyncLimiter(MadeAnew):
         """
         seconds = seconds_of(timeout)
         self._core.examine(key, cost)
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         deadline = loop.time() + seconds
         lines = self._lines.here(loop)
         line = lines.setdefault(key, Line())
@@ -231,9 +232,10 @@ class AsyncLimiter(MadeAnew):
         """
         if not 0 < seconds_of(timeout) <= 60:
             raise ValueError(f"timeout must be a number of seconds above 0 to 60, got {timeout!r}")
+        bridge = bridge_of(running_loop())
         told = await self._core.ping(timeout) or b""
         # What was noticed when it connected is told with answers, and this is none.
-        collect(bridge_of(asyncio.get_running_loop()))
+        collect(bridge)
         return _server(told.decode("utf-8", "replace"))
 
     def statistics(self) -> RedisStatistics:

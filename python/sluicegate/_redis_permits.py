@@ -13,6 +13,7 @@ from sluicegate._core import RedisScripts
 from sluicegate._pending import to_be_awaited
 from sluicegate._per_loop import PerLoop
 from sluicegate._pickling import MadeAnew
+from sluicegate._redis_bridge import running_loop
 from sluicegate._redis_leases import Lease, Leases
 from sluicegate._redis_limiter import OnError
 from sluicegate._redis_lines import RungLine
@@ -72,6 +73,7 @@ class ConcurrencyLimiter(MadeAnew):
         ValueError, TypeError: an argument out of its range; the message names it.
     """
 
+    _NEEDS_ASYNCIO = True
     __slots__ = (
         *("__weakref__", "_here", "_lease_seconds", "_limit", "_local", "_on_error"),
         *("_made_of", "_scripts", "_timeout"),
@@ -172,7 +174,7 @@ class ConcurrencyLimiter(MadeAnew):
         return f"<ConcurrencyLimiter in Redis limit={self._limit}>"
 
     def _now_here(self) -> _Here:
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         return self._here.here(loop, partial(self._new_here, loop))
 
     def _new_here(self, loop: asyncio.AbstractEventLoop) -> _Here:

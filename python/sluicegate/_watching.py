@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Counts, Limiter
 from sluicegate._deciding import resolved
+from sluicegate._endpoints import OTHER
 from sluicegate._functions import is_async
 from sluicegate.errors import StoreError
 from sluicegate.hooks import Hooks
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch", "watch"]
 
+_log = logging.getLogger("sluicegate")
+
 
 def watch(
     tiers: Tiers,
@@ -32,7 +36,7 @@ def watch(
     view: Callable[[Scope], Any],
 ) -> Watch | None:
     """The watch that the options ask for, or ``None``: then a request costs nothing more."""
-    if endpoint is not None and (not callable(endpoint) or inspect.iscoroutinefunction(endpoint)):
+    if endpoint is not None and (not callable(endpoint) or is_async(endpoint)):
         raise TypeError(f"endpoint must be a plain function, got {endpoint!r}")
     heard = Hooks(hooks)
     if metrics is False and not heard:
@@ -99,10 +103,18 @@ def _timed(tier: Tier, tally: Tally) -> Callable[..., Any]:
     return timed if is_async(check) else sometimes_timed
 
 
+def _checked(endpoint: object) -> str:
+    if inspect.iscoroutine(endpoint):
+        endpoint.close()  # or Python warns that it was never awaited
+    if not isinstance(endpoint, str):
+        raise TypeError(f"endpoint must return a str, got {type(endpoint).__name__}")
+    return endpoint
+
+
 class Watch:
     """Counts decisions and tells the hooks of them."""
 
-    __slots__ = ("_endpoint", "_hooks", "_tallies", "_view", "sees_admissions")
+    __slots__ = ("_endpoint", "_failed", "_hooks", "_tallies", "_view", "sees_admissions")
 
     def __init__(
         self,
@@ -114,6 +126,7 @@ class Watch:
         self._tallies = tallies
         self._hooks = hooks or None
         self._endpoint = endpoint
+        self._failed = False
         self._view = view
         self.sees_admissions = bool(tallies or hooks.admitted)
 
@@ -129,9 +142,7 @@ class Watch:
         """Take note of what came of a request; of one that was not charged, nothing."""
         if decision is None and refusal is None:
             return
-        endpoint = "" if self._endpoint is None else self._endpoint(self._view(scope))
-        if not isinstance(endpoint, str):
-            raise TypeError(f"endpoint must return a str, got {type(endpoint).__name__}")
+        endpoint = self._name(scope)
         if decision is not None and (refusal is None or refusal.retry_after is not None):
             self._decided(tier, key, cost, decision, endpoint)
         elif refusal is not None:
@@ -139,6 +150,18 @@ class Watch:
                 self._tallies[tier].count_refusal(refusal, endpoint)
             if self._hooks is not None:
                 self._hooks.tell_undecided(tier.name, refusal, endpoint, key)
+
+    def _name(self, scope: Scope) -> str:
+        """What the request is for; ``other`` if the program cannot say."""
+        if self._endpoint is None:
+            return ""
+        try:
+            return _checked(self._endpoint(self._view(scope)))
+        except Exception:
+            if not self._failed:
+                self._failed = True
+                _log.exception("endpoint= failed, so that its label is %r; logged once.", OTHER)
+            return OTHER
 
     def seeing(self, tier: Tier) -> Callable[..., Any]:
         """The tier's ``check``, of which each decision is noted."""

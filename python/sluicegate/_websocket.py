@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sluicegate._deciding import refusal_by, resolved
@@ -18,6 +19,9 @@ __all__ = ["Messages", "answers_in_http", "close_code", "in_websocket_words", "r
 # Of IANA's registry of close codes; the first is also in RFC 6455, section 7.4.1.
 _POLICY_VIOLATION = 1008
 _TRY_AGAIN_LATER = 1013
+
+# After these of an app there is nothing to close any more.
+_LAST_MESSAGES = frozenset(("websocket.close", "websocket.http.response.start"))
 
 
 def close_code(refusal: Refusal) -> int:
@@ -59,10 +63,10 @@ class Messages:
     """A connection's ``receive`` and ``send``, where each incoming message costs one.
 
     One too many closes the connection; the app then sees a disconnect, as if the client
-    had gone.
+    had gone. A connection that is over already is left alone.
     """
 
-    __slots__ = ("_closed", "_key", "_receive", "_send", "_shadow", "_tier")
+    __slots__ = ("_closed", "_key", "_over", "_receive", "_send", "_shadow", "_tier")
 
     def __init__(self, receive: Receive, send: Send, tier: Tier, key: str, shadow: bool) -> None:
         self._receive = receive
@@ -70,25 +74,35 @@ class Messages:
         self._tier = tier
         self._key = key
         self._shadow = shadow
+        #: What the app receives after we have closed.
         self._closed: Message | None = None
+        #: Whether the app has closed, or the client has gone.
+        self._over = False
 
     async def receive(self) -> Message:
         if self._closed is not None:
             return self._closed
         message = await self._receive()
-        if message["type"] != "websocket.receive":
+        self._over |= message["type"] == "websocket.disconnect"
+        if message["type"] != "websocket.receive" or self._over:
             return message
         decision: Decision = await resolved(self._tier.check(self._key))
-        if decision or self._shadow:
+        if decision or self._shadow or self._over:
             return message
-        close = _close(refusal_by(self._tier, decision, 1))
+        return self._closed or await self._close(refusal_by(self._tier, decision, 1))
+
+    async def _close(self, refusal: Refusal) -> Message:
+        close = _close(refusal)
         self._closed = {**close, "type": "websocket.disconnect"}
-        await self._send(close)
+        with suppress(OSError):  # the client has gone meanwhile
+            await self._send(close)
         return self._closed
 
     async def send(self, message: Message) -> None:
+        kind = message["type"]
         if self._closed is None:
+            self._over |= kind in _LAST_MESSAGES
             await self._send(message)
-        elif message["type"] == "websocket.send":
+        elif kind == "websocket.send":
             # As servers do once a client has gone, or an app that only sends would never end.
             raise OSError("the connection was closed: too many messages")

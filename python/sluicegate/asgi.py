@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from sluicegate import _websocket
 from sluicegate._algorithms import Algorithm
 from sluicegate._answers import refuse, with_fields
+from sluicegate._articles_hooks import NamesOptions
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
 from sluicegate._exempt import Paths, exemption
+from sluicegate._functions import check_callables, check_plain
 from sluicegate._limiter_options import LimiterOptions
 from sluicegate._owned import owned_by
 from sluicegate._permits_asgi import Hold, permits_of
+from sluicegate._starting import need_asyncio, refuses_to_start
 from sluicegate._tiers import Tier, Tiers, check_limiter, is_pair, made
 from sluicegate._watching import watch
 from sluicegate.hooks import Hook
@@ -31,14 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RateLimitMiddleware", "Refusal", "json_refusal", "problem_refusal"]
 
-_HOOKS_OF_OTHERS = {
-    "_get_tier": "pass tier=, a callable that gets the request and returns the tier's name",
-    "_get_client_id": "pass identify=, a callable that gets the request and returns the key",
-    "dispatch": "this is a plain ASGI middleware; pass refusal=, identify=, tier= or cost=",
-}
 
-
-class RateLimitMiddleware:
+class RateLimitMiddleware(NamesOptions):
     """Limits the requests to an ASGI app, by client.
 
     ``RateLimitMiddleware(app, tiers={"free": (100, 60), "premium": (10000, 60)})``
@@ -138,10 +135,9 @@ class RateLimitMiddleware:
             check_limiter("limiter", limiter)
         if not isinstance(shadow, bool):
             raise TypeError(f"shadow must be True or False, got {shadow!r}")
-        callables = {"identify": identify, "tier": tier, "cost": cost, "verify": verify}
-        for option, value in callables.items():
-            if not (value is None or callable(value)):
-                raise TypeError(f"{option} must be callable, got {value!r}")
+        check_callables(identify=identify, tier=tier, cost=cost, verify=verify)
+        if callable(no_address):
+            check_plain("no_address", no_address)
         if not callable(refusal):
             raise TypeError(f"refusal must be callable, an ASGI app, got {refusal!r}")
         options = LimiterOptions(
@@ -163,6 +159,14 @@ class RateLimitMiddleware:
         in_redis = redis is not None and isinstance(concurrency, int)
         if not in_redis and not any(map(is_pair, (*quotas.values(), messages))):
             options.refuse_unused("all limiters are made already")
+        self._permits = None if concurrency is None else permits_of(concurrency, options, owned)
+        self._messages: Tier | None = None
+        if messages is not None:
+            each = made("messages", messages, options, "websocket", "messages", owned)
+            self._messages = Tier("messages", each, ())
+        counting = [tier.limiter for tier in (*self._tiers, self._messages) if tier is not None]
+        counting.append(self._permits)
+        self._needs_asyncio = need_asyncio(counting)
         self._address = ClientAddress(
             trusted_proxies, header=proxy_header, ipv6_prefix=ipv6_prefix, no_address=no_address
         )
@@ -175,28 +179,16 @@ class RateLimitMiddleware:
             cost=cost,
             verify=verify,
             api_key_header=api_key_header,
-            hides_keys=redis is not None
-            or any(hasattr(each, "aclose") for each in (limiter, concurrency)),
+            hides_keys=any(hasattr(each, "aclose") for each in counting),
         )
-        self._permits = None if concurrency is None else permits_of(concurrency, options, owned)
         # Without options a request costs one call of `check`, and nothing is awaited for it.
-        self._plain = not any(callables.values()) and self._permits is None
+        self._plain = not any((identify, tier, cost, verify)) and self._permits is None
         self._exempt = exemption(exempt)
         self._shadow = shadow
         self._closed_status = checked_closed_status(closed_status)
         self._refusal = refusal
-        self._messages: Tier | None = None
-        if messages is not None:
-            each = made("messages", messages, options, "websocket", "messages", owned)
-            self._messages = Tier("messages", each, ())
         self._watch = watch(self._tiers, self._messages, metrics, hooks, endpoint, self._view)
         self._sees_all = self._watch is not None and self._watch.sees_admissions
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        for hook, advice in _HOOKS_OF_OTHERS.items():
-            if hook in cls.__dict__:
-                raise TypeError(f"{cls.__name__}.{hook} would never be called: {advice}")
 
     def _view(self, scope: Scope) -> Any:
         """What the callables get."""
@@ -205,7 +197,10 @@ class RateLimitMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind != "http" and kind != "websocket":
-            return await self.app(scope, receive, send)
+            refuses = kind == "lifespan" and self._needs_asyncio
+            if not (refuses and await refuses_to_start(receive, send)):
+                await self.app(scope, receive, send)
+            return None
         if self._exempt is not None and await self._is_exempt(scope):
             return await self.app(scope, receive, send)
         hold: Hold | None = None

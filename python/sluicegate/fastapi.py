@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from sluicegate import _websocket, asgi
 from sluicegate._algorithms import Algorithm
 from sluicegate._deciding import cost_by, refusal_by, resolved, text_by
+from sluicegate._functions import check_callables, check_plain
 from sluicegate._limiter_options import LimiterOptions
 from sluicegate._routes import route_template
 from sluicegate._tiers import Tier, made
@@ -97,9 +98,9 @@ def rate_limit(
         HTTPException: from the dependency: 429 with ``Retry-After``, 413 if the cost exceeds
             the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's handshake is refused the same way.
     """
-    for option, value in {"identify": identify, "cost": cost}.items():
-        if not (value is None or callable(value)):
-            raise TypeError(f"{option} must be callable, got {value!r}")
+    check_callables(identify=identify, cost=cost)
+    if callable(no_address):
+        check_plain("no_address", no_address)
     seconds = _one_window(window_seconds, window)
     options = LimiterOptions(
         algorithm=algorithm,

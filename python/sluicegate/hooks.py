@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from sluicegate._functions import is_async
+
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate.refusals import Refusal
@@ -125,7 +127,7 @@ def _calls(hook: Any, method: str) -> list[_Call]:
         raise TypeError(f"hooks must have a method on_refused, got {hook!r}")
     if isinstance(hook, type) and inspect.isfunction(inspect.getattr_static(hook, method)):
         raise TypeError(f"hooks must be objects, but {hook!r} is a class: call it")
-    if inspect.iscoroutinefunction(function):
+    if is_async(function):
         raise TypeError(f"hooks must have plain functions, but {name} is a coroutine function")
     wants_key = getattr(hook, "wants_key", False)
     if not isinstance(wants_key, bool):
