@@ -10,7 +10,7 @@ import pytest
 from redis_load import AGES, LIMITERS, PLENTY, run
 from redis_programs import program
 from redis_servers import Server
-from sluicegate._redis_limiter import _server
+from sluicegate._redis_rights import _server
 from sluicegate.redis import FixedWindow, StoreError
 
 if TYPE_CHECKING:
@@ -133,10 +133,8 @@ def test_ping_names_the_server(redis_server: Server) -> None:
     name = run(FixedWindow(redis_server.url, PLENTY, AGES).ping())
     print(name)
     assert name.split()[0] in ("redis", "valkey")
-    assert _server("redis_version:6.2.0\r\n") == "redis 6.2.0"
-    assert _server("redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1") == (
-        "valkey 8.1.1"
-    )
+    assert _server({b"server": b"redis", b"version": b"6.2.0"}) == "redis 6.2.0"
+    assert _server({b"server": b"valkey", b"version": b"8.1.1"}) == "valkey 8.1.1"
     for old in ("5.0.14", "6.0.16"):
         with pytest.raises(StoreError, match=f"redis {old} is too old: 6.2"):
-            _server(f"# Server\r\nredis_version:{old}\r\n")
+            _server({b"server": b"redis", b"version": old.encode()})

@@ -14,6 +14,8 @@ from sluicegate._circuit import Circuits, Ticks, parts_per_million
 from sluicegate._circuit_calls import Admission, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState
 from sluicegate._core import RedisScripts
+from sluicegate._redis_notices import Complaint, log_notices
+from sluicegate._redis_rights import commands_of, ping
 from sluicegate._redis_settings import settings_of
 from sluicegate.errors import StoreError
 
@@ -44,6 +46,7 @@ class RedisCircuits:
         self._local = Circuits(config, None) if local else None
         self._lost: deque[tuple[str, str]] = deque(maxlen=_MOST_LOST)
         self._questions = count(1)
+        self._undecided, self._untold = Complaint(), Complaint()
         ticks = Ticks(config)
         self._open_for = ticks.open_for
         places, keep = str(config.success_threshold), str(ticks.keep // 1000)
@@ -66,12 +69,11 @@ class RedisCircuits:
             # Only now, lest the one overtake the other.
             asked.add_done_callback(partial(self._leave_at_once, key, ticket))
             raise
-        except StoreError:
+        except StoreError as error:
             self._lost.append((key, ticket))
-            if self._local is None:
-                raise
-            return self._local.enter(key, ticket)
+            return self._without_server(error).enter(key, ticket)
         self._give_back_lost()
+        log_notices()
         if wait:
             return Refused(wait / 1e6, _STATES[state])
         return Admission(key, ticket, generation, _STATES[state], bool(changed), here=False)
@@ -97,11 +99,24 @@ class RedisCircuits:
         """What the next call would meet."""
         try:
             state, *_ = await self._asked(key, "")
-        except StoreError:
-            if self._local is None:
-                raise
-            return self._local.state(key)
+        except StoreError as error:
+            return self._without_server(error).state(key)
         return _STATES[state]
+
+    def commands(self) -> set[str]:
+        """What a user must be allowed to call."""
+        return commands_of(map(_text, ("circuit_enter", "circuit_leave")))
+
+    async def ping(self, timeout: float) -> str:
+        """The server's name and version, or a ``StoreError``."""
+        return await ping(self._scripts, self.commands(), timeout)
+
+    def _without_server(self, error: StoreError) -> Circuits:
+        """Who decides then."""
+        if self._local is None:
+            raise error
+        self._undecided.make("Circuits are decided by on_error, not by Redis", error)
+        return self._local
 
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
@@ -130,6 +145,8 @@ class RedisCircuits:
             state = None if told.result() < 0 else _STATES[told.result()]
             if self._local is not None and state is not None:
                 self._local.learn(admission.key, question, state, self._open_for)
+        elif not told.cancelled() and isinstance(error := told.exception(), StoreError):
+            self._untold.make("Circuits in Redis do not hear of the results of calls", error)
         if self._local is None or state is not None:
             return state
         return self._local.note(admission, result, alone=not _answered(told))

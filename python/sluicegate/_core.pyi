@@ -414,6 +414,9 @@ class RedisLimiter:
     def limit(self) -> int: ...
     @property
     def window_seconds(self) -> float: ...
+    @property
+    def script(self) -> str:
+        """The text of the script that decides."""
     def begin(
         self, bridge: Bridge, future: object, verb: str, key: str, cost: int
     ) -> Decision | Literal[True] | None:
@@ -423,8 +426,6 @@ class RedisLimiter:
         """Admitted, refused, errors, timeouts, local and remembered."""
     def examine(self, key: str, cost: int) -> None:
         """Raise what a check would."""
-    def ping(self, timeout: float) -> Awaitable[bytes | None]:
-        """Ask a server who it is. An awaitable of its `INFO server`."""
     def close(self) -> None:
         """Let go of the connection, if no other limiter uses it."""
 
@@ -434,12 +435,24 @@ class RedisScripts:
 
     def __new__(cls, settings: object, prefix: str) -> Self: ...
     def run(
-        self, text: str, key: str, arguments: list[str], timeout: float, raises: bool = True
+        self,
+        text: str,
+        key: str,
+        arguments: list[str],
+        timeout: float,
+        raises: bool = True,
+        by_text: bool = False,
     ) -> Awaitable[Any]:
-        """An awaitable of the reply of `text` run on `key`, within `timeout` seconds; of `None` instead
-        of an error unless it `raises`, for one whom nobody may await: an event loop that ends
-        would print the error.
+        """An awaitable of the reply of `text` run on `key`, within `timeout` seconds. An error is
+        its result unless it `raises`, for one whom nobody may await: an event loop that ends
+        would print it. The text itself is sent only to a server that does not know it yet, or
+        `by_text`.
         """
+    def hello(self, timeout: float) -> Awaitable[dict[bytes, Any]]:
+        """An awaitable of what a server says of itself, a dict, within `timeout` seconds."""
+    @staticmethod
+    def notices(more: str | None = None) -> list[str]:
+        """What is to be logged, and `more` unless that was said a moment ago."""
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
 

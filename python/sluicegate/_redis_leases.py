@@ -7,12 +7,15 @@ import os
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from importlib.resources import files
 from secrets import token_urlsafe
 from time import monotonic
 from typing import Any
 from weakref import WeakValueDictionary, ref
+
+from sluicegate._redis_notices import Complaint
+from sluicegate._redis_replies import done
+from sluicegate.errors import StoreError
 
 __all__ = ["Lease", "Leases", "Run"]
 
@@ -26,7 +29,7 @@ _MOST_IDS = 500
 _MOST_LEAVING = 10_000
 
 #: Runs a script on a key with arguments, within a deadline in seconds. The last argument is
-#: whether it raises, or its reply is ``None``, when the server does not answer.
+#: whether it raises, or its reply is the ``StoreError``, when the server does not answer.
 Run = Callable[[str, str, list[str], float, bool], Awaitable[Any]]
 
 
@@ -74,6 +77,7 @@ class Leases:
         lease_seconds: float,
         timeout: float,
         on_release: Callable[[str], None],
+        complain: Callable[[str, StoreError], None],
     ) -> None:
         self.pid = os.getpid()
         self._loop = ref(loop)
@@ -82,6 +86,7 @@ class Leases:
         self.micros = str(round(lease_seconds * 1_000_000))
         self._timeout = timeout
         self._on_release = on_release
+        self._complain, self._complain_of_renewals = complain, Complaint()
         self._held: WeakValueDictionary[str, Lease] = WeakValueDictionary()
         #: Releases that the server has not answered: whose, and when their lease is over.
         self._leaving: dict[str, tuple[str, float]] = {}
@@ -100,7 +105,7 @@ class Leases:
         except BaseException:
             # It may have been acquired all the same, before or after this.
             with suppress(RuntimeError, OSError):  # the loop does not run any more
-                self.give_back(key, lease.id)
+                self.give_back(key, lease.id, granted=False)
             raise
         if not granted:
             return max(float(wait) / 1e6, 1e-6)
@@ -114,15 +119,14 @@ class Leases:
         _, live, _ = await self._run(ACQUIRE, key, ["", "0", "0"], self._timeout, True)
         return int(live)
 
-    def give_back(self, key: str, lease_id: str) -> asyncio.Future[None]:
+    def give_back(self, key: str, lease_id: str, granted: bool = True) -> asyncio.Future[None]:
         """Send a release now; a future that is done when it is answered, in whatever way."""
         loop = asyncio.get_running_loop()
-        if loop is not self._loop():
-            return self._release(loop, key, [lease_id])
-        self._held.pop(lease_id, None)
-        if len(self._leaving) < _MOST_LEAVING:
-            self._leaving[lease_id] = (key, monotonic() + self._seconds)
-        return self._release(loop, key, [lease_id])
+        if loop is self._loop():
+            self._held.pop(lease_id, None)
+            if len(self._leaving) < _MOST_LEAVING:
+                self._leaving[lease_id] = (key, monotonic() + self._seconds)
+        return self._release(loop, key, [lease_id], self._complain if granted else _nothing)
 
     def give_back_soon(self, key: str, lease_id: str) -> None:
         """The same from any thread; not at all if the loop is closed."""
@@ -144,7 +148,7 @@ class Leases:
         leaving = ((key, lease_id) for lease_id, (key, _) in self._leaving.items())
         return [
             *(self._renew(loop, key, ids, now) for key, ids in _batches(held)),
-            *(self._release(loop, key, ids) for key, ids in _batches(leaving)),
+            *(self._release(loop, key, ids, _nothing) for key, ids in _batches(leaving)),
         ]
 
     def _renew(
@@ -159,11 +163,20 @@ class Leases:
                 if not live:
                     del self._held[lease_id]
 
+        def lost(error: StoreError) -> None:
+            what = "Permits that are held are not renewed in Redis, and end with their leases"
+            self._complain_of_renewals.make(what, error)
+
         timeout = min(self._timeout, self._seconds / 3)
-        return _done(loop, self._run(RENEW, key, [self.micros, *ids], timeout, False), renewed)
+        reply = self._run(RENEW, key, [self.micros, *ids], timeout, False)
+        return done(loop, reply, renewed, lost)
 
     def _release(
-        self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        key: str,
+        ids: list[str],
+        complain: Callable[[str, StoreError], None],
     ) -> asyncio.Future[None]:
         def released(_: object) -> None:
             for lease_id in ids:
@@ -171,11 +184,15 @@ class Leases:
             if here:
                 self._on_release(key)
 
+        def not_released(error: StoreError) -> None:
+            complain("Permits are not given back to Redis, and free when their leases end", error)
+
         here = loop is self._loop()
-        done = _done(loop, self._run(RELEASE, key, ids, self._timeout, False), released)
+        reply = self._run(RELEASE, key, ids, self._timeout, False)
+        ended = done(loop, reply, released, not_released)
         if here:
-            done.add_done_callback(self._arm)
-        return done
+            ended.add_done_callback(self._arm)
+        return ended
 
     def _arm(self, _: object = None) -> None:
         loop = self._loop()
@@ -207,21 +224,5 @@ def _batches(named: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _done(
-    loop: asyncio.AbstractEventLoop, reply: Awaitable[Any], then: Callable[[Any], None]
-) -> asyncio.Future[None]:
-    """Done when the reply is there, or is not to come; to cancel it does not cancel the call."""
-    done: asyncio.Future[None] = loop.create_future()
-    asyncio.ensure_future(reply).add_done_callback(partial(_settle, done, then))
-    return done
-
-
-def _settle(
-    done: asyncio.Future[None], then: Callable[[Any], None], reply: asyncio.Future[Any]
-) -> None:
-    # Nobody is to be told of an error: a lease that is neither renewed nor released runs out.
-    answer = None if reply.cancelled() or reply.exception() is not None else reply.result()
-    if answer is not None:
-        then(answer)
-    if not done.done():
-        done.set_result(None)
+def _nothing(what: str, error: StoreError) -> None:
+    """Nobody is to be told."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluicegate._checked import checked_prefix
-from sluicegate._core import Decision, RedisLimiter
+from sluicegate._core import Decision, RedisLimiter, RedisScripts
 from sluicegate._pending import to_be_awaited
 from sluicegate._pickling import MadeAnew
-from sluicegate._redis_bridge import bridge_of, collect, running_loop
+from sluicegate._redis_bridge import bridge_of, running_loop
 from sluicegate._redis_lines import Line, Lines, refused, seconds_of
+from sluicegate._redis_rights import commands_of, ping
 from sluicegate._redis_settings import settings_of
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
 #: Who decides when the server does not.
 OnError = Literal["local", "open", "closed", "raise"]
-
-_OLDEST_SERVER = (6, 2)
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class AsyncLimiter(MadeAnew):
     limiter with the same settings.
     """
 
-    __slots__ = ("__weakref__", "_core", "_lines", "_made_of", "_quota")
+    __slots__ = ("__weakref__", "_core", "_lines", "_made_of", "_quota", "_scripts")
     _ALGORITHM = ""
     _NEEDS_ASYNCIO = True
 
@@ -87,6 +86,7 @@ class AsyncLimiter(MadeAnew):
         }
         settings = settings_of(redis)
         self._core = RedisLimiter(self._ALGORITHM, settings, quota, **options)
+        self._scripts = RedisScripts(settings, options["prefix"])
         self._made_of = settings, options
         self._quota = quota
         self._lines = Lines()
@@ -227,16 +227,15 @@ class AsyncLimiter(MadeAnew):
     async def ping(self, timeout: float = 1.0) -> str:
         """Reach the server, within ``timeout`` seconds; returns its name and version.
 
-        Raises :class:`~sluicegate.errors.StoreError` when it does not answer, or is too old
-        (before 6.2). Costs one round trip.
+        Raises :class:`~sluicegate.errors.StoreError` when it does not answer, is too old
+        (before 6.2), or does not let its user run a command that this limiter needs, which
+        is named. Does nothing to any key, and costs two round trips.
         """
-        if not 0 < seconds_of(timeout) <= 60:
-            raise ValueError(f"timeout must be a number of seconds above 0 to 60, got {timeout!r}")
-        bridge = bridge_of(running_loop())
-        told = await self._core.ping(timeout) or b""
-        # What was noticed when it connected is told with answers, and this is none.
-        collect(bridge)
-        return _server(told.decode("utf-8", "replace"))
+        running_loop()
+        return await ping(self._scripts, self._commands(), timeout)
+
+    def _commands(self) -> set[str]:
+        return commands_of([self._core.script]) | {"unlink"}
 
     def statistics(self) -> RedisStatistics:
         """Counts of this process since the limiter was made, as a frozen object."""
@@ -245,6 +244,7 @@ class AsyncLimiter(MadeAnew):
     async def aclose(self) -> None:
         """Close the connection, unless other limiters use it. A later call opens it again."""
         self._core.close()
+        self._scripts.close()
 
     async def __aenter__(self) -> Any:
         return self
@@ -255,15 +255,3 @@ class AsyncLimiter(MadeAnew):
     def __repr__(self) -> str:
         name = type(self).__name__
         return f"<{name} in Redis limit={self.limit} window_seconds={self.window_seconds}>"
-
-
-def _server(info: str) -> str:
-    from sluicegate.errors import StoreError
-
-    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-    name = fields.get("server_name", "redis")
-    version = fields.get(f"{name}_version", fields.get("redis_version", "0"))
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if numbers < _OLDEST_SERVER:
-        raise StoreError(f"{name} {version} is too old: 6.2 or newer is needed")
-    return f"{name} {version}"

@@ -14,10 +14,12 @@ from sluicegate._pending import to_be_awaited
 from sluicegate._per_loop import PerLoop
 from sluicegate._pickling import MadeAnew
 from sluicegate._redis_bridge import running_loop
-from sluicegate._redis_leases import Lease, Leases
+from sluicegate._redis_leases import ACQUIRE, RELEASE, RENEW, Lease, Leases
 from sluicegate._redis_limiter import OnError
 from sluicegate._redis_lines import RungLine
+from sluicegate._redis_notices import Complaint, log_notices
 from sluicegate._redis_permit import Entry, Permit, Undecided
+from sluicegate._redis_rights import commands_of, ping
 from sluicegate._redis_settings import settings_of
 from sluicegate.errors import StoreError
 
@@ -29,9 +31,6 @@ __all__ = ["ConcurrencyLimiter", "Permit"]
 # Between two questions to the server, in seconds; it doubles.
 _SHORTEST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.1
-
-#: When nobody knows how long: a guess, in seconds.
-_RETRY_AFTER = 1.0
 
 
 class _Here:
@@ -75,8 +74,8 @@ class ConcurrencyLimiter(MadeAnew):
 
     _NEEDS_ASYNCIO = True
     __slots__ = (
-        *("__weakref__", "_here", "_lease_seconds", "_limit", "_local", "_on_error"),
-        *("_made_of", "_scripts", "_timeout"),
+        *("__weakref__", "_complaint", "_here", "_lease_seconds", "_limit", "_local"),
+        *("_made_of", "_on_error", "_scripts", "_timeout"),
     )
 
     def __init__(
@@ -108,6 +107,7 @@ class ConcurrencyLimiter(MadeAnew):
         options = {"prefix": name, "timeout": timeout, "on_error": on_error, "workers": workers}
         self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
         self._here: PerLoop[_Here] = PerLoop()
+        self._complaint = Complaint()
 
     def _plan(self) -> Plan:
         return ConcurrencyLimiter, *self._made_of
@@ -157,6 +157,17 @@ class ConcurrencyLimiter(MadeAnew):
         """
         return await self._now_here().leases.count(checked_key(key))
 
+    async def ping(self, timeout: float = 1.0) -> str:
+        """Reach the server, within ``timeout`` seconds; returns its name and version.
+
+        Takes no permit. Raises :class:`~sluicegate.errors.StoreError` when it does not answer,
+        is older than 6.2, or does not run a command that permits need, which is named.
+        """
+        return await ping(self._scripts, self._commands(), timeout)
+
+    def _commands(self) -> set[str]:
+        return commands_of([ACQUIRE, RELEASE, RENEW])
+
     async def aclose(self) -> None:
         """Close the connection, unless others use it. A later call opens it again.
 
@@ -179,16 +190,15 @@ class ConcurrencyLimiter(MadeAnew):
 
     def _new_here(self, loop: asyncio.AbstractEventLoop) -> _Here:
         lines: dict[str, RungLine] = {}
-        return _Here(self._leases(loop, lines), lines)
-
-    def _leases(self, loop: asyncio.AbstractEventLoop, lines: dict[str, RungLine]) -> Leases:
-        return Leases(
+        leases = Leases(
             loop,
             self._scripts.run,
             lease_seconds=self._lease_seconds,
             timeout=self._timeout,
             on_release=lambda key: _ring(lines, key),
+            complain=self._complaint.make,
         )
+        return _Here(leases, lines)
 
     def _ring(self, key: str) -> None:
         _ring(self._now_here().lines, key)
@@ -233,17 +243,19 @@ class ConcurrencyLimiter(MadeAnew):
             got = await here.leases.acquire(key, self._limit)
         except StoreError as error:
             return self._without_server(key, error)
+        log_notices()
         return Permit(self, key, got) if isinstance(got, Lease) else got
 
     def _without_server(self, key: str, error: StoreError) -> Permit | float:
         if self._on_error == "raise":
             raise error
+        self._complaint.make("Permits are decided by on_error, not by Redis", error)
         if self._on_error == "open":
             return self._uncounted(key)
         if self._on_error == "closed":
-            return Undecided(_RETRY_AFTER)
+            return Undecided(1.0)  # nobody knows how long
         permit = self._local.try_acquire(key)
-        return _RETRY_AFTER if permit is None else Permit(self, key, permit)
+        return 1.0 if permit is None else Permit(self, key, permit)
 
     def _uncounted(self, key: str) -> Permit:
         permit = concurrency.Permit(self._local, key)

@@ -176,6 +176,21 @@ class CircuitBreaker(MadeAnew):
         self._check_in_memory()
         return at_once(self.state(key))
 
+    async def ping(self, timeout: float = 1.0) -> str:
+        """Reach Redis, within ``timeout`` seconds; returns its name and version.
+
+        Raises :class:`~sluicegate.errors.StoreError` when it does not answer, is too old
+        (before 6.2), or does not let its user run a command that circuits or the rate limit
+        need, which is named; and ``TypeError`` for circuits in memory. Changes no circuit,
+        spends nothing, and costs two to four round trips.
+        """
+        if isinstance(self._circuits, Circuits):
+            raise TypeError("circuits in memory have no server that could answer")
+        if self._limiter is not None:
+            await self._limiter.ping(timeout)
+        server: str = await self._circuits.ping(timeout)
+        return server
+
     async def aclose(self) -> None:
         """Let go of the connection to Redis, if nobody else uses it."""
         if not isinstance(self._circuits, Circuits):

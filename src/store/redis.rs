@@ -24,7 +24,7 @@ mod uncharged;
 
 pub use io::{after_fork_in_child, after_fork_in_parent, before_fork, generation, handle};
 pub use limit::{Limit, OnError, RedisStatistics};
-pub use notices::take_notices;
+pub use notices::{notice, take_notices};
 pub use request::Run;
 pub use route::{Route, RouteUse};
 pub use rule::{Quota, Rule};

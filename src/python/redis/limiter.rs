@@ -6,13 +6,9 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use redis::{Pipeline, Value};
-use tokio::time::Instant;
 
 use super::bridge::PyBridge;
 use super::lane::Lane;
-use super::runtime::awaitable;
-use super::scripts::Reply;
 use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog};
 use crate::clock::{Clock, seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
@@ -21,9 +17,7 @@ use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
 use crate::python::patiently;
 use crate::python::switch::{limits_are_off, untouched};
-use crate::store::redis::{
-    Failure, Limit, OnError, Quota, Rule, Settings, Verb, stand_in, stand_in_from,
-};
+use crate::store::redis::{Limit, OnError, Quota, Rule, Settings, Verb, stand_in, stand_in_from};
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
 /// Keys that the stand-in holds at most.
@@ -262,29 +256,14 @@ impl PyRedisLimiter {
         Ok(self.limit.quota().fits(cost.0)?)
     }
 
-    /// Ask a server who it is. An awaitable of its `INFO server`.
-    fn ping<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
-        let route = self.lane.route()?;
-        awaitable(py, async move {
-            let mut pipeline = Pipeline::new();
-            pipeline.cmd("INFO").arg("server");
-            let deadline = Instant::now() + Duration::from_secs_f64(timeout);
-            let told = route.ask(pipeline, deadline).await.and_then(text);
-            Ok(Reply(told))
-        })
+    /// The text of the script that decides.
+    #[getter]
+    fn script(&self) -> String {
+        self.limit.quota().script_text().to_owned()
     }
 
     /// Let go of the connection, if no other limiter uses it.
     fn close(&self) {
         self.lane.close();
-    }
-}
-
-/// The text of the one answer, whatever the protocol makes of it.
-fn text(values: Vec<Value>) -> Result<Value, Failure> {
-    match values.into_iter().next() {
-        Some(Value::VerbatimString { text, .. }) => Ok(Value::BulkString(text.into_bytes())),
-        Some(Value::ServerError(error)) => Err(Failure::Refused(error.to_string())),
-        answer => Ok(answer.unwrap_or(Value::Nil)),
     }
 }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
-use redis::Value;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use super::lane::Lane;
 use super::runtime::awaitable;
 use super::store_error;
 use crate::python::arguments::key_bytes;
-use crate::store::redis::{Failure, Run, Settings};
+use crate::store::redis::{Failure, Run, Settings, notice, take_notices};
 
 /// Runs scripts on one key each, over the connections that limiters use.
 #[pyclass(frozen, name = "RedisScripts", module = "sluicegate._core")]
@@ -20,8 +20,12 @@ pub(in crate::python) struct PyRedisScripts {
     prefix: String,
 }
 
-/// A reply: an int, bytes, None, or a list of those; or why there is none.
-pub(super) struct Reply(pub(super) Result<Value, Failure>);
+/// A reply: an int, bytes, None, or a list or a dict of those; or why there is none, as an
+/// exception that is raised, or else returned.
+struct Reply {
+    told: Result<Value, Failure>,
+    raises: bool,
+}
 
 fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
     Ok(match value {
@@ -33,6 +37,13 @@ fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
                 items.into_iter().map(|item| in_python(py, item)).collect();
             PyList::new(py, items?)?.into_any()
         }
+        Value::Map(pairs) => {
+            let told = PyDict::new(py);
+            for (name, value) in pairs {
+                told.set_item(in_python(py, name)?, in_python(py, value)?)?;
+            }
+            told.into_any()
+        }
         _ => py.None().into_bound(py),
     })
 }
@@ -43,9 +54,13 @@ impl<'py> IntoPyObject<'py> for Reply {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.0 {
+        match self.told {
             Ok(value) => in_python(py, value),
-            Err(failure) => Err(store_error(py, &failure)),
+            Err(failure) if self.raises => Err(store_error(py, &failure)),
+            Err(failure) => Ok(store_error(py, &failure)
+                .into_value(py)
+                .into_bound(py)
+                .into_any()),
         }
     }
 }
@@ -61,10 +76,12 @@ impl PyRedisScripts {
         }
     }
 
-    /// An awaitable of the reply of `text` run on `key`, within `timeout` seconds; of `None` instead
-    /// of an error unless it `raises`, for one whom nobody may await: an event loop that ends
-    /// would print the error.
-    #[pyo3(signature = (text, key, arguments, timeout, raises=true))]
+    /// An awaitable of the reply of `text` run on `key`, within `timeout` seconds. An error is
+    /// its result unless it `raises`, for one whom nobody may await: an event loop that ends
+    /// would print it. The text itself is sent only to a server that does not know it yet, or
+    /// `by_text`.
+    #[pyo3(signature = (text, key, arguments, timeout, raises=true, by_text=false))]
+    #[expect(clippy::too_many_arguments, reason = "one call, by name")]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -73,21 +90,54 @@ impl PyRedisScripts {
         arguments: Vec<String>,
         timeout: f64,
         raises: bool,
+        by_text: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let route = self.lane.route()?;
         let arguments = arguments.into_iter().map(String::into_bytes).collect();
         let run = Run::new(text, &self.prefix, &key_bytes(key)?, arguments);
-        let deadline = Instant::now() + Duration::from_secs_f64(timeout.clamp(0.001, 60.0));
+        let run = if by_text { run.by_text() } else { run };
+        let deadline = deadline(timeout);
         awaitable(py, async move {
             let told = route.run_one(run, deadline).await;
-            Ok(Reply(told.or_else(|failure| {
-                if raises { Err(failure) } else { Ok(Value::Nil) }
-            })))
+            Ok(Reply { told, raises })
         })
+    }
+
+    /// An awaitable of what a server says of itself, a dict, within `timeout` seconds.
+    fn hello<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
+        let route = self.lane.route()?;
+        let deadline = deadline(timeout);
+        awaitable(py, async move {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("HELLO").arg(3);
+            let told = route.ask(pipeline, deadline).await.and_then(only);
+            Ok(Reply { told, raises: true })
+        })
+    }
+
+    /// What is to be logged, and `more` unless that was said a moment ago.
+    #[staticmethod]
+    #[pyo3(signature = (more=None))]
+    fn notices(more: Option<String>) -> Vec<String> {
+        if let Some(text) = more {
+            notice(text);
+        }
+        take_notices()
     }
 
     /// Let go of the connection, if nobody else uses it.
     fn close(&self) {
         self.lane.close();
+    }
+}
+
+fn deadline(timeout: f64) -> Instant {
+    Instant::now() + Duration::from_secs_f64(timeout.clamp(0.001, 60.0))
+}
+
+fn only(values: Vec<Value>) -> Result<Value, Failure> {
+    match values.into_iter().next() {
+        Some(Value::ServerError(error)) => Err(Failure::Refused(error.to_string())),
+        answer => Ok(answer.unwrap_or(Value::Nil)),
     }
 }

@@ -17,7 +17,7 @@ static SAID: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
 static ANY: AtomicBool = AtomicBool::new(false);
 
 /// Say it, unless it was said a moment ago.
-pub(super) fn notice(text: String) {
+pub fn notice(text: String) {
     let now = Instant::now();
     let mut said = locked_now(&SAID);
     said.retain(|(_, at)| now.duration_since(*at) < SILENCE);

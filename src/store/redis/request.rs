@@ -34,6 +34,7 @@ pub struct Run {
     script: Script,
     name: Vec<u8>,
     arguments: Vec<Vec<u8>>,
+    by_text: bool,
 }
 
 impl Run {
@@ -44,6 +45,16 @@ impl Run {
             script: Script::new(text),
             name: super::key::name(prefix, key),
             arguments,
+            by_text: false,
+        }
+    }
+
+    /// Sent with its text, whether or not the server knows it.
+    #[must_use]
+    pub fn by_text(self) -> Self {
+        Self {
+            by_text: true,
+            ..self
         }
     }
 }
@@ -54,7 +65,7 @@ impl Request for Run {
     }
 
     fn command(&self, by_text: bool, _ahead: i64) -> Cmd {
-        let mut command = self.script.command(by_text);
+        let mut command = self.script.command(by_text || self.by_text);
         command.arg(1).arg(&self.name).arg(&self.arguments);
         command
     }

@@ -91,6 +91,12 @@ impl Quota {
         self.local.as_ref()
     }
 
+    /// The script that decides.
+    #[must_use]
+    pub fn script_text(&self) -> &str {
+        self.script().text()
+    }
+
     fn script(&self) -> &'static Script {
         match &self.rule {
             Rule::FixedWindow(_) => &script::FIXED_WINDOW,

@@ -29,6 +29,10 @@ impl Script {
         Self { text, digest }
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Run it by its digest, which a server may not know, or by its text, which it then knows.
     pub(super) fn command(&self, by_text: bool) -> Cmd {
         let mut command = cmd(if by_text { "EVAL" } else { "EVALSHA" });
