@@ -37,10 +37,15 @@ class Refusal:
         retry_after: whole seconds to wait, ≥ 1; ``None`` if the cost exceeds the limit, so
             that no wait will help.
         decision: the decision, if one was made.
-        closed_status: the status of a refusal that nobody decided.
+        unavailable: whether nobody decided: the limit's server did not answer, and ``on_error``
+            is ``"closed"``. The client did nothing wrong, and nobody knows its quota.
+        closed_status: the status of such a refusal.
     """
 
-    __slots__ = ("closed_status", "cost", "decision", "limit", "policy", "retry_after")
+    __slots__ = (
+        *("closed_status", "cost", "decision", "limit", "policy", "retry_after"),
+        "unavailable",
+    )
 
     def __init__(
         self,
@@ -57,13 +62,8 @@ class Refusal:
         self.retry_after = retry_after
         self.decision = decision
         self.closed_status = closed_status
-
-    @property
-    def unavailable(self) -> bool:
-        """Whether nobody decided: the limit's server did not answer, and ``on_error`` is
-        ``"closed"``. The client did nothing wrong, and nobody knows its quota."""
-        decided = self.decision is None or self.decision.store != "closed"
-        return not decided and self.retry_after is not None
+        decided = decision is None or retry_after is None or decision.store != "closed"
+        self.unavailable = not decided
 
     @property
     def status(self) -> int:
