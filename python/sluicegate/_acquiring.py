@@ -17,16 +17,18 @@ def key_and_tokens(given: tuple[Any, ...], key: Any, tokens: Any) -> tuple[Any, 
     """
     for value in given:
         if isinstance(value, str):
-            key = _once("key", key, value)
+            if key is not ...:
+                raise _twice("key", key, value)
+            key = value
         else:
-            tokens = _once("tokens", tokens, value)
+            if tokens is not ...:
+                raise _twice("tokens", tokens, value)
+            tokens = value
     return key, 1 if tokens is ... else tokens
 
 
-def _once(name: str, known: Any, value: Any) -> Any:
-    if known is not ...:
-        raise TypeError(
-            f"acquire takes one key, a str, and one number of tokens, an int, as in "
-            f"acquire('llm', 5), got {name} {known!r} and {value!r}"
-        )
-    return value
+def _twice(name: str, known: Any, value: Any) -> TypeError:
+    return TypeError(
+        "acquire takes one key, a str, and one number of tokens, an int, as in "
+        f"acquire('llm', 5), got {name} {known!r} and {value!r}"
+    )

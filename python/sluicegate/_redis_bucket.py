@@ -113,7 +113,7 @@ def _config(first: Any, refill_rate: float | None, capacity: int | None) -> Toke
     """A bucket's configuration: given as one, or by its numbers."""
     if isinstance(first, TokenBucketConfig) and refill_rate is capacity is None:
         return _beginning_full(first)
-    numbers = [value for value in (first, capacity) if value is not None]
+    numbers: list[Any] = [value for value in (first, capacity) if value is not None]
     if refill_rate is None and capacity is None and not isinstance(first, int | None):
         raise TypeError(f"config must be a TokenBucketConfig, got {type(first).__name__} {first!r}")
     if refill_rate is None or len(numbers) != 1 or isinstance(first, TokenBucketConfig):

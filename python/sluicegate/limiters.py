@@ -171,5 +171,7 @@ class TokenBucket(_core.TokenBucket, Limiter):
 
             Raises ``TypeError`` or ``ValueError`` for the arguments that ``check`` rejects.
             """
+            if len(by_position) == 1 and key is tokens is ... and type(by_position[0]) is int:
+                return self.check("", by_position[0])  # most calls, and much quicker so
             key, tokens = key_and_tokens(by_position, key, tokens)
             return self.check("" if key is ... else key, tokens)

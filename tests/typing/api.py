@@ -33,6 +33,7 @@ from sluicegate.redis import ConcurrencyLimiter as InRedis
 from sluicegate.redis import FixedWindow as RedisFixedWindow
 from sluicegate.redis import Permit as RemotePermit
 from sluicegate.redis import RedisSlidingWindowRateLimiter
+from sluicegate.redis import TokenBucket as RedisBucket
 from sluicegate.testing import limits_off
 
 clock = ManualClock(10)
@@ -43,6 +44,8 @@ limiters: list[Limiter] = [
     SlidingWindowCounter(limit=100, window_seconds=60, max_keys=10, clock=clock),
     TokenBucket(TokenBucketConfig(100, 10)),
     TokenBucket(capacity=100, refill_rate=0.5, initial_tokens=3),
+    TokenBucket(100, 0.5),
+    TokenBucket(100, 0.5, 3, max_keys=10),
 ]
 
 
@@ -56,6 +59,8 @@ async def verbs(limiter: Limiter, bucket: TokenBucket) -> None:
     assert_type(limiter.wait_sync("a", timeout=None), Decision)
     assert_type(limiter.statistics(), Statistics)
     assert_type(await bucket.acquire(tokens=5), Decision)
+    assert_type(await bucket.acquire("llm", 5), Decision)
+    assert_type(await bucket.acquire(5, "llm"), Decision)
     allowed, info = await bucket.acquire(5)
     if allowed and info["remaining"]:
         limiter.refund("a", 2)
@@ -85,7 +90,7 @@ def web(app: FastAPI) -> None:
         refusal=problem_refusal,
     )
     BareMiddleware(app, tiers={"free": FixedWindow(1, 1)}, trusted_proxies=2)
-    info: dict[str, Any] = rate_limit(10, 60)
+    info: dict[str, Any] = rate_limit(10, 60) or rate_limit(10, window_seconds=60)
     assert_type(ClientAddress(ipv6_prefix=56)({"type": "http"}), str)
     with limits_off():
         print(info)
@@ -107,6 +112,21 @@ async def counted_in_redis() -> None:
     assert_type(await window.is_allowed("key", "/tea"), Decision)
     log = InstrumentedRateLimiter(RedisSlidingWindowRateLimiter("redis://"), "free")
     assert_type(await log.is_allowed("key"), bool)
+
+
+async def in_redis() -> None:
+    for bucket in (
+        RedisBucket("redis://", 100, 0.5),
+        RedisBucket("redis://", capacity=100, refill_rate=0.5, on_error="closed"),
+        RedisBucket("redis://", TokenBucketConfig(100, 0.5)),
+    ):
+        assert_type(await bucket.acquire("llm", 5), Decision)
+        assert_type(await bucket.acquire(5, key="llm"), Decision)
+        assert_type(await bucket.acquire("llm", tokens=5), Decision)
+        assert_type(await bucket.check("llm"), Decision)
+        assert_type(await bucket.check_many(["llm"]), list[Decision])
+        assert_type(bucket.config, TokenBucketConfig)
+        await bucket.set_quota(100, 1)
 
 
 async def permits(memory: ConcurrencyLimiter, remote: InRedis) -> None:
