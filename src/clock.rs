@@ -1,12 +1,14 @@
 //! Time as whole microseconds since Unix 0, from a clock that never goes back.
 
 mod counter;
+mod watchers;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
+use crate::fork;
+use watchers::Watchers;
 
 /// Microseconds: a point in Unix time, or a span.
 pub type Ticks = u64;
@@ -102,10 +104,15 @@ pub trait Watch: Send + Sync {
 }
 
 /// A clock that only moves when it is told to.
-#[derive(Default)]
 pub struct ManualClock {
     now: AtomicU64,
-    watchers: Mutex<Vec<Weak<dyn Watch>>>,
+    watchers: Arc<Watchers>,
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new(0)
+    }
 }
 
 impl std::fmt::Debug for ManualClock {
@@ -120,9 +127,12 @@ impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn new(start: Ticks) -> Self {
+        let watchers = Arc::<Watchers>::default();
+        let weak = Arc::downgrade(&watchers);
+        fork::register(weak);
         Self {
             now: AtomicU64::new(start),
-            watchers: Mutex::default(),
+            watchers,
         }
     }
 
@@ -146,7 +156,7 @@ impl ManualClock {
             return false;
         }
         let watchers: Vec<_> = {
-            let mut watchers = self.watchers.lock();
+            let mut watchers = self.watchers.locked();
             watchers.retain(|watcher| watcher.strong_count() > 0);
             watchers.iter().filter_map(Weak::upgrade).collect()
         };
@@ -158,7 +168,7 @@ impl ManualClock {
 
     /// Tell `watcher` of every move from now on.
     pub fn watch(&self, watcher: Weak<dyn Watch>) {
-        let mut watchers = self.watchers.lock();
+        let mut watchers = self.watchers.locked();
         if watchers.len() == watchers.capacity() {
             watchers.retain(|watcher| watcher.strong_count() > 0);
         }

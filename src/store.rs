@@ -1,7 +1,7 @@
 //! Where state lives, and who sees to it that a decision is atomic.
 
 mod fingerprint;
-pub mod fork;
+mod fork;
 mod memory;
 mod queue;
 #[cfg(feature = "redis")]

@@ -1,6 +1,6 @@
 //! The concrete classes: a constructor each, `set_quota`, and the verbs that one of them has by other names.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -265,7 +265,14 @@ impl PySlidingWindowRateLimiter {
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "TokenBucket", module = "sluicegate._core")]
 pub(super) struct PyTokenBucket {
     store: Arc<MemoryStore<TokenBucket>>,
-    config: parking_lot::Mutex<PyTokenBucketConfig>,
+    config: Mutex<PyTokenBucketConfig>,
+}
+
+impl PyTokenBucket {
+    /// Held for moments, by who has the interpreter: nobody does who could be lost in a fork.
+    fn config_lock(&self) -> MutexGuard<'_, PyTokenBucketConfig> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A bucket's configuration: given as one, or by its numbers.
@@ -319,7 +326,7 @@ impl PyTokenBucket {
         let (base, store) = made(MemoryStore::new(&rule, options));
         let bucket = Self {
             store,
-            config: parking_lot::Mutex::new(config),
+            config: Mutex::new(config),
         };
         Ok(PyClassInitializer::from(base).add_subclass(bucket))
     }
@@ -327,7 +334,7 @@ impl PyTokenBucket {
     /// The configuration in force.
     #[getter]
     fn config(&self) -> PyTokenBucketConfig {
-        *self.config.lock()
+        *self.config_lock()
     }
 
     /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
@@ -347,7 +354,7 @@ impl PyTokenBucket {
         let rule = config.bucket(0)?;
         // Not under the config's lock: waiters are woken, and they may need the interpreter.
         py.detach(|| self.store.set_rule(rule));
-        *self.config.lock() = config;
+        *self.config_lock() = config;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fingerprint::{Fingerprint, KeyHasher};
-use super::fork::{self, locked, locked_now};
+use super::fork::{locked, locked_now};
 use super::queue::{Call, Queue};
 use super::shard::{STEPS_ON_INSERT, Shard};
 use super::{Patience, Store};
@@ -13,6 +13,7 @@ use crate::algorithm::Algorithm;
 use crate::clock::{Clock, Ticks, Watch};
 use crate::decision::Decision;
 use crate::error::Result;
+use crate::fork;
 use outcome::{Outcome, decision_of, fits};
 
 mod copied;

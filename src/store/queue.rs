@@ -213,6 +213,11 @@ impl<A: Algorithm> Queue<A> {
             .map(|waiter| self.call(waiter))
     }
 
+    /// All who wait.
+    pub(super) fn everybody(&self) -> impl Iterator<Item = Call> + '_ {
+        self.waiters.iter().map(|waiter| self.call(waiter))
+    }
+
     fn first(&self) -> Option<Call> {
         self.waiters.front().map(|waiter| self.call(waiter))
     }

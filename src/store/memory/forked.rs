@@ -3,8 +3,9 @@
 use std::mem::{take, transmute};
 use std::sync::{Arc, MutexGuard};
 
-use super::{Algorithm, MemoryStore, Shard, locked_now};
-use crate::store::fork::{Forks, Held};
+use super::{Algorithm, MemoryStore, Queue, Shard, locked_now};
+use crate::fork::{Forks, Held};
+use crate::store::queue::Call;
 
 type Guard<T> = MutexGuard<'static, T>;
 
@@ -32,6 +33,15 @@ impl<A: Algorithm> Forks for MemoryStore<A> {
             _store: self,
         })
     }
+
+    fn wake_all(&self) {
+        let mut everybody: Vec<Call> = Vec::new();
+        for cell in &self.cells {
+            let shard = locked_now(&cell.shard);
+            everybody.extend(shard.queues.iter().flat_map(Queue::everybody));
+        }
+        self.ring(everybody);
+    }
 }
 
 impl<A: Algorithm> Held for HeldStore<A> {
@@ -41,7 +51,7 @@ impl<A: Algorithm> Held for HeldStore<A> {
         let shards = self.shards.iter_mut();
         let queues: Vec<_> = shards.map(|shard| take(&mut shard.queues)).collect();
         drop(self);
-        // Their wake-ups are Python's, and dropped without a lock.
+        // Without a lock, and without the interpreter: no wake-up is a Python object.
         drop(queues);
     }
 }
