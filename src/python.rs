@@ -1,6 +1,7 @@
 //! The bindings: convert, call one method, convert back.
 
 mod arguments;
+mod bells;
 mod clock;
 mod concrete;
 mod config;
@@ -9,7 +10,9 @@ mod decision;
 mod fork;
 mod hot;
 mod limiter;
+mod parking;
 mod pending;
+mod permits;
 mod place;
 #[cfg(unix)]
 mod redis;
@@ -33,6 +36,8 @@ mod core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
+    use super::bells::{PyBells, PyListener};
+    #[pymodule_export]
     use super::clock::PyManualClock;
     #[pymodule_export]
     use super::concrete::{
@@ -51,12 +56,14 @@ mod core {
     #[pymodule_export]
     use super::pending::PyPending;
     #[pymodule_export]
+    use super::permits::{PyGrant, PyPermits};
+    #[pymodule_export]
     use super::place::PyPlace;
     #[cfg(unix)]
     #[pymodule_export]
     use super::redis::{PyBridge, PyRedisLimiter, PyRedisScripts};
     #[pymodule_export]
-    use super::switch::limits_off;
+    use super::switch::{are_off, limits_off};
 }
 
 /// Call a store: try first, and let go of the interpreter only if a lock is held.

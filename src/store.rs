@@ -1,8 +1,10 @@
 //! Where state lives, and who sees to it that a decision is atomic.
 
+mod bells;
 mod fingerprint;
 mod fork;
 mod memory;
+mod permits;
 mod queue;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -11,8 +13,10 @@ mod shard;
 mod siphash;
 mod wait;
 
+pub use bells::{Bell, Bells};
 pub use fingerprint::{Fingerprint, KeyHasher};
 pub use memory::{MemoryStore, Options, Overflow, Statistics};
+pub use permits::{Grant, Permits};
 pub use queue::{Joined, Polled, Wake};
 pub use wait::Parker;
 

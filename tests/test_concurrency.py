@@ -30,8 +30,7 @@ def acquired(limiter: ConcurrencyLimiter, key: str = "k") -> Permit:
 
 
 def waiting(limiter: ConcurrencyLimiter, key: str = "k") -> int:
-    line = limiter._lines.get(key)
-    return 0 if line is None else len(line.waiting)
+    return limiter._permits.waiting(key)
 
 
 def test_a_permit_is_one_of_so_many_of_its_key() -> None:
@@ -357,23 +356,18 @@ from sluicegate import ConcurrencyLimiter
 limiter = ConcurrencyLimiter(1)
 held = limiter.try_acquire("k")
 threading.Thread(target=limiter.permit("k", timeout=None).__enter__, daemon=True).start()
-while not limiter._lines["k"].waiting:
+while not limiter._permits.waiting("k"):
     time.sleep(0.001)
-limiter._lock.acquire()
-line = limiter._lines["k"]
 def begin_anew():
-    assert not held.held and limiter.in_use("k") == 0
+    assert not held.held and limiter.in_use("k") == limiter._permits.waiting("k") == 0
     own = limiter.try_acquire("k")
     assert own is not None and limiter.try_acquire("k") is None
     held.release()
     assert own.held and limiter.try_acquire("k") is None
-    assert len(line.waiting) == 1, "a parent's waiter was woken"
     own.release()
     assert len(limiter) == 0
-child = forked(begin_anew)
-limiter._lock.release()
-ended_well([child])
-assert held.held
+ended_well([forked(begin_anew)])
+assert held.held and limiter._permits.waiting("k") == 1
 """
 
 

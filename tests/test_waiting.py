@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -23,28 +23,36 @@ from sluicegate import (
     SlidingWindowRateLimiter,
     TokenBucket,
 )
+from sluicegate._core import Bells
 from sluicegate.testing import limits_off
 
+T = TypeVar("T")
 
-def run(main: Coroutine[Any, Any, Any], uvloop: bool = False) -> None:
-    if uvloop:
+
+_uvloop = False
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def _loops(request: pytest.FixtureRequest) -> None:
+    """Each test in both kinds of event loop."""
+    global _uvloop
+    _uvloop = request.param == "uvloop"
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    if _uvloop:
         module = pytest.importorskip("uvloop")
-        loop = module.new_event_loop()
-    else:
-        loop = asyncio.new_event_loop()
+        loop: asyncio.AbstractEventLoop = module.new_event_loop()
+        return loop
+    return asyncio.new_event_loop()
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    loop = new_loop()
     try:
-        loop.run_until_complete(asyncio.wait_for(main, 60))
+        return loop.run_until_complete(asyncio.wait_for(main, 60))
     finally:
         loop.close()
-
-
-class Bell:
-    def __init__(self) -> None:
-        self.rung = False
-
-    def ring(self) -> bool:
-        self.rung = True
-        return True
 
 
 async def settle() -> None:
@@ -58,11 +66,7 @@ async def until(done: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-both_loops = pytest.mark.parametrize("uvloop", [False, True])
-
-
-@both_loops
-def test_first_come_first_served(clock: ManualClock, uvloop: bool) -> None:
+def test_first_come_first_served(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
     order: list[int] = []
 
@@ -81,11 +85,10 @@ def test_first_come_first_served(clock: ManualClock, uvloop: bool) -> None:
         await asyncio.gather(*tasks)
         assert order == list(range(20))
 
-    run(main(), uvloop)
+    run(main())
 
 
-@both_loops
-def test_a_real_clock_serves_in_time(uvloop: bool) -> None:
+def test_a_real_clock_serves_in_time() -> None:
     bucket = TokenBucket(capacity=1, refill_rate=100)
 
     async def main() -> None:
@@ -93,7 +96,7 @@ def test_a_real_clock_serves_in_time(uvloop: bool) -> None:
         assert all(await asyncio.gather(*[bucket.wait("k") for _ in range(11)]))
         assert time.monotonic() - start >= 0.1
 
-    run(main(), uvloop)
+    run(main())
     assert bucket.statistics().admitted == 11
 
 
@@ -325,8 +328,8 @@ def test_a_quota_that_no_longer_fits_is_an_error_for_its_waiter(clock: ManualClo
 def test_loops_in_turn_and_at_once(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=200)
     for _ in range(5):
-        asyncio.run(bucket.wait("k"))
-    threads = [threading.Thread(target=lambda: asyncio.run(bucket.wait("k"))) for _ in range(8)]
+        run(bucket.wait("k"))
+    threads = [threading.Thread(target=lambda: run(bucket.wait("k"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -338,7 +341,7 @@ def test_loops_in_turn_and_at_once(clock: ManualClock) -> None:
 def test_a_closed_loop_hurts_nobody(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
     bucket.check("k")
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     waiting = bucket.wait("k")
     task = loop.create_task(waiting)
     loop.run_until_complete(asyncio.sleep(0))
@@ -352,7 +355,7 @@ def test_a_closed_loop_hurts_nobody(clock: ManualClock) -> None:
 def test_a_waiter_of_a_closed_loop_does_not_hold_up_another_loops(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=50)  # the real clock, which tells nobody
     bucket.check("k")
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     lost = [bucket.wait("k") for _ in range(3)]
     tasks = [loop.create_task(waiting) for waiting in lost]
     loop.run_until_complete(asyncio.sleep(0))
@@ -361,7 +364,7 @@ def test_a_waiter_of_a_closed_loop_does_not_hold_up_another_loops(clock: ManualC
     async def later() -> Decision:
         return await bucket.wait("k", timeout=10)
 
-    assert asyncio.run(later())
+    assert run(later())
     assert bucket.wait_sync("k", timeout=10)
     for task, waiting in zip(tasks, lost, strict=True):
         task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -371,7 +374,7 @@ def test_a_waiter_of_a_closed_loop_does_not_hold_up_another_loops(clock: ManualC
 def test_a_loop_that_was_dropped_in_the_middle_of_a_wait_is_collected(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=0.001)
     bucket.check("k")
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     task = loop.create_task(bucket.wait("k"))
     loop.run_until_complete(asyncio.sleep(0))
     task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -406,7 +409,7 @@ def test_bad_timeouts(clock: ManualClock, timeout: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="timeout must be"):
         bucket.wait_sync("k", timeout=timeout)
     with pytest.raises((ValueError, TypeError), match="timeout must be"):
-        asyncio.run(bucket.wait("k", timeout=timeout))
+        run(bucket.wait("k", timeout=timeout))
     assert bucket.check("k")
 
 
@@ -420,7 +423,7 @@ def test_limits_off_never_waits(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
     with limits_off():
         for _ in range(3):
-            assert asyncio.run(bucket.wait("k"))
+            assert run(bucket.wait("k"))
             assert bucket.wait_sync("k")
 
 
@@ -477,10 +480,10 @@ def test_a_plan_made_under_an_old_quota_is_never_read(clock: ManualClock) -> Non
 def test_a_place_that_is_dropped_leaves_the_queue(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
     bucket.check("k")
-    bell = Bell()
-    place = bucket._enqueue("k", 1, None, bell)
+    bells = Bells()
+    place = bucket._enqueue("k", 1, None, bells, 7)
     clock.advance(1)
-    assert bell.rung
+    assert bells.rung() == [7]
     assert not bucket.check("k")
     del place
     assert bucket.check("k")

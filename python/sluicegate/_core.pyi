@@ -6,19 +6,23 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
-from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, final
+from typing import Any, Generic, Literal, NoReturn, TypeVar, final
 
 from typing_extensions import Self
 
 __all__ = [
+    "Bells",
     "Bridge",
     "CountedChecks",
     "Counts",
     "Decision",
     "FixedWindow",
+    "Grant",
     "Limiter",
+    "Listener",
     "ManualClock",
     "Pending",
+    "Permits",
     "Place",
     "RedisLimiter",
     "RedisScripts",
@@ -31,6 +35,7 @@ __all__ = [
     "_after_fork_in_child",
     "_after_fork_in_parent",
     "_before_fork",
+    "_limits_are_off",
     "_limits_off",
 ]
 
@@ -38,10 +43,6 @@ __version__: str
 
 _T = TypeVar("_T")
 _Overflow = Literal["share", "admit"]
-
-class _Bell(Protocol):
-    def ring(self) -> bool:
-        """Have the place polled, from any thread. False: nobody is there any more."""
 
 @final
 class Decision:
@@ -174,6 +175,60 @@ class TokenBucketConfig:
     def __hash__(self) -> int: ...
 
 @final
+class Bells:
+    """The bells of those who wait in one event loop, rung from any thread without its help."""
+
+    def __new__(cls) -> Self: ...
+    @property
+    def open(self) -> bool:
+        """Whether they are answered: there is a listener, and this is not a forked child."""
+    def fileno(self) -> int:
+        """The descriptor that is readable while bells are to be answered."""
+    def listener(self) -> Listener:
+        """What the loop is to keep; when it is gone, so is everybody who waits there."""
+    def rung(self) -> list[int]:
+        """The numbers of those that were rung, in order."""
+    def answered(self, number: int) -> None:
+        """The first of them was answered."""
+
+@final
+class Listener:
+    """An event loop that listens to its bells, until this is dropped."""
+
+@final
+class Permits:
+    """The permits of a limiter's keys, and those who wait for one. Never runs Python code."""
+
+    def __new__(cls, limit: int) -> Self: ...
+    @property
+    def limit(self) -> int: ...
+    def take(self, key: str) -> Grant | None:
+        """A permit, if one is free."""
+    def uncounted(self) -> Grant:
+        """A permit that counts for nothing."""
+    def join(self, key: str, bells: Bells, number: int) -> Grant:
+        """A permit if one is free, or else a place in line; the bell rings when it has come."""
+    def wait(self, key: str, seconds: float) -> Grant | None:
+        """A permit; this thread waits for it until so many seconds are over."""
+    def in_use(self, key: str) -> int:
+        """How many permits of a key are held."""
+    def waiting(self, key: str) -> int:
+        """How many callers wait for one."""
+    def __len__(self) -> int:
+        """Keys of which a permit is held."""
+
+@final
+class Grant:
+    """One permit, or the wait for it; over when it is dropped."""
+
+    @property
+    def held(self) -> bool: ...
+    def come(self) -> bool:
+        """Whether the wait is over; while limits are off it is."""
+    def release(self) -> None:
+        """Give it back, or wait no longer. A second time does nothing."""
+
+@final
 class Pending(Generic[_T]):
     """A coroutine to be awaited. Using it as a bool is a ``TypeError``: every coroutine is true."""
 
@@ -268,9 +323,10 @@ class Limiter:
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
     def _admit_at_once(self, key: str, cost: int, timeout: float | None) -> Decision | None:
-        """Admit at once if nobody need wait: a Decision, else None."""
-    def _enqueue(self, key: str, cost: int, timeout: float | None, bell: _Bell) -> Decision | Place:
-        """Decide, or take a place in the queue; `bell.ring()` is called from any thread."""
+        """A decision, if nobody need wait for it."""
+    def _enqueue(
+        self, key: str, cost: int, timeout: float | None, bells: Bells, number: int
+    ) -> Decision | Place: ...
 
 class FixedWindow(Limiter):
     """At most `limit` units in each window that is aligned to Unix time."""
@@ -482,9 +538,8 @@ class CountedChecks:
     def is_allowed(self, key: str, endpoint: str = "") -> bool:
         """Decide as the limiter's own ``is_allowed`` does, at a cost of 1, and count it for ``endpoint``."""
 
-def _limits_off(off: bool) -> None:
-    """Enter (`True`) or leave (`False`) a block in which nothing is limited."""
-
+def _limits_off(off: bool) -> None: ...
+def _limits_are_off() -> bool: ...
 def _before_fork() -> None:
     """In the thread that is about to fork."""
 

@@ -258,9 +258,7 @@ class ConcurrencyLimiter(MadeAnew):
         return 1.0 if permit is None else Permit(self, key, permit)
 
     def _uncounted(self, key: str) -> Permit:
-        permit = concurrency.Permit(self._local, key)
-        self._local._grant_uncounted(permit)
-        return Permit(self, key, permit)
+        return Permit(self, key, self._local._uncounted(key))
 
 
 def _ring(lines: dict[str, RungLine], key: str) -> None:

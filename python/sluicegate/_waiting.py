@@ -1,18 +1,19 @@
-"""Waiting in a limiter's queue from a coroutine: one timer an event loop, not one a waiter."""
+"""Waiting from a coroutine: one bell a waiter, one timer an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from heapq import heapify, heappop, heappush
-from itertools import count
+from math import inf
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from sluicegate._core import Decision
+from sluicegate._core import Bells, Decision
 
 if TYPE_CHECKING:
-    from sluicegate._core import Limiter
+    from sluicegate._core import Limiter, Listener
+
+__all__ = ["Turn", "wait_in_line"]
 
 # Fewer forgotten entries than this are not worth rebuilding the heap for.
 _FEW = 64
@@ -20,8 +21,8 @@ _FEW = 64
 
 async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | None) -> Decision:
     """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
-    turn = _Turn(asyncio.get_running_loop())
-    place = limiter._enqueue(key, cost, timeout, turn)
+    turn = Turn(asyncio.get_running_loop())
+    place = limiter._enqueue(key, cost, timeout, turn.bells, turn.number)
     if isinstance(place, Decision):
         return place
     try:
@@ -35,19 +36,22 @@ async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | N
         place.leave()
 
 
-class _Turn:
-    """One waiter's bell: it rings when its place should be polled."""
+class Turn:
+    """One waiter: its bell rings, in any thread, when it should look again."""
 
-    __slots__ = ("__weakref__", "_bell", "_loop", "_rung")
+    __slots__ = ("__weakref__", "_alarm", "_bell", "_loop", "_rung", "number")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._rung = False
         self._bell: asyncio.Future[None] | None = None
+        self._alarm = _alarm(loop)
+        self.number = self._alarm.add(self)
 
-    def ring(self) -> bool:
-        """Ring, from any thread. False: the loop is closed, and nobody waits any more."""
-        return _alarm(self._loop).ring(self._loop, self)
+    @property
+    def bells(self) -> Bells:
+        """Where the bell of this number is."""
+        return self._alarm.bells
 
     def ring_here(self) -> None:
         """Ring, in the loop's own thread."""
@@ -59,100 +63,100 @@ class _Turn:
         """Return when it rings, at the latest after ``delay`` seconds."""
         if not self._rung:
             self._bell = self._loop.create_future()
-            alarm = None if delay is None else _alarm(self._loop)
-            if alarm is not None and delay is not None:
-                alarm.set(self._loop, self._loop.time() + delay, self)
             try:
+                if delay is not None:
+                    self._alarm.set(self._loop, self._loop.time() + delay, self.number)
                 await self._bell
             finally:
                 self._bell = None
-                if alarm is not None:
-                    alarm.forget()
+                self._alarm.forget(self.number)
         self._rung = False
-
-    @property
-    def waits(self) -> bool:
-        return self._bell is not None and not self._bell.done()
 
 
 class _Alarm:
-    """Rings the turns of one event loop, with a single timer for the earliest.
+    """The bells of one event loop, and a single timer for those who wait until a time.
 
-    Turns that other threads ring together cost the loop a single wake-up.
+    Whatever raises in the middle of it, a signal handler for example, a turn is only taken
+    for rung after it was. The loop itself keeps it, so that both can be collected together.
     """
 
     def __init__(self) -> None:
+        self.bells = Bells()
         # Weak, since a loop that was closed in the middle of a wait must go with its turns.
-        self._turns: list[tuple[float, int, ref[_Turn]]] = []
-        self._rung: deque[ref[_Turn]] = deque()
-        self._called = False
-        self._order = count()
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiting = 0
+        self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
+        self._last = 0
+        # Those who wait until a time; entries of others are left in the heap for a while.
+        self._timed: set[int] = set()
+        self._due: list[tuple[float, int]] = []
+        self._timer: asyncio.Handle | None = None
+        # Not asked of the timer: uvloop's does not always know.
+        self._goes_off_at = inf
 
-    def set(self, loop: asyncio.AbstractEventLoop, when: float, turn: _Turn) -> None:
-        self._waiting += 1
-        heappush(self._turns, (when, next(self._order), ref(turn)))
-        if self._timer is None or when < self._timer.when():
-            self._arm(loop)
+    def add(self, turn: Turn) -> int:
+        """The number of a new turn."""
+        self._last += 1
+        self._turns[self._last] = turn
+        return self._last
 
-    def forget(self) -> None:
-        """One turn no longer waits."""
-        self._waiting -= 1
-        if self._waiting == 0:
-            self._turns.clear()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None  # it would keep the loop alive
-        elif len(self._turns) > 2 * self._waiting + _FEW:
-            self._turns = [entry for entry in self._turns if _waits(entry[2]())]
-            heapify(self._turns)
+    def set(self, loop: asyncio.AbstractEventLoop, when: float, number: int) -> None:
+        """Ring a turn at a time of the loop."""
+        self._timed.add(number)
+        heappush(self._due, (when, number))
+        if self._timer is None or when < self._goes_off_at:
+            self._arm(loop, when)
 
-    def ring(self, loop: asyncio.AbstractEventLoop, turn: _Turn) -> bool:
-        """Have the loop ring a turn, from any thread. False: it is closed."""
-        if loop.is_closed():
-            return False
-        self._rung.append(ref(turn))
-        if not self._called:
-            self._called = True
-            try:
-                loop.call_soon_threadsafe(self._ring_all)
-            except RuntimeError:
-                return False
-        return True
+    def forget(self, number: int) -> None:
+        """One turn no longer waits until a time."""
+        self._timed.discard(number)
+        if not self._timed:
+            self._due.clear()
+            timer, self._timer = self._timer, None
+            if timer is not None:
+                timer.cancel()
+        elif len(self._due) > 2 * len(self._timed) + _FEW:
+            self._due = [entry for entry in self._due if entry[1] in self._timed]
+            heapify(self._due)
 
-    def _ring_all(self) -> None:
-        self._called = False  # before the first is taken: who comes now calls again
-        while self._rung:
-            turn = self._rung.popleft()()
-            if turn is not None:
-                turn.ring_here()
+    def answer(self, _: Listener) -> None:
+        """Ring those whose bells were rung."""
+        for number in self.bells.rung():
+            self._ring(number)
+            self.bells.answered(number)
 
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = loop.call_at(self._turns[0][0], self._go_off, loop)
+    def _ring(self, number: int) -> None:
+        turn = self._turns.get(number)
+        if turn is not None:
+            turn.ring_here()
+
+    def _arm(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        timer = loop.call_at(when, self._go_off, loop)
+        before, self._timer, self._goes_off_at = self._timer, timer, when
+        if before is not None:
+            before.cancel()
 
     def _go_off(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        while self._turns and (self._turns[0][0] <= now or not _waits(self._turns[0][2]())):
-            turn = heappop(self._turns)[2]()
-            if turn is not None:
-                turn.ring_here()
-        if self._turns:
-            self._arm(loop)
+        try:
+            while self._due and (self._due[0][0] <= now or self._due[0][1] not in self._timed):
+                entry = self._due[0]
+                self._ring(entry[1])
+                if self._due and self._due[0] is entry:
+                    heappop(self._due)
+        finally:
+            if self._due:
+                self._arm(loop, self._due[0][0])
 
 
-def _waits(turn: _Turn | None) -> bool:
-    return turn is not None and turn.waits
-
-
-_alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, _Alarm] = WeakKeyDictionary()
+_alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_Alarm]] = WeakKeyDictionary()
 
 
 def _alarm(loop: asyncio.AbstractEventLoop) -> _Alarm:
-    alarm = _alarms.get(loop)
-    if alarm is None:
-        alarm = _alarms[loop] = _Alarm()
+    known = _alarms.get(loop)
+    alarm = None if known is None else known()
+    # In a forked child the bells of its parent's loops are closed.
+    if alarm is None or not alarm.bells.open:
+        alarm = _Alarm()
+        loop.add_reader(alarm.bells.fileno(), alarm.answer, alarm.bells.listener())
+        _alarms[loop] = ref(alarm)
     return alarm

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from threading import Lock
 from typing import NoReturn
-from weakref import WeakSet
 
-from sluicegate import _limits_switch
 from sluicegate._checked import checked_key, seconds_to_wait, whole
+from sluicegate._core import Permits
 from sluicegate._permit import Entry, Permit
-from sluicegate._permit_turns import Line, Turn
 from sluicegate._pickling import stays
 from sluicegate._single import Single
 
@@ -33,12 +28,11 @@ class ConcurrencyLimiter(Single):
         ValueError, TypeError: ``limit`` is out of its range; the message names it.
     """
 
-    __slots__ = ("__weakref__", "_dropped", "_limit", "_lines", "_lock")
+    __slots__ = ("__weakref__", "_limit", "_permits")
 
     def __init__(self, limit: int) -> None:
         self._limit = whole("limit", limit, 1, 4_294_967_295)
-        self._begin()
-        _limiters.add(self)
+        self._permits = Permits(self._limit)
 
     @property
     def limit(self) -> int:
@@ -50,8 +44,9 @@ class ConcurrencyLimiter(Single):
 
         Raises ``TypeError`` if ``key`` is no str.
         """
-        permit = Permit(self, checked_key(key))
-        return permit if self._take(permit) else None
+        permit = Permit(checked_key(key))
+        permit._grant = self._permits.take(key)
+        return None if permit._grant is None else permit
 
     def permit(self, key: str, timeout: float | None = 0) -> Entry:
         """A context manager that holds a permit: ``async with`` or ``with``, once at a time.
@@ -62,16 +57,15 @@ class ConcurrencyLimiter(Single):
 
         Raises ``TypeError`` or ``ValueError`` for a bad key or timeout.
         """
-        return Entry(self, checked_key(key), seconds_to_wait(timeout))
+        return Entry(self._permits, checked_key(key), seconds_to_wait(timeout))
 
     def in_use(self, key: str) -> int:
         """How many permits of ``key`` are held now."""
-        line = self._lines.get(checked_key(key))
-        return 0 if line is None else line.live
+        return self._permits.in_use(checked_key(key))
 
     def __len__(self) -> int:
         """Keys of which a permit is held."""
-        return len(self._lines)
+        return len(self._permits)
 
     def __bool__(self) -> bool:
         return True
@@ -82,101 +76,8 @@ class ConcurrencyLimiter(Single):
     def __repr__(self) -> str:
         return f"<ConcurrencyLimiter limit={self._limit} keys={len(self)}>"
 
-    def _begin(self) -> None:
-        self._lock = Lock()
-        self._lines: dict[str, Line] = {}
-        # By garbage collection, which may come in the middle of anything, also under the lock.
-        self._dropped: deque[Line] = deque()
-
-    def _take(self, permit: Permit) -> bool:
-        if _limits_switch.are_off():
-            self._grant_uncounted(permit)
-            return True
-        with self._lock:
-            taken = self._grant(permit)
-        self._sweep()
-        return taken
-
-    def _join(self, turn: Turn) -> bool:
-        """Grant its permit now, or put it in line."""
-        with self._lock:
-            taken = self._grant(turn.permit)
-            if not taken:
-                self._lines[turn.permit.key].waiting[turn] = None
-        self._sweep()
-        return taken
-
-    def _leave(self, turn: Turn) -> bool:
-        """Wait no longer; whether the permit was granted."""
-        with self._lock:
-            granted = turn.permit._line is not None
-            line = self._lines.get(turn.permit.key)
-            if line is not None and not granted:
-                line.waiting.pop(turn, None)
-        self._sweep()
-        return granted
-
-    def _grant_uncounted(self, permit: Permit) -> None:
-        """Beside all limits: a line that nobody else will ever see."""
-        permit._line = Line(permit.key)
-        permit._line.live = 1
-
-    def _grant(self, permit: Permit) -> bool:
-        line = self._lines.get(permit.key)
-        if line is None:
-            line = self._lines[permit.key] = Line(permit.key)
-        elif line.live >= self._limit:
-            return False
-        line.live += 1
-        permit._line = line
-        return True
-
-    def _give_back(self, permit: Permit) -> None:
-        with self._lock:
-            line, permit._line = permit._line, None
-            if line is not None:
-                self._pass_on(line)
-        self._sweep()
-
-    def _pass_on(self, line: Line) -> None:
-        if line.left_behind:
-            return
-        while line.waiting:
-            turn, _ = line.waiting.popitem(last=False)
-            turn.permit._line = line
-            if turn.ring():
-                return
-            turn.permit._line = None
-        line.live -= 1
-        if not line.live and self._lines.get(line.key) is line:
-            del self._lines[line.key]
-
-    def _drop(self, line: Line) -> None:
-        self._dropped.append(line)
-        self._sweep()
-
-    def _sweep(self) -> None:
-        # Who holds the lock sweeps after it, so that nothing that was dropped meanwhile stays.
-        while self._dropped and self._lock.acquire(blocking=False):
-            try:
-                while self._dropped:
-                    self._pass_on(self._dropped.popleft())
-            finally:
-                self._lock.release()
-
-
-_limiters: WeakSet[ConcurrencyLimiter] = WeakSet()
-# A parent's waiters, never to be woken, nor to be collected, by its child.
-_left_behind: list[dict[str, Line]] = []
-
-
-def _after_fork() -> None:
-    for limiter in list(_limiters):
-        for line in limiter._lines.values():
-            line.left_behind = True
-        _left_behind.append(limiter._lines)
-        limiter._begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    def _uncounted(self, key: str) -> Permit:
+        """A permit beside the limit."""
+        permit = Permit(key)
+        permit._grant = self._permits.uncounted()
+        return permit

@@ -7,9 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString};
 
 use super::arguments::{self, Cost, wrong_type};
+use super::bells::PyBells;
 use super::decision::{PyDecision, PyStatistics};
+use super::parking::Sleeper;
 use super::patiently;
-use super::place::{Bell, PyPlace};
+use super::place::PyPlace;
 use super::switch::{admit_untouched, limits_are_off};
 use crate::clock::{Ticks, seconds};
 use crate::decision::Decision;
@@ -18,8 +20,6 @@ use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Store, Wake};
 
 /// From so many keys on, a batch lets other threads run.
 const LARGE_BATCH: usize = 100_000;
-/// How often a blocked main thread looks for Ctrl-C.
-const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
 /// What the limiters in memory have in common. None is pickled or copied: their state is here.
 #[pyclass(
@@ -39,18 +39,21 @@ impl PyLimiter {
         &self,
         py: Python<'_>,
         key: Fingerprint,
+        cost: u32,
         ticket: u64,
         mut poll_at: Option<Ticks>,
         parker: &Parker,
     ) -> PyResult<Decision> {
         let store = &*self.store;
+        let sleeper = Sleeper::new(py, parker)?;
         loop {
-            py.detach(|| {
-                let left = poll_at.filter(|_| !store.is_manual());
-                let left = left.map(|at| Duration::from_micros(at.saturating_sub(store.now())));
-                parker.park(left.map_or(SIGNAL_CHECK, |left| left.min(SIGNAL_CHECK)));
-            });
-            py.check_signals()?;
+            if limits_are_off() {
+                patiently(py, |patience| store.leave(key, ticket, patience));
+                return Ok(admit_untouched(store, cost)?);
+            }
+            let left = poll_at.filter(|_| !store.is_manual());
+            let left = left.map(|at| Duration::from_micros(at.saturating_sub(store.now())));
+            sleeper.sleep(py, left)?;
             match patiently(py, |patience| store.poll(key, ticket, patience))? {
                 Polled::Settled(decision) => return Ok(decision),
                 Polled::Pending(at) => poll_at = at,
@@ -188,7 +191,7 @@ impl PyLimiter {
             Joined::Settled(decision) => return Ok(PyDecision(decision)),
             Joined::Place { ticket, poll_at } => (ticket, poll_at),
         };
-        let settled = self.sleep_through(py, key, ticket, poll_at, &parker);
+        let settled = self.sleep_through(py, key, cost.0, ticket, poll_at, &parker);
         if settled.is_err() {
             patiently(py, |patience| store.leave(key, ticket, patience));
         }
@@ -275,15 +278,16 @@ impl PyLimiter {
         Ok(admitted.map(PyDecision))
     }
 
-    /// Decide, or take a place in the queue; `bell.ring()` is called from any thread.
-    #[pyo3(signature = (key, cost, timeout, bell))]
+    /// Decide, or take a place in the queue; the bell rings when it is to be polled.
+    #[pyo3(signature = (key, cost, timeout, bells, number))]
     fn _enqueue<'py>(
         &self,
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
         cost: Cost,
         timeout: Option<&Bound<'py, PyAny>>,
-        bell: &Bound<'py, PyAny>,
+        bells: &PyBells,
+        number: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let store = &*self.store;
         let (key, timeout) = (arguments::key(store, key)?, arguments::timeout(timeout)?);
@@ -291,16 +295,24 @@ impl PyLimiter {
             let decision = PyDecision(admit_untouched(store, cost.0)?);
             return Ok(Bound::new(py, decision)?.into_any());
         }
-        let wake: Arc<dyn Wake> = Arc::new(Bell::new(bell)?);
-        match patiently(py, |patience| {
+        let wake = bells.bell(number);
+        let joined = patiently(py, |patience| {
             store.join(key, cost.0, timeout, &wake, patience)
-        })? {
-            Joined::Settled(decision) => Ok(Bound::new(py, PyDecision(decision))?.into_any()),
-            Joined::Place { ticket, poll_at } => {
-                let place = PyPlace::new(Arc::clone(&self.store), key, ticket, poll_at);
-                Ok(Bound::new(py, place)?.into_any())
+        })?;
+        let place = match joined {
+            Joined::Settled(decision) => {
+                return Ok(Bound::new(py, PyDecision(decision))?.into_any());
             }
+            Joined::Place { ticket, poll_at } => {
+                PyPlace::new(Arc::clone(&self.store), key, cost.0, ticket, poll_at)
+            }
+        };
+        // Who had joined before they went off is woken; who joined after it finds out here.
+        if limits_are_off() {
+            let decision = PyDecision(admit_untouched(store, cost.0)?);
+            return Ok(Bound::new(py, decision)?.into_any());
         }
+        Ok(Bound::new(py, place)?.into_any())
     }
 }
 

@@ -7,19 +7,29 @@ use pyo3::prelude::*;
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
 use crate::error::{Error, fits};
+use crate::fork;
 use crate::store::Store;
 
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Enter (`True`) or leave (`False`) a block in which nothing is limited.
+/// Enter (`True`) or leave (`False`) a block in which nothing is limited, nor waited for.
 #[pyfunction]
 #[pyo3(name = "_limits_off")]
-pub(super) fn limits_off(off: bool) {
+pub(super) fn limits_off(py: Python<'_>, off: bool) {
     if off {
         BLOCKS.fetch_add(1, Ordering::Relaxed);
+        // Those who come between the two see it once they are in line.
+        py.detach(fork::wake_all);
     } else {
         BLOCKS.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Whether such a block runs.
+#[pyfunction]
+#[pyo3(name = "_limits_are_off")]
+pub(super) fn are_off() -> bool {
+    limits_are_off()
 }
 
 #[inline]

@@ -17,15 +17,12 @@ const LOOK_AFTER: Ticks = 100_000;
 
 /// Tells a waiter that it should [`poll`](super::Store::poll) again.
 ///
-/// Called without any lock held, from any thread, and sometimes for nothing.
+/// Called without a lock of the store, from any thread, in destructors, and sometimes for nothing.
+/// So it runs no Python code, which could fail, raise what a signal handler raises, or lose the
+/// exception that is being handled.
 pub trait Wake: Send + Sync {
     /// Poll again. False: nobody is there any more, and the place goes to the next one.
     fn wake(&self) -> bool;
-
-    /// Run `ring`, which wakes many, in one go where each would otherwise wait for its own.
-    fn together(&self, ring: &mut dyn FnMut()) {
-        ring();
-    }
 
     /// Whether the waiter blocks the thread that asks.
     fn blocks_this_thread(&self) -> bool {

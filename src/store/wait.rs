@@ -1,9 +1,9 @@
 //! Waiting on a thread of one's own.
 
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
+use super::fork::locked_now;
 use super::queue::Wake;
 
 /// Where a thread sleeps until it is woken or a time has passed.
@@ -15,18 +15,23 @@ pub struct Parker {
 
 impl Parker {
     /// Sleep until woken, at most for `longest`. A wake-up before the call counts.
-    pub fn park(&self, longest: Duration) {
-        let mut woken = self.woken.lock();
-        if !*woken {
-            self.bell.wait_for(&mut woken, longest);
-        }
+    pub fn park(&self, longest: Option<Duration>) {
+        let woken = locked_now(&self.woken);
+        let asleep = |woken: &mut bool| !*woken;
+        let mut woken = if let Some(longest) = longest {
+            let slept = self.bell.wait_timeout_while(woken, longest, asleep);
+            slept.unwrap_or_else(PoisonError::into_inner).0
+        } else {
+            let slept = self.bell.wait_while(woken, asleep);
+            slept.unwrap_or_else(PoisonError::into_inner)
+        };
         *woken = false;
     }
 }
 
 impl Wake for Parker {
     fn wake(&self) -> bool {
-        *self.woken.lock() = true;
+        *locked_now(&self.woken) = true;
         self.bell.notify_one();
         true
     }

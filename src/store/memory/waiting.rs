@@ -78,11 +78,7 @@ impl<A: Algorithm> MemoryStore<A> {
 
     /// Wake waiters. One who is not there any more loses its place to the next.
     pub(super) fn ring(&self, calls: impl IntoIterator<Item = Call>) {
-        let mut calls = calls.into_iter().peekable();
-        let Some(first) = calls.peek().map(|call| Arc::clone(&call.wake)) else {
-            return;
-        };
-        first.together(&mut || calls.by_ref().for_each(|call| self.ring_one(call)));
+        calls.into_iter().for_each(|call| self.ring_one(call));
     }
 
     fn ring_one(&self, call: Call) {

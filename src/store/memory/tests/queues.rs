@@ -260,7 +260,7 @@ fn a_thread_does_not_block_behind_a_waiter_that_needs_it() {
 fn a_parked_thread_is_woken() {
     let parker = Arc::new(crate::store::Parker::default());
     let other = Arc::clone(&parker);
-    let thread = std::thread::spawn(move || other.park(Duration::from_secs(60)));
+    let thread = std::thread::spawn(move || other.park(Some(Duration::from_secs(60))));
     parker.wake();
     thread.join().expect("woken");
 }
