@@ -1,22 +1,34 @@
-"""Whether limits are off, for what is limited in Python."""
+"""Whether limits are off, and telling those who wait in Python when they go off."""
 
 from __future__ import annotations
 
-from threading import Lock
+from collections.abc import Callable
+from itertools import count
+from weakref import WeakMethod
 
-__all__ = ["are_off", "turn"]
+from sluicegate import _core
 
-_lock = Lock()
-_times = 0
+__all__ = ["are_off", "tell", "turn"]
+
+_numbers = count()
+_told: dict[int, WeakMethod[Callable[[], object]]] = {}
 
 
 def are_off() -> bool:
     """Whether a block of :func:`sluicegate.testing.limits_off` runs."""
-    return _times > 0
+    return _core._limits_are_off()
+
+
+def tell(method: Callable[[], object]) -> None:
+    """Call a bound method whenever limits go off, from any thread, while its object lives."""
+    number = next(_numbers)
+    _told[number] = WeakMethod(method, lambda _: _told.pop(number, None))
 
 
 def turn(off: bool) -> None:
     """Off, or back; as often back as off."""
-    global _times
-    with _lock:
-        _times += 1 if off else -1
+    _core._limits_off(off)
+    if off:
+        for told in list(_told.values()):
+            if (method := told()) is not None:
+                method()

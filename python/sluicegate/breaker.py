@@ -8,6 +8,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
+from sluicegate import _limits_switch
 from sluicegate._checked import checked_clock, checked_key, checked_prefix, number
 from sluicegate._circuit import Circuits
 from sluicegate._circuit_calls import Admission, Refused, Result
@@ -39,6 +40,9 @@ R = TypeVar("R")
 Types = type[Exception] | tuple[type[Exception], ...]
 
 _log = logging.getLogger(__name__)
+
+# Of a call while limits are off: nobody asked the circuit.
+_UNCOUNTED = Admission("", "", 0, CircuitState.CLOSED, changed=False)
 
 
 class CircuitBreaker(MadeAnew):
@@ -203,6 +207,8 @@ class CircuitBreaker(MadeAnew):
             raise TypeError("circuits in Redis need await: use execute, state or async with")
 
     async def _admit(self, key: str) -> Admission:
+        if _limits_switch.are_off():
+            return _UNCOUNTED
         answer: Admission | Refused = await _resolved(self._circuits.enter(key, uuid4().hex))
         if isinstance(answer, Refused):
             what = "open" if answer.state is CircuitState.OPEN else "half open, and being probed"
@@ -225,6 +231,8 @@ class CircuitBreaker(MadeAnew):
             raise RateLimitError(message, decision.retry_after)
 
     async def _settle(self, admission: Admission, result: Result) -> None:
+        if admission is _UNCOUNTED:
+            return
         state: CircuitState | None = await _resolved(self._circuits.leave(admission, result))
         if state is not None:
             self._tell(admission.key, admission.state, state)

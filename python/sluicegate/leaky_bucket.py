@@ -11,6 +11,7 @@ from math import inf
 from types import TracebackType
 from typing import NoReturn
 
+from sluicegate import _limits_switch
 from sluicegate._checked import whole
 from sluicegate._functions import check_plain
 from sluicegate._leaky_config import LeakyBucketConfig, leaky_config
@@ -75,6 +76,7 @@ class LeakyBucket:
         self._closed = False
         self._turn = 0
         self._move_to(None)
+        _limits_switch.tell(self._hurry)
 
     @property
     def waiting(self) -> int:
@@ -90,7 +92,8 @@ class LeakyBucket:
         """
         if not isinstance(request_id, str):
             raise TypeError(f"request_id must be a str, got {request_id!r}")
-        if self._closed or len(self._queue) >= self.config.capacity:
+        full = len(self._queue) >= self.config.capacity and not _limits_switch.are_off()
+        if self._closed or full:
             return False
         self._come_to(asyncio.get_running_loop())
         self._queue.append(request_id)
@@ -161,6 +164,7 @@ class LeakyBucket:
         self._leaking: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._due = -inf
+        self._bell: asyncio.Future[None] | None = None
 
     def _tasks(self) -> set[asyncio.Task[None]]:
         """What goes on, but for the task that asks."""
@@ -178,7 +182,7 @@ class LeakyBucket:
     async def _leak(self, loop: asyncio.AbstractEventLoop, turn: int) -> None:
         running = self._running
         while self._queue:
-            await asyncio.sleep(self._due - loop.time())
+            await self._until_due(loop)
             while len(running) >= self._max_running:
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             if self._turn != turn:
@@ -186,9 +190,33 @@ class LeakyBucket:
             task = loop.create_task(self._handle(self._queue.popleft()))
             running.add(task)
             task.add_done_callback(running.discard)
+            if _limits_switch.are_off():
+                continue
             # From when it was due, not from now, or every late timer would add up.
             late = max(self._interval, _LATE_SECONDS)
             self._due = max(self._due, loop.time() - late) + self._interval
+
+    async def _until_due(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Return when the next request is due, or when limits go off."""
+        seconds = self._due - loop.time()
+        if seconds <= 0 or _limits_switch.are_off():
+            await asyncio.sleep(0)
+            return
+        bell = self._bell = loop.create_future()
+        timer = loop.call_later(seconds, _ring, bell)
+        try:
+            # Asked again: they may have gone off before there was a bell.
+            if not _limits_switch.are_off():
+                await bell
+        finally:
+            timer.cancel()
+
+    def _hurry(self) -> None:
+        """Limits have gone off, in any thread."""
+        bell = self._bell
+        if bell is None or bell.get_loop().is_closed():
+            return
+        bell.get_loop().call_soon_threadsafe(_ring, bell)
 
     async def _handle(self, request_id: str) -> None:
         try:
@@ -204,3 +232,8 @@ class LeakyBucket:
             self._on_error(request_id, error)
         except Exception:
             _log.exception("on_error failed for request %r", request_id)
+
+
+def _ring(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)

@@ -27,7 +27,7 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar, final, overload
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from sluicegate import _core
+from sluicegate import _core, _limits_switch
 from sluicegate._collector import collector_of
 from sluicegate._core import Decision
 from sluicegate._pending import to_be_awaited
@@ -159,6 +159,12 @@ def _in_redis(
 
     @to_be_awaited
     async def is_allowed(key: str, endpoint: str = "") -> Decision | bool:
+        if not isinstance(endpoint, str):
+            kind = type(endpoint).__name__
+            raise TypeError(f"endpoint must be a str, got {kind} {endpoint!r}")
+        if _limits_switch.are_off():
+            untouched = await limiter.check(key)
+            return bool(untouched) if answers_bool else untouched
         start = perf_counter()
         try:
             decision = await limiter.check(key)
