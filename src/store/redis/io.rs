@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::mem::forget;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -45,9 +45,14 @@ pub fn generation() -> u64 {
 /// That thread pauses within a turn; one that takes longer is stuck, and not waited for.
 const PAUSED_WITHIN: Duration = Duration::from_secs(1);
 
+/// Lets the paused thread go on when the last of them is dropped.
+type Pause = Arc<Sender<()>>;
+
+/// The pause that is under way: a second thread that forks meanwhile takes part in it.
+static PAUSE: Mutex<Weak<Sender<()>>> = Mutex::new(Weak::new());
+
 thread_local! {
-    /// Lets the paused thread go on when dropped.
-    static PAUSED: Cell<Option<Sender<()>>> = const { Cell::new(None) };
+    static PAUSED: Cell<Option<Pause>> = const { Cell::new(None) };
 }
 
 /// Before a fork: have that thread pause between two tasks, where it holds no lock that a child
@@ -58,15 +63,22 @@ pub fn before_fork() {
     let Some(handle) = locked_now(&THREAD).clone() else {
         return;
     };
+    let mut under_way = locked_now(&PAUSE);
+    let pause = under_way.upgrade().unwrap_or_else(|| pause(&handle));
+    *under_way = Arc::downgrade(&pause);
+    PAUSED.set(Some(pause));
+}
+
+fn pause(thread: &Handle) -> Pause {
     let (tell, told) = channel();
     let (go_on, waits) = channel::<()>();
-    handle.spawn(async move {
+    thread.spawn(async move {
         let _ = tell.send(());
         // Ends with an error when the other end is dropped.
         let _ = waits.recv();
     });
     let _ = told.recv_timeout(PAUSED_WITHIN);
-    PAUSED.set(Some(go_on));
+    Arc::new(go_on)
 }
 
 /// In the parent, after the fork.
@@ -78,6 +90,7 @@ pub fn after_fork_in_parent() {
 pub fn after_fork_in_child() {
     // What belongs to the parent's thread is left alone: to drop it would wake that thread.
     forget(PAUSED.take());
+    *locked_now(&PAUSE) = Weak::new();
     forget(locked_now(&THREAD).take());
     super::route::after_fork_in_child();
     GENERATION.fetch_add(1, Relaxed);
