@@ -1,6 +1,10 @@
 //! The exact sliding window: every unit's time is remembered while it counts.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
+use std::iter::repeat_n;
 
 use super::Algorithm;
 use crate::clock::Ticks;
@@ -26,6 +30,9 @@ pub struct State {
 
 const NEVER: Ticks = Ticks::MAX;
 
+/// Words for which no memory is given back.
+const SMALL: usize = 32;
+
 const fn high_word(time: Ticks) -> u32 {
     (time >> 32) as u32
 }
@@ -44,6 +51,24 @@ impl State {
     fn grow(&mut self, needed: usize, most: usize) {
         let wanted = (2 * self.older.capacity()).min(most).max(needed);
         self.older.reserve_exact(wanted - self.older.len());
+    }
+
+    /// Give memory back once three quarters stand empty. Room for as much again stays: between
+    /// two moves of what is left there are as many units that come or go.
+    #[inline]
+    fn shrink(&mut self) {
+        let (words, room) = (self.older.len(), self.older.capacity());
+        if room > SMALL && words < room / 4 {
+            self.shrink_to(2 * words);
+        }
+    }
+
+    /// A block that is cut where it stands leaves a hole that no other large block fits into.
+    #[cold]
+    fn shrink_to(&mut self, words: usize) {
+        let mut older = VecDeque::with_capacity(words);
+        older.extend(self.older.drain(..));
+        self.older = older;
     }
 }
 
@@ -114,9 +139,13 @@ impl SlidingLog {
 
     /// Spend `units` more at the time of the newest.
     fn admit_more(&self, state: &mut State, units: u32) {
-        self.make_room(state, units as usize);
-        for _ in 0..units {
-            self.push_older(state, state.newest);
+        let units = units as usize;
+        self.make_room(state, units);
+        if self.is_wide() {
+            (0..units).for_each(|_| self.push_older(state, state.newest));
+        } else {
+            let low = low_word(state.newest);
+            state.older.extend(repeat_n(low, units));
         }
     }
 
@@ -130,6 +159,7 @@ impl SlidingLog {
             state.older = VecDeque::new();
         } else {
             state.older.drain(..words);
+            state.shrink();
         }
     }
 
