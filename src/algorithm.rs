@@ -3,6 +3,7 @@
 //! No lock, no clock, no I/O. For one state, `admit` and `refund` never see time go back.
 
 mod fixed_window;
+mod plan;
 mod sliding_counter;
 mod sliding_log;
 mod token_bucket;
@@ -11,6 +12,7 @@ mod token_bucket;
 mod properties;
 
 pub use fixed_window::FixedWindow;
+pub use plan::{Plan, StatePlan};
 pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
 pub use token_bucket::TokenBucket;
@@ -23,6 +25,9 @@ use crate::clock::Ticks;
 pub trait Algorithm: Clone + Send + Sync + 'static {
     /// What is remembered of one key.
     type State: Clone + Send;
+
+    /// What is known of those who wait for a key.
+    type Plan: Plan<Self>;
 
     /// The largest cost that can ever be admitted.
     fn limit(&self) -> u32;

@@ -1,6 +1,7 @@
 //! A counter per aligned window.
 
 use super::Algorithm;
+use super::plan::StatePlan;
 use crate::clock::Ticks;
 
 /// At most `limit` units in each window aligned to Unix time.
@@ -33,6 +34,7 @@ impl State {
 
 impl Algorithm for FixedWindow {
     type State = State;
+    type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
         self.limit

@@ -3,6 +3,7 @@
 
 mod models;
 mod mutants;
+mod plans;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

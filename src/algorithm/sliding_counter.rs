@@ -1,6 +1,7 @@
 //! Two aligned counters that approximate a sliding window.
 
 use super::Algorithm;
+use super::plan::StatePlan;
 use crate::clock::Ticks;
 
 /// Admits `c` while `previous · (w - f) + current · w + c · w ≤ limit · w`, `f` into the window.
@@ -56,6 +57,7 @@ impl SlidingCounter {
 
 impl Algorithm for SlidingCounter {
     type State = State;
+    type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
         self.limit

@@ -1,5 +1,6 @@
 //! The exact sliding window: every unit's time is remembered while it counts.
 
+mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use std::iter::repeat_n;
 
 use super::Algorithm;
 use crate::clock::Ticks;
+use plan::LogPlan;
 
 /// At most `limit` units in any span `(t - window, t]`.
 #[derive(Debug, Clone)]
@@ -201,6 +203,7 @@ impl SlidingLog {
 
 impl Algorithm for SlidingLog {
     type State = State;
+    type Plan = LogPlan;
 
     fn limit(&self) -> u32 {
         self.limit

@@ -1,6 +1,7 @@
 //! The token bucket, kept as one time: when it would be full (GCRA, ITU-T I.371).
 
 use super::Algorithm;
+use super::plan::StatePlan;
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
 use crate::error::{Error, Result};
 use crate::fraction::Fraction;
@@ -105,6 +106,7 @@ fn fits(term: u128) -> u64 {
 
 impl Algorithm for TokenBucket {
     type State = State;
+    type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
         self.capacity

@@ -1,6 +1,5 @@
 //! The in-memory store: 64 shards, each a table under a lock, bounded as a whole.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +17,7 @@ use outcome::{Outcome, decision_of, fits};
 
 mod copied;
 mod forked;
+mod live;
 mod outcome;
 mod room;
 #[cfg(test)]
@@ -139,19 +139,6 @@ impl<A: Algorithm> MemoryStore<A> {
         store
     }
 
-    /// Look at a key's state.
-    pub fn view<R>(
-        &self,
-        key: Fingerprint,
-        patience: Patience,
-        look: impl FnOnce(&A, &A::State, Ticks) -> R,
-    ) -> Option<R> {
-        let mut shard = self.lock(key, patience)?;
-        let now = shard.at(self.clock.now());
-        let state = self.live(&shard, key, patience)?;
-        Some(look(&shard.rule, &state, now))
-    }
-
     /// Look at the quota.
     pub fn rule(&self) -> A {
         locked_now(&self.cells[0].shard).rule.clone()
@@ -191,22 +178,6 @@ impl<A: Algorithm> MemoryStore<A> {
             .iter()
             .map(|cell| locked_now(&cell.shard))
             .collect()
-    }
-
-    /// The state that a decision for `key` would start from. `None`: a lock was held.
-    fn live<'a>(
-        &self,
-        shard: &'a Shard<A>,
-        key: Fingerprint,
-        patience: Patience,
-    ) -> Option<Cow<'a, A::State>> {
-        if let Some(state) = shard.find(key) {
-            return Some(Cow::Borrowed(state));
-        }
-        if self.overflow == Overflow::Share && self.keys.load(Relaxed) >= self.max_keys {
-            return Some(Cow::Owned(locked(&self.shared, patience)?.clone()));
-        }
-        Some(Cow::Owned(shard.rule.fresh()))
     }
 
     /// Decide and spend for a key that nobody waits for. `None`: it is new, and there is no room.

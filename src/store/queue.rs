@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, Plan};
 use crate::clock::Ticks;
 use crate::decision::Decision;
 
@@ -76,9 +76,9 @@ pub(super) struct Waiter {
 pub(super) struct Queue<A: Algorithm> {
     pub(super) key: Fingerprint,
     pub(super) waiters: VecDeque<Waiter>,
-    /// The key's state once all waiters have been admitted as early as possible, and when
-    /// that is. `None` when something has changed that.
-    plan: Option<(A::State, Ticks)>,
+    /// How all waiters are admitted as early as possible, and when the last one is. `None` when
+    /// something has changed that.
+    plan: Option<(A::Plan, Ticks)>,
     /// How much later than planned waiters were admitted since.
     drift: Ticks,
     ring_again_at: Ticks,
@@ -95,36 +95,36 @@ impl<A: Algorithm> Queue<A> {
         }
     }
 
-    /// Whether turns can be told without a look at the key's state.
+    /// Whether turns can be told without planning anew.
     pub(super) fn is_planned(&self) -> bool {
         self.plan.is_some()
     }
 
     /// Plan when each waiter is admitted, from the key's state.
-    pub(super) fn make_plan(&mut self, rule: &A, mut state: A::State, now: Ticks) {
-        let mut at = now;
+    pub(super) fn make_plan(&mut self, rule: &A, state: &A::State, now: Ticks) {
+        let (mut plan, mut at) = (A::Plan::new(rule, state), now);
         // One whose cost no longer fits the quota leaves with an error when it is polled.
         for waiter in self.waiters.iter_mut().filter(|w| w.cost <= rule.limit()) {
-            at = at.saturating_add(rule.wait(&state, at, waiter.cost));
-            rule.admit(&mut state, at, waiter.cost);
+            at = at.saturating_add(plan.wait(rule, state, at, waiter.cost));
+            plan.push(rule, at, waiter.cost);
             waiter.turn = at;
         }
-        self.plan = Some((state, at));
+        self.plan = Some((plan, at));
         self.drift = 0;
     }
 
     /// When a newcomer would be admitted, behind all who wait. `None`: there is no plan.
-    pub(super) fn turn(&self, rule: &A, now: Ticks, cost: u32) -> Option<Ticks> {
-        let (state, at) = self.plan.as_ref()?;
+    pub(super) fn turn(&self, rule: &A, state: &A::State, now: Ticks, cost: u32) -> Option<Ticks> {
+        let (plan, at) = self.plan.as_ref()?;
         let at = now.max(*at);
-        Some(at.saturating_add(rule.wait(state, at, cost)))
+        Some(at.saturating_add(plan.wait(rule, state, at, cost)))
     }
 
     /// Add a waiter, and say when it should look after those before it.
     pub(super) fn push(&mut self, waiter: Waiter, rule: &A) -> Ticks {
-        if let Some((state, at)) = &mut self.plan {
+        if let Some((plan, at)) = &mut self.plan {
             *at = waiter.turn;
-            rule.admit(state, waiter.turn, waiter.cost);
+            plan.push(rule, waiter.turn, waiter.cost);
         }
         let behind = !self.waiters.is_empty();
         let look_at = waiter
@@ -177,6 +177,9 @@ impl<A: Algorithm> Queue<A> {
         let gone = self.waiters.remove(position);
         match (admitted_at, &gone) {
             (Some(at), Some(gone)) => {
+                if let Some((plan, _)) = &mut self.plan {
+                    plan.pop();
+                }
                 self.drift = self.drift.saturating_add(at.saturating_sub(gone.turn));
                 if self.drift > LARGEST_DRIFT {
                     self.plan = None;

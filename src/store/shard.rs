@@ -263,6 +263,21 @@ impl<A: Algorithm> Shard<A> {
         self.queues.find_mut(key.hash(), |queue| queue.key == key)
     }
 
+    /// Plan the turns of those who wait for `key`; `elsewhere` is its state if it is not held.
+    pub(super) fn plan_queue(
+        &mut self,
+        key: Fingerprint,
+        elsewhere: Option<&A::State>,
+        now: Ticks,
+    ) {
+        let held = self.table.find(key.hash(), |slot| slot.key == key);
+        let state = held.map(|slot| &slot.state).or(elsewhere);
+        let queue = self.queues.find_mut(key.hash(), |queue| queue.key == key);
+        if let (Some(queue), Some(state)) = (queue, state) {
+            queue.make_plan(&self.rule, state, now);
+        }
+    }
+
     pub(super) fn queue_or_new(&mut self, key: Fingerprint) -> &mut Queue<A> {
         self.queues
             .entry(

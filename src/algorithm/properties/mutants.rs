@@ -2,6 +2,7 @@
 
 use super::models::{BucketModel, CounterModel, FixedModel, LogModel};
 use super::{Algorithm, bucket_case, disagreement, is_killed, window_case};
+use crate::algorithm::StatePlan;
 use crate::clock::{SECOND, Ticks};
 
 /// A log that is wrong about when a unit leaves, or forgets units of one instant.
@@ -28,6 +29,7 @@ impl WrongLog {
 
 impl Algorithm for WrongLog {
     type State = Vec<Ticks>;
+    type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
         self.limit
@@ -112,6 +114,7 @@ impl WrongBucket {
 
 impl Algorithm for WrongBucket {
     type State = i128;
+    type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
         self.capacity
@@ -193,6 +196,7 @@ impl WrongWindow {
 
 impl Algorithm for WrongWindow {
     type State = WindowState;
+    type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
         self.limit

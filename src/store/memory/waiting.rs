@@ -7,7 +7,7 @@ use super::{
     Ticks, decision_of, fits, locked_now,
 };
 use crate::error::Error;
-use crate::store::queue::{Call, Joined, Polled, Waiter, Wake};
+use crate::store::queue::{Call, Joined, Polled, Queue, Waiter, Wake};
 
 /// One who wants to line up.
 struct Newcomer<'a> {
@@ -31,12 +31,9 @@ impl<A: Algorithm> MemoryStore<A> {
             return Some(None);
         }
         self.plan(shard, key, now, patience)?;
-        let rule = shard.rule.clone();
-        Some(
-            shard
-                .queue(key)
-                .and_then(|queue| queue.turn(&rule, now, cost)),
-        )
+        let live = self.live(shard, key, patience)?;
+        let queue = shard.look_at_queue(key);
+        Some(queue.and_then(|queue| queue.turn(&shard.rule, &live, now, cost)))
     }
 
     /// Make sure that the queue of `key`, if there is one, has a plan.
@@ -47,13 +44,16 @@ impl<A: Algorithm> MemoryStore<A> {
         now: Ticks,
         patience: Patience,
     ) -> Option<()> {
-        if shard.queue(key).is_some_and(|queue| !queue.is_planned()) {
-            let state = self.live(shard, key, patience)?.into_owned();
-            let rule = shard.rule.clone();
-            if let Some(queue) = shard.queue(key) {
-                queue.make_plan(&rule, state, now);
-            }
+        let queue = shard.look_at_queue(key);
+        if queue.is_none_or(Queue::is_planned) {
+            return Some(());
         }
+        let elsewhere = if shard.find(key).is_none() {
+            Some(self.live_of_newcomer(&shard.rule, patience)?)
+        } else {
+            None
+        };
+        shard.plan_queue(key, elsewhere.as_deref(), now);
         Some(())
     }
 
@@ -65,10 +65,12 @@ impl<A: Algorithm> MemoryStore<A> {
         now: Ticks,
         patience: Patience,
     ) -> Option<Option<Call>> {
+        let Some(queue) = shard.look_at_queue(key) else {
+            return Some(None);
+        };
         let overdue = {
             let live = self.live(shard, key, patience)?;
-            let queue = shard.look_at_queue(key);
-            queue.is_some_and(|queue| queue.is_overdue(&shard.rule, &live, now))
+            queue.is_overdue(&shard.rule, &live, now)
         };
         Some(match shard.queue(key) {
             Some(queue) if overdue => queue.ring_first(now),

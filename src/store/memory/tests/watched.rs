@@ -1,6 +1,7 @@
 //! A rule that counts how often it is asked when a key goes idle, and may say so too early.
 
 use super::*;
+use crate::algorithm::StatePlan;
 
 /// As the rule it wraps; `early` is what too short a time to live would be.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ impl<A: Algorithm> Watched<A> {
 
 impl<A: Algorithm> Algorithm for Watched<A> {
     type State = A::State;
+    type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
         self.rule.limit()

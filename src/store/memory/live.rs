@@ -1,0 +1,70 @@
+//! The state that a decision would start from, for those who only look.
+
+use std::ops::Deref;
+use std::sync::MutexGuard;
+
+use super::{
+    Algorithm, Fingerprint, MemoryStore, Overflow, Patience, Relaxed, Shard, Ticks, locked,
+};
+
+/// A state that is looked at where it is: a log may be large.
+pub(super) enum Live<'a, S> {
+    /// The key's own.
+    Held(&'a S),
+    /// The quota that keys share for which there is no room.
+    Shared(MutexGuard<'a, S>),
+    /// An unseen key's.
+    Fresh(S),
+}
+
+impl<S> Deref for Live<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        match self {
+            Self::Held(state) => state,
+            Self::Shared(state) => state,
+            Self::Fresh(state) => state,
+        }
+    }
+}
+
+impl<A: Algorithm> MemoryStore<A> {
+    /// Look at a key's state.
+    pub fn view<R>(
+        &self,
+        key: Fingerprint,
+        patience: Patience,
+        look: impl FnOnce(&A, &A::State, Ticks) -> R,
+    ) -> Option<R> {
+        let mut shard = self.lock(key, patience)?;
+        let now = shard.at(self.clock.now());
+        let state = self.live(&shard, key, patience)?;
+        Some(look(&shard.rule, &state, now))
+    }
+
+    /// What a decision for `key` would start from. `None`: a lock was held.
+    pub(super) fn live<'a>(
+        &'a self,
+        shard: &'a Shard<A>,
+        key: Fingerprint,
+        patience: Patience,
+    ) -> Option<Live<'a, A::State>> {
+        match shard.find(key) {
+            Some(state) => Some(Live::Held(state)),
+            None => self.live_of_newcomer(&shard.rule, patience),
+        }
+    }
+
+    /// The same for a key that is not held.
+    pub(super) fn live_of_newcomer<'a>(
+        &'a self,
+        rule: &A,
+        patience: Patience,
+    ) -> Option<Live<'a, A::State>> {
+        if self.overflow == Overflow::Share && self.keys.load(Relaxed) >= self.max_keys {
+            return Some(Live::Shared(locked(&self.shared, patience)?));
+        }
+        Some(Live::Fresh(rule.fresh()))
+    }
+}
