@@ -1,6 +1,6 @@
 //! The in-memory store: 64 shards, each a table under a lock, bounded as a whole.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fingerprint::{Fingerprint, KeyHasher};
@@ -16,6 +16,7 @@ use crate::fork;
 use outcome::{Outcome, decision_of, fits};
 
 mod copied;
+mod crowd;
 mod forked;
 mod live;
 mod outcome;
@@ -98,6 +99,10 @@ pub struct MemoryStore<A: Algorithm> {
     tickets: AtomicU64,
     /// The shard that is swept next.
     next_swept: AtomicUsize,
+    /// The next look for room by one who waits; see [`crowd`].
+    next_look: AtomicU64,
+    /// Whether anyone may wait for room.
+    has_crowd: AtomicBool,
     limit: AtomicU32,
     window: AtomicU64,
 }
@@ -127,6 +132,8 @@ impl<A: Algorithm> MemoryStore<A> {
             overflowed: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
             next_swept: AtomicUsize::new(0),
+            next_look: AtomicU64::new(0),
+            has_crowd: AtomicBool::new(false),
             limit: AtomicU32::new(rule.limit()),
             window: AtomicU64::new(rule.window()),
         });

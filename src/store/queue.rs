@@ -82,6 +82,8 @@ pub(super) struct Queue<A: Algorithm> {
     /// How much later than planned waiters were admitted since.
     drift: Ticks,
     ring_again_at: Ticks,
+    /// When the first waiter looks for room for its key, if the store has none; 0: not at all.
+    pub(super) looks_at: Ticks,
 }
 
 impl<A: Algorithm> Queue<A> {
@@ -92,7 +94,13 @@ impl<A: Algorithm> Queue<A> {
             plan: None,
             drift: 0,
             ring_again_at: 0,
+            looks_at: 0,
         }
+    }
+
+    /// What the first waiter asks for.
+    pub(super) fn first_cost(&self) -> u32 {
+        self.waiters.front().map_or(1, |first| first.cost)
     }
 
     /// Whether turns can be told without planning anew.
@@ -148,8 +156,10 @@ impl<A: Algorithm> Queue<A> {
 
     /// Whether the first waiter could be admitted and has not come for a while.
     pub(super) fn is_overdue(&self, rule: &A, live: &A::State, now: Ticks) -> bool {
-        let due =
-            |first: &Waiter| first.cost > rule.limit() || rule.wait(live, now, first.cost) == 0;
+        let missed_a_look = (1..=now).contains(&self.looks_at);
+        let due = |first: &Waiter| {
+            missed_a_look || first.cost > rule.limit() || rule.wait(live, now, first.cost) == 0
+        };
         now >= self.ring_again_at && self.waiters.front().is_some_and(due)
     }
 
@@ -176,6 +186,8 @@ impl<A: Algorithm> Queue<A> {
     pub(super) fn remove(&mut self, position: usize, admitted_at: Option<Ticks>) -> Removed {
         let gone = self.waiters.remove(position);
         match (admitted_at, &gone) {
+            // Room came free, or the shared quota was used by others as well.
+            (Some(_), Some(_)) if self.looks_at > 0 => self.plan = None,
             (Some(at), Some(gone)) => {
                 if let Some((plan, _)) = &mut self.plan {
                     plan.pop();
@@ -186,6 +198,9 @@ impl<A: Algorithm> Queue<A> {
                 }
             }
             _ => self.plan = None,
+        }
+        if position == 0 {
+            self.looks_at = 0;
         }
         Removed {
             next: if position == 0 { self.first() } else { None },
@@ -218,7 +233,7 @@ impl<A: Algorithm> Queue<A> {
         self.waiters.iter().map(|waiter| self.call(waiter))
     }
 
-    fn first(&self) -> Option<Call> {
+    pub(super) fn first(&self) -> Option<Call> {
         self.waiters.front().map(|waiter| self.call(waiter))
     }
 

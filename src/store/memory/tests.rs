@@ -3,7 +3,9 @@
 #![allow(clippy::needless_pass_by_value, reason = "names are literals")]
 
 mod changes;
+mod crowd;
 mod full;
+mod looks;
 mod queues;
 mod watched;
 

@@ -97,7 +97,7 @@ impl<A: Algorithm> MemoryStore<A> {
             shard.count(false);
             return Some(Ok(finish(&Outcome {
                 rule: &shard.rule,
-                state: &*self.live(&shard, key, patience)?,
+                state: &*self.live(&shard, key, cost, now, patience)?,
                 allowed: false,
                 now,
                 cost,
@@ -156,13 +156,13 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     }
 
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {
-        let mut shard = self.lock(key, patience)?;
+        let mut shard = self.lock_with_room(key, patience)?;
         let now = shard.at(self.clock.now());
         if let Err(error) = fits(&shard.rule, cost) {
             return Some(Err(error));
         }
         let turn = self.turn(&mut shard, key, cost, now, patience)?;
-        let state = self.live(&shard, key, patience)?;
+        let state = self.live(&shard, key, cost, now, patience)?;
         let allowed = turn.is_none() && shard.rule.wait(&state, now, cost) == 0;
         Some(Ok(Outcome {
             rule: &shard.rule,
@@ -211,6 +211,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         let head = shard.disturb(key);
         drop(shard);
         self.ring(head);
+        self.offer_room();
         Some(Ok(()))
     }
 
@@ -220,6 +221,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         let head = shard.disturb(key);
         drop(shard);
         self.ring(head);
+        self.offer_room();
         Some(())
     }
 

@@ -7,7 +7,7 @@ use super::{
     Ticks, decision_of, fits, locked_now,
 };
 use crate::error::Error;
-use crate::store::queue::{Call, Joined, Polled, Queue, Waiter, Wake};
+use crate::store::queue::{Call, Joined, Polled, Waiter, Wake};
 
 /// One who wants to line up.
 struct Newcomer<'a> {
@@ -31,7 +31,7 @@ impl<A: Algorithm> MemoryStore<A> {
             return Some(None);
         }
         self.plan(shard, key, now, patience)?;
-        let live = self.live(shard, key, patience)?;
+        let live = self.live(shard, key, cost, now, patience)?;
         let queue = shard.look_at_queue(key);
         Some(queue.and_then(|queue| queue.turn(&shard.rule, &live, now, cost)))
     }
@@ -45,11 +45,11 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
     ) -> Option<()> {
         let queue = shard.look_at_queue(key);
-        if queue.is_none_or(Queue::is_planned) {
+        let Some(queue) = queue.filter(|queue| !queue.is_planned()) else {
             return Some(());
-        }
+        };
         let elsewhere = if shard.find(key).is_none() {
-            Some(self.live_of_newcomer(&shard.rule, patience)?)
+            Some(self.live_of_newcomer(&shard.rule, queue.first_cost(), now, patience)?)
         } else {
             None
         };
@@ -69,7 +69,7 @@ impl<A: Algorithm> MemoryStore<A> {
             return Some(None);
         };
         let overdue = {
-            let live = self.live(shard, key, patience)?;
+            let live = self.live(shard, key, queue.first_cost(), now, patience)?;
             queue.is_overdue(&shard.rule, &live, now)
         };
         Some(match shard.queue(key) {
@@ -178,7 +178,7 @@ impl<A: Algorithm> MemoryStore<A> {
         } = newcomer;
         let turn_in_queue = self.turn(shard, key, cost, now, patience)?;
         let refusal = {
-            let live = self.live(shard, key, patience)?;
+            let live = self.live(shard, key, cost, now, patience)?;
             refusal(&shard.rule, &live, now, cost, turn_in_queue)
         };
         let turn = turn_in_queue.unwrap_or(now.saturating_add(refusal.retry_after));
@@ -199,7 +199,11 @@ impl<A: Algorithm> MemoryStore<A> {
             turn,
             wake: Arc::clone(wake),
         };
-        let poll_at = queue.push(waiter, &rule);
+        let is_first = queue.waiters.is_empty();
+        let mut poll_at = queue.push(waiter, &rule);
+        if is_first {
+            poll_at = self.first_polls_at(shard, key, now, poll_at);
+        }
         Some(Ok(Joined::Place {
             ticket,
             poll_at: (poll_at < Ticks::MAX).then_some(poll_at),
@@ -242,12 +246,14 @@ impl<A: Algorithm> MemoryStore<A> {
             let turn = now.saturating_add(decision.retry_after);
             // A wait that has grown beyond the deadline is refused at once, as on joining.
             if !decision.allowed && turn <= deadline {
-                return Some(Ok(Polled::Pending(Some(turn))));
+                let again = self.first_polls_at(&mut shard, key, now, turn);
+                return Some(Ok(Polled::Pending(Some(again))));
             }
             shard.count(decision.allowed);
             let removed = shard.dequeue(key, 0, decision.allowed.then_some(now));
             drop(shard);
             self.ring(removed.next);
+            self.offer_room();
             return Some(Ok(Polled::Settled(decision)));
         }
     }
@@ -271,7 +277,7 @@ impl<A: Algorithm> MemoryStore<A> {
         }
         let turn = self.turn(&mut shard, key, cost, now, patience)?;
         let refusal = {
-            let live = self.live(&shard, key, patience)?;
+            let live = self.live(&shard, key, cost, now, patience)?;
             refusal(&shard.rule, &live, now, cost, turn)
         };
         let removed = shard.dequeue(key, position, None);

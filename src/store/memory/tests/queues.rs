@@ -8,9 +8,9 @@ use crate::error::Error;
 use crate::store::{Joined, Polled, Wake};
 
 #[derive(Default)]
-struct Bell {
-    rung: AtomicBool,
-    gone: AtomicBool,
+pub(super) struct Bell {
+    pub(super) rung: AtomicBool,
+    pub(super) gone: AtomicBool,
 }
 
 impl Wake for Bell {
@@ -20,9 +20,37 @@ impl Wake for Bell {
     }
 }
 
-struct Waiting {
-    ticket: u64,
-    bell: Arc<Bell>,
+pub(super) struct Waiting {
+    pub(super) ticket: u64,
+    pub(super) bell: Arc<Bell>,
+}
+
+/// A place in the queue of `name` and when to poll, or what came at once.
+pub(super) fn join_as<A: Algorithm>(
+    store: &MemoryStore<A>,
+    name: &str,
+    cost: u32,
+    timeout: Option<Ticks>,
+) -> std::result::Result<(Waiting, Option<Ticks>), Decision> {
+    let bell = Arc::new(Bell::default());
+    let wake: Arc<dyn Wake> = bell.clone();
+    match store
+        .join(key(store, &name), cost, timeout, &wake, Patience::Wait)
+        .unwrap()
+        .unwrap()
+    {
+        Joined::Settled(decision) => Err(decision),
+        Joined::Place { ticket, poll_at } => Ok((Waiting { ticket, bell }, poll_at)),
+    }
+}
+
+pub(super) fn poll_as<A: Algorithm>(
+    store: &MemoryStore<A>,
+    name: &str,
+    waiting: &Waiting,
+) -> Polled {
+    let polled = store.poll(key(store, &name), waiting.ticket, Patience::Wait);
+    polled.unwrap().unwrap()
 }
 
 fn join<A: Algorithm>(
@@ -30,24 +58,11 @@ fn join<A: Algorithm>(
     cost: u32,
     timeout: Option<Ticks>,
 ) -> std::result::Result<Waiting, Decision> {
-    let bell = Arc::new(Bell::default());
-    let wake: Arc<dyn Wake> = bell.clone();
-    match store
-        .join(key(store, &"k"), cost, timeout, &wake, Patience::Wait)
-        .unwrap()
-        .unwrap()
-    {
-        Joined::Settled(decision) => Err(decision),
-        Joined::Place { ticket, .. } => Ok(Waiting { ticket, bell }),
-    }
+    join_as(store, "k", cost, timeout).map(|(waiting, _)| waiting)
 }
 
 fn poll<A: Algorithm>(store: &MemoryStore<A>, waiting: &Waiting) -> Option<Decision> {
-    match store
-        .poll(key(store, &"k"), waiting.ticket, Patience::Wait)
-        .unwrap()
-        .unwrap()
-    {
+    match poll_as(store, "k", waiting) {
         Polled::Settled(decision) => Some(decision),
         Polled::Pending(_) => None,
     }
