@@ -34,7 +34,7 @@ fn hot_key<A: Algorithm>(criterion: &mut Criterion, name: &str, rule: &A) {
 
 fn all(criterion: &mut Criterion) {
     let (limit, window) = (1_000, SECOND / 100);
-    hot_key(criterion, "fixed window", &FixedWindow { limit, window });
+    hot_key(criterion, "fixed window", &FixedWindow::new(limit, window));
     hot_key(criterion, "sliding log", &SlidingLog { limit, window });
     hot_key(
         criterion,

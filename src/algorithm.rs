@@ -29,6 +29,9 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// What is known of those who wait for a key.
     type Plan: Plan<Self>;
 
+    /// Whether windows are aligned to Unix time.
+    const IS_ALIGNED: bool = false;
+
     /// The largest cost that can ever be admitted.
     fn limit(&self) -> u32;
 
@@ -59,6 +62,13 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// This quota, continued from `old`, which it replaces at `now`.
     #[must_use]
     fn succeeding(self, _old: &Self, _now: Ticks) -> Self {
+        self
+    }
+
+    /// This quota, its windows aligned to a Unix time that is `offset` ahead of the time it is
+    /// given.
+    #[must_use]
+    fn aligned(self, _offset: i64) -> Self {
         self
     }
 }

@@ -1,9 +1,10 @@
 //! Time as whole microseconds since Unix 0, from a clock that never goes back.
 
 mod counter;
+mod wall;
 mod watchers;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -43,14 +44,14 @@ pub fn unix_now() -> Ticks {
 /// Where a limiter reads the time.
 #[derive(Debug, Clone)]
 pub enum Clock {
-    /// The monotonic clock, offset once so that it starts at Unix time.
+    /// The monotonic clock, which starts at the Unix time of this process's first look at it.
     System(SystemClock),
     /// A clock that a test moves.
     Manual(Arc<ManualClock>),
 }
 
 impl Clock {
-    /// The machine's clock, its offset to Unix time sampled now.
+    /// The machine's clock: one for the whole process.
     #[must_use]
     pub fn system() -> Self {
         Self::System(SystemClock::new())
@@ -66,10 +67,36 @@ impl Clock {
             Self::Manual(clock) => clock.now(),
         }
     }
+
+    /// What to add to a time of this clock for the time on the wall clock: right within a second,
+    /// and the same until the two have parted by more than that.
+    #[inline]
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        match self {
+            Self::System(_) => wall::offset(),
+            Self::Manual(clock) => clock.offset.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A time of this clock as Unix time, by the wall clock of now.
+    #[inline]
+    #[must_use]
+    pub fn unix(&self, at: Ticks) -> Ticks {
+        at.saturating_add_signed(self.offset())
+    }
 }
 
-/// Where all readings of the monotonic clock count from.
-static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// Where all readings of the monotonic clock count from, and the Unix time there.
+struct Origin {
+    instant: Instant,
+    unix: Ticks,
+}
+
+static ORIGIN: LazyLock<Origin> = LazyLock::new(|| Origin {
+    instant: Instant::now(),
+    unix: unix_now(),
+});
 
 /// The machine's monotonic clock.
 #[derive(Debug, Clone, Copy)]
@@ -80,20 +107,19 @@ pub struct SystemClock {
 impl SystemClock {
     fn new() -> Self {
         counter::is_trusted(); // asked now, and not by the first check
-        let since_origin = Self::read() / NANOS;
         Self {
-            unix_at_origin: unix_now().saturating_sub(since_origin),
+            unix_at_origin: ORIGIN.unix,
         }
     }
 
     #[inline]
     fn now(self) -> Ticks {
-        self.unix_at_origin + counter::nanos(Self::read) / NANOS
+        self.unix_at_origin + counter::nanos(Self::read, wall::look_if_due) / NANOS
     }
 
     /// Nanoseconds since the origin, which fit until 584 years have passed.
     fn read() -> u64 {
-        ORIGIN.elapsed().as_nanos() as u64
+        ORIGIN.instant.elapsed().as_nanos() as u64
     }
 }
 
@@ -106,6 +132,8 @@ pub trait Watch: Send + Sync {
 /// A clock that only moves when it is told to.
 pub struct ManualClock {
     now: AtomicU64,
+    /// What a wall clock beside it would be ahead: nothing, but in tests of a step.
+    offset: AtomicI64,
     watchers: Arc<Watchers>,
 }
 
@@ -132,6 +160,7 @@ impl ManualClock {
         fork::register(weak);
         Self {
             now: AtomicU64::new(start),
+            offset: AtomicI64::new(0),
             watchers,
         }
     }
@@ -141,6 +170,12 @@ impl ManualClock {
     #[must_use]
     pub fn now(&self) -> Ticks {
         self.now.load(Ordering::Acquire)
+    }
+
+    /// Step the wall clock beside it.
+    #[cfg(test)]
+    pub(crate) fn step_wall_clock(&self, by: i64) {
+        self.offset.fetch_add(by, Ordering::Relaxed);
     }
 
     /// Move forward and tell the watchers.

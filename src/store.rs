@@ -51,6 +51,8 @@ pub trait Store: Any + Send + Sync {
     fn window(&self) -> Ticks;
     /// The time on this store's clock.
     fn now(&self) -> Ticks;
+    /// A time on this store's clock as Unix time, by the wall clock of now.
+    fn unix(&self, at: Ticks) -> Ticks;
     /// Whether that clock moves only by hand.
     fn is_manual(&self) -> bool;
     /// Keys that are held.

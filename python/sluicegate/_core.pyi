@@ -91,7 +91,7 @@ class Decision:
         """Seconds until the whole quota is back, if nobody spends; 0.0 if it is."""
     @property
     def reset_at(self) -> float:
-        """Unix time in seconds at which the whole quota is back, fixed when this was decided."""
+        """Unix time in seconds at which the whole quota is back, by the wall clock when this was decided."""
     @property
     def info(self) -> dict[str, float]:
         """A new dict: ``remaining`` (units) always, ``reset_at`` (Unix time) when allowed, ``retry_after``

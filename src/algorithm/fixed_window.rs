@@ -5,12 +5,19 @@ use super::plan::StatePlan;
 use crate::clock::Ticks;
 
 /// At most `limit` units in each window aligned to Unix time.
+///
+/// When the wall clock has stepped, the window that is running is the one in which the new time
+/// lies, and what was spent in it goes on to count there. Its end may so come early: in a span as
+/// long as a window one limit more may be admitted for each step than the two of neighbouring
+/// windows, and no more than that.
 #[derive(Debug, Clone)]
 pub struct FixedWindow {
     /// Units per window, at least 1.
     pub limit: u32,
     /// The window's length, at least 1.
     pub window: Ticks,
+    /// What to add to the time for Unix time.
+    offset: i64,
 }
 
 /// The window that was last spent in.
@@ -21,8 +28,19 @@ pub struct State {
 }
 
 impl FixedWindow {
+    /// A quota whose time is Unix time.
+    #[must_use]
+    pub fn new(limit: u32, window: Ticks) -> Self {
+        Self {
+            limit,
+            window,
+            offset: 0,
+        }
+    }
+
     fn end_of_window(&self, now: Ticks) -> Ticks {
-        (now / self.window + 1) * self.window
+        let unix = now.saturating_add_signed(self.offset);
+        now + self.window - unix % self.window
     }
 }
 
@@ -35,6 +53,8 @@ impl State {
 impl Algorithm for FixedWindow {
     type State = State;
     type Plan = StatePlan<Self>;
+
+    const IS_ALIGNED: bool = true;
 
     fn limit(&self) -> u32 {
         self.limit
@@ -88,5 +108,9 @@ impl Algorithm for FixedWindow {
     fn adopt(&self, _old: &Self, state: &mut State, now: Ticks) {
         state.used = state.used(now);
         state.end = self.end_of_window(now);
+    }
+
+    fn aligned(self, offset: i64) -> Self {
+        Self { offset, ..self }
     }
 }

@@ -180,7 +180,7 @@ proptest! {
 
     #[test]
     fn the_fixed_window_is_exact((limit, window, start, steps) in window_case()) {
-        let rule = FixedWindow { limit, window };
+        let rule = FixedWindow::new(limit, window);
         prop_assert_eq!(disagreement(&rule, FixedModel::new(limit, window), start, &steps), None);
     }
 

@@ -32,10 +32,11 @@ pub(super) fn is_trusted() -> bool {
 }
 
 /// What `read` tells now, in nanoseconds, or hardly less: counted, if it was read not long ago.
+/// Else `has_read` is called with it.
 ///
 /// All calls read the same clock.
 #[inline]
-pub(super) fn nanos(read: impl Fn() -> u64) -> u64 {
+pub(super) fn nanos(read: impl Fn() -> u64, has_read: impl Fn(u64)) -> u64 {
     let anchor = ANCHOR.get();
     // The instruction is left alone where it is of no use.
     if anchor.rate > 0
@@ -43,7 +44,9 @@ pub(super) fn nanos(read: impl Fn() -> u64) -> u64 {
     {
         return nanos;
     }
-    renewed(read)
+    let nanos = renewed(read);
+    has_read(nanos);
+    nanos
 }
 
 #[inline(never)]
@@ -125,7 +128,7 @@ mod tests {
         while SystemClock::read() < end {
             let anchored_at = ANCHOR.get().reading.count;
             let before = SystemClock::read();
-            let now = nanos(SystemClock::read);
+            let now = nanos(SystemClock::read, |_| {});
             let after = SystemClock::read();
             // Behind by the moment that an anchor takes, and either way by an inexact rate.
             assert!(before <= now + 5_000, "{before} {now} {after}");

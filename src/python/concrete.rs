@@ -73,6 +73,9 @@ where
 }
 
 /// At most `limit` units in each window that is aligned to Unix time.
+///
+/// When the wall clock is put right by more than a second, what was spent in the running window
+/// counts until its end by the new time.
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "FixedWindow", module = "sluicegate._core")]
 pub(super) struct PyFixedWindow(Arc<MemoryStore<FixedWindow>>);
 
@@ -80,10 +83,8 @@ pub(super) fn fixed_window(
     limit: Any<'_, '_>,
     window_seconds: Any<'_, '_>,
 ) -> PyResult<FixedWindow> {
-    Ok(FixedWindow {
-        limit: int_up_to(limit, "limit", 1, u32::MAX)?,
-        window: window(window_seconds)?,
-    })
+    let limit = int_up_to(limit, "limit", 1, u32::MAX)?;
+    Ok(FixedWindow::new(limit, window(window_seconds)?))
 }
 
 #[pymethods]
@@ -127,7 +128,7 @@ impl PyFixedWindow {
 pub(super) struct PySlidingWindowCounter(Arc<MemoryStore<SlidingCounter>>);
 
 fn sliding_counter(limit: Any<'_, '_>, window_seconds: Any<'_, '_>) -> PyResult<SlidingCounter> {
-    let FixedWindow { limit, window } = fixed_window(limit, window_seconds)?;
+    let FixedWindow { limit, window, .. } = fixed_window(limit, window_seconds)?;
     Ok(SlidingCounter { limit, window })
 }
 
@@ -239,9 +240,8 @@ impl PySlidingWindowRateLimiter {
         let first_free = |rule: &SlidingLog, state: &_, now| {
             rule.first_free_at(state, now).unwrap_or(now + rule.window)
         };
-        Ok(seconds(patiently(py, |patience| {
-            self.0.view(key, patience, first_free)
-        })))
+        let at = patiently(py, |patience| self.0.view(key, patience, first_free));
+        Ok(seconds(self.0.unix(at)))
     }
 
     /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who

@@ -41,7 +41,7 @@ pub(super) fn limits_are_off() -> bool {
 pub(super) fn admit_untouched(store: &dyn Store, cost: u32) -> Result<Decision, Error> {
     let limit = store.limit();
     fits(cost, limit)?;
-    Ok(untouched(limit, store.now()))
+    Ok(untouched(limit, store.unix(store.now())))
 }
 
 /// An admission by nobody.

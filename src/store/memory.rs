@@ -1,6 +1,8 @@
 //! The in-memory store: 64 shards, each a table under a lock, bounded as a whole.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fingerprint::{Fingerprint, KeyHasher};
@@ -13,7 +15,7 @@ use crate::clock::{Clock, Ticks, Watch};
 use crate::decision::Decision;
 use crate::error::Result;
 use crate::fork;
-use outcome::{Outcome, decision_of, fits};
+use outcome::{Outcome, fits};
 
 mod copied;
 mod crowd;
@@ -21,6 +23,7 @@ mod forked;
 mod live;
 mod outcome;
 mod room;
+mod rule;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -103,6 +106,8 @@ pub struct MemoryStore<A: Algorithm> {
     next_look: AtomicU64,
     /// Whether anyone may wait for room.
     has_crowd: AtomicBool,
+    /// The clock's offset to Unix time that aligned windows are laid by.
+    offset: AtomicI64,
     limit: AtomicU32,
     window: AtomicU64,
 }
@@ -110,10 +115,15 @@ pub struct MemoryStore<A: Algorithm> {
 impl<A: Algorithm> MemoryStore<A> {
     /// A store for `rule`, without a key.
     pub fn new(rule: &A, options: Options) -> Arc<Self> {
+        let offset = options.clock.offset();
+        let rule = rule.clone().aligned(offset);
         let shards = (0..SHARDS).map(|_| Shard::new(rule.clone()));
-        Self::holding(shards.collect(), rule, KeyHasher::random(), options)
+        let store = Self::holding(shards.collect(), &rule, KeyHasher::random(), options);
+        store.offset.store(offset, Relaxed);
+        store
     }
 
+    /// A store of these shards, whose rule is `rule`.
     fn holding(shards: Vec<Shard<A>>, rule: &A, hasher: KeyHasher, options: Options) -> Arc<Self> {
         let keys = shards.iter().map(Shard::len).sum();
         let cells = shards.into_iter().map(|shard| Cell {
@@ -134,6 +144,7 @@ impl<A: Algorithm> MemoryStore<A> {
             next_swept: AtomicUsize::new(0),
             next_look: AtomicU64::new(0),
             has_crowd: AtomicBool::new(false),
+            offset: AtomicI64::new(0),
             limit: AtomicU32::new(rule.limit()),
             window: AtomicU64::new(rule.window()),
         });
@@ -146,37 +157,16 @@ impl<A: Algorithm> MemoryStore<A> {
         store
     }
 
-    /// Look at the quota.
-    pub fn rule(&self) -> A {
-        locked_now(&self.cells[0].shard).rule.clone()
-    }
-
-    /// Change the quota of every key at once. What was spent stays spent.
-    ///
-    /// `rule` is made while nothing can be spent, from the old quota and the time.
-    pub fn set_rule(&self, rule: A) {
-        let mut shards: Vec<_> = self.lock_all();
-        let now = shards
-            .iter_mut()
-            .fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
-        let rule = rule.succeeding(&shards[0].rule, now);
-        rule.adopt(&shards[0].rule, &mut locked_now(&self.shared), now);
-        for (cell, shard) in self.cells.iter().zip(&mut shards) {
-            shard.set_rule(&rule, now);
-            cell.publish(shard);
-        }
-        self.limit.store(rule.limit(), Relaxed);
-        self.window.store(rule.window(), Relaxed);
-        drop(shards);
-        self.wake_heads();
-    }
-
     fn cell(&self, key: Fingerprint) -> &Cell<A> {
         &self.cells[key.shard() as usize % SHARDS]
     }
 
+    /// Lock the shard of `key`, its rule aligned to the wall clock. No lock may be held.
     #[inline]
     fn lock(&self, key: Fingerprint, patience: Patience) -> Option<MutexGuard<'_, Shard<A>>> {
+        if A::IS_ALIGNED && self.clock.offset() != self.offset.load(Relaxed) {
+            self.realign(patience)?;
+        }
         locked(&self.cell(key).shard, patience)
     }
 

@@ -136,7 +136,7 @@ proptest! {
     #[test]
     fn plans_tell_the_turns_of_those_who_wait((limit, window, start, case) in window_plan()) {
         prop_assert_eq!(misplanned(&SlidingLog { limit, window }, start, &case), None);
-        prop_assert_eq!(misplanned(&FixedWindow { limit, window }, start, &case), None);
+        prop_assert_eq!(misplanned(&FixedWindow::new(limit, window), start, &case), None);
         prop_assert_eq!(misplanned(&SlidingCounter { limit, window }, start, &case), None);
         let rate = bucket(limit, 1_000_000, u32::try_from(window % 1_000).unwrap() + 1, limit, start);
         prop_assert_eq!(misplanned(&rate, start, &case), None);

@@ -61,7 +61,7 @@ impl Plan<'_> {
             let small = self.local(&SlidingLog { limit, ..rule });
             return Ok(Quota::new(Rule::SlidingLog(rule), small));
         }
-        let FixedWindow { limit, window } = fixed_window(&limit, &window)?;
+        let FixedWindow { limit, window, .. } = fixed_window(&limit, &window)?;
         let small = share(limit);
         Ok(if self.algorithm == "sliding_counter" {
             let small = self.local(&SlidingCounter {
@@ -73,11 +73,8 @@ impl Plan<'_> {
                 small,
             )
         } else {
-            let small = self.local(&FixedWindow {
-                limit: small,
-                window,
-            });
-            Quota::new(Rule::FixedWindow(FixedWindow { limit, window }), small)
+            let small = self.local(&FixedWindow::new(small, window));
+            Quota::new(Rule::FixedWindow(FixedWindow::new(limit, window)), small)
         })
     }
 

@@ -1,5 +1,6 @@
 //! What one call came to.
 
+use super::MemoryStore;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
@@ -17,7 +18,8 @@ pub(super) struct Outcome<'a, A: Algorithm> {
 }
 
 impl<A: Algorithm> Outcome<'_, A> {
-    pub(super) fn decision(&self) -> Decision {
+    /// The decision, made at the Unix time `at`.
+    pub(super) fn decision(&self, at: Ticks) -> Decision {
         let wait = || match self.turn {
             Some(turn) => turn.saturating_sub(self.now),
             None => self.rule.wait(self.state, self.now, self.cost),
@@ -31,15 +33,18 @@ impl<A: Algorithm> Outcome<'_, A> {
             },
             retry_after: if self.allowed { 0 } else { wait().max(1) },
             reset_after: self.rule.reset_after(self.state, self.now),
-            at: self.now,
+            at,
             source: Source::Memory,
         }
     }
 }
 
-/// [`Outcome::decision`], for outcomes of any lifetime.
-pub(super) fn decision_of<A: Algorithm>(outcome: &Outcome<'_, A>) -> Decision {
-    outcome.decision()
+impl<A: Algorithm> MemoryStore<A> {
+    /// [`Outcome::decision`] for a caller, by the wall clock of now.
+    #[inline]
+    pub(super) fn decision_of(&self, outcome: &Outcome<'_, A>) -> Decision {
+        outcome.decision(self.clock.unix(outcome.now))
+    }
 }
 
 pub(super) fn fits<A: Algorithm>(rule: &A, cost: u32) -> Result<()> {

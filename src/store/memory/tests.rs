@@ -7,6 +7,7 @@ mod crowd;
 mod full;
 mod looks;
 mod queues;
+mod steps;
 mod watched;
 
 use std::collections::HashMap;
@@ -75,7 +76,7 @@ proptest! {
         prop_assert!(!parts_from_single_states(&log(2, 10), &calls));
         prop_assert!(!parts_from_single_states(&bucket(2, 0.2), &calls));
         let (limit, window) = (2, 10 * SECOND);
-        let (fixed, counter) = (FixedWindow { limit, window }, SlidingCounter { limit, window });
+        let (fixed, counter) = (FixedWindow::new(limit, window), SlidingCounter { limit, window });
         prop_assert!(!parts_from_single_states(&fixed, &calls));
         prop_assert!(!parts_from_single_states(&counter, &calls));
     }
@@ -255,7 +256,7 @@ fn exact_under_threads<A: Algorithm>(rule: &A) {
 fn eight_threads_on_one_key_admit_exactly_the_limit() {
     let window = 60 * SECOND;
     exact_under_threads(&log(100, 60));
-    exact_under_threads(&FixedWindow { limit: 100, window });
+    exact_under_threads(&FixedWindow::new(100, window));
     exact_under_threads(&SlidingCounter { limit: 100, window });
     exact_under_threads(&bucket(100, 1.0));
 }

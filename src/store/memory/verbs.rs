@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Algorithm, Clock, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result,
-    Statistics, Store, Ticks, decision_of, fits, locked, locked_now,
+    Statistics, Store, Ticks, fits, locked, locked_now,
 };
 use crate::store::queue::{Joined, Polled, Wake};
 
@@ -125,6 +125,10 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         self.clock.now()
     }
 
+    fn unix(&self, at: Ticks) -> Ticks {
+        self.clock.unix(at)
+    }
+
     fn is_manual(&self) -> bool {
         matches!(self.clock, Clock::Manual(_))
     }
@@ -152,7 +156,9 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         patience: Patience,
     ) -> Option<Result<Decision>> {
         let now = || now.unwrap_or_else(|| self.clock.now());
-        self.decide(key, cost, now, patience, decision_of)
+        self.decide(key, cost, now, patience, |outcome| {
+            self.decision_of(outcome)
+        })
     }
 
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>> {
@@ -164,15 +170,14 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         let turn = self.turn(&mut shard, key, cost, now, patience)?;
         let state = self.live(&shard, key, cost, now, patience)?;
         let allowed = turn.is_none() && shard.rule.wait(&state, now, cost) == 0;
-        Some(Ok(Outcome {
+        Some(Ok(self.decision_of(&Outcome {
             rule: &shard.rule,
             state: &state,
             allowed,
             now,
             cost,
             turn,
-        }
-        .decision()))
+        })))
     }
 
     fn admit_many(

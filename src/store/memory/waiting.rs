@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 
 use super::{
     Algorithm, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result, Shard,
-    Ticks, decision_of, fits, locked_now,
+    Ticks, fits, locked, locked_now,
 };
 use crate::error::Error;
 use crate::store::queue::{Call, Joined, Polled, Waiter, Wake};
@@ -112,7 +112,8 @@ impl<A: Algorithm> MemoryStore<A> {
         if shard.has_queue(key) {
             return Some(Ok(None));
         }
-        let spent = self.spend(&mut shard, key, cost, now, decision_of);
+        let decided = |outcome: &Outcome<'_, A>| self.decision_of(outcome);
+        let spent = self.spend(&mut shard, key, cost, now, decided);
         let admitted = spent.filter(|decision| decision.allowed);
         if admitted.is_some() {
             shard.count(true);
@@ -179,7 +180,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let turn_in_queue = self.turn(shard, key, cost, now, patience)?;
         let refusal = {
             let live = self.live(shard, key, cost, now, patience)?;
-            refusal(&shard.rule, &live, now, cost, turn_in_queue)
+            self.refusal(&shard.rule, &live, now, cost, turn_in_queue)
         };
         let turn = turn_in_queue.unwrap_or(now.saturating_add(refusal.retry_after));
         if turn > deadline {
@@ -278,7 +279,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let turn = self.turn(&mut shard, key, cost, now, patience)?;
         let refusal = {
             let live = self.live(&shard, key, cost, now, patience)?;
-            refusal(&shard.rule, &live, now, cost, turn)
+            self.refusal(&shard.rule, &live, now, cost, turn)
         };
         let removed = shard.dequeue(key, position, None);
         shard.count(false);
@@ -293,7 +294,8 @@ impl<A: Algorithm> MemoryStore<A> {
         ticket: u64,
         patience: Patience,
     ) -> Option<()> {
-        let mut shard = self.lock(key, patience)?;
+        // Whatever the wall clock did meanwhile: who leaves changes nothing but the queue.
+        let mut shard = locked(&self.cell(key).shard, patience)?;
         if let Some((position, ..)) = shard.waiter(key, ticket) {
             let removed = shard.dequeue(key, position, None);
             drop(shard);
@@ -312,29 +314,30 @@ impl<A: Algorithm> MemoryStore<A> {
         crowded: bool,
         patience: Patience,
     ) -> Option<Option<Decision>> {
+        let decided = |outcome: &Outcome<'_, A>| self.decision_of(outcome);
         if crowded && shard.find(key).is_none() {
             return self
-                .spend_overflow(shard, cost, now, patience, decision_of)
+                .spend_overflow(shard, cost, now, patience, decided)
                 .map(Some);
         }
-        Some(self.spend(shard, key, cost, now, decision_of))
+        Some(self.spend(shard, key, cost, now, decided))
     }
-}
 
-fn refusal<A: Algorithm>(
-    rule: &A,
-    state: &A::State,
-    now: Ticks,
-    cost: u32,
-    turn: Option<Ticks>,
-) -> Decision {
-    Outcome {
-        rule,
-        state,
-        allowed: false,
-        now,
-        cost,
-        turn,
+    fn refusal(
+        &self,
+        rule: &A,
+        state: &A::State,
+        now: Ticks,
+        cost: u32,
+        turn: Option<Ticks>,
+    ) -> Decision {
+        self.decision_of(&Outcome {
+            rule,
+            state,
+            allowed: false,
+            now,
+            cost,
+            turn,
+        })
     }
-    .decision()
 }

@@ -138,7 +138,7 @@ proptest! {
         let (limit, window) = (2, 10 * SECOND);
         replay(&log(2, 10), max_keys, 200, &calls);
         replay(&bucket(2, 0.2), max_keys, 200, &calls);
-        replay(&FixedWindow { limit, window }, max_keys, 200, &calls);
+        replay(&FixedWindow::new(limit, window), max_keys, 200, &calls);
         replay(&SlidingCounter { limit, window }, max_keys, 200, &calls);
     }
 }

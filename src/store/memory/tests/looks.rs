@@ -84,7 +84,7 @@ proptest! {
         let overflow = if share { Overflow::Share } else { Overflow::Admit };
         let (limit, window) = (3, 10 * SECOND);
         looks_like_spending(&log(limit, 10), overflow, &calls);
-        looks_like_spending(&FixedWindow { limit, window }, overflow, &calls);
+        looks_like_spending(&FixedWindow::new(limit, window), overflow, &calls);
         looks_like_spending(&SlidingCounter { limit, window }, overflow, &calls);
         looks_like_spending(&bucket(limit, 0.3), overflow, &calls);
         let starts_empty = TokenBucket::new(limit, 0.3, 0, 0).expect("valid");

@@ -1,0 +1,51 @@
+//! The quota of a store, and how it is changed: by its user, or because the wall clock stepped.
+
+use std::sync::MutexGuard;
+
+use super::{Algorithm, MemoryStore, Patience, Relaxed, Shard, locked_now};
+
+impl<A: Algorithm> MemoryStore<A> {
+    /// Look at the quota.
+    pub fn rule(&self) -> A {
+        locked_now(&self.cells[0].shard).rule.clone()
+    }
+
+    /// Change the quota of every key at once. What was spent stays spent.
+    pub fn set_rule(&self, rule: A) {
+        self.replace_rule(self.lock_all(), rule);
+    }
+
+    /// Lay aligned windows by the wall clock of now. What was spent in a window that is running
+    /// stays spent in the one that is running by the new time.
+    #[cold]
+    pub(super) fn realign(&self, patience: Patience) -> Option<()> {
+        if patience == Patience::Try {
+            return None; // there are many locks to wait for
+        }
+        let shards = self.lock_all();
+        if self.clock.offset() != self.offset.load(Relaxed) {
+            let rule = shards[0].rule.clone();
+            self.replace_rule(shards, rule);
+        }
+        Some(())
+    }
+
+    /// `rule` continues what the shards were locked with, while nothing can be spent.
+    fn replace_rule(&self, mut shards: Vec<MutexGuard<'_, Shard<A>>>, rule: A) {
+        let now = shards
+            .iter_mut()
+            .fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
+        let offset = self.clock.offset();
+        let rule = rule.succeeding(&shards[0].rule, now).aligned(offset);
+        rule.adopt(&shards[0].rule, &mut locked_now(&self.shared), now);
+        for (cell, shard) in self.cells.iter().zip(&mut shards) {
+            shard.set_rule(&rule, now);
+            cell.publish(shard);
+        }
+        self.offset.store(offset, Relaxed);
+        self.limit.store(rule.limit(), Relaxed);
+        self.window.store(rule.window(), Relaxed);
+        drop(shards);
+        self.wake_heads();
+    }
+}
