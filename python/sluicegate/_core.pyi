@@ -91,7 +91,7 @@ class Decision:
         """Seconds until the whole quota is back, if nobody spends; 0.0 if it is."""
     @property
     def reset_at(self) -> float:
-        """Unix time in seconds at which the whole quota is back, by the wall clock when this was decided."""
+        """Unix time in seconds at which the whole quota is back, fixed when this was decided."""
     @property
     def info(self) -> dict[str, float]:
         """A new dict: ``remaining`` (units) always, ``reset_at`` (Unix time) when allowed, ``retry_after``
@@ -176,28 +176,23 @@ class TokenBucketConfig:
 
 @final
 class Bells:
-    """The bells of those who wait in one event loop, rung from any thread without its help."""
+    """The bells of those who wait in one event loop."""
 
     def __new__(cls) -> Self: ...
     @property
-    def open(self) -> bool:
-        """Whether they are answered: there is a listener, and this is not a forked child."""
-    def fileno(self) -> int:
-        """The descriptor that is readable while bells are to be answered."""
-    def listener(self) -> Listener:
-        """What the loop is to keep; when it is gone, so is everybody who waits there."""
-    def rung(self) -> list[int]:
-        """The numbers of those that were rung, in order."""
-    def answered(self, number: int) -> None:
-        """The first of them was answered."""
+    def open(self) -> bool: ...
+    def fileno(self) -> int: ...
+    def listener(self) -> Listener: ...
+    def rung(self) -> list[int]: ...
+    def answered(self, number: int) -> None: ...
 
 @final
 class Listener:
-    """An event loop that listens to its bells, until this is dropped."""
+    """Kept by the event loop that listens: gone with it, or when it is closed."""
 
 @final
 class Permits:
-    """The permits of a limiter's keys, and those who wait for one. Never runs Python code."""
+    """The permits of a limiter's keys."""
 
     def __new__(cls, limit: int) -> Self: ...
     @property
@@ -214,8 +209,7 @@ class Permits:
         """How many permits of a key are held."""
     def waiting(self, key: str) -> int:
         """How many callers wait for one."""
-    def __len__(self) -> int:
-        """Keys of which a permit is held."""
+    def __len__(self) -> int: ...
 
 @final
 class Grant:
@@ -226,7 +220,7 @@ class Grant:
     def come(self) -> bool:
         """Whether the wait is over; while limits are off it is."""
     def release(self) -> None:
-        """Give it back, or wait no longer. A second time does nothing."""
+        """Give it back, or wait no longer."""
 
 @final
 class Pending(Generic[_T]):
@@ -323,13 +317,18 @@ class Limiter:
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
     def _admit_at_once(self, key: str, cost: int, timeout: float | None) -> Decision | None:
-        """A decision, if nobody need wait for it."""
+        """Admit at once if nobody need wait: a Decision, else None."""
     def _enqueue(
         self, key: str, cost: int, timeout: float | None, bells: Bells, number: int
-    ) -> Decision | Place: ...
+    ) -> Decision | Place:
+        """Decide, or take a place in the queue; the bell rings when it is to be polled."""
 
 class FixedWindow(Limiter):
-    """At most `limit` units in each window that is aligned to Unix time."""
+    """At most `limit` units in each window that is aligned to Unix time.
+
+    When the wall clock is put right by more than a second, what was spent in the running window
+    counts until its end by the new time.
+    """
 
     def __new__(
         cls,
@@ -508,7 +507,25 @@ class RedisScripts:
         """An awaitable of what a server says of itself, a dict, within `timeout` seconds."""
     @staticmethod
     def notices(more: str | None = None) -> list[str]:
-        """What is to be logged, and `more` unless that was said a moment ago."""
+        """staticmethod(function) -> method
+
+        Convert a function to be a static method.
+
+        A static method does not receive an implicit first argument.
+        To declare a static method, use this idiom:
+
+             class C:
+                 @staticmethod
+                 def f(arg1, arg2, argN):
+                     ...
+
+        It can be called either on the class (e.g. C.f()) or on an instance
+        (e.g. C().f()). Both the class and the instance are ignored, and
+        neither is passed implicitly as the first argument to the method.
+
+        Static methods in Python are similar to those found in Java or C++.
+        For a more advanced concept, see the classmethod builtin.
+        """
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
 
@@ -538,8 +555,12 @@ class CountedChecks:
     def is_allowed(self, key: str, endpoint: str = "") -> bool:
         """Decide as the limiter's own ``is_allowed`` does, at a cost of 1, and count it for ``endpoint``."""
 
-def _limits_off(off: bool) -> None: ...
-def _limits_are_off() -> bool: ...
+def _limits_off(off: bool) -> None:
+    """Enter (`True`) or leave (`False`) a block in which nothing is limited, nor waited for."""
+
+def _limits_are_off() -> bool:
+    """Whether such a block runs."""
+
 def _before_fork() -> None:
     """In the thread that is about to fork."""
 
