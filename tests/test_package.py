@@ -30,6 +30,17 @@ bucket = TokenBucket(TokenBucketConfig(capacity=100, refill_rate=10))
 allowed, info = asyncio.run(bucket.acquire(tokens=5))
 assert allowed and info["remaining"] == 95
 assert asyncio.run(bucket.wait("agent", timeout=1))
+async def told():
+    task = asyncio.create_task(bucket.wait("agent", timeout=1))
+    assert "wait" in repr(task)  # asyncio asks whether there is a coroutine
+    return await task
+assert asyncio.run(told(), debug=True)
+try:
+    bool(bucket.wait("agent"))
+except TypeError as error:
+    assert "await" in str(error)
+else:
+    raise AssertionError("a coroutine that nobody awaits is true")
 print(sluicegate.__version__, sys.version.split()[0])
 """
 

@@ -117,6 +117,23 @@ def test_one_that_nobody_awaits_is_told_of(name: str) -> None:
     assert told[0].category is RuntimeWarning
 
 
+def test_asyncio_may_ask_since_it_only_asks_whether_there_is_one() -> None:
+    pending = begun()
+    ask = "told = 'yes' if pending else 'no'"
+    try:
+        for module in ("asyncio.base_tasks", "asyncio"):
+            asking: dict[str, Any] = {"__name__": module, "pending": pending}
+            exec(ask, asking)
+            assert asking["told"] == "yes"
+        for module in ("asyncio_program", "__main__", None):
+            with pytest.raises(TypeError, match="await"):
+                exec(ask, {"__name__": module, "pending": pending})
+        with pytest.raises(TypeError, match="await"):
+            exec(ask, {"pending": pending})
+    finally:
+        pending.close()
+
+
 def test_functions_that_make_them_are_coroutine_functions() -> None:
     for function in (FixedWindow(NOWHERE, 1, 1).check, FixedWindow.wait, RedisBucket.acquire):
         assert is_async(function)

@@ -66,6 +66,9 @@ impl PyPending {
     }
 
     fn __bool__(&self, py: Python<'_>) -> PyResult<bool> {
+        if asked_by_asyncio(py)? {
+            return Ok(true);
+        }
         let name = self.coroutine.getattr(py, intern!(py, "__name__"))?;
         Err(PyTypeError::new_err(format!(
             "what {name}() returns is a coroutine, which says nothing before it is awaited: \
@@ -102,4 +105,14 @@ impl PyPending {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.coroutine)
     }
+}
+
+/// Whether it is asyncio that asks. From Python 3.12 on the `repr` of a task does: `if task._coro`.
+fn asked_by_asyncio(py: Python<'_>) -> PyResult<bool> {
+    let frame = py.import(intern!(py, "sys"))?.call_method0("_getframe")?;
+    let module = frame.getattr("f_globals")?.get_item("__name__");
+    let module: String = module
+        .and_then(|name| name.extract().map_err(PyErr::from))
+        .unwrap_or_default();
+    Ok(module == "asyncio" || module.starts_with("asyncio."))
 }
