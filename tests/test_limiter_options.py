@@ -30,7 +30,7 @@ def limited(server: Server, limit: int, window: float, **options: Any) -> RateLi
 def test_a_tier_of_the_same_name_and_a_shorter_window_does_not_trim_a_login(
     moved_server: Server,
 ) -> None:
-    """Five logins in 15 minutes were 17, with one visit a second to a service beside it."""
+    """Five logins in 15 minutes were sixty, with a visit beside each to another service."""
     server = moved_server
     login, search = limited(server, 5, 900), limited(server, 1_000, 1)
 
