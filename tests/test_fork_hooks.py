@@ -28,7 +28,7 @@ def hook(when):
 os.register_at_fork(
     before=hook("before"), after_in_parent=hook("parent"), after_in_child=hook("child")
 )
-from sluicegate import ConcurrencyLimiter, FixedWindow, ManualClock, TokenBucket
+from sluicegate import FixedWindow, ManualClock, TokenBucket
 from sluicegate._core import Bells
 
 limiter, bells = FixedWindow(1, 1000), Bells()
@@ -46,6 +46,7 @@ def use_all():
 """
 
 _HOOKS = """
+from sluicegate import ConcurrencyLimiter
 places = []
 def use():
     for number in range(100):
@@ -80,10 +81,9 @@ for thread in threads:
 """
 
 _TWO = """
-def turns():
-    sum(range(20_000))
-hooks["parent"] = [turns]
-hooks["before"] = [turns]
+def let_the_other_fork():
+    time.sleep(0.01)
+hooks["parent"] = hooks["before"] = [let_the_other_fork]
 def fork_often():
     for _ in range(25):
         ended_well([forked(use_all)])
