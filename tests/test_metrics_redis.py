@@ -16,6 +16,7 @@ from sluicegate.redis import FixedWindow as RedisFixedWindow
 from sluicegate.redis import RedisSlidingWindowRateLimiter as RedisLog
 from sluicegate.redis import StoreError
 from sluicegate.redis import TokenBucket as RedisBucket
+from sluicegate.testing import limits_off
 
 
 @pytest.fixture
@@ -100,3 +101,38 @@ def test_it_is_told_who_decided_when_the_server_is_gone(
     blind = policy in ("open", "closed", "raise")
     assert samples["rate_limit_used_ratio_count", "free"] == (1 if blind else 4)
     assert ("rate_limit_keys", "free") not in samples
+
+
+@pytest.mark.parametrize("endpoint", [1, None, b"/tea"])
+def test_an_endpoint_of_a_wrong_type_is_refused_before_anything_is_spent(
+    redis_server: Server, registry: CollectorRegistry, endpoint: Any
+) -> None:
+    limiter = RedisFixedWindow(redis_server.url, 3, 3600)
+    counted = InstrumentedRateLimiter(limiter, "free", registry=registry)
+
+    async def run() -> None:
+        async with limiter:
+            with pytest.raises(TypeError, match="endpoint must be a str, got"):
+                await counted.is_allowed("a", endpoint)
+            assert (await limiter.peek("a")).remaining == 3
+
+    asyncio.run(run())
+    assert limiter.statistics().admitted == 0
+
+
+def test_while_limits_are_off_nothing_is_counted(
+    redis_server: Server, registry: CollectorRegistry
+) -> None:
+    limiter = RedisFixedWindow(redis_server.url, 1, 3600)
+    counted = InstrumentedRateLimiter(limiter, "free", registry=registry)
+
+    async def run() -> None:
+        async with limiter:
+            with limits_off():
+                assert all([await counted.is_allowed("a", "/tea") for _ in range(3)])
+            assert await counted.is_allowed("a", "/tea")
+
+    asyncio.run(run())
+    samples = scraped(registry)
+    assert requests(samples, "allowed") == {"/tea": 1}
+    assert samples["rate_limit_check_seconds_count", "free"] == 1
