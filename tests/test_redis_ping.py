@@ -13,6 +13,7 @@ import pytest
 
 from redis_programs import FOREVER, run
 from redis_servers import Server
+from redis_topologies import Cluster
 from sluicegate import TokenBucketConfig
 from sluicegate.breaker import CircuitBreaker, CircuitConfig
 from sluicegate.redis import (
@@ -153,6 +154,44 @@ def test_ping_of_a_key_that_is_not_allowed_and_a_server_that_only_reads(
             await permits.ping(20)
 
     run(main())
+
+
+MORE = {"/3": "select", "/0?client_name=web": "client|setname"}
+
+
+@pytest.mark.parametrize("ending", MORE)
+def test_what_settings_need_besides(ending: str, redis_server: Server) -> None:
+    async def ping(rights: set[str]) -> str:
+        url = url_with(redis_server, rights) + ending
+        async with MAKERS["FixedWindow"](url) as limiter:
+            server: str = await limiter.ping(20)
+            return server
+
+    assert f"`{MORE[ending]}`" in DOCS
+    assert "." in run(ping(listed("FixedWindow") | {MORE[ending]}))
+    with pytest.raises(StoreError, match=MORE[ending].split("|")[0]):
+        run(ping(listed("FixedWindow")))
+
+
+def test_what_a_cluster_needs_besides(redis_cluster: Cluster) -> None:
+    def url(name: str, more: set[str]) -> str:
+        for server in redis_cluster.running:
+            url_with(server, listed(name) | more)
+        return redis_cluster.url.replace("://", "://app:word@")
+
+    async def ping(name: str, more: set[str]) -> str:
+        thing = MAKERS[name](url(name, more))
+        try:
+            server: str = await thing.ping(20)
+            return server
+        finally:
+            await thing.aclose()
+
+    assert {"`cluster|slots`", "`asking`"} <= set(re.findall(r"`[^`]+`", DOCS))
+    for name in MAKERS:
+        assert "." in run(ping(name, {"cluster|slots", "asking"}))
+    with pytest.raises(StoreError, match="cluster"):
+        run(ping("FixedWindow", {"asking"}))
 
 
 def test_ping_of_circuits(redis_server: Server) -> None:
