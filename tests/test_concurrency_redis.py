@@ -372,6 +372,27 @@ def test_without_a_server_the_policy_decides(
     run(main())
 
 
+def test_what_is_held_in_redis_counts_when_it_does_not_answer(redis_server: Server) -> None:
+    async def main() -> None:
+        limiter = limiter_in(redis_server, 3)
+        held = [await acquired(limiter) for _ in range(2)]
+        elsewhere = await limiter.try_acquire("another")
+        assert elsewhere is not None
+        redis_server.stop()
+        limiter._timeout = limiter._now_here().leases._timeout = 0.05
+        third = await acquired(limiter)
+        assert await limiter.try_acquire("k") is None
+        await held[0].release()
+        fourth = await acquired(limiter)
+        assert await limiter.try_acquire("k") is None
+        assert [permit.held for permit in (*held, third, fourth)] == [False, True, True, True]
+        for permit in (held[1], third, fourth, elsewhere):
+            await permit.release()
+        assert len(limiter._local) == 0
+
+    run(main())
+
+
 def test_a_local_permit_goes_to_who_waits(redis_server: Server) -> None:
     async def main() -> None:
         limiter = limiter_in(redis_server, 1, timeout=0.5)

@@ -119,6 +119,11 @@ class Leases:
         _, live, _ = await self._run(ACQUIRE, key, ["", "0", "0"], self._timeout, True)
         return int(live)
 
+    def held(self, key: str) -> int:
+        """How many of ``key`` are held, as any thread may ask."""
+        leases = (known() for known in self._held.valuerefs())
+        return sum(lease is not None and lease.key == key and lease.held for lease in leases)
+
     def give_back(self, key: str, lease_id: str, granted: bool = True) -> asyncio.Future[None]:
         """Send a release now; a future that is done when it is answered, in whatever way."""
         loop = asyncio.get_running_loop()

@@ -254,7 +254,10 @@ class ConcurrencyLimiter(MadeAnew):
             return self._uncounted(key)
         if self._on_error == "closed":
             return Undecided(1.0)  # nobody knows how long
-        permit = self._local.try_acquire(key)
+        # This process alone never holds more than the limit, with what it has from Redis.
+        held = sum(here.leases.held(key) for here in self._here.all())
+        room = held + self._local.in_use(key) < self._limit
+        permit = self._local.try_acquire(key) if room else None
         return 1.0 if permit is None else Permit(self, key, permit)
 
     def _uncounted(self, key: str) -> Permit:
