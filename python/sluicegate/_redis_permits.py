@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ConcurrencyLimiter", "Permit"]
 
 # Between two questions to the server, in seconds; it doubles.
-_SHORTEST_PAUSE = 0.005
-_LONGEST_PAUSE = 0.1
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 
 
 class _Here:
