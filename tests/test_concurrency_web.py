@@ -176,17 +176,31 @@ def test_what_is_exempt_or_in_shadow_takes_no_permit_beyond_the_limit() -> None:
     async def main() -> None:
         slow, permits = Slow(), ConcurrencyLimiter(1)
         limiter = SlidingWindowRateLimiter(10, 60)
+        told: list[Any] = []
+
+        class Told:
+            def on_refused(self, details: Any) -> None:
+                told.append(details.limiter)
+
         app = BareMiddleware(
-            slow, limiter=limiter, concurrency=permits, shadow=True, exempt=["/health"]
+            slow,
+            limiter=limiter,
+            concurrency=permits,
+            shadow=True,
+            exempt=["/health"],
+            hooks=[Told()],
         )
         tasks = await started(app, slow, 3)
         tasks += [asyncio.create_task(call(app, "/health"))]
         while slow.inside < 4:
             await asyncio.sleep(0.001)
         assert permits.in_use(KEY) == 1
-        assert limiter.peek(KEY).remaining == 7
+        # As without shadow: who would have been refused has spent nothing, and is told of.
+        assert len(told) == 2
+        assert limiter.peek(KEY).remaining == 9
         slow.end.set()
-        assert [answer.status for answer in await asyncio.gather(*tasks)] == [200] * 4
+        answers = await asyncio.gather(*tasks)
+        assert [answer.status for answer in answers] == [200] * 4
         assert len(permits) == 0
 
     asyncio.run(main())

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._proxies import header_name
 from sluicegate.headers import retry_after_seconds
-from sluicegate.identity import ClientAddress, Principal, principal_of
+from sluicegate.identity import ClientAddress, VerifiedKeys, principal_of
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
     from sluicegate._asgi_types import Scope
     from sluicegate._core import Decision
     from sluicegate._permits_asgi import Hold
+    from sluicegate._principal import Principal
     from sluicegate._tiers import Tier, Tiers
 
 __all__ = ["Charge", "Decider", "cost_by", "refusal_by", "resolved", "text_by"]
@@ -90,7 +90,7 @@ class Decider:
         identify: Callable[[Any], Any] | None,
         tier: Callable[[Any], Any] | None,
         cost: Callable[[Any], Any] | None,
-        verify: Callable[[str], Any] | None,
+        keys: VerifiedKeys | None,
         api_key_header: str,
         hides_keys: bool = False,
     ) -> None:
@@ -100,10 +100,9 @@ class Decider:
         self._identify = identify
         self._tier = tier
         self._cost = cost
-        self._verify = verify
+        self._keys = keys
         self._api_key_header = header_name(api_key_header, "api_key_header").encode("ascii")
         self._hides_keys = hides_keys
-        self._verifying: Counter[str] = Counter()
 
     async def decide(self, scope: Scope, hold: Hold | None = None) -> Charge:
         """Charge whom the request is from, if ``hold`` has a permit for them or is ``None``."""
@@ -116,9 +115,11 @@ class Decider:
             if key is None:
                 key = self._address(scope) if principal is None else "user:" + principal.id
         else:
-            found = await self._verified(api_key, self._address(scope), cost or 1, hold)
-            if isinstance(found, Charge):
-                return found
+            address = self._address(scope)
+            found = await self._whose(api_key, address)
+            if found is None:
+                # An unknown key is a client without one, and a try is never free.
+                return await self._charged(self._tiers.default, address, cost or 1, hold)
             principal = scope["sluicegate.principal"] = found
             # An id may be the API key itself, which is nobody's business in another server.
             key = "key:" + (_hidden(found.id) if self._hides_keys else found.id)
@@ -140,7 +141,7 @@ class Decider:
         return Charge(tier, key, decision, refusal, cost)
 
     def _api_key(self, scope: Scope) -> str | None:
-        if self._verify is None:
+        if self._keys is None:
             return None
         for name, value in scope.get("headers", ()):
             if name == self._api_key_header:
@@ -148,53 +149,14 @@ class Decider:
                 return text or None
         return None
 
-    async def _verified(
-        self, api_key: str, address: str, cost: int, hold: Hold | None
-    ) -> Principal | Charge:
-        """The key's principal; or what its address was charged in the default tier instead.
-
-        No more keys are looked up at once than the address could pay for, and an unknown one
-        is charged before its place is given up: random keys cannot flood the database.
-        """
-        tier, verify = self._tiers.default, self._verify
-        assert verify is not None
-        limit = tier.limiter.limit
-        # What cannot be charged must not be free, or keys of a large cost would be.
-        units = min(cost, limit)
-        self._verifying[address] += units
-        pending = self._verifying[address]
-        try:
-            peeked = (
-                None if pending > limit else await resolved(tier.limiter.peek(address, pending))
-            )
-            if not peeked and pending != units:
-                wait = 1 if peeked is None else retry_after_seconds(peeked)
-                refusal = Refusal(tier.name, limit, units, wait, peeked)
-                return Charge(tier, address, peeked, refusal)
-            # With no quota left and nobody else asking, the charge is what refuses and counts.
-            principal = _principal(await resolved(verify(api_key))) if peeked else None
-            if principal is not None:
-                return principal
-            charge = await self._charged(tier, address, units, hold)
-            if cost > limit and charge.refusal is None:
-                charge.refusal = Refusal(tier.name, limit, cost, None, charge.decision)
-            return charge
-        finally:
-            self._verifying[address] -= units
-            if not self._verifying[address]:
-                del self._verifying[address]
+    async def _whose(self, api_key: str, address: str) -> Principal | None:
+        assert self._keys is not None
+        # An address may try as many wrong keys as the default tier has requests.
+        limiter = self._tiers.default.limiter
+        return await self._keys.find(api_key, address, limiter.limit, limiter.window_seconds)
 
 
 def _hidden(secret: str) -> str:
     return blake2b(
         secret.encode("utf-8", "surrogatepass"), digest_size=20, key=b"sluicegate"
     ).hexdigest()
-
-
-def _principal(verified: object) -> Principal | None:
-    if verified is None or isinstance(verified, Principal):
-        return verified
-    if isinstance(verified, str):
-        return Principal(verified)
-    kind = type(verified).__name__
-    raise TypeError(f"verify must return a Principal, a str or None, got {kind}")

@@ -20,21 +20,20 @@ __all__ = ["Hold", "permits_of"]
 class Hold:
     """One request's permit."""
 
-    __slots__ = ("_decided", "_limiter", "_permit", "_shadow")
+    __slots__ = ("_decided", "_limiter", "_permit")
 
-    def __init__(self, limiter: Any, shadow: bool) -> None:
+    def __init__(self, limiter: Any) -> None:
         self._limiter = limiter
-        self._shadow = shadow
         self._permit: Any = None
         self._decided = True
 
     async def take(self, key: str) -> bool:
-        """Whether the request may go on: it holds a permit of ``key``, or refusals are off."""
+        """Whether the request holds a permit of ``key`` now."""
         asked = _asking(self._limiter)(key)
         permit = await asked if isawaitable(asked) else asked
         self._decided = not isinstance(permit, float)
         self._permit = permit if self._decided else None
-        return self._shadow or self._permit is not None
+        return self._permit is not None
 
     def refusal(self, cost: int) -> Refusal:
         """That no permit was free. One may be in a moment: a second is the least to be told."""

@@ -18,6 +18,7 @@ from sluicegate._owned import owned_by
 from sluicegate._permits_asgi import Hold, permits_of
 from sluicegate._starting import need_asyncio, refuses_to_start
 from sluicegate._tiers import Tier, Tiers, check_limiter, is_pair, made
+from sluicegate._verified import TTL, VerifiedKeys, verified_keys
 from sluicegate._watching import watch
 from sluicegate.hooks import Hook
 from sluicegate.identity import ClientAddress
@@ -63,7 +64,9 @@ class RateLimitMiddleware(NamesOptions):
         trusted_proxies, proxy_header, ipv6_prefix, no_address: who the client is; see
             :class:`~sluicegate.identity.ClientAddress`.
         verify: given an API key, returns a :class:`~sluicegate.identity.Principal`, its id,
-            or ``None`` for an unknown one, which is limited by its address.
+            or ``None`` for an unknown one, which is limited by its address; or a
+            :class:`~sluicegate.identity.VerifiedKeys`, which can ``forget``.
+        verify_ttl: seconds for which a verified key is remembered; 0: not at all.
         api_key_header: where the API key is sent.
         exempt: paths that are not limited (``"/health"``, or ``"/static/*"`` for all below),
             or a predicate like ``cost``.
@@ -107,7 +110,8 @@ class RateLimitMiddleware(NamesOptions):
         proxy_header: str = "x-forwarded-for",
         ipv6_prefix: int = 64,
         no_address: Callable[[Scope], str] | str | None = None,
-        verify: Callable[[str], Any] | None = None,
+        verify: Callable[[str], Any] | VerifiedKeys | None = None,
+        verify_ttl: float = TTL,
         api_key_header: str = "x-api-key",
         exempt: Iterable[str] | Callable[[Any], Any] = (),
         shadow: bool = False,
@@ -135,7 +139,7 @@ class RateLimitMiddleware(NamesOptions):
             check_limiter("limiter", limiter)
         if not isinstance(shadow, bool):
             raise TypeError(f"shadow must be True or False, got {shadow!r}")
-        check_callables(identify=identify, tier=tier, cost=cost, verify=verify)
+        check_callables(identify=identify, tier=tier, cost=cost)
         if callable(no_address):
             check_plain("no_address", no_address)
         if not callable(refusal):
@@ -177,7 +181,7 @@ class RateLimitMiddleware(NamesOptions):
             identify=identify,
             tier=tier,
             cost=cost,
-            verify=verify,
+            keys=verified_keys(verify, verify_ttl),
             api_key_header=api_key_header,
             hides_keys=any(hasattr(each, "aclose") for each in counting),
         )
@@ -213,7 +217,7 @@ class RateLimitMiddleware(NamesOptions):
                 refusal = None if decision else refusal_by(tier, decision, 1)
             else:
                 if self._permits is not None:
-                    hold = Hold(self._permits, self._shadow)
+                    hold = Hold(self._permits)
                 charge = await self._decider.decide(scope, hold)
                 tier, key, cost = charge.tier, charge.key, charge.cost
                 decision, refusal = charge.decision, charge.refusal

@@ -17,7 +17,7 @@ from sluicegate._routes import route_template
 from sluicegate._tiers import Tier, made
 from sluicegate._views import view
 from sluicegate.asgi import Refusal, json_refusal, problem_refusal
-from sluicegate.identity import ClientAddress, Principal
+from sluicegate.identity import ClientAddress, Principal, VerifiedKeys
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.refusals import checked_closed_status
 
@@ -31,6 +31,7 @@ __all__ = [
     "Principal",
     "RateLimitMiddleware",
     "Refusal",
+    "VerifiedKeys",
     "json_refusal",
     "problem_refusal",
     "rate_limit",
