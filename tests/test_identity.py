@@ -242,6 +242,65 @@ def test_an_ignored_header_is_warned_of_once(caplog: pytest.LogCaptureFixture) -
     assert "6.6.6.6" not in caplog.text
 
 
+REWRITTEN = "the server seems to have taken it from there"
+
+
+@pytest.mark.parametrize("proxies", [(), ["10.0.0.0/8"]])
+@pytest.mark.parametrize(
+    ("peer", "value", "header"),
+    [
+        ("6.6.6.6", "6.6.6.6", "x-forwarded-for"),
+        ("6.6.6.6", "6.6.6.6, 203.0.113.9", "x-forwarded-for"),
+        ("6.6.6.6", "1.1.1.1 , 6.6.6.6:443,10.0.0.1", "x-forwarded-for"),
+        ("2001:db8::1", "[2001:DB8:0::1]:443", "x-forwarded-for"),
+        ("somebody", "somebody, 10.0.0.1", "x-forwarded-for"),
+        ("6.6.6.6", 'for="6.6.6.6:80";proto=https', "forwarded"),
+        ("6.6.6.6", "::ffff:6.6.6.6", "x-real-ip"),
+    ],
+)
+def test_a_peer_that_the_server_took_from_a_header_is_told_of_once(
+    peer: str, value: str, header: str, proxies: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    find = ClientAddress(proxies)
+    with caplog.at_level(logging.WARNING, "sluicegate"):
+        for _ in range(3):
+            find(scope(peer, value, header=header))
+    told = [text for text in caplog.messages if REWRITTEN in text]
+    assert len(told) == 1
+    assert "--no-proxy-headers" in told[0]
+    assert "trusted_proxies=" in told[0]
+    assert peer not in told[0]
+    assert not any("which is ignored" in text for text in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "value"),
+    [
+        # A second proxy on the same host is no sign of it.
+        (["127.0.0.1"], "127.0.0.1", "203.0.113.9, 127.0.0.1"),
+        (2, "127.0.0.1", "203.0.113.9, 127.0.0.1"),
+        (["10.0.0.0/8"], "203.0.113.9", "6.6.6.6"),
+        (["10.0.0.0/8"], "10.0.0.1", "6.6.6.6"),
+        ((), "203.0.113.9", "6.6.6.6, 03.0.113.9, 203.0.113.99, unknown"),
+    ],
+)
+def test_other_peers_are_not_told_of(
+    proxies: Any, peer: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "sluicegate"):
+        ClientAddress(proxies)(scope(peer, value))
+    assert REWRITTEN not in caplog.text
+
+
+def test_both_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    find = ClientAddress()
+    with caplog.at_level(logging.WARNING, "sluicegate"):
+        for peer in ["203.0.113.9", "6.6.6.6"] * 3:
+            find(scope(peer, "6.6.6.6"))
+    assert ["which is ignored" in text for text in caplog.messages] == [True, False]
+    assert [REWRITTEN in text for text in caplog.messages] == [False, True]
+
+
 @pytest.mark.parametrize(
     "proxies",
     [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sluicegate._addresses import Address, parse_address
 
-__all__ = ["elements_from_the_right", "parse_forwarded"]
+__all__ = ["elements_from_the_right", "forwards", "parse_forwarded"]
 
 # What lies further to the left is not looked at: it costs time and proves nothing.
 MOST_ELEMENTS = 32
@@ -68,3 +68,13 @@ def parse_forwarded(element: str) -> Address | None:
     if value.startswith('"'):
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
     return parse_address(value)
+
+
+def forwards(name: bytes, value: bytes, host: str) -> bool:
+    """Whether a header forwards ``host``: an address, or what somebody took for one."""
+    address = parse_address(host)
+    parse = parse_forwarded if name == b"forwarded" else parse_address
+    for element in elements_from_the_right([value]):
+        if element.strip(" \t") == host or (address is not None and parse(element) == address):
+            return True
+    return False

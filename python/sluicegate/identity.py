@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from sluicegate._addresses import Address, grouped, parse_address
-from sluicegate._forwarded import elements_from_the_right, parse_forwarded
+from sluicegate._forwarded import elements_from_the_right, forwards, parse_forwarded
 from sluicegate._principal import Principal, principal_of
 from sluicegate._proxies import header_name, ipv6_prefix_bits, trusted
 from sluicegate._verified import VerifiedKeys
@@ -25,6 +25,18 @@ _FORWARDED_HEADERS: Final = frozenset(
 # A proxy that forwards does so from the first request on; looking costs a microsecond.
 _REQUESTS_LOOKED_AT: Final = 100
 _MOST_CACHED: Final = 4_096
+
+_IGNORED: Final = (
+    "A request has the header %s, which is ignored: anybody can send it. If your own proxy "
+    "sets it, name that proxy in trusted_proxies=."
+)
+_REWRITTEN: Final = (
+    "The peer of a request is an address in its header %s: the server seems to have taken it "
+    "from there, as uvicorn does for peers in --forwarded-allow-ips (by default 127.0.0.1 and "
+    "::1). Who can send that header past your proxies is then limited by an address of its "
+    "own choice. Let one place decide: start uvicorn with --no-proxy-headers and name your "
+    "proxies in trusted_proxies=; docs/proxies.md says how for each server."
+)
 
 
 class ClientAddress:
@@ -67,24 +79,25 @@ class ClientAddress:
             raise TypeError(f"no_address must be a str or a callable, got {kind}")
         self._no_address = no_address
         self._trusts = bool(self._hops or self._networks or self._trusts_unix)
-        self._looks_left = 0 if self._trusts else _REQUESTS_LOOKED_AT
+        self._looks_left = _REQUESTS_LOOKED_AT
+        self._told_of_ignored = False
         self._warned_of_no_address = False
         self._keys: dict[str, str] = {}
 
     def __call__(self, scope: Scope) -> str:
         """The key of the client. Never raises, unless ``no_address`` does."""
-        if self._looks_left > 0:
-            self._look_for_ignored_headers(scope)
         client = scope.get("client")
         host = client[0] if client else None
+        if self._looks_left > 0:
+            self._look_for_forwarded_addresses(host, scope)
         if not self._trusts:
             key = self._keys.get(host) if isinstance(host, str) else None
             return key if key is not None else self._remembered(host, scope)
-        address = self._client(parse_address(host) if isinstance(host, str) else None, scope)
+        address = self._client(_address(host), scope)
         return self._unknown(scope) if address is None else self._key(address)
 
     def _remembered(self, host: Any, scope: Scope) -> str:
-        address = parse_address(host) if isinstance(host, str) else None
+        address = _address(host)
         if address is None:
             return self._unknown(scope)
         if len(self._keys) >= _MOST_CACHED:
@@ -136,14 +149,22 @@ class ClientAddress:
             )
         return "ip:unknown"
 
-    def _look_for_ignored_headers(self, scope: Scope) -> None:
+    def _look_for_forwarded_addresses(self, host: object, scope: Scope) -> None:
+        """Tell the operator once what becomes of the headers that forward an address."""
         self._looks_left -= 1
-        for name, _ in scope.get("headers", ()):
-            if name in _FORWARDED_HEADERS:
+        if self._trusts and self._is_trusted(_address(host), 1):
+            return
+        for name, value in scope.get("headers", ()):
+            if name not in _FORWARDED_HEADERS:
+                continue
+            if isinstance(host, str) and forwards(name, value, host):
                 self._looks_left = 0
-                _log.warning(
-                    "A request has the header %s, which is ignored: anybody can send it. If "
-                    "your own proxy sets it, name that proxy in trusted_proxies=.",
-                    name.decode("latin-1"),
-                )
+                _log.warning(_REWRITTEN, name.decode("latin-1"))
                 return
+            if not (self._trusts or self._told_of_ignored):
+                self._told_of_ignored = True
+                _log.warning(_IGNORED, name.decode("latin-1"))
+
+
+def _address(host: object) -> Address | None:
+    return parse_address(host) if isinstance(host, str) else None
