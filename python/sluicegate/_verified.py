@@ -96,15 +96,16 @@ class VerifiedKeys:
 
         It has ``limit`` of them that may fail in ``window`` seconds.
         """
-        remembered, here = self._remembered, self._here()
+        remembered = self._remembered
         hashed = remembered.hashed(key)
+        known = remembered.get(hashed)
+        if known is not None and remembered.is_fresh(known):
+            return known.principal
+        here = self._here()
         budget = _Budget(address, min(max(limit, 1), _MOST), min(max(window, 1e-6), 1e9))
         waited = False
         try:
             while True:
-                known = remembered.get(hashed)
-                if known is not None and remembered.is_fresh(known):
-                    return known.principal
                 under_way = here.look_ups.get((hashed, remembered.epoch))
                 if under_way is not None and under_way.is_wanted:
                     found: LookUp | Principal | None = under_way
@@ -116,6 +117,9 @@ class VerifiedKeys:
                 waited = True
                 if not await here.queues.wait(budget):
                     return None
+                known = remembered.get(hashed)
+                if known is not None and remembered.is_fresh(known):
+                    return known.principal
         finally:
             if waited:
                 here.queues.ring(budget)

@@ -26,7 +26,7 @@ from sluicegate.asgi import problem_refusal
 from sluicegate.concurrency import Permit
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from sluicegate.hooks import Details, Hook
-from sluicegate.identity import ClientAddress, Principal
+from sluicegate.identity import ClientAddress, Principal, VerifiedKeys
 from sluicegate.metrics import InstrumentedRateLimiter
 from sluicegate.opentelemetry import OpenTelemetryHook
 from sluicegate.redis import ConcurrencyLimiter as InRedis
@@ -90,6 +90,9 @@ def web(app: FastAPI) -> None:
         refusal=problem_refusal,
     )
     BareMiddleware(app, tiers={"free": FixedWindow(1, 1)}, trusted_proxies=2)
+    keys = VerifiedKeys(lambda key: Principal(key), ttl=60)
+    BareMiddleware(app, tiers={"free": (1, 1)}, verify=keys)
+    keys.forget("a")
     info: dict[str, Any] = rate_limit(10, 60) or rate_limit(10, window_seconds=60)
     assert_type(ClientAddress(ipv6_prefix=56)({"type": "http"}), str)
     with limits_off():
