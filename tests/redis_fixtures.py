@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from redis_binaries import find_oldest_server, find_server
 from redis_clock import MissingError
 from redis_sentinels import Sentinels
 from redis_servers import Server
@@ -43,6 +45,16 @@ def start() -> Iterator[Start]:
                 pytest.skip(str(missing))
 
         yield enter
+
+
+@pytest.fixture(params=[find_server, find_oldest_server], ids=["", "6.2"])
+def server_program(request: pytest.FixtureRequest) -> Path:
+    """The server's program; and once more, the oldest that is supported."""
+    try:
+        program: Path = request.param()
+    except MissingError as missing:
+        pytest.skip(str(missing))
+    return program
 
 
 @pytest.fixture

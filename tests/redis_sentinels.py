@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from types import TracebackType
 
 from polling import until
@@ -18,7 +19,8 @@ class Sentinels:
     ``servers`` are the two data servers, ``sentinels`` the three that watch them.
     """
 
-    def __init__(self, *, down_after_seconds: float = 0.5) -> None:
+    def __init__(self, *, down_after_seconds: float = 0.5, program: Path | None = None) -> None:
+        self._program = program
         self._down_after = round(down_after_seconds * 1000)
         self.servers: list[Server] = []
         self.sentinels: list[Server] = []
@@ -26,12 +28,15 @@ class Sentinels:
 
     def __enter__(self) -> Sentinels:
         with contextlib.ExitStack() as owned:
-            primary = owned.enter_context(Server())
-            replica = owned.enter_context(Server(config={"replicaof": f"{HOST} {primary.port}"}))
+            primary = owned.enter_context(Server(program=self._program))
+            replica = owned.enter_context(
+                Server(config={"replicaof": f"{HOST} {primary.port}"}, program=self._program)
+            )
             self.servers = [primary, replica]
             for _ in range(3):
                 config = self._watching(primary)
-                self.sentinels.append(owned.enter_context(Server(sentinel=True, config=config)))
+                sentinel = Server(sentinel=True, config=config, program=self._program)
+                self.sentinels.append(owned.enter_context(sentinel))
             for sentinel in self.sentinels:
                 self._hurry(sentinel)
             until(lambda: all(map(self._ready, self.sentinels)), "Sentinels that know each other")

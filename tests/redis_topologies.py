@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -20,7 +21,13 @@ class Cluster:
     ``servers`` are all six, in the order they were started, also those that were killed.
     """
 
-    def __init__(self, *, masters: int = 3, node_timeout_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        masters: int = 3,
+        node_timeout_seconds: float = 1.0,
+        program: Path | None = None,
+    ) -> None:
         self._masters = masters
         config = {
             # A replica is listed once it has an offset; the first ping gives it one.
@@ -29,7 +36,7 @@ class Cluster:
             "cluster-config-file": "nodes.conf",
             "cluster-node-timeout": str(round(node_timeout_seconds * 1000)),
         }
-        self.servers = [Server(config=config) for _ in range(2 * masters)]
+        self.servers = [Server(config=config, program=program) for _ in range(2 * masters)]
         self._owned = contextlib.ExitStack()
 
     def __enter__(self) -> Cluster:

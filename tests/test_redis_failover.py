@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,8 +48,10 @@ TOPOLOGIES = pytest.mark.parametrize("topology", [Cluster, Sentinels])
 
 
 @TOPOLOGIES
-def test_a_killed_primary_under_load(start: Start, topology: type[Cluster | Sentinels]) -> None:
-    where = start(topology)
+def test_a_killed_primary_under_load(
+    start: Start, topology: type[Cluster | Sentinels], server_program: Path
+) -> None:
+    where = start(topology, program=server_program)
     slot = where.slot_of(KEY) if isinstance(where, Cluster) else 0
 
     async def main() -> None:
@@ -78,9 +81,9 @@ def test_a_killed_primary_under_load(start: Start, topology: type[Cluster | Sent
 
 @TOPOLOGIES
 def test_one_more_limit_at_most_after_what_was_lost(
-    start: Start, topology: type[Cluster | Sentinels]
+    start: Start, topology: type[Cluster | Sentinels], server_program: Path
 ) -> None:
-    where = start(topology)
+    where = start(topology, program=server_program)
     slot = where.slot_of(KEY) if isinstance(where, Cluster) else 0
     primary, replica = pair(where, slot)
     limit = 500

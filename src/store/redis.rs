@@ -5,12 +5,14 @@
 
 mod cluster;
 mod connect;
+mod connection;
 mod io;
 mod key;
 mod limit;
 mod line;
 mod link;
 mod listed;
+mod meaning;
 mod notices;
 mod refused;
 mod request;
@@ -20,6 +22,9 @@ mod script;
 mod settings;
 mod slots;
 mod stand_in;
+mod stream;
+mod supervise;
+mod tls;
 mod uncharged;
 
 pub use io::{after_fork_in_child, after_fork_in_parent, before_fork, generation, handle};
@@ -81,6 +86,14 @@ pub enum Failure {
     Down(String),
     /// It answered with an error.
     Refused(String),
+}
+
+impl Failure {
+    /// The server has answered with this error.
+    #[must_use]
+    pub fn refused(error: &redis::ServerError) -> Self {
+        Self::Refused(meaning::told(error))
+    }
 }
 
 impl fmt::Display for Failure {

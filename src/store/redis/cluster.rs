@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use redis::{Pipeline, ServerErrorKind, Value};
+use redis::{Pipeline, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::{Node, Place};
 use super::line::Line;
 use super::link::Link;
+use super::meaning::code;
 use super::request::{Reply, Request};
 use super::settings::Settings;
 use super::slots::{Range, SLOTS, ranges, redirection};
@@ -24,7 +25,9 @@ use crate::store::fork::locked_now;
 /// A call is sent on so often at most.
 const MOST_HOPS: usize = 16;
 /// How long a server may take to show its map.
-const MAP_WITHIN: Duration = Duration::from_millis(500);
+const MAP_WITHIN: Duration = Duration::from_secs(1);
+/// How long a round of questions waits for a server that is being connected. Another follows.
+const CONNECTED_WITHIN: Duration = Duration::from_millis(500);
 /// After so long another server is asked too.
 const MAP_PATIENCE: Duration = Duration::from_millis(50);
 /// The map is not asked for more often, however many calls were moved.
@@ -179,27 +182,20 @@ impl Cluster {
         let redirected = error
             .details()
             .and_then(|details| redirection(details, asked.host()));
-        match (error.kind(), redirected) {
-            (Some(ServerErrorKind::Moved), Some((slot, node))) => {
+        match (code(error), redirected) {
+            ("MOVED", Some((slot, node))) => {
                 self.stale.notify_one();
                 let mut known = locked_now(&self.known);
                 let link = self.link(&mut known.links, node);
                 known.slots[slot] = Some(Arc::clone(&link));
                 Next::Elsewhere(link, false)
             }
-            (Some(ServerErrorKind::Ask), Some((_, node))) => {
+            ("ASK", Some((_, node))) => {
                 let mut known = locked_now(&self.known);
                 Next::Elsewhere(self.link(&mut known.links, node), true)
             }
-            (Some(ServerErrorKind::TryAgain), _) => Next::Again,
-            (
-                Some(
-                    ServerErrorKind::ClusterDown
-                    | ServerErrorKind::MasterDown
-                    | ServerErrorKind::ReadOnly,
-                ),
-                _,
-            ) => {
+            ("TRYAGAIN", _) => Next::Again,
+            ("CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "LOADING", _) => {
                 self.stale.notify_one();
                 Next::Done
             }
@@ -250,9 +246,15 @@ impl Cluster {
 }
 
 async fn show_map(link: Arc<Link>) -> Option<Vec<Range>> {
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("CLUSTER").arg("SLOTS");
-    let reply = link.send(pipeline, Instant::now() + MAP_WITHIN).await;
+    let slots = |_| {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("CLUSTER").arg("SLOTS");
+        pipeline
+    };
+    if !link.is_settled(Instant::now() + CONNECTED_WITHIN).await {
+        return None;
+    }
+    let reply = link.send(slots, Instant::now() + MAP_WITHIN).await;
     ranges(&reply.ok()?, link.host())
 }
 
@@ -316,9 +318,10 @@ async fn keep_map(cluster: Weak<Cluster>, stale: Arc<Notify>) {
             return;
         };
         let found = strong.map().await;
+        let is_known = found || !strong.seeds.iter().any(|seed| seed.is_connecting());
         strong.mapped.change(|mapped| {
             // Once there was a map, its masters are asked, whoever is down.
-            let better = *mapped != Some(true) && *mapped != Some(found);
+            let better = is_known && *mapped != Some(true) && *mapped != Some(found);
             if better {
                 *mapped = Some(found);
             }

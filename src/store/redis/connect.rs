@@ -7,18 +7,22 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, Pipeline,
-    ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates, Value, cmd,
+    AsyncConnectionConfig, Pipeline, ProtocolVersion, RedisConnectionInfo, RedisResult, Value, cmd,
     from_redis_value,
 };
+use tokio::time::{Instant, timeout};
 
+use super::connection::{Connection, Driver};
 use super::notices::notice;
 use super::settings::{Settings, Topology};
+use super::stream::open;
 use crate::clock::unix_now;
 use crate::store::fork::locked_now;
 
 /// Commands that one connection may have on their way.
 const PIPELINES: usize = 4_096;
+/// A sentinel is given so long, which is several round trips around the world.
+const SENTINEL_WITHIN: Duration = Duration::from_secs(3);
 
 /// Host and port.
 pub(super) type Node = (String, u16);
@@ -34,14 +38,14 @@ pub(super) enum Place {
     Primary,
 }
 
-/// Connect to `place` and log in; `lost` is told when the connection has ended.
-///
-/// Also says how far the server's clock is ahead of ours, in ticks.
+/// Connect to `place` and log in; `lost` is told when the connection has ended. `number` is what
+/// the connection is known by.
 pub(super) async fn connect(
     settings: &Settings,
     place: &Place,
+    number: u64,
     lost: impl Fn() + Send + Sync + 'static,
-) -> RedisResult<(MultiplexedConnection, i64)> {
+) -> RedisResult<Connection> {
     let place = match place {
         Place::Primary => &Place::Node(primary(settings).await?),
         place => place,
@@ -51,10 +55,9 @@ pub(super) async fn connect(
         login = login.set_db(settings.db.into());
     }
     let user = (settings.username.as_deref(), settings.password.as_deref());
-    let client = client(settings, place, with_user(login, user))?;
+    let login = with_user(login, user);
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None) // the caller has a limit of its own
-        .set_response_timeout(None)
+        .set_response_timeout(None) // the callers have limits of their own
         .set_pipeline_buffer_size(PIPELINES)
         .set_push_sender(move |push: redis::PushInfo| {
             if push.kind == redis::PushKind::Disconnection {
@@ -62,11 +65,18 @@ pub(super) async fn connect(
             }
             Ok::<(), ()>(())
         });
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await?;
-    let ahead = introduce(settings, place, &mut connection).await?;
-    Ok((connection, ahead))
+    let (stream, written) = open(place, settings.tls.as_ref()).await?;
+    let begun = Instant::now();
+    let (mut requests, driver) =
+        MultiplexedConnection::new_with_config(&login, stream, config).await?;
+    let driver = Driver::new(driver);
+    let logged_in = Instant::now();
+    let ahead = introduce(settings, place, &mut requests).await?;
+    // Both take one; a server that was busy held up one of them.
+    let round_trip = logged_in.elapsed().min(logged_in - begun);
+    Ok(Connection::new(
+        requests, driver, written, number, ahead, round_trip,
+    ))
 }
 
 /// All that is said and asked on a new connection, in one round trip.
@@ -153,43 +163,6 @@ fn with_user(
     }
 }
 
-fn client(settings: &Settings, place: &Place, login: RedisConnectionInfo) -> RedisResult<Client> {
-    let address = match place {
-        Place::Unix(path) => ConnectionAddr::Unix(path.into()),
-        Place::Node((host, port)) => match &settings.tls {
-            None => ConnectionAddr::Tcp(host.clone(), *port),
-            Some(tls) => ConnectionAddr::TcpTls {
-                host: host.clone(),
-                port: *port,
-                insecure: tls.insecure,
-                tls_params: None,
-            },
-        },
-        Place::Primary => unreachable!("resolved before"),
-    };
-    let info = address.into_connection_info()?.set_redis_settings(login);
-    match &settings.tls {
-        Some(tls) if tls.authority.is_some() || tls.client.is_some() => {
-            let client_tls = tls
-                .client
-                .clone()
-                .map(|(client_cert, client_key)| ClientTlsConfig {
-                    client_cert,
-                    client_key,
-                });
-            let root_cert = tls.authority.clone();
-            Client::build_with_tls(
-                info,
-                TlsCertificates {
-                    client_tls,
-                    root_cert,
-                },
-            )
-        }
-        _ => Client::open(info),
-    }
-}
-
 /// What the first sentinel says that knows: any of them may be gone, or hang.
 async fn primary(settings: &Settings) -> RedisResult<Node> {
     let asked = settings
@@ -212,18 +185,20 @@ async fn ask_sentinel(settings: &Settings, node: &Node) -> RedisResult<Node> {
     let user = (user.as_deref(), password.as_deref());
     let service = settings.service.as_deref().unwrap_or_default();
     let login = with_user(RedisConnectionInfo::default(), user);
-    let client = client(settings, &Place::Node(node.clone()), login)?;
-    let patience = Duration::from_millis(300);
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(patience))
-        .set_response_timeout(Some(patience));
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await?;
-    let mut command = cmd("SENTINEL");
-    command.arg("get-master-addr-by-name").arg(service);
-    let reply: Option<(String, u16)> = command.query_async(&mut connection).await?;
-    reply.ok_or_else(|| unknown("the sentinels do not know the service"))
+    let asked = async {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (stream, _) = open(&Place::Node(node.clone()), settings.tls.as_ref()).await?;
+        let (mut requests, driver) =
+            MultiplexedConnection::new_with_config(&login, stream, config).await?;
+        let _driver = Driver::new(driver);
+        let mut command = cmd("SENTINEL");
+        command.arg("get-master-addr-by-name").arg(service);
+        let reply: Option<Node> = command.query_async(&mut requests).await?;
+        reply.ok_or_else(|| unknown("the sentinels do not know the service"))
+    };
+    timeout(SENTINEL_WITHIN, asked)
+        .await
+        .unwrap_or_else(|_| Err(unknown("a sentinel does not answer")))
 }
 
 /// Sentinels may still name a primary that has become a replica.

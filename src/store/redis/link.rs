@@ -4,72 +4,44 @@
 //! down; callers wait only for the second, and never beyond their deadline. A connection that
 //! does not answer is given up by its number, so that no late reply is ever read.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::future::Future;
+use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use futures_util::FutureExt;
+use redis::{Pipeline, ServerErrorKind, Value};
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout_at};
 
 use super::Failure;
-use super::connect::{Place, connect};
+use super::connect::Place;
+use super::connection::Connection;
 use super::line::Line;
+use super::meaning::is_of_no_use;
 use super::request::{Reply, Request};
-use super::settings::Settings;
-
-/// An attempt to connect may take so long. One may be lost, and the next is to be soon.
-const ATTEMPT: Duration = Duration::from_millis(600);
-/// The second attempt begins so long after the first, if that has failed by then. It doubles.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(320);
-/// Silence for so long is a connection's end, whatever deadline the caller had.
-const SILENCE: Duration = Duration::from_millis(100);
+use super::settings::{Settings, Topology};
+use super::supervise::{supervise, told};
 
 /// A server, and the connection to it that there is or will be.
 pub(super) struct Link {
     place: Place,
-    state: Line<State>,
+    topology: Topology,
+    pub(super) state: Line<State>,
 }
 
 #[derive(Clone)]
-enum State {
+pub(super) enum State {
     /// Not tried yet, or lost a moment ago.
     Connecting,
-    Up(Connected),
+    Up(Arc<Connection>),
     Down(Arc<str>),
 }
 
-#[derive(Clone)]
-struct Connected {
-    connection: MultiplexedConnection,
-    number: u64,
-    /// How far the server's clock is ahead of ours, in ticks.
-    ahead: i64,
-    /// When it last answered, in microseconds since it was made.
-    heard: Arc<AtomicU64>,
-    since: Instant,
-}
-
-impl Connected {
-    fn hear(&self) {
-        let now = self.since.elapsed().as_micros();
-        self.heard
-            .store(u64::try_from(now).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    /// Since when it has owed an answer, if it owes one to what was sent at `sent_at`.
-    fn silent_since(&self, sent_at: Instant) -> Instant {
-        let heard = Duration::from_micros(self.heard.load(Relaxed));
-        sent_at.max(self.since + heard)
-    }
-
-    async fn send(mut self, pipeline: Pipeline) -> RedisResult<Vec<Value>> {
-        let length = pipeline.len();
-        self.connection
-            .send_packed_commands(&pipeline, 0, length)
-            .await
-    }
+/// Why a pipeline has no replies.
+enum Lost {
+    /// Nothing of it was written: it can be sent again.
+    Unwritten(Failure),
+    /// It may have been executed.
+    Written(Failure),
 }
 
 impl Link {
@@ -77,6 +49,7 @@ impl Link {
     pub(super) fn new(settings: Arc<Settings>, place: Place) -> Arc<Self> {
         let link = Arc::new(Self {
             place: place.clone(),
+            topology: settings.topology,
             state: Line::new(State::Connecting),
         });
         tokio::spawn(supervise(Arc::downgrade(&link), settings, place));
@@ -119,19 +92,18 @@ impl Link {
         by_text: bool,
         deadline: Instant,
     ) -> Vec<Reply> {
-        let sent = async {
-            let connected = self.connected(deadline).await?;
+        let pipeline = |ahead| {
             let mut pipeline = Pipeline::with_capacity(calls.len());
             for call in calls {
                 if asking {
                     pipeline.cmd("ASKING");
                 }
-                pipeline.add_command(call.command(by_text, connected.ahead));
+                pipeline.add_command(call.command(by_text, ahead));
             }
-            self.send_over(connected, pipeline, deadline).await
+            pipeline
         };
         let step = 1 + usize::from(asking);
-        match sent.await {
+        match self.send(pipeline, deadline).await {
             Ok(values) => values
                 .into_iter()
                 .skip(step - 1)
@@ -142,150 +114,130 @@ impl Link {
         }
     }
 
-    /// Send a pipeline as soon as there is a connection, and await its replies.
+    /// Send a pipeline as soon as there is a connection, and await its replies. If the connection
+    /// is lost before anything was written, the next is tried, and that one alone. `pipeline` is
+    /// told how far the server's clock is ahead.
     pub(super) async fn send(
         self: &Arc<Self>,
-        pipeline: Pipeline,
+        pipeline: impl Fn(i64) -> Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Value>, Failure> {
-        let connected = self.connected(deadline).await?;
-        self.send_over(connected, pipeline, deadline).await
+        let mut is_last = false;
+        loop {
+            let connection = self.connected(deadline).await?;
+            let pipeline = pipeline(connection.ahead);
+            match self.send_over(connection, pipeline, deadline).await {
+                Ok(values) => return Ok(values),
+                Err(Lost::Unwritten(_)) if !is_last => is_last = true,
+                Err(Lost::Unwritten(failure) | Lost::Written(failure)) => return Err(failure),
+            }
+        }
     }
 
     async fn send_over(
         self: &Arc<Self>,
-        connected: Connected,
+        connection: Arc<Connection>,
         pipeline: Pipeline,
         deadline: Instant,
-    ) -> Result<Vec<Value>, Failure> {
+    ) -> Result<Vec<Value>, Lost> {
         let sent_at = Instant::now();
-        let mut sent = Box::pin(connected.clone().send(pipeline));
-        if let Ok(replies) = timeout_at(deadline, &mut sent).await {
-            return self.take(&connected, replies);
+        let written = connection.written();
+        let mut sent = Box::pin(Arc::clone(&connection).send(pipeline));
+        match by(deadline, &mut sent).await {
+            Some(Ok(values)) => {
+                self.take(&connection, &values);
+                return Ok(values);
+            }
+            Some(Err(error)) => {
+                self.give_up(connection.number, None);
+                let failure = Failure::Down(told(&error));
+                return Err(if connection.written() == written {
+                    Lost::Unwritten(failure)
+                } else {
+                    Lost::Written(failure)
+                });
+            }
+            None => {}
         }
         // The caller waits no more. Whether the connection is at its end shows when it has had
         // its time, however short the caller's was.
         let link = Arc::downgrade(self);
         tokio::spawn(async move {
-            let late = timeout_at(sent_at + SILENCE, sent).await;
+            let late = by(sent_at + connection.patience, &mut sent).await;
             let Some(link) = link.upgrade() else { return };
-            if let Ok(replies) = late {
-                let _nobodys = link.take(&connected, replies);
-            } else if connected.silent_since(sent_at).elapsed() >= SILENCE {
-                link.give_up(connected.number, Some("it does not answer"));
+            match late {
+                Some(Ok(values)) => link.take(&connection, &values),
+                Some(Err(_)) => link.give_up(connection.number, None),
+                None if connection.is_silent(sent_at) => {
+                    link.give_up(connection.number, Some("it does not answer"));
+                }
+                None => {}
             }
         });
-        Err(Failure::Timeout)
+        Err(Lost::Written(Failure::Timeout))
     }
 
-    fn take(
-        &self,
-        connected: &Connected,
-        replies: RedisResult<Vec<Value>>,
-    ) -> Result<Vec<Value>, Failure> {
-        match replies {
-            Ok(values) => {
-                connected.hear();
-                if values.iter().any(is_of_no_use) {
-                    self.give_up(connected.number, None);
-                }
-                Ok(values)
-            }
-            Err(error) => {
-                self.give_up(connected.number, None);
-                Err(Failure::Down(told(&error)))
-            }
+    /// Learn from replies.
+    fn take(&self, connection: &Connection, values: &[Value]) {
+        connection.hear();
+        let useless = |value| is_of_no_use(value, self.topology);
+        if let Some(why) = values.iter().find_map(useless) {
+            self.give_up(connection.number, Some(why));
         }
     }
 
-    async fn connected(&self, deadline: Instant) -> Result<Connected, Failure> {
+    async fn connected(&self, deadline: Instant) -> Result<Arc<Connection>, Failure> {
         let settled = |state: &State| !matches!(state, State::Connecting);
         let silent = || State::Down("it does not answer".into());
         match self.state.wait(settled, deadline, silent).await {
-            Some(State::Up(connected)) => Ok(connected),
+            Some(State::Up(connection)) => Ok(connection),
             Some(State::Down(why)) => Err(Failure::Down(why.to_string())),
             Some(State::Connecting) | None => Err(Failure::Timeout),
         }
     }
 
-    /// End the connection of that number, if it is still the one in use.
-    fn give_up(&self, number: u64, down: Option<&str>) {
+    /// End the connection of that number, if it is still the one in use. The next is waited for,
+    /// unless the server is `down`.
+    pub(super) fn give_up(&self, number: u64, down: Option<&str>) {
         self.state.change(|state| {
-            let ours = matches!(state, State::Up(connected) if connected.number == number);
+            let ours = matches!(state, State::Up(connection) if connection.number == number);
             if ours {
                 *state = down.map_or(State::Connecting, |why| State::Down(why.into()));
             }
             ours
         });
     }
-}
 
-/// Errors of a server that has become the wrong one.
-fn is_of_no_use(reply: &Value) -> bool {
-    let kind = match reply {
-        Value::ServerError(error) => error.kind(),
-        _ => None,
-    };
-    matches!(
-        kind,
-        Some(ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading)
-    )
-}
+    /// Let nobody wait for a connection now.
+    pub(super) fn set_down(&self, why: &str) {
+        self.state.change(|state| {
+            let waits = matches!(state, State::Connecting);
+            if waits {
+                *state = State::Down(why.into());
+            }
+            waits
+        });
+    }
 
-async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: Place) {
-    let mut pause = SHORTEST_PAUSE;
-    let mut number = 0;
-    loop {
-        // Dropped while it paused.
-        if link.strong_count() == 0 {
-            return;
-        }
-        number += 1;
-        let begun = Instant::now();
-        let ended = link.clone();
-        let lost = move || {
-            if let Some(link) = ended.upgrade() {
-                link.give_up(number, None);
-            }
-        };
-        let attempt = timeout(ATTEMPT, connect(&settings, &place, lost)).await;
-        let Some(strong) = link.upgrade() else { return };
-        match attempt {
-            Ok(Ok((connection, ahead))) => {
-                pause = SHORTEST_PAUSE;
-                strong.state.set(State::Up(Connected {
-                    connection,
-                    number,
-                    ahead,
-                    heard: Arc::default(),
-                    since: Instant::now(),
-                }));
-                let mut state = strong.state.subscribe();
-                drop(strong);
-                // Ends with an error when the link is dropped.
-                if state
-                    .wait_for(|state| !matches!(state, State::Up(_)))
-                    .await
-                    .is_err()
-                {
-                    return;
-                }
-            }
-            failed => {
-                let why = match failed {
-                    Ok(Err(error)) => told(&error),
-                    _ => "it does not answer".to_owned(),
-                };
-                strong.state.set(State::Down(why.into()));
-                drop(strong);
-                sleep_until(begun + pause).await;
-                pause = (2 * pause).min(LONGEST_PAUSE);
-            }
-        }
+    /// Whether it becomes known by `deadline` that there is a connection, or none.
+    pub(super) async fn is_settled(&self, deadline: Instant) -> bool {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Connecting));
+        timeout_at(deadline, settled).await.is_ok()
+    }
+
+    /// Whether a connection is being made, for the first time since there was one.
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(*self.state.subscribe().borrow(), State::Connecting)
     }
 }
 
-/// What an error says. It names addresses and causes, never a password.
-fn told(error: &RedisError) -> String {
-    error.to_string()
+/// What a future comes to by the deadline. This thread may have been asleep at it: then what had
+/// arrived by then is read first.
+async fn by<F: Future + Unpin>(deadline: Instant, future: &mut F) -> Option<F::Output> {
+    if let Ok(done) = timeout_at(deadline, &mut *future).await {
+        return Some(done);
+    }
+    yield_now().await;
+    future.now_or_never()
 }

@@ -74,7 +74,7 @@ impl Request for Run {
 /// A reply without its errors.
 pub(super) fn without_error(reply: Value) -> Reply {
     match reply {
-        Value::ServerError(error) => Err(Failure::Refused(error.to_string())),
+        Value::ServerError(error) => Err(Failure::refused(&error)),
         reply => Ok(reply),
     }
 }

@@ -128,10 +128,11 @@ impl Route {
     /// # Errors
     /// When there is no answer by `deadline`.
     pub async fn ask(&self, pipeline: Pipeline, deadline: Instant) -> Result<Vec<Value>, Failure> {
-        match &self.way {
-            Way::One(link) => link.send(pipeline, deadline).await,
-            Way::Slots(cluster) => cluster.any().send(pipeline, deadline).await,
-        }
+        let link = match &self.way {
+            Way::One(link) => Arc::clone(link),
+            Way::Slots(cluster) => cluster.any(),
+        };
+        link.send(|_| pipeline.clone(), deadline).await
     }
 }
 
