@@ -472,6 +472,9 @@ class RedisLimiter:
     @property
     def script(self) -> str:
         """The text of the script that decides."""
+    @property
+    def chunk(self) -> int:
+        """How many calls a server that is well has answered in time, when made together."""
     def begin(
         self, bridge: Bridge, future: object, verb: str, key: str, cost: int
     ) -> Decision | Literal[True] | None:

@@ -23,6 +23,10 @@ use crate::store::{MemoryStore, Options, Overflow, Store};
 /// Keys that the stand-in holds at most.
 const LOCAL_KEYS: usize = 1_000_000;
 
+/// A server that is well needs less for a call, and a busy machine for its way there and back.
+const MICROS_A_CALL: u64 = 500;
+const LARGEST_CHUNK: u64 = 500;
+
 /// A limiter whose state is in Redis. Its coroutines are in `sluicegate.redis`.
 #[pyclass(frozen, name = "RedisLimiter", module = "sluicegate._core")]
 pub(in crate::python) struct PyRedisLimiter {
@@ -30,6 +34,7 @@ pub(in crate::python) struct PyRedisLimiter {
     workers: u32,
     limit: Arc<Limit>,
     lane: Lane,
+    chunk: u64,
 }
 
 /// What a limiter's quota is made from.
@@ -157,6 +162,7 @@ impl PyRedisLimiter {
             before: None,
         };
         let quota = plan.quota(quota)?;
+        let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);
         let patience = Duration::from_micros(patience);
         let limit = Limit::new(quota, prefix, patience, on_error, remember);
         Ok(Self {
@@ -164,7 +170,15 @@ impl PyRedisLimiter {
             workers,
             limit: Arc::new(limit),
             lane: Lane::new(settings),
+            chunk,
         })
+    }
+
+    /// How many calls may be made together, so that a server that is well has answered them all
+    /// in time.
+    #[getter]
+    fn chunk(&self) -> u64 {
+        self.chunk
     }
 
     #[getter]

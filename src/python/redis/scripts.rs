@@ -137,7 +137,7 @@ fn deadline(timeout: f64) -> Instant {
 
 fn only(values: Vec<Value>) -> Result<Value, Failure> {
     match values.into_iter().next() {
-        Some(Value::ServerError(error)) => Err(Failure::Refused(error.to_string())),
+        Some(Value::ServerError(error)) => Err(Failure::refused(&error)),
         answer => Ok(answer.unwrap_or(Value::Nil)),
     }
 }

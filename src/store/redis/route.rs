@@ -65,8 +65,10 @@ impl Route {
         Ok(used)
     }
 
-    /// Run calls and have `sink` settle them, each within its limiter's timeout.
+    /// Run calls and have `sink` settle them, each within its limiter's timeout from now on: that
+    /// they were kept back, as by an event loop that was blocked, is not the server's fault.
     pub fn send(self: &Arc<Self>, mut calls: Vec<Call>, sink: &Arc<dyn Sink>) {
+        let sent_at = Instant::now();
         while let Some(first) = calls.first() {
             let timeout = first.limit.timeout;
             let same = calls
@@ -74,7 +76,7 @@ impl Route {
                 .take_while(|call| call.limit.timeout == timeout)
                 .count();
             let later = calls.split_off(same);
-            let deadline = Instant::from_std(calls[0].made_at) + timeout;
+            let deadline = sent_at + timeout;
             let (route, sink) = (Arc::clone(self), Arc::clone(sink));
             let batch = std::mem::replace(&mut calls, later);
             self.handle.spawn(async move {
