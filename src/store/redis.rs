@@ -17,6 +17,7 @@ mod notices;
 mod refused;
 mod request;
 mod route;
+mod routes;
 mod rule;
 mod script;
 mod settings;
@@ -31,7 +32,8 @@ pub use io::{after_fork_in_child, after_fork_in_parent, before_fork, generation,
 pub use limit::{Limit, OnError, RedisStatistics};
 pub use notices::{notice, take_notices};
 pub use request::Run;
-pub use route::{Route, RouteUse};
+pub use route::Route;
+pub use routes::RouteUse;
 pub use rule::{Quota, Rule};
 pub use settings::{Settings, Tls, Topology};
 pub use stand_in::{StandInKey, stand_in, stand_in_from};

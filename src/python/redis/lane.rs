@@ -1,4 +1,5 @@
-//! The way to the servers, made when first needed, and anew in a forked child.
+//! The way to the servers, made when first needed, and anew in a forked child. It is let go when
+//! its limiter is dropped.
 
 use std::mem::forget;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +34,7 @@ impl Lane {
             }
             _ => forget(route.take()), // a parent's
         }
-        let made = Route::to(&self.settings)?;
+        let made = RouteUse::of(&self.settings)?;
         let way = Arc::clone(made.route());
         *route = Some((generation(), made));
         Ok(way)
@@ -44,7 +45,7 @@ impl Lane {
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
         match route.take() {
             Some((made_in, used)) if made_in != generation() => forget(used),
-            Some((_, used)) => used.release(&self.settings),
+            Some((_, used)) => used.release(),
             None => {}
         }
     }

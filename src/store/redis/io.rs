@@ -92,6 +92,6 @@ pub fn after_fork_in_child() {
     forget(PAUSED.take());
     *locked_now(&PAUSE) = Weak::new();
     forget(locked_now(&THREAD).take());
-    super::route::after_fork_in_child();
+    super::routes::after_fork_in_child();
     GENERATION.fetch_add(1, Relaxed);
 }

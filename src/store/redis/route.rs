@@ -1,9 +1,6 @@
-//! From settings to servers. Limiters with equal settings share a route.
+//! How calls get to a server, and back to who made them.
 
-use std::collections::HashMap;
-use std::mem::{forget, take};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::Arc;
 
 use redis::{Pipeline, Value};
 use tokio::runtime::Handle;
@@ -14,55 +11,41 @@ use super::connect::Place;
 use super::link::Link;
 use super::request::{Reply, Request, Run, without_error};
 use super::settings::{Settings, Topology};
-use super::{Call, Failure, Sink, io};
-use crate::store::fork::locked_now;
+use super::{Call, Failure, Sink};
 
 /// How calls get to the server that is in charge of their key.
 pub struct Route {
+    pub(super) settings: Arc<Settings>,
     handle: Handle,
     way: Way,
-    /// Limiters that use it. Calls on their way do not count.
-    users: AtomicUsize,
 }
-
-/// A limiter's use of a route.
-pub struct RouteUse(Arc<Route>);
 
 enum Way {
     One(Arc<Link>),
     Slots(Arc<Cluster>),
 }
 
-/// Kept until they are [released](RouteUse::release): a program may make a limiter a request.
-static ROUTES: LazyLock<Mutex<HashMap<Settings, Arc<Route>>>> = LazyLock::new(Mutex::default);
-
 impl Route {
-    /// Use the route for these settings. It connects in the background.
-    ///
-    /// # Errors
-    /// When the system gives no thread for it.
-    pub fn to(settings: &Settings) -> std::io::Result<RouteUse> {
-        let mut routes = locked_now(&ROUTES);
-        if let Some(route) = routes.get(settings) {
-            return Ok(RouteUse::of(route));
-        }
-        let handle = io::handle()?;
-        let shared = Arc::new(settings.clone());
+    /// A route for these settings. It connects in the background until it is dropped.
+    pub(super) fn new(settings: &Settings, handle: Handle) -> Self {
+        let settings = Arc::new(settings.clone());
+        let shared = Arc::clone(&settings);
         let entered = handle.enter();
         let way = match settings.topology {
             Topology::Cluster => Way::Slots(Cluster::new(shared)),
             Topology::Sentinel => Way::One(Link::new(shared, Place::Primary)),
-            Topology::Standalone => Way::One(Link::new(shared, place(settings))),
+            Topology::Standalone => Way::One(Link::new(shared, place(&settings))),
         };
         drop(entered);
-        let route = Arc::new(Self {
+        Self {
+            settings,
             handle,
             way,
-            users: AtomicUsize::new(0),
-        });
-        let used = RouteUse::of(&route);
-        routes.insert(settings.clone(), route);
-        Ok(used)
+        }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Run calls and have `sink` settle them, each within its limiter's timeout from now on: that
@@ -138,43 +121,10 @@ impl Route {
     }
 }
 
-impl RouteUse {
-    fn of(route: &Arc<Route>) -> Self {
-        route.users.fetch_add(1, Relaxed);
-        Self(Arc::clone(route))
-    }
-
-    /// The route.
-    #[must_use]
-    pub fn route(&self) -> &Arc<Route> {
-        &self.0
-    }
-
-    /// End this use. If it was the last one, the connections close once what is on its way
-    /// has been answered.
-    pub fn release(self, settings: &Settings) {
-        let mut routes = locked_now(&ROUTES);
-        if self.0.users.load(Relaxed) == 1 {
-            routes.remove(settings);
-        }
-    }
-}
-
-impl Drop for RouteUse {
-    fn drop(&mut self) {
-        self.0.users.fetch_sub(1, Relaxed);
-    }
-}
-
 fn place(settings: &Settings) -> Place {
     match (&settings.unix_path, settings.nodes.first()) {
         (Some(path), _) => Place::Unix(path.clone()),
         (None, Some(node)) => Place::Node(node.clone()),
         (None, None) => Place::Node(("localhost".into(), 6379)),
     }
-}
-
-/// A child has no connections, and must not touch its parent's.
-pub(super) fn after_fork_in_child() {
-    forget(take(&mut *locked_now(&ROUTES)));
 }
