@@ -246,7 +246,7 @@ impl Cluster {
 }
 
 async fn show_map(link: Arc<Link>) -> Option<Vec<Range>> {
-    let slots = |_| {
+    let slots = || {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("CLUSTER").arg("SLOTS");
         pipeline

@@ -16,7 +16,6 @@ use super::connection::{Connection, Driver};
 use super::notices::notice;
 use super::settings::{Settings, Topology};
 use super::stream::open;
-use crate::clock::unix_now;
 use crate::store::fork::locked_now;
 
 /// Commands that one connection may have on their way.
@@ -71,11 +70,11 @@ pub(super) async fn connect(
         MultiplexedConnection::new_with_config(&login, stream, config).await?;
     let driver = Driver::new(driver);
     let logged_in = Instant::now();
-    let ahead = introduce(settings, place, &mut requests).await?;
+    introduce(settings, place, &mut requests).await?;
     // Both take one; a server that was busy held up one of them.
     let round_trip = logged_in.elapsed().min(logged_in - begun);
     Ok(Connection::new(
-        requests, driver, written, number, ahead, round_trip,
+        requests, driver, written, number, round_trip,
     ))
 }
 
@@ -84,7 +83,7 @@ async fn introduce(
     settings: &Settings,
     place: &Place,
     connection: &mut MultiplexedConnection,
-) -> RedisResult<i64> {
+) -> RedisResult<()> {
     let mut pipeline = Pipeline::new();
     // A server that is still loading, or paused, is not there yet. TIME itself is answered by
     // one that is paused for writes, a script is not.
@@ -99,8 +98,7 @@ async fn introduce(
     let sent = connection.send_packed_commands(&pipeline, 0, pipeline.len());
     let mut replies = sent.await?.into_iter();
     let mut reply = || replies.next().unwrap_or(Value::Nil);
-    let (seconds, micros): (i64, i64) = from_redis_value(reply().extract_error()?)?;
-    let ahead = (seconds * 1_000_000 + micros).saturating_sub_unsigned(unix_now());
+    reply().extract_error()?;
     let memory = reply();
     if settings.topology == Topology::Sentinel {
         check_primary(&reply())?;
@@ -109,7 +107,7 @@ async fn introduce(
         reply().extract_error()?;
     }
     look_at_memory(memory, place);
-    Ok(ahead)
+    Ok(())
 }
 
 /// Servers whose eviction was told of.

@@ -24,8 +24,6 @@ pub(super) struct Connection {
     _driver: Driver,
     written: Written,
     pub(super) number: u64,
-    /// How far the server's clock is ahead of ours, in ticks.
-    pub(super) ahead: i64,
     /// So long it may be silent.
     pub(super) patience: Duration,
     since: Instant,
@@ -39,7 +37,6 @@ impl Connection {
         driver: Driver,
         written: Written,
         number: u64,
-        ahead: i64,
         round_trip: Duration,
     ) -> Self {
         Self {
@@ -47,7 +44,6 @@ impl Connection {
             _driver: driver,
             written,
             number,
-            ahead,
             patience: (ROUND_TRIPS * round_trip).clamp(SILENCE, LONGEST_SILENCE),
             since: Instant::now(),
             heard: AtomicU64::new(0),

@@ -92,13 +92,13 @@ impl Link {
         by_text: bool,
         deadline: Instant,
     ) -> Vec<Reply> {
-        let pipeline = |ahead| {
+        let pipeline = || {
             let mut pipeline = Pipeline::with_capacity(calls.len());
             for call in calls {
                 if asking {
                     pipeline.cmd("ASKING");
                 }
-                pipeline.add_command(call.command(by_text, ahead));
+                pipeline.add_command(call.command(by_text));
             }
             pipeline
         };
@@ -115,18 +115,16 @@ impl Link {
     }
 
     /// Send a pipeline as soon as there is a connection, and await its replies. If the connection
-    /// is lost before anything was written, the next is tried, and that one alone. `pipeline` is
-    /// told how far the server's clock is ahead.
+    /// is lost before anything was written, the next is tried, and that one alone.
     pub(super) async fn send(
         self: &Arc<Self>,
-        pipeline: impl Fn(i64) -> Pipeline,
+        pipeline: impl Fn() -> Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Value>, Failure> {
         let mut is_last = false;
         loop {
             let connection = self.connected(deadline).await?;
-            let pipeline = pipeline(connection.ahead);
-            match self.send_over(connection, pipeline, deadline).await {
+            match self.send_over(connection, pipeline(), deadline).await {
                 Ok(values) => return Ok(values),
                 Err(Lost::Unwritten(_)) if !is_last => is_last = true,
                 Err(Lost::Unwritten(failure) | Lost::Written(failure)) => return Err(failure),

@@ -13,9 +13,8 @@ pub(super) trait Request: Send + Sync {
     /// The key's name, which decides on the server in charge.
     fn name(&self) -> Vec<u8>;
 
-    /// The command, with the script's digest or its text. `ahead`: how far the server's clock
-    /// is ahead of ours, in ticks.
-    fn command(&self, by_text: bool, ahead: i64) -> Cmd;
+    /// The command, with the script's digest or its text.
+    fn command(&self, by_text: bool) -> Cmd;
 }
 
 impl Request for Call {
@@ -23,7 +22,7 @@ impl Request for Call {
         self.limit.name(&self.key)
     }
 
-    fn command(&self, by_text: bool, _ahead: i64) -> Cmd {
+    fn command(&self, by_text: bool) -> Cmd {
         self.quota
             .command(self.verb, &self.name(), self.cost, by_text)
     }
@@ -64,7 +63,7 @@ impl Request for Run {
         self.name.clone()
     }
 
-    fn command(&self, by_text: bool, _ahead: i64) -> Cmd {
+    fn command(&self, by_text: bool) -> Cmd {
         let mut command = self.script.command(by_text || self.by_text);
         command.arg(1).arg(&self.name).arg(&self.arguments);
         command

@@ -117,7 +117,7 @@ impl Route {
             Way::One(link) => Arc::clone(link),
             Way::Slots(cluster) => cluster.any(),
         };
-        link.send(|_| pipeline.clone(), deadline).await
+        link.send(|| pipeline.clone(), deadline).await
     }
 }
 
