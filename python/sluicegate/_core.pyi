@@ -269,15 +269,10 @@ class Limiter:
         """
     def peek(self, key: str, cost: int = 1) -> Decision:
         """Whether :meth:`check` would admit ``cost`` units now, and what is left before it. Spends nothing
-        and counts in no statistics.
-
-        Raises what :meth:`check` raises.
+        and counts in no statistics. Raises what :meth:`check` raises.
         """
     def is_allowed(self, key: str, cost: int = 1) -> bool:
-        """:meth:`check` as a bool, and the fastest verb.
-
-        Raises what :meth:`check` raises.
-        """
+        """:meth:`check` as a bool, and the fastest verb. Raises what :meth:`check` raises."""
     def is_allowed_many(self, keys: Iterable[str], cost: int = 1) -> list[bool]:
         """:meth:`is_allowed` for each key, in order: a list of bools. Nothing is atomic between keys.
 
@@ -306,10 +301,7 @@ class Limiter:
         Raises what :meth:`check` raises.
         """
     def reset(self, key: str) -> None:
-        """Forget ``key``: its whole quota is back. Those who wait for it are woken.
-
-        Raises ``TypeError`` for a key that is no ``str``.
-        """
+        """Forget ``key``: its whole quota is back. Raises ``TypeError`` for a key that is no ``str``."""
     def clear(self) -> None:
         """Forget every key. Statistics stay. Other threads run meanwhile."""
     def statistics(self) -> Statistics:
@@ -388,10 +380,7 @@ class SlidingWindowRateLimiter(Limiter):
         cost below 1 or above the limit.
         """
     def get_remaining(self, client_id: str) -> int:
-        """Requests that this client has left now. Spends nothing.
-
-        Raises ``TypeError`` for an id that is no ``str``.
-        """
+        """Requests that this client has left now; spends nothing. ``TypeError`` for an id that is no ``str``."""
     def get_reset_time(self, client_id: str) -> float:
         """Unix time in seconds at which the client's first slot frees; now + window if it has spent nothing.
 

@@ -75,7 +75,8 @@ class TokenBucket(AsyncLimiter):
         def acquire(self, key: str, tokens: int = 1) -> Coroutine[Any, Any, Decision]: ...
         @overload
         def acquire(self, tokens: int, key: str) -> Coroutine[Any, Any, Decision]: ...
-        def acquire(self, *args: Any, **kwargs: Any) -> Any: ...
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            """Take tokens now or be refused now; by position a ``str`` is the key."""
 
     else:
 

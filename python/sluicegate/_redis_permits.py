@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from random import uniform
-from typing import TYPE_CHECKING, get_args
+from typing import Any, get_args
 
 from sluicegate import _limits_switch, concurrency
 from sluicegate._checked import checked_key, checked_prefix, number, seconds_to_wait, whole
@@ -22,9 +22,6 @@ from sluicegate._redis_permit import Entry, Permit, Undecided
 from sluicegate._redis_rights import commands_of, ping
 from sluicegate._redis_settings import settings_of
 from sluicegate.errors import StoreError
-
-if TYPE_CHECKING:
-    from sluicegate._pickling import Plan
 
 __all__ = ["ConcurrencyLimiter", "Permit"]
 
@@ -108,7 +105,7 @@ class ConcurrencyLimiter(MadeAnew):
         self._here: PerLoop[_Here] = PerLoop()
         self._complaint = Complaint()
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> Any:
         return ConcurrencyLimiter, *self._made_of
 
     @property

@@ -13,6 +13,7 @@ from sluicegate._counting_lock import LOCK
 from sluicegate._look_ups import LookUp, Queues, running_loop
 from sluicegate._principal import Principal, verified_principal
 from sluicegate._remembered import Known, Remembered
+from sluicegate._single import Single
 from sluicegate.limiters import SlidingWindowRateLimiter
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _ADDRESSES = 100_000
 _MOST_BUDGETS = 64
 
 
-class VerifiedKeys:
+class VerifiedKeys(Single):
     """``verify`` for the middleware, with what it said of keys remembered for a while.
 
     ``RateLimitMiddleware(app, ..., verify=keys)``. Several middlewares may share one; each

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sluicegate._addresses import Address, grouped, parse_address
 from sluicegate._forwarded import elements_from_the_right, forwards, parse_forwarded
+from sluicegate._functions import check_plain
 from sluicegate._principal import Principal, principal_of
 from sluicegate._proxies import header_name, ipv6_prefix_bits, trusted
 from sluicegate._verified import VerifiedKeys
@@ -77,6 +78,8 @@ class ClientAddress:
         if not (no_address is None or isinstance(no_address, str) or callable(no_address)):
             kind = type(no_address).__name__
             raise TypeError(f"no_address must be a str or a callable, got {kind}")
+        if callable(no_address):
+            check_plain("no_address", no_address)
         self._no_address = no_address
         self._trusts = bool(self._hops or self._networks or self._trusts_unix)
         self._looks_left = _REQUESTS_LOOKED_AT

@@ -157,7 +157,8 @@ class TokenBucket(_core.TokenBucket, Limiter):
         def acquire(self, tokens: int = 1, key: str = "") -> Coroutine[Any, Any, Decision]: ...
         @overload
         def acquire(self, key: str, tokens: int = 1) -> Coroutine[Any, Any, Decision]: ...
-        def acquire(self, *args: Any, **kwargs: Any) -> Any: ...
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            """Take tokens now or be refused now; by position a ``str`` is the key."""
 
     else:
 

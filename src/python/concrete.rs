@@ -220,9 +220,7 @@ impl PySlidingWindowRateLimiter {
         allows(&*self.0, py, client_id, cost)
     }
 
-    /// Requests that this client has left now. Spends nothing.
-    ///
-    /// Raises ``TypeError`` for an id that is no ``str``.
+    /// Requests that this client has left now; spends nothing. ``TypeError`` for an id that is no ``str``.
     #[pyo3(signature = (client_id))]
     fn get_remaining(&self, py: Python<'_>, client_id: Any<'_, '_>) -> PyResult<u32> {
         let key = arguments::key(&*self.0, client_id)?;

@@ -98,9 +98,7 @@ impl PyLimiter {
     }
 
     /// Whether :meth:`check` would admit ``cost`` units now, and what is left before it. Spends nothing
-    /// and counts in no statistics.
-    ///
-    /// Raises what :meth:`check` raises.
+    /// and counts in no statistics. Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn peek(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
         let store = &*self.store;
@@ -113,9 +111,7 @@ impl PyLimiter {
         })?))
     }
 
-    /// :meth:`check` as a bool, and the fastest verb.
-    ///
-    /// Raises what :meth:`check` raises.
+    /// :meth:`check` as a bool, and the fastest verb. Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn is_allowed(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
         allows(&*self.store, py, key, cost)
@@ -219,9 +215,7 @@ impl PyLimiter {
         })?)
     }
 
-    /// Forget ``key``: its whole quota is back. Those who wait for it are woken.
-    ///
-    /// Raises ``TypeError`` for a key that is no ``str``.
+    /// Forget ``key``: its whole quota is back. Raises ``TypeError`` for a key that is no ``str``.
     #[pyo3(signature = (key))]
     fn reset(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let store = &*self.store;

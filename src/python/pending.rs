@@ -111,8 +111,6 @@ impl PyPending {
 fn asked_by_asyncio(py: Python<'_>) -> PyResult<bool> {
     let frame = py.import(intern!(py, "sys"))?.call_method0("_getframe")?;
     let module = frame.getattr("f_globals")?.get_item("__name__");
-    let module: String = module
-        .and_then(|name| name.extract().map_err(PyErr::from))
-        .unwrap_or_default();
+    let module: String = module.and_then(|name| name.extract()).unwrap_or_default();
     Ok(module == "asyncio" || module.starts_with("asyncio."))
 }
