@@ -12,7 +12,7 @@ from sluicegate._articles_hooks import NamesOptions
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by, resolved
 from sluicegate._exempt import Paths, exemption
-from sluicegate._functions import check_callables, check_plain
+from sluicegate._functions import check_callables
 from sluicegate._limiter_options import LimiterOptions
 from sluicegate._owned import owned_by
 from sluicegate._permits_asgi import Hold, permits_of
@@ -140,8 +140,6 @@ class RateLimitMiddleware(NamesOptions):
         if not isinstance(shadow, bool):
             raise TypeError(f"shadow must be True or False, got {shadow!r}")
         check_callables(identify=identify, tier=tier, cost=cost)
-        if callable(no_address):
-            check_plain("no_address", no_address)
         if not callable(refusal):
             raise TypeError(f"refusal must be callable, an ASGI app, got {refusal!r}")
         options = LimiterOptions(

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from sluicegate import _websocket, asgi
 from sluicegate._algorithms import Algorithm
 from sluicegate._deciding import cost_by, refusal_by, resolved, text_by
-from sluicegate._functions import check_callables, check_plain
+from sluicegate._functions import check_callables
 from sluicegate._limiter_options import LimiterOptions
 from sluicegate._routes import route_template
 from sluicegate._tiers import Tier, made
@@ -100,8 +100,6 @@ def rate_limit(
             the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's handshake is refused the same way.
     """
     check_callables(identify=identify, cost=cost)
-    if callable(no_address):
-        check_plain("no_address", no_address)
     seconds = _one_window(window_seconds, window)
     options = LimiterOptions(
         algorithm=algorithm,
