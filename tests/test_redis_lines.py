@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import random
 import threading
@@ -11,7 +12,8 @@ import pytest
 
 from redis_programs import program, run
 from redis_servers import Server
-from sluicegate import TokenBucketConfig
+from sluicegate import TokenBucketConfig, _redis_bridge
+from sluicegate._per_loop import PerLoop
 from sluicegate._redis_lines import Line
 from sluicegate.redis import TokenBucket
 
@@ -99,6 +101,44 @@ print(ends or "fine")
 
 def test_threads_come_and_go_with_loops_of_their_own(redis_server: Server) -> None:
     assert program(LOOPS, redis_server.url) == "fine\n"
+
+
+class Loop:
+    """As much of an event loop as is asked of one; garbage only to the collector."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def is_closed(self) -> bool:
+        return False
+
+    def add_reader(self, *_: object) -> None: ...
+
+
+class Nothing:
+    def fileno(self) -> int:
+        return -1
+
+    def abandon(self) -> None: ...
+
+
+def test_loops_may_be_collected_while_another_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: PerLoop[str] = PerLoop()
+    monkeypatch.setattr(_redis_bridge, "Bridge", Nothing)
+    for come in (lambda loop: made.here(loop, str), _redis_bridge.bridge_of):
+        gc.collect()
+        thresholds = gc.get_threshold()
+        try:
+            gc.set_threshold(10**6)
+            for _ in range(3_000):
+                come(Loop())  # type: ignore[arg-type]
+            # In the midst of what the next one does: there are 2,000 spare tuples.
+            gc.set_threshold(gc.get_count()[0] + 500)
+            come(Loop())  # type: ignore[arg-type]
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.collect()
+    assert not made.all()
 
 
 CLOSED = """

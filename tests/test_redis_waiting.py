@@ -70,8 +70,9 @@ def test_a_wait_that_would_be_too_long_is_refused_at_once(redis_server: Server) 
     run(main())
 
 
+@every_loop
 def test_who_waits_behind_another_is_refused_as_soon_as_that_is_told(
-    redis_server: Server,
+    new_loop: Any, redis_server: Server
 ) -> None:
     async def main() -> None:
         limiter = TokenBucket(redis_server.url, TokenBucketConfig(5, 0.01), timeout=30)
@@ -96,7 +97,7 @@ def test_who_waits_behind_another_is_refused_as_soon_as_that_is_told(
         await asyncio.wait([patient, last, alone])
         assert not len(limiter._lines)
 
-    run(main())
+    run(main(), new_loop)
 
 
 @every_loop

@@ -47,10 +47,11 @@ def _new_bridge(loop: asyncio.AbstractEventLoop) -> Bridge:
     number = id(loop)
     with _making:
         # A loop that was closed with calls on their way is held by them, and they by its bridge.
-        for other, ref in list(_loops.items()):
+        # (Not `items`: tuples are made for it, and what is collected then may forget a loop.)
+        for ref in list(_loops.values()):
             known = ref()
             if known is not None and known.is_closed():
-                _forget(other)
+                _forget(id(known))
         _bridges[number] = bridge
         _loops[number] = weakref.ref(loop, lambda _: _forget(number))
     return bridge
