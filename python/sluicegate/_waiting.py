@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Turn", "wait_in_line"]
 
+# A timer that is so late, in seconds, may never go off: a signal came just before it.
+_LOST = 0.1
 # Fewer forgotten entries than this are not worth rebuilding the heap for.
 _FEW = 64
 
@@ -65,7 +67,8 @@ class Turn:
             self._bell = self._loop.create_future()
             try:
                 if delay is not None:
-                    self._alarm.set(self._loop, self._loop.time() + delay, self.number)
+                    now = self._loop.time()
+                    self._alarm.set(self._loop, now, now + delay, self.number)
                 await self._bell
             finally:
                 self._bell = None
@@ -98,12 +101,12 @@ class _Alarm:
         self._turns[self._last] = turn
         return self._last
 
-    def set(self, loop: asyncio.AbstractEventLoop, when: float, number: int) -> None:
+    def set(self, loop: asyncio.AbstractEventLoop, now: float, when: float, number: int) -> None:
         """Ring a turn at a time of the loop."""
         self._timed.add(number)
         heappush(self._due, (when, number))
-        if self._timer is None or when < self._goes_off_at:
-            self._arm(loop, when)
+        if self._timer is None or when < self._goes_off_at or now > self._goes_off_at + _LOST:
+            self._arm(loop, now)
 
     def forget(self, number: int) -> None:
         """One turn no longer waits until a time."""
@@ -128,14 +131,14 @@ class _Alarm:
         if turn is not None:
             turn.ring_here()
 
-    def _arm(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+    def _arm(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        when = max(now, self._due[0][0])
         timer = loop.call_at(when, self._go_off, loop)
         before, self._timer, self._goes_off_at = self._timer, timer, when
         if before is not None:
             before.cancel()
 
     def _go_off(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
         now = loop.time()
         try:
             while self._due and (self._due[0][0] <= now or self._due[0][1] not in self._timed):
@@ -144,8 +147,9 @@ class _Alarm:
                 if self._due and self._due[0] is entry:
                     heappop(self._due)
         finally:
+            self._timer = None
             if self._due:
-                self._arm(loop, self._due[0][0])
+                self._arm(loop, now)
 
 
 _alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_Alarm]] = WeakKeyDictionary()
