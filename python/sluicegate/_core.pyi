@@ -463,7 +463,9 @@ class RedisLimiter:
         """The text of the script that decides."""
     @property
     def chunk(self) -> int:
-        """How many calls a server that is well has answered in time, when made together."""
+        """How many calls may be made together, so that a server that is well has answered them all
+        in time.
+        """
     def begin(
         self, bridge: Bridge, future: object, verb: str, key: str, cost: int
     ) -> Decision | Literal[True] | None:
