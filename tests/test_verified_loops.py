@@ -222,12 +222,14 @@ def test_a_child_waits_for_no_look_up_of_its_parent() -> None:
 
 
 def test_under_trio_too() -> None:
+    request: contextvars.ContextVar[str] = contextvars.ContextVar("request", default="none")
     asked, cancelled = [], []
     gate = trio.Event()
     statuses: list[str] = []
 
     async def verify(key: str) -> Principal | None:
         asked.append(key)
+        assert request.get() == key
         try:
             await gate.wait()
         except trio.Cancelled:
@@ -240,11 +242,13 @@ def test_under_trio_too() -> None:
     app = RateLimitMiddleware(hello, tiers=TIERS, verify=verify)
 
     async def one(key: str, scope: trio.CancelScope | None = None) -> None:
+        request.set(key)
         with scope or trio.CancelScope():
             answer = await call(app, **with_key(key))
             statuses.append(key + answer.headers["ratelimit-policy"])
 
     async def fails() -> None:
+        request.set("error")
         with pytest.raises(LookupError):
             await call(app, peer="192.0.2.2", **with_key("error"))
 
