@@ -1,6 +1,7 @@
 //! The bindings: convert, call one method, convert back.
 
 mod arguments;
+mod batch;
 mod bells;
 mod clock;
 mod concrete;
@@ -17,6 +18,7 @@ mod place;
 #[cfg(unix)]
 mod redis;
 mod switch;
+mod token_bucket;
 
 use pyo3::prelude::*;
 
@@ -40,9 +42,7 @@ mod core {
     #[pymodule_export]
     use super::clock::PyManualClock;
     #[pymodule_export]
-    use super::concrete::{
-        PyFixedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter, PyTokenBucket,
-    };
+    use super::concrete::{PyFixedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter};
     #[pymodule_export]
     use super::config::PyTokenBucketConfig;
     #[pymodule_export]
@@ -64,6 +64,8 @@ mod core {
     use super::redis::{PyBridge, PyRedisLimiter, PyRedisScripts};
     #[pymodule_export]
     use super::switch::{are_off, limits_off};
+    #[pymodule_export]
+    use super::token_bucket::PyTokenBucket;
 }
 
 /// Call a store: try first, and let go of the interpreter only if a lock is held.

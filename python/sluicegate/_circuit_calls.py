@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from sluicegate._circuit_config import CircuitState
 
-__all__ = ["Admission", "Refused", "Result"]
+__all__ = ["UNCOUNTED", "Admission", "Refused", "Result"]
 
 
 class Result(IntEnum):
@@ -40,3 +40,7 @@ class Refused:
     seconds: float
     """Until one may be: when the circuit's time is over, or the first probe's lease."""
     state: CircuitState
+
+
+#: Of a call while limits are off: nobody asked the circuit.
+UNCOUNTED = Admission("", "", 0, CircuitState.CLOSED, changed=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._awaiting import maybe_await
 from sluicegate._proxies import header_name
 from sluicegate.headers import retry_after_seconds
 from sluicegate.identity import ClientAddress, VerifiedKeys, principal_of
@@ -18,22 +19,14 @@ if TYPE_CHECKING:
     from sluicegate._principal import Principal
     from sluicegate._tiers import Tier, Tiers
 
-__all__ = ["Charge", "Decider", "cost_by", "refusal_by", "resolved", "text_by"]
-
-
-async def resolved(value: Any) -> Any:
-    """The value, awaited if a coroutine function gave it."""
-    if not isinstance(value, Awaitable):
-        return value
-    awaitable: Awaitable[Any] = value
-    return await awaitable
+__all__ = ["Charge", "Decider", "cost_by", "refusal_by", "text_by"]
 
 
 async def cost_by(function: Callable[[Any], Any] | None, view: Any) -> int:
     """What the option ``cost`` says that a request costs."""
     if function is None:
         return 1
-    cost = await resolved(function(view))
+    cost = await maybe_await(function(view))
     if isinstance(cost, bool) or not isinstance(cost, int):
         kind = type(cost).__name__
         raise TypeError(f"cost must be an int, but the function cost= returned {kind} {cost!r}")
@@ -44,7 +37,7 @@ async def cost_by(function: Callable[[Any], Any] | None, view: Any) -> int:
 
 async def text_by(option: str, function: Callable[[Any], Any] | None, view: Any) -> str | None:
     """What the function that is given as ``option`` says of a request."""
-    text = None if function is None else await resolved(function(view))
+    text = None if function is None else await maybe_await(function(view))
     if not (text is None or isinstance(text, str)):
         raise TypeError(f"{option} must return a str or None, got {type(text).__name__}")
     return text
@@ -136,7 +129,7 @@ class Decider:
             return Charge(tier, key, None, hold.refusal(cost), cost)
         if cost == 0:
             return Charge(tier, key, None, None, 0)
-        decision: Decision = await resolved(tier.check(key, cost))
+        decision: Decision = await maybe_await(tier.check(key, cost))
         refusal = None if decision else refusal_by(tier, decision, cost)
         return Charge(tier, key, decision, refusal, cost)
 

@@ -7,9 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["check_callables", "check_function", "check_plain", "is_async", "returned"]
+__all__ = [
+    "Types",
+    "check_callables",
+    "check_function",
+    "check_plain",
+    "exception_types",
+    "is_async",
+    "returned",
+]
 
 R = TypeVar("R")
+#: One class of exceptions, or several.
+Types = type[Exception] | tuple[type[Exception], ...]
 
 
 def is_async(func: Callable[..., Any]) -> bool:
@@ -53,3 +63,12 @@ def returned(answer: R) -> R:
             answer.close()  # or Python warns that it was never awaited
         raise TypeError("func must be a coroutine function if what it returns is awaited")
     return answer
+
+
+def exception_types(argument: str, kinds: Types) -> tuple[type[Exception], ...]:
+    """The classes; a ``TypeError`` that names ``argument`` if one is no exception's."""
+    found = kinds if isinstance(kinds, tuple) else (kinds,)
+    for kind in found:
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            raise TypeError(f"{argument} must be subclasses of Exception, got {kind!r}")
+    return found

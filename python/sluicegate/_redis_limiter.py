@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluicegate._checked import checked_prefix
@@ -15,6 +14,7 @@ from sluicegate._redis_bridge import bridge_of, running_loop
 from sluicegate._redis_lines import Line, Lines, refused, seconds_of
 from sluicegate._redis_rights import commands_of, ping
 from sluicegate._redis_settings import settings_of
+from sluicegate._redis_statistics import RedisStatistics
 
 if TYPE_CHECKING:
     from sluicegate._pickling import Plan
@@ -23,27 +23,6 @@ __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
 #: Who decides when the server does not.
 OnError = Literal["local", "open", "closed", "raise"]
-
-
-@dataclass(frozen=True)
-class RedisStatistics:
-    """What a limiter has done in this process since it was made. A call counts once.
-
-    Attributes:
-        admitted: calls that were admitted, by whomever.
-        refused: calls that were refused, by whomever.
-        errors: calls that the server did not decide.
-        timeouts: those of them that it did not answer in time.
-        local: calls that were decided in this process instead.
-        remembered: calls refused without asking, since the server had refused the key before.
-    """
-
-    admitted: int
-    refused: int
-    errors: int
-    timeouts: int
-    local: int
-    remembered: int
 
 
 class AsyncLimiter(MadeAnew):
@@ -236,6 +215,7 @@ class AsyncLimiter(MadeAnew):
             if not line:
                 lines.pop(key, None)
 
+    @to_be_awaited
     @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
         """Reach the server, within ``timeout`` seconds; returns its name and version.

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+from random import uniform
+from typing import TypeVar
 
 from sluicegate._core import Decision
 from sluicegate._per_loop import PerLoop
 
 __all__ = ["Line", "Lines", "RungLine", "refused", "seconds_of"]
 
+T = TypeVar("T")
 Turn = asyncio.Future[None]
 
+# Between two questions to the server, in seconds; it doubles.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 # Seconds: 31 years. An int may be too large for a float.
 _FOR_EVER = 1e9
 # Fewer deadlines of those who have left than this are not worth looking for.
@@ -85,6 +91,34 @@ class RungLine(Line):
         self._rung = False
         #: Seconds until a permit may be free, as the first was told last.
         self.told = 1.0
+
+    async def served(
+        self, attempt: Callable[[], Awaitable[T | float]], seconds: float
+    ) -> T | float:
+        """What ``attempt`` gives to the first in line, in ``seconds`` at most.
+
+        It is asked again and again until that is no float: seconds until it may be.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        turn = self.join(loop)
+        pause = _SHORTEST_PAUSE
+        try:
+            if not await self.come_first(turn, seconds):
+                return self.told
+            while True:
+                self.listen()
+                got = await attempt()
+                if not isinstance(got, float):
+                    return got
+                self.told = got
+                left = deadline - loop.time()
+                if left <= 0:
+                    return got
+                await self.pause(min(got, left, pause * uniform(0.75, 1.25)))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        finally:
+            self.leave(turn)
 
     def ring(self) -> None:
         """A permit was released: the first shall ask at once."""

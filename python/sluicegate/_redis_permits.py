@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from random import uniform
 from typing import Any, get_args
 
 from sluicegate import _limits_switch, concurrency
@@ -24,9 +23,6 @@ from sluicegate._redis_settings import settings_of
 from sluicegate.errors import StoreError
 
 __all__ = ["ConcurrencyLimiter", "Permit"]
-
-# Between two questions to the server, in seconds; it doubles.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 
 
 class _Here:
@@ -153,6 +149,7 @@ class ConcurrencyLimiter(MadeAnew):
         """
         return await self._now_here().leases.count(checked_key(key))
 
+    @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
         """Reach the server, within ``timeout`` seconds; returns its name and version.
 
@@ -208,27 +205,10 @@ class ConcurrencyLimiter(MadeAnew):
         return await self._attempt(here, key) if line is None else line.told
 
     async def _in_line(self, here: _Here, key: str, seconds: float) -> Permit | float:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
         line = here.lines.setdefault(key, RungLine())
-        turn = line.join(loop)
-        pause = _SHORTEST_PAUSE
         try:
-            if not await line.come_first(turn, seconds):
-                return line.told
-            while True:
-                line.listen()
-                got = await self._attempt(here, key)
-                if isinstance(got, Permit):
-                    return got
-                line.told = got
-                left = deadline - loop.time()
-                if left <= 0:
-                    return got
-                await line.pause(min(got, left, pause * uniform(0.75, 1.25)))
-                pause = min(2 * pause, _LONGEST_PAUSE)
+            return await line.served(partial(self._attempt, here, key), seconds)
         finally:
-            line.leave(turn)
             if not line:
                 here.lines.pop(key, None)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._awaiting import maybe_await
 from sluicegate._core import Counts, Limiter
-from sluicegate._deciding import resolved
 from sluicegate._endpoints import OTHER
 from sluicegate._functions import is_async
 from sluicegate.errors import StoreError
@@ -168,7 +168,7 @@ class Watch:
         check = tier.check
 
         async def seen(key: str, cost: int = 1) -> Decision:
-            decision: Decision = await resolved(check(key, cost))
+            decision: Decision = await maybe_await(check(key, cost))
             self._decided(tier, key, cost, decision, "")
             return decision
 

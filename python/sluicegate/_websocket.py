@@ -6,7 +6,8 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sluicegate._deciding import refusal_by, resolved
+from sluicegate._awaiting import maybe_await
+from sluicegate._deciding import refusal_by
 
 if TYPE_CHECKING:
     from sluicegate._asgi_types import ASGIApp, Message, Receive, Scope, Send
@@ -86,7 +87,7 @@ class Messages:
         self._over |= message["type"] == "websocket.disconnect"
         if message["type"] != "websocket.receive" or self._over:
             return message
-        decision: Decision = await resolved(self._tier.check(self._key))
+        decision: Decision = await maybe_await(self._tier.check(self._key))
         if decision or self._shadow or self._over:
             return message
         return self._closed or await self._close(refusal_by(self._tier, decision, 1))

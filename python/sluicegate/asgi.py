@@ -9,8 +9,9 @@ from sluicegate import _websocket
 from sluicegate._algorithms import Algorithm
 from sluicegate._answers import refuse, with_fields
 from sluicegate._articles_hooks import NamesOptions
+from sluicegate._awaiting import maybe_await
 from sluicegate._core import Decision
-from sluicegate._deciding import Charge, Decider, refusal_by, resolved
+from sluicegate._deciding import Charge, Decider, refusal_by
 from sluicegate._exempt import Paths, exemption
 from sluicegate._functions import check_callables
 from sluicegate._limiter_options import LimiterOptions
@@ -241,4 +242,4 @@ class RateLimitMiddleware(NamesOptions):
         assert self._exempt is not None
         if isinstance(self._exempt, Paths):
             return self._exempt.match(scope)
-        return bool(await resolved(self._exempt(self._view(scope))))
+        return bool(await maybe_await(self._exempt(self._view(scope))))

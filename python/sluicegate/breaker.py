@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
 from sluicegate import _limits_switch
+from sluicegate._awaiting import maybe_await
 from sluicegate._checked import checked_clock, checked_key, checked_prefix, number
 from sluicegate._circuit import Circuits
-from sluicegate._circuit_calls import Admission, Refused, Result
+from sluicegate._circuit_calls import UNCOUNTED, Admission, Refused, Result
 from sluicegate._circuit_config import CircuitConfig, CircuitState, StateChange
 from sluicegate._circuit_guard import Guard, at_once
 from sluicegate._core import Decision
-from sluicegate._functions import check_function, check_plain, returned
+from sluicegate._functions import Types, check_function, check_plain, exception_types, returned
 from sluicegate._pending import to_be_awaited
 from sluicegate._pickling import MadeAnew, stays
 from sluicegate.errors import CircuitOpenError, RateLimitError
@@ -37,12 +38,8 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Types = type[Exception] | tuple[type[Exception], ...]
 
 _log = logging.getLogger(__name__)
-
-# Of a call while limits are off: nobody asked the circuit.
-_UNCOUNTED = Admission("", "", 0, CircuitState.CLOSED, changed=False)
 
 
 class CircuitBreaker(MadeAnew):
@@ -102,8 +99,8 @@ class CircuitBreaker(MadeAnew):
             raise TypeError("clock is for circuits in memory: Redis has its own")
         number("timeout", timeout, 0.001, 60, "seconds")
         checked_prefix(prefix)
-        self._failures = _types("exceptions", exceptions)
-        self._ignored = _types("ignored", ignored)
+        self._failures = exception_types("exceptions", exceptions)
+        self._ignored = exception_types("ignored", ignored)
         self._is_failure, self._on_change = is_failure, on_change
         self._circuits, self._limiter = self._made(redis, prefix, timeout, on_error, clock)
         self._redis = redis
@@ -172,14 +169,14 @@ class CircuitBreaker(MadeAnew):
     @to_be_awaited
     async def state(self, key: str) -> CircuitState:
         """What the next call would meet: a circuit whose ``timeout`` is over is half open."""
-        state: CircuitState = await _resolved(self._circuits.state(checked_key(key)))
-        return state
+        return CircuitState(await maybe_await(self._circuits.state(checked_key(key))))
 
     def state_sync(self, key: str) -> CircuitState:
         """:meth:`state` of circuits in memory."""
         self._check_in_memory()
         return at_once(self.state(key))
 
+    @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
         """Reach Redis, within ``timeout`` seconds; returns its name and version.
 
@@ -208,8 +205,8 @@ class CircuitBreaker(MadeAnew):
 
     async def _admit(self, key: str) -> Admission:
         if _limits_switch.are_off():
-            return _UNCOUNTED
-        answer: Admission | Refused = await _resolved(self._circuits.enter(key, uuid4().hex))
+            return UNCOUNTED
+        answer: Admission | Refused = await maybe_await(self._circuits.enter(key, uuid4().hex))
         if isinstance(answer, Refused):
             what = "open" if answer.state is CircuitState.OPEN else "half open, and being probed"
             raise CircuitOpenError(f"Circuit is {what}", answer.seconds)
@@ -225,15 +222,15 @@ class CircuitBreaker(MadeAnew):
     async def _pay(self, key: str) -> None:
         if not self._limiter:
             return
-        decision: Decision = await _resolved(self._limiter.check(f"rate:{key}"))
+        decision: Decision = await maybe_await(self._limiter.check(f"rate:{key}"))
         if not decision:
             message = f"Rate limit exceeded, retry after {decision.retry_after:g}s"
             raise RateLimitError(message, decision.retry_after)
 
     async def _settle(self, admission: Admission, result: Result) -> None:
-        if admission is _UNCOUNTED:
+        if admission is UNCOUNTED:
             return
-        state: CircuitState | None = await _resolved(self._circuits.leave(admission, result))
+        state: CircuitState | None = await maybe_await(self._circuits.leave(admission, result))
         if state is not None:
             self._tell(admission.key, admission.state, state)
 
@@ -251,16 +248,3 @@ class CircuitBreaker(MadeAnew):
             self._on_change(StateChange(key, old, new))
         except Exception:
             _log.exception("on_change failed")
-
-
-async def _resolved(value: Any) -> Any:
-    """The value, awaited if it comes from Redis."""
-    return await value if isawaitable(value) else value
-
-
-def _types(argument: str, kinds: Types) -> tuple[type[Exception], ...]:
-    found = kinds if isinstance(kinds, tuple) else (kinds,)
-    for kind in found:
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
-            raise TypeError(f"{argument} must be subclasses of Exception, got {kind!r}")
-    return found

@@ -10,7 +10,8 @@ from starlette.requests import HTTPConnection
 
 from sluicegate import _websocket, asgi
 from sluicegate._algorithms import Algorithm
-from sluicegate._deciding import cost_by, refusal_by, resolved, text_by
+from sluicegate._awaiting import maybe_await
+from sluicegate._deciding import cost_by, refusal_by, text_by
 from sluicegate._functions import check_callables
 from sluicegate._limiter_options import LimiterOptions
 from sluicegate._routes import route_template
@@ -130,9 +131,9 @@ def rate_limit(
         place = _place(scope, name)
         key = _route_key(scope, place, address(scope) if client is None else f"id:{client}")
         if units == 0:
-            left = await resolved(tier.limiter.peek(key))
+            left = await maybe_await(tier.limiter.peek(key))
             return {"remaining": left.remaining, "reset_at": left.reset_at}
-        decision: Decision = await resolved(tier.check(key, units))
+        decision: Decision = await maybe_await(tier.check(key, units))
         scope["sluicegate.decision"] = decision
         fields = [(name.decode(), value.decode()) for name, value in tier.headers.fields(decision)]
         if not decision:

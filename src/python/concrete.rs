@@ -1,26 +1,25 @@
-//! The concrete classes: a constructor each, `set_quota`, and the verbs that one of them has by other names.
+//! The limiters of windows: a constructor each, `set_quota`, and the verbs that one of them has by other names.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString};
+use pyo3::types::PyString;
 
 use super::arguments::{self, Cost, Given, int_up_to, number, shown, wrong_type};
 use super::clock::clock;
-use super::config::PyTokenBucketConfig;
 use super::limiter::{PyLimiter, allows};
 use super::patiently;
-use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog};
 use crate::clock::{Ticks, seconds};
 use crate::quota;
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
-type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+pub(super) type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
 const MAX_KEYS: u32 = 1_000_000;
 
-fn options(
+pub(super) fn options(
     max_keys: Option<Any<'_, '_>>,
     overflow: Option<Any<'_, '_>>,
     manual: Option<Any<'_, '_>>,
@@ -60,7 +59,7 @@ fn window(value: Any<'_, '_>) -> PyResult<Ticks> {
     })
 }
 
-fn made<T>(store: Arc<MemoryStore<T>>) -> (PyLimiter, Arc<MemoryStore<T>>)
+pub(super) fn made<T>(store: Arc<MemoryStore<T>>) -> (PyLimiter, Arc<MemoryStore<T>>)
 where
     T: Algorithm,
 {
@@ -255,104 +254,6 @@ impl PySlidingWindowRateLimiter {
     ) -> PyResult<()> {
         let rule = sliding_log(Some(max_requests), Some(window_seconds), "max_requests")?;
         py.detach(|| self.0.set_rule(rule));
-        Ok(())
-    }
-}
-
-/// Bursts up to a capacity, a steady rate on average.
-#[pyclass(extends = PyLimiter, subclass, frozen, name = "TokenBucket", module = "sluicegate._core")]
-pub(super) struct PyTokenBucket {
-    store: Arc<MemoryStore<TokenBucket>>,
-    config: Mutex<PyTokenBucketConfig>,
-}
-
-impl PyTokenBucket {
-    /// Held for moments, by who has the interpreter: nobody does who could be lost in a fork.
-    fn config_lock(&self) -> MutexGuard<'_, PyTokenBucketConfig> {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A bucket's configuration: given as one, or by its numbers.
-fn bucket_config(
-    first: Option<Any<'_, '_>>,
-    capacity: Option<Any<'_, '_>>,
-    refill_rate: Option<Any<'_, '_>>,
-    initial_tokens: Option<Any<'_, '_>>,
-) -> PyResult<PyTokenBucketConfig> {
-    match (first, capacity, refill_rate) {
-        (Some(config), None, None)
-            if initial_tokens.is_none() && !config.is_instance_of::<PyInt>() =>
-        {
-            config
-                .extract()
-                .map_err(|_| wrong_type("config", "a TokenBucketConfig", config))
-        }
-        (Some(config), _, _) if config.is_instance_of::<PyTokenBucketConfig>() => Err(two_ways()),
-        (Some(capacity), None, Some(refill_rate)) | (None, Some(capacity), Some(refill_rate)) => {
-            PyTokenBucketConfig::checked(capacity, refill_rate, initial_tokens)
-        }
-        _ => Err(two_ways()),
-    }
-}
-
-fn two_ways() -> PyErr {
-    PyTypeError::new_err(
-        "a TokenBucket needs either config, or capacity and refill_rate: TokenBucket(100, 10)",
-    )
-}
-
-#[pymethods]
-impl PyTokenBucket {
-    #[new]
-    #[pyo3(
-        signature = (config=None, refill_rate=None, initial_tokens=None, *, capacity=None, max_keys=None, overflow=None, clock=None),
-        text_signature = "(config=None, refill_rate=None, initial_tokens=None, *, capacity=None, max_keys=1000000, overflow='share', clock=None)"
-    )]
-    fn new(
-        config: Option<Any<'_, '_>>,
-        refill_rate: Option<Any<'_, '_>>,
-        initial_tokens: Option<Any<'_, '_>>,
-        capacity: Option<Any<'_, '_>>,
-        max_keys: Option<Any<'_, '_>>,
-        overflow: Option<Any<'_, '_>>,
-        clock: Option<Any<'_, '_>>,
-    ) -> PyResult<PyClassInitializer<Self>> {
-        let config = bucket_config(config, capacity, refill_rate, initial_tokens)?;
-        let options = options(max_keys, overflow, clock)?;
-        let rule = config.bucket(options.clock.now())?;
-        let (base, store) = made(MemoryStore::new(&rule, options));
-        let bucket = Self {
-            store,
-            config: Mutex::new(config),
-        };
-        Ok(PyClassInitializer::from(base).add_subclass(bucket))
-    }
-
-    /// The configuration in force.
-    #[getter]
-    fn config(&self) -> PyTokenBucketConfig {
-        *self.config_lock()
-    }
-
-    /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
-    /// wait are planned anew. ``set_quota(TokenBucketConfig(200, 20))`` or ``set_quota(200, 20)``:
-    /// tokens, and tokens per second.
-    ///
-    /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
-    #[pyo3(signature = (config=None, refill_rate=None, *, capacity=None))]
-    fn set_quota(
-        &self,
-        py: Python<'_>,
-        config: Option<Any<'_, '_>>,
-        refill_rate: Option<Any<'_, '_>>,
-        capacity: Option<Any<'_, '_>>,
-    ) -> PyResult<()> {
-        let config = bucket_config(config, capacity, refill_rate, None)?;
-        let rule = config.bucket(0)?;
-        // Not under the config's lock: waiters are woken, and they may need the interpreter.
-        py.detach(|| self.store.set_rule(rule));
-        *self.config_lock() = config;
         Ok(())
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyList, PyString};
+use pyo3::types::PyList;
 
-use super::arguments::{self, Cost, wrong_type};
+use super::arguments::{self, Cost};
+use super::batch;
 use super::bells::PyBells;
 use super::decision::{PyDecision, PyStatistics};
 use super::parking::Sleeper;
@@ -15,11 +16,7 @@ use super::place::PyPlace;
 use super::switch::{admit_untouched, limits_are_off};
 use crate::clock::{Ticks, seconds};
 use crate::decision::Decision;
-use crate::error::Result;
 use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Store, Wake};
-
-/// From so many keys on, a batch lets other threads run.
-const LARGE_BATCH: usize = 100_000;
 
 /// What the limiters in memory have in common. None is pickled or copied: their state is here.
 #[pyclass(
@@ -130,28 +127,7 @@ impl PyLimiter {
         keys: &Bound<'py, PyAny>,
         cost: Cost,
     ) -> PyResult<Bound<'py, PyList>> {
-        let store = &*self.store;
-        // Every key is looked at before the first one is spent: nothing is half applied.
-        let keys = fingerprints(store, keys)?;
-        let mut answers = Vec::with_capacity(keys.len());
-        if limits_are_off() {
-            admit_untouched(store, cost.0)?;
-            answers.resize(keys.len(), true);
-        } else {
-            let tried = if keys.len() < LARGE_BATCH {
-                store.admit_many(&keys, cost.0, &mut answers, Patience::Try)
-            } else {
-                None
-            };
-            match tried {
-                Some(done) => done?,
-                None => py.detach(|| finish_batch(store, &keys, cost.0, &mut answers))?,
-            }
-        }
-        PyList::new(
-            py,
-            answers.into_iter().map(|allowed| PyBool::new(py, allowed)),
-        )
+        batch::is_allowed_many(py, &*self.store, keys, cost)
     }
 
     /// Block this thread until ``cost`` units are admitted; refuse at once, with nothing spent, if that
@@ -332,31 +308,4 @@ pub(super) fn allows(
 /// The time that was read before, for a call that does not wait.
 fn unless_waiting(now: Ticks, patience: Patience) -> Option<Ticks> {
     (patience == Patience::Try).then_some(now)
-}
-
-/// Go on from the first key that has no answer yet.
-fn finish_batch(
-    store: &dyn Store,
-    keys: &[Fingerprint],
-    cost: u32,
-    answers: &mut Vec<bool>,
-) -> Result<()> {
-    loop {
-        if let Some(done) = store.admit_many(keys, cost, answers, Patience::Wait) {
-            return done;
-        }
-    }
-}
-
-fn fingerprints(store: &dyn Store, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Fingerprint>> {
-    if keys.is_instance_of::<PyString>() {
-        return Err(wrong_type("keys", "an iterable of str, not one str", keys));
-    }
-    if let Ok(list) = keys.cast::<PyList>() {
-        return list.iter().map(|key| arguments::key(store, &key)).collect();
-    }
-    let keys = keys
-        .try_iter()
-        .map_err(|_| wrong_type("keys", "an iterable of str", keys))?;
-    keys.map(|key| arguments::key(store, &key?)).collect()
 }

@@ -8,9 +8,10 @@ use std::io::{Read, Write};
 use std::mem::{forget, take};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -31,7 +32,7 @@ struct Inbox {
 
 impl Sink for Inbox {
     fn settle(&self, mut answers: Vec<(u64, Answer)>) {
-        locked(&self.answers).append(&mut answers);
+        self.answers.lock().append(&mut answers);
         if !self.rung.swap(true, AcqRel) {
             // A full socket rings anyway, and a closed loop wants no answers.
             let _ = (&self.bell).write(&[1]);
@@ -79,7 +80,7 @@ pub(in crate::python) struct PyBridge {
 impl PyBridge {
     /// Hand a call over. True: a flush has to be planned for the end of the loop's turn.
     pub(super) fn submit(&self, route: Arc<Route>, future: Py<PyAny>, mut call: Call) -> bool {
-        let mut outbox = locked(&self.outbox);
+        let mut outbox = self.outbox.lock();
         let number = outbox.number();
         outbox.futures[number as usize] = Some(future);
         call.id = number;
@@ -135,7 +136,7 @@ impl PyBridge {
 
     /// Send what was kept back.
     fn flush(&self) {
-        let mut outbox = locked(&self.outbox);
+        let mut outbox = self.outbox.lock();
         outbox.flush_is_planned = false;
         self.send(&mut outbox);
     }
@@ -147,9 +148,9 @@ impl PyBridge {
         self.inbox
             .rung
             .store(false, std::sync::atomic::Ordering::Release);
-        let answers = take(&mut *locked(&self.inbox.answers));
+        let answers = take(&mut *self.inbox.answers.lock());
         for (number, answer) in answers {
-            let future = locked(&self.outbox).take_future(number);
+            let future = self.outbox.lock().take_future(number);
             if let Some(future) = future {
                 settle(py, &future, answer);
             }
@@ -159,11 +160,11 @@ impl PyBridge {
 
     /// In a forked child: leave everything to the parent.
     fn abandon(&self) {
-        forget(take(&mut *locked(&self.outbox)));
+        forget(take(&mut *self.outbox.lock()));
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Ok(outbox) = self.outbox.try_lock() else {
+        let Some(outbox) = self.outbox.try_lock() else {
             return Ok(());
         };
         for future in outbox.futures.iter().flatten() {
@@ -173,11 +174,11 @@ impl PyBridge {
     }
 
     fn __clear__(&self) {
-        let futures = take(&mut locked(&self.outbox).futures);
+        let futures = take(&mut self.outbox.lock().futures);
         let places = futures.len();
         drop(futures);
         // Numbers stay valid for answers that are still to come.
-        locked(&self.outbox).futures.resize_with(places, || None);
+        self.outbox.lock().futures.resize_with(places, || None);
     }
 }
 
@@ -207,8 +208,4 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) {
             error.write_unraisable(py, Some(future.bind(py)));
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,69 @@
+//! Many keys in one call.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyList, PyString};
+
+use super::arguments::{self, Cost, wrong_type};
+use super::switch::{admit_untouched, limits_are_off};
+use crate::error::Result;
+use crate::store::{Fingerprint, Patience, Store};
+
+/// From so many keys on, a batch lets other threads run.
+const LARGE_BATCH: usize = 100_000;
+
+/// Whether each key may spend `cost`, in order.
+pub(super) fn is_allowed_many<'py>(
+    py: Python<'py>,
+    store: &dyn Store,
+    keys: &Bound<'py, PyAny>,
+    cost: Cost,
+) -> PyResult<Bound<'py, PyList>> {
+    // Every key is looked at before the first one is spent: nothing is half applied.
+    let keys = fingerprints(store, keys)?;
+    let mut answers = Vec::with_capacity(keys.len());
+    if limits_are_off() {
+        admit_untouched(store, cost.0)?;
+        answers.resize(keys.len(), true);
+    } else {
+        let tried = if keys.len() < LARGE_BATCH {
+            store.admit_many(&keys, cost.0, &mut answers, Patience::Try)
+        } else {
+            None
+        };
+        match tried {
+            Some(done) => done?,
+            None => py.detach(|| finish_batch(store, &keys, cost.0, &mut answers))?,
+        }
+    }
+    PyList::new(
+        py,
+        answers.into_iter().map(|allowed| PyBool::new(py, allowed)),
+    )
+}
+
+/// Go on from the first key that has no answer yet.
+fn finish_batch(
+    store: &dyn Store,
+    keys: &[Fingerprint],
+    cost: u32,
+    answers: &mut Vec<bool>,
+) -> Result<()> {
+    loop {
+        if let Some(done) = store.admit_many(keys, cost, answers, Patience::Wait) {
+            return done;
+        }
+    }
+}
+
+fn fingerprints(store: &dyn Store, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Fingerprint>> {
+    if keys.is_instance_of::<PyString>() {
+        return Err(wrong_type("keys", "an iterable of str, not one str", keys));
+    }
+    if let Ok(list) = keys.cast::<PyList>() {
+        return list.iter().map(|key| arguments::key(store, &key)).collect();
+    }
+    let keys = keys
+        .try_iter()
+        .map_err(|_| wrong_type("keys", "an iterable of str", keys))?;
+    keys.map(|key| arguments::key(store, &key?)).collect()
+}
