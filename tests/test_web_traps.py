@@ -166,7 +166,7 @@ def test_limits_in_redis_refuse_to_start_under_trio(redis_server: Server) -> Non
     [
         lambda url: call(limited(hello, redis=url)),
         lambda url: call(limited(hello, redis=url, concurrency=1)),
-        lambda url: in_redis.TokenBucket(url, in_redis.TokenBucketConfig(1, 1)).check("a"),
+        lambda url: in_redis.TokenBucket(url, 1, 1).check("a"),
         lambda url: in_redis.FixedWindow(url, 1, 1).peek("a"),
         lambda url: in_redis.FixedWindow(url, 1, 1).wait("a"),
         lambda url: in_redis.FixedWindow(url, 1, 1).ping(),

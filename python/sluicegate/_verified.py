@@ -220,8 +220,10 @@ def _is_closed(loop: Any) -> bool:
     return closed is not None and closed()
 
 
-def verified_keys(verify: object, ttl: float) -> VerifiedKeys | None:
-    """What the options ``verify`` and ``verify_ttl`` stand for."""
+def verified_keys(
+    verify: object, ttl: float, clock: ManualClock | None = None
+) -> VerifiedKeys | None:
+    """What the options ``verify``, ``verify_ttl`` and ``clock`` stand for."""
     if verify is None or isinstance(verify, VerifiedKeys):
         if ttl != TTL:
             without = "without verify" if verify is None else "with VerifiedKeys, whose ttl counts"
@@ -230,7 +232,7 @@ def verified_keys(verify: object, ttl: float) -> VerifiedKeys | None:
     if not callable(verify):
         raise TypeError(f"verify must be callable, got {verify!r}")
     number("verify_ttl", ttl, 0, 1e6, "seconds")
-    return VerifiedKeys(verify, ttl=ttl)
+    return VerifiedKeys(verify, ttl=ttl, clock=clock)
 
 
 _all: WeakSet[VerifiedKeys] = WeakSet()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sluicegate import _websocket
 from sluicegate._algorithms import Algorithm
 from sluicegate._answers import refuse, with_fields
-from sluicegate._articles_hooks import NamesOptions
 from sluicegate._awaiting import maybe_await
 from sluicegate._core import Decision
 from sluicegate._deciding import Charge, Decider, refusal_by
 from sluicegate._exempt import Paths, exemption
 from sluicegate._functions import check_callables
 from sluicegate._limiter_options import LimiterOptions
+from sluicegate._option_names import NamesOptions
 from sluicegate._owned import owned_by
 from sluicegate._permits_asgi import Hold, permits_of
 from sluicegate._starting import need_asyncio, refuses_to_start
@@ -180,7 +180,7 @@ class RateLimitMiddleware(NamesOptions):
             identify=identify,
             tier=tier,
             cost=cost,
-            keys=verified_keys(verify, verify_ttl),
+            keys=verified_keys(verify, verify_ttl, clock),
             api_key_header=api_key_header,
             hides_keys=any(hasattr(each, "aclose") for each in counting),
         )

@@ -1,4 +1,4 @@
-"""Article 2's way to adapt its middleware: methods that would never be called here."""
+"""Methods by which other middlewares are adapted, and the options that stand for them here."""
 
 from __future__ import annotations
 
