@@ -314,6 +314,7 @@ def test_both_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
         "2000::/3",
         "64:ff9b::/96",
         "64:ff9b::/95",
+        "::ffff:0:0:0/96",
         "2002::/16",
         "2001::/32",
     ],

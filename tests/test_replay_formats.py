@@ -103,6 +103,27 @@ def test_where_the_client_stands_can_be_told(
         assert read(path, CLIENT, client=field).names == [client]
 
 
+TAG = "Mar 15 03:31:12 web1 nginx[12]: "
+ODD_TAG = "<190>Mar 15 03:31:12.5 web1 nginx[12]: "
+
+
+@pytest.mark.parametrize("prefix", [TAG, "2026-03-15T03:31:12+00:00 web1 nginx[12]: "])
+def test_paths_behind_a_tag_with_a_number(tmp_path: Path, prefix: str) -> None:
+    assert read(write(tmp_path, prefix + line()), PATH).names == ["/a"]
+
+
+def test_a_word_behind_a_tag_with_a_number_is_advised_and_found(tmp_path: Path) -> None:
+    path = write(tmp_path, ODD_TAG + line(ADDRESS))
+    with pytest.raises(ValueError, match=f"pass --client 6 if the client is {ADDRESS}"):
+        read(path, CLIENT)
+    assert read(path, CLIENT, client=6).names == [ADDRESS]
+
+
+def test_the_last_quoted_field_need_not_be_the_last(tmp_path: Path) -> None:
+    text = line("10.0.0.1").rstrip() + f' "{ADDRESS}" 0.123 -\n'
+    assert read(write(tmp_path, text), CLIENT, client="last").names == [ADDRESS]
+
+
 def test_a_file_that_is_mostly_malformed_says_which_option_helps(tmp_path: Path) -> None:
     odd = "web1 nginx says: " + line(ADDRESS)
     few = read(write(tmp_path, line() * 6 + odd * 5), CLIENT)

@@ -35,7 +35,8 @@ def _is_bucket(make: Any) -> bool:
     """Whether it is a bucket's class, perhaps with options: it takes a capacity and a rate."""
     while isinstance(make, partial):
         make = make.func
-    return isinstance(make, type) and issubclass(make, TokenBucket)
+    in_redis = getattr(make, "_ALGORITHM", "") == "token_bucket"
+    return isinstance(make, type) and (in_redis or issubclass(make, TokenBucket))
 
 
 _BY_NAME: dict[str, Callable[..., Any]] = {

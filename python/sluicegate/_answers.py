@@ -25,9 +25,12 @@ def with_fields(scope: Scope, send: Send, tier: Tier, decision: Decision) -> Sen
 
     def send_with_fields(message: Message) -> Awaitable[None]:
         if message["type"] in _FIRST_MESSAGES:
-            # A limit further in, which knows more, has left its own decision in the scope.
-            alone = scope["sluicegate.decision"] is decision
-            fields = tier.headers.fields(decision, message.get("headers", ()), alone)
+            own = message.get("headers", ())
+            # A limit further in, which knows more, may have told of its own quota.
+            alone = scope["sluicegate.decision"] is decision or not any(
+                name.lower() == b"x-ratelimit-limit" for name, _ in own
+            )
+            fields = tier.headers.fields(decision, own, alone)
             # A copy: a message that is sent twice must not collect ours.
             message = {**message, "headers": fields}
         return send(message)

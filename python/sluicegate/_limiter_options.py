@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,9 +59,9 @@ class LimiterOptions:
 
     def refuse_unused(self, because: str) -> None:
         """Raise ``TypeError`` if anything is given, since no limiter is made by it."""
-        for field in fields(self):
-            if field.name in _IN_REDIS + _IN_MEMORY and getattr(self, field.name) is not None:
-                raise TypeError(f"{field.name}= means nothing here: {because}")
+        for name in ("redis", *_IN_REDIS, *_IN_MEMORY):
+            if getattr(self, name) is not None:
+                raise TypeError(f"{name}= means nothing here: {because}")
 
     def limiter(self, limit: int, window_seconds: float, kind: str, name: str) -> Any:
         """A limiter of ``limit`` per ``window_seconds``.

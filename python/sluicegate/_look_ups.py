@@ -37,6 +37,17 @@ def _trio() -> Any:
     return trio
 
 
+async def pause(seconds: float) -> None:
+    """Sleep, under asyncio or trio."""
+    trio = _trio()
+    if trio is not None:
+        await trio.sleep(seconds)
+    else:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+
 def _event() -> Any:
     trio = _trio()
     if trio is not None:

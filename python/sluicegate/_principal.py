@@ -28,6 +28,8 @@ class Principal:
             if not isinstance(value, str) and (name == "id" or value is not None):
                 raise TypeError(f"{name} must be a str, got {type(value).__name__}")
             object.__setattr__(self, name, value)
+        if not id:
+            raise ValueError("id must name whom a key belongs to, such as 'alice', got ''")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Principal is immutable: {name} cannot be set")
@@ -74,12 +76,15 @@ def principal_of(scope: Scope) -> Principal | None:
 
 
 def verified_principal(verified: object) -> Principal | None:
-    """The principal that ``verify`` names by what it returns; ``TypeError`` if that is none."""
+    """The principal that ``verify`` names by what it returns; ``TypeError`` if that is none.
+
+    An empty str is none: all keys that nobody has would share its quota.
+    """
     if verified is None or isinstance(verified, Principal):
         return verified
-    if isinstance(verified, str):
+    if isinstance(verified, str) and verified:
         return Principal(verified)
-    kind = type(verified).__name__
+    kind = "an empty str" if verified == "" else type(verified).__name__
     raise TypeError(
         "verify must return whose the key is, a Principal or its id as a str, "
         f"or None for an unknown key; got {kind}"

@@ -11,7 +11,10 @@ __all__ = ["header_name", "ipv6_prefix_bits", "trusted"]
 
 # All of IPv4, directly and as translators and tunnels show it, and all of IPv6 that is routed.
 _EVERYBODY: tuple[Any, ...] = tuple(
-    map(ip_network, ("0.0.0.0/0", "64:ff9b::/96", "2001::/32", "2002::/16", "2000::/3"))
+    map(
+        ip_network,
+        ("0.0.0.0/0", "64:ff9b::/96", "::ffff:0:0:0/96", "2001::/32", "2002::/16", "2000::/3"),
+    )
 )
 _ANYBODY = (
     "trusted_proxies must not be {!r}: anybody could then claim any address; "

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from sluicegate._checked import checked_clock, number, whole
 from sluicegate._counting_lock import LOCK
-from sluicegate._look_ups import LookUp, Queues, running_loop
+from sluicegate._look_ups import LookUp, Queues, pause, running_loop
 from sluicegate._principal import Principal, verified_principal
 from sluicegate._remembered import Known, Remembered
 from sluicegate._single import Single
@@ -18,6 +18,7 @@ from sluicegate.limiters import SlidingWindowRateLimiter
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
+    from sluicegate._owned import Owned
 
 __all__ = ["TTL", "VerifiedKeys", "verified_keys"]
 
@@ -29,6 +30,8 @@ _MOST = 16_777_216
 _ADDRESSES = 100_000
 # One for each quota of a default tier that the keys are used with.
 _MOST_BUDGETS = 64
+# Seconds between two looks at what other event loops have under way.
+_PAUSE = 0.01
 
 
 class VerifiedKeys(Single):
@@ -117,7 +120,9 @@ class VerifiedKeys(Single):
                     break
                 waited = True
                 if not await here.queues.wait(budget):
-                    return None
+                    if not self._is_asked_elsewhere(budget):
+                        return None
+                    await pause(_PAUSE)
                 known = remembered.get(hashed)
                 if known is not None and remembered.is_fresh(known):
                     return known.principal
@@ -171,6 +176,12 @@ class VerifiedKeys(Single):
             here.queues.begun(budget)
             return True
 
+    def _is_asked_elsewhere(self, budget: _Budget) -> bool:
+        """Whether look-ups are under way in another loop, whose end does not wake this one."""
+        with LOCK:
+            loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
+            return any(each.queues.under_way(budget) for each in loops)
+
     def _failed(self, budget: _Budget) -> SlidingWindowRateLimiter:
         """The look-ups that failed, by address."""
         quota = budget.limit, budget.window
@@ -221,7 +232,7 @@ def _is_closed(loop: Any) -> bool:
 
 
 def verified_keys(
-    verify: object, ttl: float, clock: ManualClock | None = None
+    verify: object, ttl: float, owned: Owned, clock: ManualClock | None = None
 ) -> VerifiedKeys | None:
     """What the options ``verify``, ``verify_ttl`` and ``clock`` stand for."""
     if verify is None or isinstance(verify, VerifiedKeys):
@@ -232,7 +243,9 @@ def verified_keys(
     if not callable(verify):
         raise TypeError(f"verify must be callable, got {verify!r}")
     number("verify_ttl", ttl, 0, 1e6, "seconds")
-    return VerifiedKeys(verify, ttl=ttl, clock=clock)
+    keys = VerifiedKeys(verify, ttl=ttl, clock=clock)
+    mine: VerifiedKeys = owned.first(("verify", verify, ttl, clock), keys)
+    return mine
 
 
 _all: WeakSet[VerifiedKeys] = WeakSet()

@@ -180,7 +180,7 @@ class RateLimitMiddleware(NamesOptions):
             identify=identify,
             tier=tier,
             cost=cost,
-            keys=verified_keys(verify, verify_ttl, clock),
+            keys=verified_keys(verify, verify_ttl, owned, clock),
             api_key_header=api_key_header,
             hides_keys=any(hasattr(each, "aclose") for each in counting),
         )

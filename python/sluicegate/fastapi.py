@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, HTTPException, Response, WebSocketException
@@ -18,6 +19,7 @@ from sluicegate._routes import route_template
 from sluicegate._tiers import Tier, made
 from sluicegate._views import view
 from sluicegate.asgi import Refusal, json_refusal, problem_refusal
+from sluicegate.errors import StoreError
 from sluicegate.identity import ClientAddress, Principal, VerifiedKeys
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.refusals import checked_closed_status
@@ -131,8 +133,7 @@ def rate_limit(
         place = _place(scope, name)
         key = _route_key(scope, place, address(scope) if client is None else f"id:{client}")
         if units == 0:
-            left = await maybe_await(tier.limiter.peek(key))
-            return {"remaining": left.remaining, "reset_at": left.reset_at}
+            return await _left(tier, key)
         decision: Decision = await maybe_await(tier.check(key, units))
         scope["sluicegate.decision"] = decision
         fields = [(name.decode(), value.decode()) for name, value in tier.headers.fields(decision)]
@@ -144,6 +145,15 @@ def rate_limit(
         return decision.info
 
     return Depends(limited)
+
+
+async def _left(tier: Tier, key: str) -> dict[str, Any]:
+    """What is told of a call that is not charged, which no server may refuse."""
+    try:
+        left: Decision = await maybe_await(tier.limiter.peek(key))
+    except StoreError:
+        return {"remaining": tier.limiter.limit, "reset_at": time()}
+    return {"remaining": left.remaining, "reset_at": left.reset_at}
 
 
 def _one_window(window_seconds: float, window: float | None) -> float:

@@ -140,7 +140,11 @@ class ClientAddress:
 
     def _unknown(self, scope: Scope) -> str:
         if callable(self._no_address):
-            return self._no_address(scope)
+            key: object = self._no_address(scope)
+            if not isinstance(key, str):
+                kind = type(key).__name__
+                raise TypeError(f"no_address must return a str, got {kind}")
+            return key
         if self._no_address is not None:
             return self._no_address
         if not self._warned_of_no_address:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from sluicegate._core import Decision
+from sluicegate._core import Decision, TokenBucketConfig
 from sluicegate._hash_ring import ConsistentHashRing
 from sluicegate._pending import to_be_awaited
 from sluicegate._redis_bucket import TokenBucket
@@ -29,6 +29,7 @@ __all__ = [
     "SlidingWindowRateLimiter",
     "StoreError",
     "TokenBucket",
+    "TokenBucketConfig",
 ]
 
 

@@ -29,7 +29,8 @@ _TIME_AND_REQUEST = (
     rb"\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     rb'"(?P<request>[^"\\]*(?:\\.[^"\\]*)*)"'
 )
-_LAST_QUOTED = re.compile(rb'"([^"]*)"\s*\Z')
+_LAST_QUOTED = re.compile(rb'"([^"]*)"[^"]*\Z')
+_TIME = re.compile(rb"\[\d\d/[A-Z][a-z]{2}/\d{4}:")
 _WORD = re.compile(rb"\S+")
 
 
@@ -53,9 +54,9 @@ def line_pattern(field: ClientField, *, names_client: bool) -> re.Pattern[bytes]
     client's own word.
     """
     if not names_client:
-        start = rb"(?P<client>)[^\[]*(?:\[[^\]]*\] [^\[]*)?"
+        start = rb"(?P<client>)[^\[]*(?:\[[^\]]*\]:? [^\[]*)?"
     elif field == "last":
-        return re.compile(rb"[^\[]*" + _TIME_AND_REQUEST + rb'.*"(?P<client>[^"]*)"\s*\Z', re.S)
+        return re.compile(rb"[^\[]*" + _TIME_AND_REQUEST + rb'.*"(?P<client>[^"]*)"[^"]*\Z', re.S)
     elif field is None:
         prefix = rb"(?:" + rb"|".join(_PREFIXES) + rb")?"
         start = rb"%b(?P<client>%b) (?!%b )\S+ [^\[]*" % (
@@ -64,13 +65,13 @@ def line_pattern(field: ClientField, *, names_client: bool) -> re.Pattern[bytes]
             _ADDRESS,
         )  # the identity, and the user, whose name may hold spaces
     else:
-        start = rb"(?:[^\s\[]+ +){%d}(?P<client>[^\s\[]+) [^\[]*" % (field - 1)
+        start = rb"(?:\S+ +){%d}(?P<client>[^\s\[]+) [^\[]*" % (field - 1)
     return re.compile(start + _TIME_AND_REQUEST)
 
 
 def advice(line: bytes, besides: str | None = None) -> str:
     """Which option would find a client in ``line``, other than ``besides``."""
-    before_time = line.partition(b"[")[0]
+    before_time = _TIME.split(line, maxsplit=1)[0]
     words = [word.decode("latin-1") for word in _WORD.findall(before_time)[:_MOST_WORDS]]
     nobody = (None, besides)
     places = [number for number, word in enumerate(words, 1) if client_key(word) not in nobody]
