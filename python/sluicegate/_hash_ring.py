@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left
 from collections.abc import Iterable
 from hashlib import md5
+
+from sluicegate._counting_lock import LOCK
 
 __all__ = ["ConsistentHashRing"]
 
@@ -32,7 +33,7 @@ class ConsistentHashRing:
         TypeError: a node is not a ``str``, or ``replicas`` is not an ``int``.
     """
 
-    __slots__ = ("_changing", "_nodes", "_ring", "replicas")
+    __slots__ = ("_nodes", "_ring", "replicas")
 
     def __init__(self, nodes: Iterable[str], replicas: int = 100) -> None:
         if isinstance(replicas, bool) or not isinstance(replicas, int):
@@ -43,7 +44,6 @@ class ConsistentHashRing:
             raise TypeError(f"nodes must be a list of str, got one {type(nodes).__name__}")
         #: Points of each node.
         self.replicas = replicas
-        self._changing = threading.Lock()
         names = list(nodes)
         for name in names:
             _check("nodes must hold str", name)
@@ -57,7 +57,7 @@ class ConsistentHashRing:
             TypeError: it is not a ``str``.
         """
         _check("node must be a str", node)
-        with self._changing:
+        with LOCK:
             if node not in self._nodes:
                 points, owners = self._ring
                 old = list(zip(points, owners, strict=True))
@@ -72,7 +72,7 @@ class ConsistentHashRing:
             ValueError: it is not on the ring.
         """
         _check("node must be a str", node)
-        with self._changing:
+        with LOCK:
             if node not in self._nodes:
                 raise ValueError("node must be on the ring to be removed")
             points, owners = self._ring

@@ -26,9 +26,14 @@ def tell(method: Callable[[], object]) -> None:
 
 
 def turn(off: bool) -> None:
-    """Off, or back; as often back as off."""
+    """Turn limits off, or on again: as often on as off."""
     _core._limits_off(off)
-    if off:
+    if not off:
+        return
+    try:
         for told in list(_told.values()):
             if (method := told()) is not None:
                 method()
+    except BaseException:
+        _core._limits_off(False)  # the block is not entered, and will not be left
+        raise

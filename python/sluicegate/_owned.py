@@ -6,10 +6,10 @@ they serve the first request. What is made of them later is for another app, as 
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
+from sluicegate._counting_lock import LOCK
 from sluicegate._single import Single
 
 __all__ = ["Owned", "owned_by"]
@@ -26,7 +26,7 @@ class Owned:
 
     def first(self, description: object, limiter: Any) -> Any:
         """The first limiter that had this description: ``limiter`` itself if it is new."""
-        with _lock:
+        with LOCK:
             for known, made in self._made:
                 if known == description:
                     return made
@@ -46,7 +46,6 @@ def _has_decided(limiter: Any) -> bool:
     return bool(statistics.admitted or statistics.refused)
 
 
-_lock = Lock()
 # By the owners' ids, since a dict can neither be hashed nor held weakly. An entry lives as long as
 # a middleware that was made of its owner.
 _owned: WeakValueDictionary[int, Owned] = WeakValueDictionary()
@@ -54,7 +53,7 @@ _owned: WeakValueDictionary[int, Owned] = WeakValueDictionary()
 
 def owned_by(owner: object) -> Owned:
     """What belongs to ``owner`` and has not begun; keep it while its limiters are shared."""
-    with _lock:
+    with LOCK:
         owned = _owned.get(id(owner))
         if owned is None or owned.has_begun():
             owned = _owned[id(owner)] = Owned(owner)

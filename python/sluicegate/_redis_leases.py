@@ -54,8 +54,10 @@ class Lease:
         """Send the release; a future that is done when it is answered, or ``None``."""
         if not self.granted or os.getpid() != self.home.pid:
             return None
+        reply = self.home.give_back(self.key, self.id)
+        # Only now: what failed on the way, as near the recursion limit, can be tried again.
         self.granted = False
-        return self.home.give_back(self.key, self.id)
+        return reply
 
     def __del__(self) -> None:
         # A result that was lost on its way, as when a wait for it is cancelled: nobody holds it.

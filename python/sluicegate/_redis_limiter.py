@@ -216,7 +216,6 @@ class AsyncLimiter(MadeAnew):
                 lines.pop(key, None)
 
     @to_be_awaited
-    @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
         """Reach the server, within ``timeout`` seconds; returns its name and version.
 

@@ -202,7 +202,7 @@ class ConcurrencyLimiter(MadeAnew):
         line = here.lines.get(key)
         if seconds:
             return await self._in_line(here, key, seconds)
-        return await self._attempt(here, key) if line is None else line.told
+        return line.told if line else await self._attempt(here, key)
 
     async def _in_line(self, here: _Here, key: str, seconds: float) -> Permit | float:
         line = here.lines.setdefault(key, RungLine())

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use super::store_error;
@@ -100,6 +101,17 @@ impl PyBridge {
         !std::mem::replace(&mut outbox.flush_is_planned, true)
     }
 
+    /// The flush that was planned may never come, since planning it can fail: near the recursion
+    /// limit, or when a signal handler raises in it. What is kept means that answers are to come,
+    /// and with the last of them it goes out.
+    fn send_what_is_left(&self) {
+        let mut outbox = self.outbox.lock();
+        if outbox.on_their_way == 0 && outbox.kept > 0 {
+            outbox.flush_is_planned = false;
+            self.send(&mut outbox);
+        }
+    }
+
     fn send(&self, outbox: &mut Outbox) {
         outbox.on_their_way += take(&mut outbox.kept);
         for (route, calls) in outbox.calls.drain(..) {
@@ -141,8 +153,10 @@ impl PyBridge {
         self.send(&mut outbox);
     }
 
-    /// Give every answer that has arrived to the future that awaits it. Returns notices.
-    fn collect(&self, py: Python<'_>) -> Vec<String> {
+    /// Give every answer that has arrived to the future that awaits it. Returns notices; raises
+    /// what a signal handler raised meanwhile, once all have their answers.
+    fn collect(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let mut interrupted = None;
         let mut rings = [0; 64];
         while matches!((&self.ring).read(&mut rings), Ok(64)) {}
         self.inbox
@@ -151,11 +165,14 @@ impl PyBridge {
         let answers = take(&mut *self.inbox.answers.lock());
         for (number, answer) in answers {
             let future = self.outbox.lock().take_future(number);
-            if let Some(future) = future {
-                settle(py, &future, answer);
+            if let Some(future) = future
+                && let Err(error) = settle(py, &future, answer)
+            {
+                interrupted = Some(error);
             }
         }
-        take_notices()
+        self.send_what_is_left();
+        interrupted.map_or_else(|| Ok(take_notices()), Err)
     }
 
     /// In a forked child: leave everything to the parent.
@@ -190,8 +207,9 @@ impl Drop for PyBridge {
     }
 }
 
-/// A future that was cancelled wants no answer: then this does nothing.
-fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) {
+/// A future that was cancelled wants no answer: then this does nothing. Fails with what a signal
+/// handler raised meanwhile.
+fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) -> PyResult<()> {
     let settled = match answer {
         Ok(decision) => match Bound::new(py, PyDecision(decision)) {
             Ok(decision) => future.call_method1(py, intern!(py, "set_result"), (decision,)),
@@ -203,9 +221,13 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) {
         }
     };
     if let Err(error) = settled {
+        if !error.is_instance_of::<PyException>(py) {
+            return Err(error);
+        }
         let done = future.call_method0(py, intern!(py, "done"));
         if !done.and_then(|done| done.is_truthy(py)).unwrap_or(false) {
             error.write_unraisable(py, Some(future.bind(py)));
         }
     }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! interpreter. Python 3.10 and 3.11 take that lock in a forked child before they make it anew:
 //! a child that is forked meanwhile hangs. An interpreter that ends kills such threads.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -21,6 +22,12 @@ static INSIDE: AtomicUsize = AtomicUsize::new(0);
 /// Forks that are about to happen, or happen now.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
 static ENDING: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Forks that this thread has begun. Hooks that are registered while a fork is under way, by
+    /// an import, see only its end.
+    static BEGUN: Cell<usize> = const { Cell::new(0) };
+}
 
 /// A thread that is inside, until this is dropped.
 struct Inside;
@@ -83,16 +90,21 @@ pub(super) fn end(py: Python<'_>) {
 /// No lock of ours may be held: who is inside may need it to get out.
 pub(in crate::python) fn before_fork(py: Python<'_>) {
     FORKS.fetch_add(1, SeqCst);
+    BEGUN.set(BEGUN.get() + 1);
     wait_until_empty(py, LEAVES_WITHIN);
 }
 
 /// In the parent, after the fork.
 pub(in crate::python) fn after_fork_in_parent() {
-    FORKS.fetch_sub(1, SeqCst);
+    if let Some(left) = BEGUN.get().checked_sub(1) {
+        BEGUN.set(left);
+        FORKS.fetch_sub(1, SeqCst);
+    }
 }
 
 /// In the child, where those threads are not, nor any other that was about to fork.
 pub(in crate::python) fn after_fork_in_child() {
     INSIDE.store(0, SeqCst);
     FORKS.store(0, SeqCst);
+    BEGUN.set(0);
 }
