@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc
 import copy
+import functools
 import gc
 import inspect
 import pickle
@@ -241,3 +242,15 @@ def test_it_leaves_nothing_behind() -> None:
     del owner, made
     gc.collect()
     assert seen() is None
+
+
+@pytest.mark.parametrize("name", ["check", "reset", "wait", "ping"])
+def test_its_function_is_a_coroutine_function_for_all_who_ask(name: str) -> None:
+    limiter = FixedWindow(NOWHERE, 1, 1)
+    for function in (getattr(limiter, name), functools.partial(getattr(limiter, name), "k")):
+        assert inspect.iscoroutinefunction(function)
+    assert inspect.signature(limiter.check) == inspect.signature(
+        limiter.check.__wrapped__.__get__(limiter)
+    )
+    assert limiter.check.__name__ == "check"
+    assert "Decide now" in str(limiter.check.__doc__)

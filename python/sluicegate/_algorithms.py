@@ -61,9 +61,11 @@ def _named(algorithm: Algorithm) -> Callable[..., Any]:
     if make is TokenBucket:
         return _token_bucket
     if _is_bucket(make):
-        return lambda limit, window_seconds, **options: make(
-            _bucket_config(limit, window_seconds), **options
-        )
+
+        def bucket(limit: int, window_seconds: float, **options: Any) -> Any:
+            return make(_bucket_config(limit, window_seconds), **options)
+
+        return bucket
     return algorithm
 
 

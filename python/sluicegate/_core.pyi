@@ -434,7 +434,9 @@ class Bridge:
     def flush(self) -> None:
         """Send what was kept back."""
     def collect(self) -> list[str]:
-        """Give every answer that has arrived to the future that awaits it. Returns notices."""
+        """Give every answer that has arrived to the future that awaits it. Returns notices; raises
+        what a signal handler raised meanwhile, once all have their answers.
+        """
     def abandon(self) -> None:
         """In a forked child: leave everything to the parent."""
 

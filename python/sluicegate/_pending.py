@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["to_be_awaited"]
 
-# As functools.wraps does it, which `import sluicegate` is too light to bring with it.
+# As functools.wraps does it, which `import sluicegate` is too light to bring with it; and what
+# `inspect` looks at to tell coroutine functions.
 _COPIED = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__")
+# From Python 3.12 on a function can say that it gives coroutines.
+_CAN_BE_MARKED: bool = tuple(sys.version_info) >= (3, 12)
+_OF_A_FUNCTION = ("__code__", "__defaults__", "__kwdefaults__")
 
 
 def to_be_awaited(function: F) -> F:
@@ -24,21 +28,45 @@ def to_be_awaited(function: F) -> F:
 
     ``if limiter.check(key):`` without ``await`` would otherwise admit everybody.
     """
+    if not _CAN_BE_MARKED:
+        verb: Any = _Verb(function)
+        return verb
 
     def begin(*args: Any, **kwargs: Any) -> Any:
         return Pending(function(*args, **kwargs))
 
-    for name in _COPIED:
-        setattr(begin, name, getattr(function, name))
-    begin.__wrapped__ = function  # type: ignore[attr-defined]
-    _mark(begin)
+    _dress(begin, function, _COPIED)
+    mark = getattr(sys.modules.get("inspect"), "markcoroutinefunction", None)
+    if mark is not None:
+        mark(begin)
     return begin  # type: ignore[return-value]
 
 
-def _mark(function: Any) -> None:
-    """Have ``iscoroutinefunction`` say yes; who asks has imported what answers."""
+class _Verb:
+    """A function by all that ``inspect`` asks, also whether it is a coroutine function.
+
+    Before Python 3.12 no function can be marked as one, and who asks, as Litestar does of a
+    background task, would drop the coroutine.
+    """
+
+    def __init__(self, function: Any) -> None:
+        _dress(self, function, _COPIED + _OF_A_FUNCTION)
+
+    def __get__(self, instance: object, owner: object = None) -> Any:
+        return self if instance is None else _BoundMethod(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return Pending(self.__wrapped__(*args, **kwargs))  # type: ignore[attr-defined]
+
+
+def _dress(dressed: Any, function: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        setattr(dressed, name, getattr(function, name))
+    dressed.__wrapped__ = function
+    # What asyncio asks for, if it has been imported by whoever asks.
     coroutines = sys.modules.get("asyncio.coroutines")
-    function._is_coroutine = getattr(coroutines, "_is_coroutine", True)
-    mark = getattr(sys.modules.get("inspect"), "markcoroutinefunction", None)
-    if mark is not None:  # from Python 3.12 on
-        mark(function)
+    dressed._is_coroutine = getattr(coroutines, "_is_coroutine", True)
+
+
+# In `types`, which need not have been imported.
+_BoundMethod: Any = type(_Verb.__new__(_Verb).__call__)
