@@ -29,8 +29,7 @@ def to_be_awaited(function: F) -> F:
     ``if limiter.check(key):`` without ``await`` would otherwise admit everybody.
     """
     if not _CAN_BE_MARKED:
-        verb: Any = _Verb(function)
-        return verb
+        return _Verb(function)  # type: ignore[return-value]
 
     def begin(*args: Any, **kwargs: Any) -> Any:
         return Pending(function(*args, **kwargs))
