@@ -18,9 +18,8 @@ from sluicegate.limiters import SlidingWindowRateLimiter
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
-    from sluicegate._owned import Owned
 
-__all__ = ["TTL", "VerifiedKeys", "verified_keys"]
+__all__ = ["TTL", "VerifiedKeys"]
 
 #: Seconds for which a verified key is remembered.
 TTL = 30.0
@@ -229,23 +228,6 @@ def _is_closed(loop: Any) -> bool:
     """Whether it is a loop of asyncio's that has ended; trio ends what runs in it."""
     closed = getattr(loop, "is_closed", None)
     return closed is not None and closed()
-
-
-def verified_keys(
-    verify: object, ttl: float, owned: Owned, clock: ManualClock | None = None
-) -> VerifiedKeys | None:
-    """What the options ``verify``, ``verify_ttl`` and ``clock`` stand for."""
-    if verify is None or isinstance(verify, VerifiedKeys):
-        if ttl != TTL:
-            without = "without verify" if verify is None else "with VerifiedKeys, whose ttl counts"
-            raise TypeError(f"verify_ttl has no effect {without}; leave it out, got {ttl!r}")
-        return verify
-    if not callable(verify):
-        raise TypeError(f"verify must be callable, got {verify!r}")
-    number("verify_ttl", ttl, 0, 1e6, "seconds")
-    keys = VerifiedKeys(verify, ttl=ttl, clock=clock)
-    mine: VerifiedKeys = owned.first(("verify", verify, ttl, clock), keys)
-    return mine
 
 
 _all: WeakSet[VerifiedKeys] = WeakSet()

@@ -19,7 +19,8 @@ from sluicegate._owned import owned_by
 from sluicegate._permits_asgi import Hold, permits_of
 from sluicegate._starting import need_asyncio, refuses_to_start
 from sluicegate._tiers import Tier, Tiers, check_limiter, is_pair, made
-from sluicegate._verified import TTL, VerifiedKeys, verified_keys
+from sluicegate._verified import TTL, VerifiedKeys
+from sluicegate._verify_option import verified_keys
 from sluicegate._watching import watch
 from sluicegate.hooks import Hook
 from sluicegate.identity import ClientAddress
