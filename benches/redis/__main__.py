@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from benches.redis.contestants import CONTESTANTS, ON_A_CLUSTER  # noqa: E402
 from benches.redis.load import rounds  # noqa: E402

@@ -12,7 +12,7 @@ from sluicegate.limiters import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sluicegate.concurrency import ConcurrencyLimiter
+    from sluicegate.concurrency.memory import ConcurrencyLimiter
 
 __all__ = [
     "ConcurrencyLimiter",
@@ -33,7 +33,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # It brings asyncio with it, which not everybody needs.
     if name == "ConcurrencyLimiter":
-        from sluicegate.concurrency import ConcurrencyLimiter
+        from sluicegate.concurrency.memory import ConcurrencyLimiter
 
         return ConcurrencyLimiter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

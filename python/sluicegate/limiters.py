@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from sluicegate import _core
-from sluicegate._acquiring import key_and_tokens
 from sluicegate._core import Decision
-from sluicegate._pending import to_be_awaited
-from sluicegate._pickling import stays
-from sluicegate._single import Single
+from sluicegate._support.acquiring import key_and_tokens
+from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.pickling import stays
+from sluicegate._support.single import Single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Limiter(Single, _core.Limiter):
         admitted = self._admit_at_once(key, cost, timeout)
         if admitted is not None:
             return admitted
-        from sluicegate._waiting import wait_in_line
+        from sluicegate._support.waiting import wait_in_line
 
         return await wait_in_line(self, key, cost, timeout)
 

@@ -6,11 +6,11 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sluicegate._checked import whole
+from sluicegate._support.arguments import whole
 
 if TYPE_CHECKING:
-    from sluicegate._asgi_types import Receive, Scope, Send
     from sluicegate._core import Decision
+    from sluicegate._support.asgi_types import Receive, Scope, Send
 
 __all__ = ["Refusal", "checked_closed_status", "json_refusal", "problem_refusal"]
 

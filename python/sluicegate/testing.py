@@ -8,9 +8,9 @@ from contextlib import aclosing
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from sluicegate import _limits_switch
 from sluicegate._core import ManualClock
-from sluicegate._functions import is_async
+from sluicegate._support import limits_off as _switch
+from sluicegate._support.functions import is_async
 
 __all__ = ["ManualClock", "limits_off"]
 
@@ -38,10 +38,10 @@ class _LimitsOff:
     __slots__ = ()
 
     def __enter__(self) -> None:
-        _limits_switch.turn(off=True)
+        _switch.turn(off=True)
 
     def __exit__(self, *_: object) -> None:
-        _limits_switch.turn(off=False)
+        _switch.turn(off=False)
 
     def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
         if not callable(func) or inspect.isclass(func):

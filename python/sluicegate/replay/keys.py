@@ -7,8 +7,8 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from sluicegate._addresses import grouped, parse_address
-from sluicegate._forwarded import elements_from_the_right
+from sluicegate.identity.addresses import grouped, parse_address
+from sluicegate.identity.forwarded import elements_from_the_right
 
 __all__ = ["CLIENT", "PATH", "By", "client_key", "is_private", "path_key"]
 

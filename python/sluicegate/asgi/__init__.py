@@ -1,0 +1,15 @@
+"""The middleware, for any ASGI app: no framework is needed or imported."""
+
+from sluicegate.asgi.middleware import (
+    RateLimitMiddleware,
+    Refusal,
+    json_refusal,
+    problem_refusal,
+)
+
+__all__ = [
+    "RateLimitMiddleware",
+    "Refusal",
+    "json_refusal",
+    "problem_refusal",
+]

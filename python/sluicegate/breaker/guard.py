@@ -1,0 +1,116 @@
+"""Guarding a function, or a block, by a circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from sluicegate._support.functions import check_function, is_async
+from sluicegate.breaker.calls import Admission, Result
+
+if TYPE_CHECKING:
+    from sluicegate.breaker.breaker import CircuitBreaker
+
+__all__ = ["Guard", "at_once"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Guard:
+    """One key's guard: ``@breaker.guard(key)``, ``async with`` or ``with breaker.guard(key):``.
+
+    Entering raises :class:`~sluicegate.breaker.CircuitOpenError` or
+    :class:`~sluicegate.RateLimitError` when the call is not let through.
+    """
+
+    __slots__ = ("_admission", "_breaker", "_entered", "_failed", "_key")
+
+    def __init__(self, breaker: CircuitBreaker, key: str) -> None:
+        self._breaker, self._key = breaker, key
+        self._admission: Admission | None = None
+        self._entered = self._failed = False
+
+    def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function (circuits in memory), or a coroutine function."""
+        check_function(func)
+        breaker, key = self._breaker, self._key
+        if is_async(func):
+
+            @wraps(func)
+            async def guarded_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+                return await breaker.execute(key, func, *args, **kwargs)
+
+            return cast("Callable[P, R]", guarded_async)
+
+        @wraps(func)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            return breaker.execute_sync(key, func, *args, **kwargs)
+
+        breaker._check_in_memory()
+        return guarded
+
+    def fail(self) -> None:
+        """Let the block count as a failure, though it raises nothing."""
+        self._failed = True
+
+    def judged(self, answer: R) -> R:
+        """The answer, after ``is_failure`` was asked."""
+        is_failure = self._breaker._is_failure
+        if is_failure is not None and is_failure(answer):
+            self.fail()
+        return answer
+
+    async def __aenter__(self) -> Guard:
+        """Wait for nothing: come in, or raise."""
+        if self._entered:
+            raise RuntimeError("one guard is for one block at a time: make one for each")
+        self._entered = True
+        try:
+            self._admission = await self._breaker._admit(self._key)
+        except BaseException:
+            self._entered = False
+            raise
+        self._failed = False
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Tell the circuit what came of it."""
+        admission, self._admission = self._admission, None
+        assert admission is not None
+        self._entered = False
+        result = self._breaker._result(kind)
+        if self._failed and result is Result.SUCCESS:
+            result = Result.FAILURE
+        await self._breaker._settle(admission, result)
+
+    def __enter__(self) -> Guard:
+        """As ``async with``, with circuits in memory."""
+        self._breaker._check_in_memory()
+        return at_once(self.__aenter__())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """As ``async with``."""
+        at_once(self.__aexit__(kind, error, trace))
+
+
+def at_once(steps: Coroutine[Any, Any, R]) -> R:
+    """The result of a coroutine that never waits, as those over circuits in memory."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        return cast("R", done.value)
+    steps.close()
+    raise RuntimeError("waited for something in memory")

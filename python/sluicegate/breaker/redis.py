@@ -1,0 +1,199 @@
+"""Circuits in Redis, shared by all processes: one script, one round trip a step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import cache, partial
+from importlib.resources import files
+from itertools import count
+from typing import Any
+
+from sluicegate._connection.notices import Complaint, log_notices
+from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.settings import settings_of
+from sluicegate._core import RedisScripts
+from sluicegate.breaker.calls import Admission, Refused, Result
+from sluicegate.breaker.config import CircuitConfig, CircuitState
+from sluicegate.breaker.memory import Circuits, Ticks, parts_per_million
+from sluicegate.errors import StoreError
+
+__all__ = ["RedisCircuits"]
+
+# Calls of an outage whose places are given back after it, so many with each that is answered.
+_MOST_LOST, _AT_ONCE = 1_000, 16
+_STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
+
+
+class RedisCircuits:
+    """The circuits of one breaker; in this process as long as the server does not answer.
+
+    Those of this process know what the server told last, and the results of calls here.
+    """
+
+    def __init__(
+        self,
+        redis: object,
+        config: CircuitConfig,
+        prefix: str,
+        timeout: float,
+        local: bool,
+        tell: Callable[[str, CircuitState, CircuitState], None],
+    ) -> None:
+        self._scripts = RedisScripts(settings_of(redis), prefix)
+        self._timeout, self._tell = timeout, tell
+        self._local = Circuits(config, None) if local else None
+        self._lost: deque[tuple[str, str]] = deque(maxlen=_MOST_LOST)
+        self._questions = count(1)
+        self._undecided, self._untold = Complaint(), Complaint()
+        ticks = Ticks(config)
+        self._open_for = ticks.open_for
+        places, keep = str(config.success_threshold), str(ticks.keep // 1000)
+        self._entering = [places, str(ticks.lease), keep, str(ticks.open_for)]
+        self._leaving = [
+            places,
+            str(ticks.open_for),
+            keep,
+            str(config.failure_threshold),
+            str(parts_per_million(config.failure_rate)),
+            str(ticks.slice),
+        ]
+
+    async def enter(self, key: str, ticket: str) -> Admission | Refused:
+        """Let a call through, or not. If cancelled, a place that was taken is given back."""
+        asked = self._asked(key, ticket)
+        try:
+            state, generation, wait, changed = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # Only now, lest the one overtake the other.
+            asked.add_done_callback(partial(self._leave_at_once, key, ticket))
+            raise
+        except StoreError as error:
+            self._lost.append((key, ticket))
+            return self._without_server(error).enter(key, ticket)
+        self._give_back_lost()
+        log_notices()
+        if wait:
+            return Refused(wait / 1e6, _STATES[state])
+        return Admission(key, ticket, generation, _STATES[state], bool(changed), here=False)
+
+    async def leave(self, admission: Admission, result: Result) -> CircuitState | None:
+        """Take a call's result; the state that it leads to, if that is another.
+
+        A result that the server does not take counts in this process alone, and a probe's
+        place is free again after its lease.
+        """
+        if admission.here:
+            assert self._local is not None
+            return self._local.leave(admission, result)
+        told, question = self._told(admission, result), next(self._questions)
+        try:
+            await asyncio.wait([told])
+        except asyncio.CancelledError:
+            told.add_done_callback(partial(self._left, admission, result, question))
+            raise
+        return self._after(admission, result, question, told)
+
+    async def state(self, key: str) -> CircuitState:
+        """What the next call would meet."""
+        try:
+            state, *_ = await self._asked(key, "")
+        except StoreError as error:
+            return self._without_server(error).state(key)
+        return _STATES[state]
+
+    def commands(self) -> set[str]:
+        """What a user must be allowed to call."""
+        return commands_of(map(_text, ("circuit_enter", "circuit_leave")))
+
+    async def ping(self, timeout: float) -> str:
+        """The server's name and version, or a ``StoreError``."""
+        return await ping(self._scripts, self.commands(), timeout)
+
+    def _without_server(self, error: StoreError) -> Circuits:
+        """Who decides then."""
+        if self._local is None:
+            raise error
+        self._undecided.make("Circuits are decided by on_error, not by Redis", error)
+        return self._local
+
+    def close(self) -> None:
+        """Let go of the connection, if nobody else uses it."""
+        self._scripts.close()
+
+    def _asked(self, key: str, ticket: str) -> asyncio.Future[Any]:
+        asked = self._run("circuit_enter", key, ticket, *self._entering)
+        if self._local is not None:
+            asked.add_done_callback(partial(self._learn, key, ticket, next(self._questions)))
+        return asked
+
+    def _learn(self, key: str, ticket: str, question: int, asked: asyncio.Future[Any]) -> None:
+        if self._local is None or not _answered(asked):
+            return
+        state, _, wait, changed = asked.result()
+        if changed and not ticket:  # only looked at: a call is still to change it
+            state, wait = _STATES.index(CircuitState.OPEN), 0
+        self._local.learn(key, question, _STATES[state], wait)
+
+    def _after(
+        self, admission: Admission, result: Result, question: int, told: asyncio.Future[Any]
+    ) -> CircuitState | None:
+        """What a result leads to, here as there; once for each."""
+        state = None
+        if _answered(told):
+            state = None if told.result() < 0 else _STATES[told.result()]
+            if self._local is not None and state is not None:
+                self._local.learn(admission.key, question, state, self._open_for)
+        elif not told.cancelled() and isinstance(error := told.exception(), StoreError):
+            self._untold.make("Circuits in Redis do not hear of the results of calls", error)
+        if self._local is None or state is not None:
+            return state
+        return self._local.note(admission, result, alone=not _answered(told))
+
+    def _told(self, admission: Admission, result: Result) -> asyncio.Future[Any]:
+        call = str(admission.generation), str(int(result))
+        return self._run("circuit_leave", admission.key, admission.ticket, *call, *self._leaving)
+
+    def _give_back_lost(self) -> None:
+        """A server that stalled may have let calls in after they had stopped waiting for it."""
+        for _ in range(min(_AT_ONCE, len(self._lost))):
+            self._give_back(*self._lost.popleft())
+
+    def _give_back(self, key: str, ticket: str) -> None:
+        nobody = Admission(key, ticket, 0, CircuitState.HALF_OPEN, changed=False, here=False)
+        self._told(nobody, Result.NOTHING)
+
+    def _leave_at_once(self, key: str, ticket: str, entered: asyncio.Future[Any]) -> None:
+        self._give_back(key, ticket)
+        if _answered(entered) and entered.result()[3]:
+            self._tell(key, CircuitState.OPEN, CircuitState.HALF_OPEN)
+
+    def _left(
+        self, admission: Admission, result: Result, question: int, told: asyncio.Future[Any]
+    ) -> None:
+        """Tell of what came of a call after nobody waited for it any more."""
+        state = self._after(admission, result, question, told)
+        if state is not None:
+            self._tell(admission.key, admission.state, state)
+
+    def _run(self, script: str, key: str, *arguments: str) -> asyncio.Future[Any]:
+        name = _circuit_key(key)
+        answer = self._scripts.run(_text(script), name, list(arguments), self._timeout)
+        future = asyncio.ensure_future(answer)
+        future.add_done_callback(_answered)  # or asyncio complains of those that nobody awaits
+        return future
+
+
+def _circuit_key(key: str) -> str:
+    # The limiter that pays for calls counts by rate:key, under the same prefix.
+    return f"circuit:{key}" if key.startswith(("rate:", "circuit:")) else key
+
+
+def _answered(answer: asyncio.Future[Any]) -> bool:
+    return not answer.cancelled() and answer.exception() is None
+
+
+@cache
+def _text(script: str) -> str:
+    return (files("sluicegate.breaker") / "scripts" / f"{script}.lua").read_text("utf-8")

@@ -1,0 +1,253 @@
+"""At most so many at once, among all processes: permits in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, get_args
+
+from sluicegate._connection.bridge import running_loop
+from sluicegate._connection.notices import Complaint, log_notices
+from sluicegate._connection.on_error import OnError
+from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.settings import settings_of
+from sluicegate._connection.wait_queue import RungLine
+from sluicegate._core import RedisScripts
+from sluicegate._support import limits_off as _switch
+from sluicegate._support.arguments import (
+    checked_key,
+    checked_prefix,
+    number,
+    seconds_to_wait,
+    whole,
+)
+from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.per_loop import PerLoop
+from sluicegate._support.pickling import MadeAnew
+from sluicegate.concurrency import memory as concurrency
+from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Lease, Leases
+from sluicegate.concurrency.permit_redis import Entry, Permit, Undecided
+from sluicegate.errors import StoreError
+
+__all__ = ["ConcurrencyLimiter", "Permit"]
+
+
+class _Here:
+    """What one event loop holds, and who waits in it."""
+
+    __slots__ = ("leases", "lines")
+
+    def __init__(self, leases: Leases, lines: dict[str, RungLine]) -> None:
+        self.leases = leases
+        self.lines = lines
+
+
+class ConcurrencyLimiter(MadeAnew):
+    """At most ``limit`` permits are held at once for each key, by all processes together.
+
+    A permit is leased: it is renewed while it is held, and free again ``lease_seconds``
+    after its process died, stood still for so long, or lost the server for so long. It is
+    free at once when it is released, also by a cancelled task. Taking one costs a round
+    trip, and so does releasing it. A short key with one permit takes 80 bytes in Redis, and
+    each of the next hundred some 30.
+
+    Those of one event loop who wait for a key are first come, first served; those elsewhere
+    compete with them, asking every 5 to 100 ms.
+
+    Args:
+        redis: where the permits are; see :mod:`sluicegate.redis`.
+        limit: permits of each key, 1 to 1,000,000.
+        lease_seconds: above ``timeout``, to 86,400; renewed after each third of it.
+        prefix: what keys begin with in Redis, up to 64 bytes. By default the limit, so
+            that different limits count apart.
+        timeout: seconds within which the server is to answer, 0.001 to 60.
+        on_error: who decides when it does not: ``"local"``, a limiter in this process;
+            ``"open"``, nobody, all get a permit; ``"closed"``, nobody gets one; ``"raise"``,
+            the caller gets a :class:`StoreError`.
+        workers: processes that share the limit; a local limiter has that part of it, and
+            at least one permit.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    _NEEDS_ASYNCIO = True
+    __slots__ = (
+        *("__weakref__", "_complaint", "_here", "_lease_seconds", "_limit", "_local"),
+        *("_made_of", "_on_error", "_scripts", "_timeout"),
+    )
+
+    def __init__(
+        self,
+        redis: object,
+        limit: int,
+        *,
+        lease_seconds: float = 30.0,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+    ) -> None:
+        self._limit = whole("limit", limit, 1, 1_000_000)
+        self._timeout = number("timeout", timeout, 0.001, 60, "seconds")
+        self._lease_seconds = number("lease_seconds", lease_seconds, 0.001, 86_400, "seconds")
+        if self._lease_seconds <= self._timeout:
+            raise ValueError(
+                f"lease_seconds must be above timeout, which is {timeout}, got {lease_seconds}"
+            )
+        if on_error not in get_args(OnError):
+            raise ValueError(f"on_error must be one of {get_args(OnError)}, got {on_error!r}")
+        self._on_error: OnError = on_error
+        share = self._limit // whole("workers", workers, 1, 1_000_000)
+        self._local = concurrency.ConcurrencyLimiter(max(1, share))
+        name = f"sluicegate:permits:{limit}" if prefix is None else checked_prefix(prefix)
+        settings = settings_of(redis)
+        self._scripts = RedisScripts(settings, name)
+        options = {"prefix": name, "timeout": timeout, "on_error": on_error, "workers": workers}
+        self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
+        self._here: PerLoop[_Here] = PerLoop()
+        self._complaint = Complaint()
+
+    def _plan(self) -> Any:
+        return ConcurrencyLimiter, *self._made_of
+
+    @property
+    def limit(self) -> int:
+        """How many permits a key has."""
+        return self._limit
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a permit outlives a holder that dies."""
+        return self._lease_seconds
+
+    @to_be_awaited
+    async def try_acquire(self, key: str) -> Permit | None:
+        """A permit, or ``None`` if none is free now. Release it, or use it in ``async with``.
+
+        Raises ``TypeError`` if ``key`` is no str, and with ``on_error="raise"``
+        :class:`~sluicegate.errors.StoreError`.
+        """
+        got = await self._try_acquire(key)
+        return got if isinstance(got, Permit) else None
+
+    async def _try_acquire(self, key: str) -> Permit | Undecided | None:
+        got = await self._acquire(checked_key(key), 0)
+        return got if isinstance(got, (Permit, Undecided)) else None
+
+    def permit(self, key: str, timeout: float | None = 0) -> Entry:
+        """A context manager that holds a permit: ``async with``, once at a time.
+
+        Entering waits ``timeout`` seconds at most, 0 to 1,000,000,000, or as long as it
+        takes for ``None``. When no permit is free in time it raises
+        :class:`~sluicegate.RateLimitError`; in its ``retry_after`` seconds one is free at
+        the latest, if its lease is not renewed.
+
+        Raises ``TypeError`` or ``ValueError`` for a bad key or timeout, and when entered
+        with ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
+        """
+        return Entry(self, checked_key(key), seconds_to_wait(timeout))
+
+    @to_be_awaited
+    async def in_use(self, key: str) -> int:
+        """How many permits of ``key`` are live now, of all processes.
+
+        Raises :class:`~sluicegate.errors.StoreError` when the server does not answer.
+        """
+        return await self._now_here().leases.count(checked_key(key))
+
+    @to_be_awaited
+    async def ping(self, timeout: float = 1.0) -> str:
+        """Reach the server, within ``timeout`` seconds; returns its name and version.
+
+        Takes no permit. Raises :class:`~sluicegate.errors.StoreError` when it does not answer,
+        is older than 6.2, or does not run a command that permits need, which is named.
+        """
+        return await ping(self._scripts, self._commands(), timeout)
+
+    def _commands(self) -> set[str]:
+        return commands_of([ACQUIRE, RELEASE, RENEW])
+
+    async def aclose(self) -> None:
+        """Close the connection, unless others use it. A later call opens it again.
+
+        Permits that are held stay so.
+        """
+        self._scripts.close()
+
+    async def __aenter__(self) -> ConcurrencyLimiter:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<ConcurrencyLimiter in Redis limit={self._limit}>"
+
+    def _now_here(self) -> _Here:
+        loop = running_loop()
+        return self._here.here(loop, partial(self._new_here, loop))
+
+    def _new_here(self, loop: asyncio.AbstractEventLoop) -> _Here:
+        lines: dict[str, RungLine] = {}
+        leases = Leases(
+            loop,
+            self._scripts.run,
+            lease_seconds=self._lease_seconds,
+            timeout=self._timeout,
+            on_release=lambda key: _ring(lines, key),
+            complain=self._complaint.make,
+        )
+        return _Here(leases, lines)
+
+    def _ring(self, key: str) -> None:
+        _ring(self._now_here().lines, key)
+
+    async def _acquire(self, key: str, seconds: float) -> Permit | float:
+        """A permit; or seconds, > 0, until one may be free."""
+        here = self._now_here()
+        line = here.lines.get(key)
+        if seconds:
+            return await self._in_line(here, key, seconds)
+        return line.told if line else await self._attempt(here, key)
+
+    async def _in_line(self, here: _Here, key: str, seconds: float) -> Permit | float:
+        line = here.lines.setdefault(key, RungLine())
+        try:
+            return await line.served(partial(self._attempt, here, key), seconds)
+        finally:
+            if not line:
+                here.lines.pop(key, None)
+
+    async def _attempt(self, here: _Here, key: str) -> Permit | float:
+        if _switch.are_off():
+            return self._uncounted(key)
+        try:
+            got = await here.leases.acquire(key, self._limit)
+        except StoreError as error:
+            return self._without_server(key, error)
+        log_notices()
+        return Permit(self, key, got) if isinstance(got, Lease) else got
+
+    def _without_server(self, key: str, error: StoreError) -> Permit | float:
+        if self._on_error == "raise":
+            raise error
+        self._complaint.make("Permits are decided by on_error, not by Redis", error)
+        if self._on_error == "open":
+            return self._uncounted(key)
+        if self._on_error == "closed":
+            return Undecided(1.0)  # nobody knows how long
+        # This process alone never holds more than the limit, with what it has from Redis.
+        held = sum(here.leases.held(key) for here in self._here.all())
+        room = held + self._local.in_use(key) < self._limit
+        permit = self._local.try_acquire(key) if room else None
+        return 1.0 if permit is None else Permit(self, key, permit)
+
+    def _uncounted(self, key: str) -> Permit:
+        return Permit(self, key, self._local._uncounted(key))
+
+
+def _ring(lines: dict[str, RungLine], key: str) -> None:
+    line = lines.get(key)
+    if line is not None:
+        line.ring()

@@ -1,0 +1,242 @@
+"""API keys: whose they are, looked up once for many requests, and not for everybody."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary, WeakSet
+
+from sluicegate._support.arguments import checked_clock, number, whole
+from sluicegate._support.single import Single
+from sluicegate.identity.look_ups import LookUp, Queues, pause, running_loop
+from sluicegate.identity.principal import Principal, verified_principal
+from sluicegate.identity.remembered import Known, Remembered
+from sluicegate.limiters import SlidingWindowRateLimiter
+from sluicegate.observe.counting_lock import LOCK
+
+if TYPE_CHECKING:
+    from sluicegate._core import ManualClock
+
+__all__ = ["TTL", "VerifiedKeys"]
+
+#: Seconds for which a verified key is remembered.
+TTL = 30.0
+# What the exact log takes.
+_MOST = 16_777_216
+# Addresses with a failed look-up in the window; those beyond share one budget.
+_ADDRESSES = 100_000
+# One for each quota of a default tier that the keys are used with.
+_MOST_BUDGETS = 64
+# Seconds between two looks at what other event loops have under way.
+_PAUSE = 0.01
+
+
+class VerifiedKeys(Single):
+    """``verify`` for the middleware, with what it said of keys remembered for a while.
+
+    ``RateLimitMiddleware(app, ..., verify=keys)``. Several middlewares may share one; each
+    process has its own memory.
+
+    Requests with one key that come at once wait for one look-up. It runs in a copy of the
+    first one's context, and what it sets there no request sees; it goes on when that one is
+    cancelled, as long as another waits. A key that is not known, an exception and a wrong
+    type are charged to the address: it may cause as many such look-ups, in a window, as the
+    default tier's limit. After that ``verify`` is not called for it, but for keys that
+    have been verified before. Exceptions propagate.
+
+    Args:
+        verify: given a key, returns a :class:`Principal`, its id as a str, or ``None`` for an
+            unknown key; may be a coroutine function.
+        ttl: how long a verified key is remembered, 0 to 1,000,000 seconds; 0: not at all. Keys
+            are kept as keyed hashes.
+        max_keys: how many are remembered, 1 to 10,000,000; the oldest goes first.
+        clock: a :class:`~sluicegate.testing.ManualClock` for tests.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    def __init__(
+        self,
+        verify: Callable[[str], Any],
+        *,
+        ttl: float = TTL,
+        max_keys: int = 10_000,
+        clock: ManualClock | None = None,
+    ) -> None:
+        if not callable(verify) or isinstance(verify, VerifiedKeys):
+            raise TypeError(f"verify must be callable, got {verify!r}")
+        checked_clock(clock)
+        self._verify = verify
+        self._clock = clock
+        self._remembered = Remembered(
+            number("ttl", ttl, 0, 1e6, "seconds"),
+            whole("max_keys", max_keys, 1, 10_000_000),
+            time.monotonic if clock is None else clock.time,
+        )
+        self._budgets: dict[tuple[int, float], SlidingWindowRateLimiter] = {}
+        self._loops: WeakKeyDictionary[Any, _Here] = WeakKeyDictionary()
+        _all.add(self)
+
+    def forget(self, key: str) -> None:
+        """Look ``key`` up again when it comes next, as after its revocation.
+
+        May be called from any thread. Only this process forgets; the others remember the
+        key for ``ttl`` seconds at most.
+        """
+        if not isinstance(key, str):
+            raise TypeError(f"key must be a str, got {type(key).__name__}")
+        self._remembered.forget(key)
+
+    def clear(self) -> None:
+        """Forget every key: for servers that know keys only by their own hashes."""
+        self._remembered.clear()
+
+    async def find(self, key: str, address: str, limit: int, window: float) -> Principal | None:
+        """Whose the key is; ``None``: nobody's, or ``address`` has spent its look-ups.
+
+        It has ``limit`` of them that may fail in ``window`` seconds.
+        """
+        remembered = self._remembered
+        hashed = remembered.hashed(key)
+        known = remembered.get(hashed)
+        if known is not None and remembered.is_fresh(known):
+            return known.principal
+        here = self._here()
+        budget = _Budget(address, min(max(limit, 1), _MOST), min(max(window, 1e-6), 1e9))
+        waited = False
+        try:
+            while True:
+                under_way = here.look_ups.get((hashed, remembered.epoch))
+                if under_way is not None and under_way.is_wanted:
+                    found: LookUp | Principal | None = under_way
+                    break
+                # One that was verified before is no key that somebody tries at random.
+                if known is not None or self._begin(here, budget):
+                    found = self._ask(key, hashed, here, budget, known)
+                    break
+                waited = True
+                if not await here.queues.wait(budget):
+                    if not self._is_asked_elsewhere(budget):
+                        return None
+                    await pause(_PAUSE)
+                known = remembered.get(hashed)
+                if known is not None and remembered.is_fresh(known):
+                    return known.principal
+        finally:
+            if waited:
+                here.queues.ring(budget)
+        return await found.join() if isinstance(found, LookUp) else found
+
+    def _ask(
+        self, key: str, hashed: bytes, here: _Here, budget: _Budget, known: Known | None
+    ) -> LookUp | Principal | None:
+        """What ``verify`` says, or the look-up if that is a coroutine."""
+        remembered = self._remembered
+        epoch, until = remembered.epoch, remembered.until()
+        look_up: LookUp | None = None
+        found: Principal | None = None
+
+        def settle(found: Principal | None) -> None:
+            if look_up is not None and here.look_ups.get((hashed, epoch)) is look_up:
+                del here.look_ups[hashed, epoch]
+            if found is None:
+                remembered.drop(hashed, known)
+                self._failed(budget).check(budget.address)
+            else:
+                remembered.put(hashed, Known(found, until), epoch)
+            if known is None:  # as `_begin` began it
+                here.queues.ended(budget)
+
+        try:
+            answer = self._verify(key)
+            if isinstance(answer, Awaitable):
+                look_up = LookUp(answer, settle)
+            else:
+                found = verified_principal(answer)
+        finally:
+            if look_up is None:
+                settle(found)
+        if look_up is None:
+            return found
+        here.look_ups[hashed, epoch] = look_up
+        look_up.start()
+        return look_up
+
+    def _begin(self, here: _Here, budget: _Budget) -> bool:
+        """Whether one more look-up may begin, if all that are under way should fail."""
+        with LOCK:
+            loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
+            count = 1 + sum(each.queues.under_way(budget) for each in loops)
+            if count > budget.limit or not self._failed(budget).peek(budget.address, count):
+                return False
+            here.queues.begun(budget)
+            return True
+
+    def _is_asked_elsewhere(self, budget: _Budget) -> bool:
+        """Whether look-ups are under way in another loop, whose end does not wake this one."""
+        with LOCK:
+            loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
+            return any(each.queues.under_way(budget) for each in loops)
+
+    def _failed(self, budget: _Budget) -> SlidingWindowRateLimiter:
+        """The look-ups that failed, by address."""
+        quota = budget.limit, budget.window
+        failed = self._budgets.get(quota)
+        if failed is None:
+            with LOCK:
+                made = SlidingWindowRateLimiter(*quota, max_keys=_ADDRESSES, clock=self._clock)
+                failed = self._budgets.setdefault(quota, made)
+                while len(self._budgets) > _MOST_BUDGETS:
+                    del self._budgets[next(iter(self._budgets))]
+        return failed
+
+    def _here(self) -> _Here:
+        loop = running_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            with LOCK:
+                for other in [each for each in self._loops if _is_closed(each)]:
+                    del self._loops[other]
+                here = self._loops[loop] = _Here()
+        return here
+
+    def _begin_in_a_child(self) -> None:
+        """What is under way is the parent's."""
+        self._loops = WeakKeyDictionary()
+
+
+class _Budget(NamedTuple):
+    address: str
+    limit: int
+    window: float
+
+
+class _Here:
+    """What is under way in one event loop: by key, and by budget."""
+
+    __slots__ = ("look_ups", "queues")
+
+    def __init__(self) -> None:
+        self.look_ups: dict[tuple[bytes, object], LookUp] = {}
+        self.queues = Queues()
+
+
+def _is_closed(loop: Any) -> bool:
+    """Whether it is a loop of asyncio's that has ended; trio ends what runs in it."""
+    closed = getattr(loop, "is_closed", None)
+    return closed is not None and closed()
+
+
+_all: WeakSet[VerifiedKeys] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for keys in _all:
+        keys._begin_in_a_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

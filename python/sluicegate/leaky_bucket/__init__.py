@@ -1,0 +1,11 @@
+"""A leaky bucket: whatever comes in bursts goes on at a constant rate."""
+
+from sluicegate.leaky_bucket.bucket import (
+    LeakyBucket,
+    LeakyBucketConfig,
+)
+
+__all__ = [
+    "LeakyBucket",
+    "LeakyBucketConfig",
+]

@@ -1,0 +1,1 @@
+"""Who is told of decisions: hooks, metrics, traces."""

@@ -1,0 +1,182 @@
+"""Prometheus metrics (extra ``[metrics]``): few series, and next to no cost.
+
+All are by tier; no label ever holds a client, an address or a raw path.
+
+- ``rate_limit_requests_total{tier,endpoint,result}``: checks. ``result`` is ``allowed``,
+  ``rejected``, ``too_large`` (the cost exceeds the limit), ``unavailable`` (the server did not
+  decide, and ``on_error`` is ``"closed"``) or ``error`` (the same with ``"raise"``). A registry has at most 100 endpoints, and tiers;
+  all others are ``other``.
+- ``rate_limit_check_seconds{tier}``, ``rate_limit_used_ratio{tier}``: histograms of the time
+  a check takes, and of the share of its quota that a client has used after it. In memory one
+  check in 64 is measured (compare their buckets, not their ``_count``), in Redis every one.
+- ``rate_limit_decisions_total{tier,store,result}``: who decided, as in ``Decision.store``.
+- ``rate_limit_keys{tier}``, ``rate_limit_overflowed_total{tier}``,
+  ``rate_limit_store_errors_total{tier,reason}``: from the limiters' ``statistics()``.
+
+Numbers are put together when Prometheus scrapes. They are those of one process: where several
+serve the same port, let each serve its metrics on a port of its own, or export with
+:class:`sluicegate.opentelemetry.OpenTelemetryHook`; prometheus_client's multi-process mode
+does not see collectors like this one. A forked child starts with its parent's counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from time import perf_counter
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, final, overload
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from sluicegate import _core
+from sluicegate._core import Decision
+from sluicegate._support import limits_off as _switch
+from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.pickling import stays
+from sluicegate.errors import StoreError
+from sluicegate.observe.collector import collector_of
+from sluicegate.observe.hooks import Hook, Hooks
+from sluicegate.observe.tally import Tally
+from sluicegate.redis.limiter import AsyncLimiter
+from sluicegate.redis.limiters import RedisSlidingWindowRateLimiter
+
+__all__ = ["InstrumentedRateLimiter"]
+
+A_co = TypeVar("A_co", covariant=True)
+
+
+class _IsAllowed(Protocol[A_co]):
+    def __call__(self, key: str, endpoint: str = "") -> A_co: ...
+
+
+@final
+class InstrumentedRateLimiter(Generic[A_co]):
+    """A limiter whose checks are counted.
+
+    ``is_allowed(key, endpoint="")`` answers what the limiter's own ``is_allowed`` answers:
+    around a limiter in memory at once, around one in Redis (also a bucket) as a coroutine.
+    ``endpoint`` names what is called: a route's template, never a raw path.
+
+    Limiters of the same tier in the same registry are counted together, and may come and go.
+
+    Args:
+        limiter: a :class:`~sluicegate.Limiter` or one of :mod:`sluicegate.redis`.
+        tier: the value of the label ``tier``.
+        registry: where the metrics are registered; prometheus_client's own unless given.
+        hooks: who is told of refusals; see :class:`~sluicegate.hooks.Hook`.
+
+    Raises:
+        TypeError: an argument of another kind; the message names it.
+    """
+
+    __slots__ = ("__weakref__", "is_allowed", "limiter", "tier")
+    is_allowed: _IsAllowed[A_co]
+
+    @overload
+    def __init__(
+        self: InstrumentedRateLimiter[bool],
+        limiter: _core.Limiter,
+        tier: str,
+        *,
+        registry: CollectorRegistry = REGISTRY,
+        hooks: Iterable[Hook] = (),
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: InstrumentedRateLimiter[Coroutine[Any, Any, bool]],
+        limiter: RedisSlidingWindowRateLimiter,
+        tier: str,
+        *,
+        registry: CollectorRegistry = REGISTRY,
+        hooks: Iterable[Hook] = (),
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: InstrumentedRateLimiter[Coroutine[Any, Any, Decision]],
+        limiter: AsyncLimiter,
+        tier: str,
+        *,
+        registry: CollectorRegistry = REGISTRY,
+        hooks: Iterable[Hook] = (),
+    ) -> None: ...
+    def __init__(
+        self,
+        limiter: Any,
+        tier: str,
+        *,
+        registry: CollectorRegistry = REGISTRY,
+        hooks: Iterable[Hook] = (),
+    ) -> None:
+        if not isinstance(limiter, (_core.Limiter, AsyncLimiter)):
+            raise TypeError(f"limiter must be a Limiter or an AsyncLimiter, got {limiter!r}")
+        heard = Hooks(hooks)
+        tally = collector_of(registry).tally(tier)
+        tally.sources.add(limiter)
+        self.limiter = limiter
+        self.tier = tier
+        # The counting function itself, which a method would only make slower.
+        made: Any = _in_memory if isinstance(limiter, _core.Limiter) else _in_redis
+        self.is_allowed = made(limiter, tier, tally, heard)
+
+    def __reduce__(self) -> NoReturn:
+        stays(self)
+
+    def __repr__(self) -> str:
+        return f"<InstrumentedRateLimiter tier={self.tier!r} of {self.limiter!r}>"
+
+
+def _in_memory(
+    limiter: _core.Limiter, tier: str, tally: Tally, hooks: Hooks
+) -> Callable[[str, str], bool]:
+    """``is_allowed``, counted; one check in 64 is measured."""
+
+    def observe(seconds: float, used: float) -> None:
+        tally.seconds.observe(seconds)
+        tally.used.observe(used)
+
+    def tell(key: str, endpoint: str, allowed: bool) -> None:
+        hooks.tell(tier, _outcome(limiter.peek(key), allowed=allowed), 1, endpoint, key)
+
+    heard = tell if hooks.refused or hooks.admitted else None
+    admitted, refused = tally.results["allowed"], tally.results["rejected"]
+    counted = _core.CountedChecks(
+        limiter, admitted, refused, observe, heard, tell_admitted=bool(hooks.admitted)
+    )
+    return counted.is_allowed
+
+
+def _outcome(peeked: Decision, *, allowed: bool) -> Decision:
+    """The decision before this look, as near as the look can tell."""
+    if peeked.allowed == allowed:
+        return peeked
+    remaining, reset_after, reset_at = peeked.remaining, peeked.reset_after, peeked.reset_at
+    return Decision(allowed, peeked.limit, remaining, 0.0, reset_after, reset_at, peeked.store)
+
+
+def _in_redis(
+    limiter: AsyncLimiter, tier: str, tally: Tally, hooks: Hooks
+) -> Callable[[str, str], Coroutine[Any, Any, Any]]:
+    """A coroutine function: every check is timed."""
+    answers_bool = isinstance(limiter, RedisSlidingWindowRateLimiter)
+
+    @to_be_awaited
+    async def is_allowed(key: str, endpoint: str = "") -> Decision | bool:
+        if not isinstance(endpoint, str):
+            kind = type(endpoint).__name__
+            raise TypeError(f"endpoint must be a str, got {kind} {endpoint!r}")
+        if _switch.are_off():
+            untouched = await limiter.check(key)
+            return bool(untouched) if answers_bool else untouched
+        start = perf_counter()
+        try:
+            decision = await limiter.check(key)
+        except StoreError:
+            tally.results["error"].add(endpoint)
+            raise
+        finally:
+            tally.seconds.observe(perf_counter() - start)
+        tally.count(decision, endpoint)
+        tally.measure(decision)
+        hooks.tell(tier, decision, 1, endpoint, key)
+        return bool(decision) if answers_bool else decision
+
+    return is_allowed

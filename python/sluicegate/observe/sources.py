@@ -1,0 +1,60 @@
+"""What limiters count by themselves, collected when somebody looks."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from typing import Any
+
+from sluicegate.observe.counting_lock import LOCK
+
+__all__ = ["Sources"]
+
+_COUNTERS = ("overflowed", "errors", "timeouts")
+
+
+class Sources:
+    """The limiters of one tier, held weakly; what they counted outlives them.
+
+    (But for what they counted between the last look and their end.)
+    """
+
+    __slots__ = ("__weakref__", "_limiters", "_seen", "_totals")
+
+    def __init__(self) -> None:
+        self._limiters: dict[int, weakref.ref[Any]] = {}
+        self._seen: dict[int, Counter[str]] = {}
+        self._totals: Counter[str] = Counter()
+
+    def add(self, limiter: Any) -> None:
+        name = id(limiter)
+        ours = weakref.ref(self)
+
+        def gone(_: object) -> None:
+            sources = ours()
+            if sources is not None:
+                with LOCK:
+                    sources._limiters.pop(name, None)
+                    sources._seen.pop(name, None)
+
+        with LOCK:
+            if name not in self._limiters:
+                self._limiters[name] = weakref.ref(limiter, gone)
+                self._seen[name] = Counter()
+
+    def read(self) -> tuple[int | None, dict[str, int]]:
+        """Keys that live limiters hold (``None``: none of them knows), and all counts so far."""
+        keys: int | None = None
+        with LOCK:
+            for name, reference in list(self._limiters.items()):
+                limiter = reference()
+                if limiter is None:
+                    continue
+                statistics = limiter.statistics()
+                now = Counter({each: getattr(statistics, each, 0) for each in _COUNTERS})
+                self._totals += now - self._seen[name]
+                self._seen[name] = now
+                held = getattr(statistics, "keys", None)
+                if held is not None:
+                    keys = held + (keys or 0)
+            return keys, dict(self._totals)

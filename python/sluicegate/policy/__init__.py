@@ -1,0 +1,1 @@
+"""Which tier a request is limited by, what it costs, and the decision."""

@@ -1,0 +1,60 @@
+"""Limiters that belong to what the user passes, not to each middleware that is made of it.
+
+Some frameworks build a middleware anew for each route, all from the same arguments, before
+they serve the first request. What is made of them later is for another app, as in tests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakValueDictionary
+
+from sluicegate._support.single import Single
+from sluicegate.observe.counting_lock import LOCK
+
+__all__ = ["Owned", "owned_by"]
+
+
+class Owned:
+    """The limiters that were made of one object's numbers."""
+
+    __slots__ = ("__weakref__", "_made", "owner")
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner  # also so that no other object gets its id
+        self._made: list[tuple[object, Any]] = []
+
+    def first(self, description: object, limiter: Any) -> Any:
+        """The first limiter that had this description: ``limiter`` itself if it is new."""
+        with LOCK:
+            for known, made in self._made:
+                if known == description:
+                    return made
+            self._made.append((description, limiter))
+            return limiter
+
+    def has_begun(self) -> bool:
+        """Whether one of them has decided anything."""
+        return any(_has_decided(limiter) for _, limiter in self._made)
+
+
+def _has_decided(limiter: Any) -> bool:
+    read = getattr(limiter, "statistics", None)
+    if not isinstance(limiter, Single) or read is None:
+        return False  # one of the user's own, or of permits, which nobody holds at the beginning
+    statistics = read()
+    return bool(statistics.admitted or statistics.refused)
+
+
+# By the owners' ids, since a dict can neither be hashed nor held weakly. An entry lives as long as
+# a middleware that was made of its owner.
+_owned: WeakValueDictionary[int, Owned] = WeakValueDictionary()
+
+
+def owned_by(owner: object) -> Owned:
+    """What belongs to ``owner`` and has not begun; keep it while its limiters are shared."""
+    with LOCK:
+        owned = _owned.get(id(owner))
+        if owned is None or owned.has_begun():
+            owned = _owned[id(owner)] = Owned(owner)
+        return owned

@@ -1,0 +1,248 @@
+"""What the limiters in Redis have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sluicegate._connection.bridge import bridge_of, running_loop
+from sluicegate._connection.on_error import OnError
+from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.settings import settings_of
+from sluicegate._connection.wait_queue import Line, Lines, refused, seconds_of
+from sluicegate._core import Decision, RedisLimiter, RedisScripts
+from sluicegate._support.arguments import checked_prefix
+from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.pickling import MadeAnew
+from sluicegate.redis.statistics import RedisStatistics
+
+if TYPE_CHECKING:
+    from sluicegate._support.pickling import Plan
+
+__all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
+
+
+class AsyncLimiter(MadeAnew):
+    """Base class of the limiters in Redis. One script, one key, one round trip a decision.
+
+    Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event
+    loops, threads and processes; all that share the server, ``prefix`` and key share a
+    quota. Connections are made on first use and shared by limiters with equal settings.
+
+    It is pickled for a process that multiprocessing starts, and made anew there; anywhere else
+    pickling is a ``TypeError``, for it would write the server's password down. A copy is another
+    limiter with the same settings.
+    """
+
+    __slots__ = ("__weakref__", "_core", "_lines", "_made_of", "_quota", "_scripts")
+    _ALGORITHM = ""
+    _NEEDS_ASYNCIO = True
+
+    def __init__(
+        self,
+        redis: object,
+        quota: Any,
+        *,
+        prefix: str | None,
+        timeout: float,
+        on_error: OnError,
+        workers: int,
+        remember: bool,
+    ) -> None:
+        if not self._ALGORITHM:
+            raise TypeError("AsyncLimiter is a base class: make one of sluicegate.redis")
+        if not isinstance(remember, bool):
+            raise TypeError(f"remember must be True or False, got {remember!r}")
+        options: dict[str, Any] = {
+            "prefix": self._prefix(quota) if prefix is None else checked_prefix(prefix),
+            "timeout": timeout,
+            "on_error": on_error,
+            "workers": workers,
+            "remember": remember,
+        }
+        settings = settings_of(redis)
+        self._core = RedisLimiter(self._ALGORITHM, settings, quota, **options)
+        self._scripts = RedisScripts(settings, options["prefix"])
+        self._made_of = settings, options
+        self._quota = quota
+        self._lines = Lines()
+
+    def _plan(self) -> Plan:
+        settings, options = self._made_of
+        return AsyncLimiter, (settings, self._quota), options
+
+    def _set_quota(self, quota: Any) -> None:
+        self._core.set_quota(quota)
+        self._quota = quota
+
+    def _prefix(self, quota: Any) -> str:
+        """Limits of different quotas count apart, unless they are told to share a prefix."""
+        limit, window = quota
+        # 60 and 60.0 are the same quota.
+        seconds = f"{window:.15g}" if isinstance(window, float) else str(window)
+        return f"sluicegate:{self._ALGORITHM}:{limit}/{seconds}"
+
+    @property
+    def limit(self) -> int:
+        """The quota's limit, or the bucket's capacity."""
+        return self._core.limit
+
+    @property
+    def window_seconds(self) -> float:
+        """The window's length; for a bucket, the seconds from empty to full."""
+        return self._core.window_seconds
+
+    @to_be_awaited
+    async def check(self, key: str, cost: int = 1) -> Decision:
+        """Decide now, and spend ``cost`` from ``key`` if it is admitted.
+
+        Answers within ``timeout``, whatever the server does; ``Decision.store`` says who
+        decided. A call that is cancelled may have been spent.
+
+        Raises ``TypeError`` or ``ValueError`` for a bad key or cost, and with
+        ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
+        """
+        loop = running_loop()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[Decision] = loop.create_future()
+        begun = self._core.begin(bridge, future, "check", key, cost)
+        if begun is None:
+            return await future
+        if begun is True:
+            loop.call_soon(bridge.flush)
+            return await future
+        return begun
+
+    @to_be_awaited
+    async def peek(self, key: str, cost: int = 1) -> Decision:
+        """Whether :meth:`check` would admit ``cost`` now, and what is left. Spends nothing."""
+        return await self._begun("peek", key, cost)
+
+    @to_be_awaited
+    async def check_many(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
+        """:meth:`check` for each key, in their order (but for the first calls that a server ever
+        gets of this class); nothing is atomic between keys.
+
+        They are sent in chunks of 500, one after the other (smaller ones where ``timeout`` is
+        below 0.25: of 2,000 keys a second of it). Each chunk is decided within ``timeout``, so
+        that 30,000 keys take 60 times ``timeout`` at the most, and as long as the server needs
+        if it is well. A call that is cancelled sends no further chunk; the one that is on its
+        way may have been spent.
+
+        Raises as :meth:`check`; a bad key or cost before anything is spent.
+        """
+        if isinstance(keys, str) or not isinstance(keys, Iterable):
+            kind = type(keys).__name__
+            raise TypeError(f"keys must be an iterable of str, not one {kind}, got {keys!r}")
+        names = list(keys)
+        for name in names:
+            self._core.examine(name, cost)
+        decisions: list[Decision] = []
+        size = self._core.chunk
+        for first in range(0, len(names), size):
+            chunk = names[first : first + size]
+            decisions += await asyncio.gather(*[self._begun("check", name, cost) for name in chunk])
+        return decisions
+
+    @to_be_awaited
+    async def refund(self, key: str, cost: int = 1) -> None:
+        """Give ``cost`` units back: the oldest live ones, never above the quota.
+
+        It cannot know whose units they are. When the one that was spent has left its window
+        meanwhile, a later caller's is freed: of 2 a minute, one spent at 59 s and given back
+        at 61 s after two others lets a third pass in the second minute. Give back soon, and
+        only what still counts.
+
+        Units that this limiter has admitted in the server's place (``store`` is ``"local"`` or
+        ``"open"``) are given back first, and not at the server, which was not charged for them:
+        for the last 65,536 keys, as long as such units would count. Another process does not
+        know of them.
+
+        Seen at once here, and by other processes within one second (see ``remember``).
+
+        Raises ``TypeError`` or ``ValueError`` for the arguments that :meth:`check` rejects, and
+        with ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
+        """
+        await self._begun("refund", key, cost)
+
+    @to_be_awaited
+    async def reset(self, key: str) -> None:
+        """Forget ``key``: its whole quota is back. Seen as :meth:`refund`."""
+        await self._begun("reset", key, 1)
+
+    def _begun(self, verb: str, key: str, cost: int) -> asyncio.Future[Decision]:
+        loop = running_loop()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[Decision] = loop.create_future()
+        begun = self._core.begin(bridge, future, verb, key, cost)
+        if begun is True:
+            loop.call_soon(bridge.flush)
+        elif begun is not None:
+            future.set_result(begun)
+        return future
+
+    @to_be_awaited
+    async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+        """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
+
+        Waiters of this limiter on one event loop are first come, first served; those
+        elsewhere, and plain checks, compete with them. Who waits behind another is refused
+        when the server has told that other a wait that is too long. ``timeout`` is in
+        seconds, ≥ 0, or ``None`` to wait as long as it takes.
+        """
+        seconds = seconds_of(timeout)
+        self._core.examine(key, cost)
+        loop = running_loop()
+        deadline = loop.time() + seconds
+        lines = self._lines.here(loop)
+        line = lines.setdefault(key, Line())
+        turn = line.join(loop, deadline)
+        try:
+            if not await line.come_first(turn, seconds):
+                decision = await self.peek(key, cost)
+                return refused(decision, line.free_at - loop.time())
+            while True:
+                decision = await self.check(key, cost)
+                free_at = loop.time() + decision.retry_after
+                if decision or free_at > deadline:
+                    return decision
+                line.tell(free_at)
+                await asyncio.sleep(decision.retry_after)
+        finally:
+            line.leave(turn)
+            if not line:
+                lines.pop(key, None)
+
+    @to_be_awaited
+    async def ping(self, timeout: float = 1.0) -> str:
+        """Reach the server, within ``timeout`` seconds; returns its name and version.
+
+        Raises :class:`~sluicegate.errors.StoreError` when it does not answer, is too old
+        (before 6.2), or does not let its user run a command that this limiter needs, which
+        is named. Does nothing to any key, and costs two round trips.
+        """
+        running_loop()
+        return await ping(self._scripts, self._commands(), timeout)
+
+    def _commands(self) -> set[str]:
+        return commands_of([self._core.script]) | {"unlink"}
+
+    def statistics(self) -> RedisStatistics:
+        """Counts of this process since the limiter was made, as a frozen object."""
+        return RedisStatistics(*self._core.statistics())
+
+    async def aclose(self) -> None:
+        """Close the connection, unless other limiters use it. A later call opens it again."""
+        self._core.close()
+        self._scripts.close()
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"<{name} in Redis limit={self.limit} window_seconds={self.window_seconds}>"

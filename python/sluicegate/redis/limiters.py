@@ -1,0 +1,186 @@
+"""The same limiters with their state in Redis or Valkey, exact across processes.
+
+``redis`` is a URL (``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``,
+``redis+cluster://``) or a ``redis.asyncio`` client, whose settings are read.
+"""
+
+from __future__ import annotations
+
+from sluicegate._connection.on_error import OnError
+from sluicegate._core import Decision, TokenBucketConfig
+from sluicegate._support.pending import to_be_awaited
+from sluicegate.concurrency.redis import ConcurrencyLimiter, Permit
+from sluicegate.errors import StoreError
+from sluicegate.redis.bucket import TokenBucket
+from sluicegate.redis.hash_ring import ConsistentHashRing
+from sluicegate.redis.limiter import AsyncLimiter, RedisStatistics
+from sluicegate.redis.sharded import ClusterRateLimiter
+
+__all__ = [
+    "AsyncLimiter",
+    "ClusterRateLimiter",
+    "ConcurrencyLimiter",
+    "ConsistentHashRing",
+    "DistributedTokenBucket",
+    "FixedWindow",
+    "Permit",
+    "RedisSlidingWindowRateLimiter",
+    "RedisStatistics",
+    "SlidingWindowCounter",
+    "SlidingWindowRateLimiter",
+    "StoreError",
+    "TokenBucket",
+    "TokenBucketConfig",
+]
+
+
+class _Windowed(AsyncLimiter):
+    """``limit`` units per window.
+
+    Args:
+        redis: where the state is; see :mod:`sluicegate.redis`.
+        limit: units per window, 1 to 4,294,967,295 (the exact log: to 16,777,216).
+        window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
+        prefix: what keys begin with in Redis, up to 64 bytes; limiters with the same
+            prefix share quotas. By default the algorithm and the quota, so that different
+            limits count apart; give one if the quota will change.
+        timeout: seconds within which every decision is made, 0.001 to 60.
+        on_error: who decides when the server does not: ``"local"``, a limiter in this
+            process that has seen what the server admitted here; ``"open"``, nobody, all are
+            admitted; ``"closed"``, all are refused; ``"raise"``, the caller gets a
+            :class:`StoreError`.
+        workers: processes that share the quota; a local limiter has that part of it.
+        remember: refuse a refused key here until its ``retry_after``, one second at most,
+            without asking again: a flood from one client costs the server nothing.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        redis: object,
+        limit: int,
+        window_seconds: float,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        super().__init__(
+            redis,
+            (limit, window_seconds),
+            prefix=prefix,
+            timeout=timeout,
+            on_error=on_error,
+            workers=workers,
+            remember=remember,
+        )
+
+    @to_be_awaited
+    async def set_quota(self, limit: int, window_seconds: float) -> None:
+        """Change the quota of every key, in this process; what was spent stays spent."""
+        self._set_quota((limit, window_seconds))
+
+
+class FixedWindow(_Windowed):
+    __doc__ = f"At most ``limit`` units in each window aligned to Unix time.\n\n{_Windowed.__doc__}"
+    __slots__ = ()
+    _ALGORITHM = "fixed_window"
+
+    @to_be_awaited
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
+        return await self.check(key, cost)
+
+
+class SlidingWindowRateLimiter(_Windowed):
+    __doc__ = f"At most ``limit`` units in any span of one window: exact.\n\n{_Windowed.__doc__}"
+    __slots__ = ()
+    _ALGORITHM = "sliding_log"
+
+    @to_be_awaited
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
+        return await self.check(key, cost)
+
+
+class SlidingWindowCounter(_Windowed):
+    __doc__ = f"Approximates a sliding window from two counters.\n\n{_Windowed.__doc__}"
+    __slots__ = ()
+    _ALGORITHM = "sliding_counter"
+
+    @to_be_awaited
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
+        return await self.check(key, cost)
+
+
+DistributedTokenBucket = TokenBucket
+
+
+class RedisSlidingWindowRateLimiter(AsyncLimiter):
+    """The exact log in Redis, with the answers of the limiter in memory: bools and numbers.
+
+    Args:
+        redis: a client or a URL.
+        max_requests: 1 to 16,777,216.
+        window_seconds, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
+    """
+
+    __slots__ = ()
+    _ALGORITHM = "sliding_log"
+
+    def __init__(
+        self,
+        redis: object,
+        max_requests: int = 100,
+        window_seconds: float = 60,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        super().__init__(
+            redis,
+            (max_requests, window_seconds),
+            prefix=prefix,
+            timeout=timeout,
+            on_error=on_error,
+            workers=workers,
+            remember=remember,
+        )
+
+    @property
+    def max_requests(self) -> int:
+        """The quota's limit in requests: ``limit`` by its other name."""
+        return self.limit
+
+    @to_be_awaited
+    async def is_allowed(self, client_id: str, cost: int = 1) -> bool:
+        """:meth:`check` as a bool: decide now, and spend ``cost`` units if admitted."""
+        return bool(await self.check(client_id, cost))
+
+    @to_be_awaited
+    async def get_remaining(self, client_id: str) -> int:
+        """Requests that this client has left now. Spends nothing; costs a round trip."""
+        return (await self.peek(client_id)).remaining
+
+    @to_be_awaited
+    async def get_reset_time(self, client_id: str) -> float:
+        """Unix time in seconds at which the client's first slot frees; now + window if unseen.
+
+        Costs a round trip.
+        """
+        return (await self._begun("first_free", client_id, 1)).reset_at
+
+    @to_be_awaited
+    async def set_quota(self, max_requests: int, window_seconds: float) -> None:
+        """Change the quota of every key, in this process; what was spent stays spent."""
+        self._set_quota((max_requests, window_seconds))

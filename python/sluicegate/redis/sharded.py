@@ -1,0 +1,195 @@
+"""A limiter over independent servers, each in charge of a part of the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from sluicegate._connection.on_error import OnError
+from sluicegate._connection.settings import Settings, settings_of
+from sluicegate._core import Decision
+from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.pickling import MadeAnew
+from sluicegate.redis.hash_ring import ConsistentHashRing
+from sluicegate.redis.limiter import AsyncLimiter
+
+if TYPE_CHECKING:
+    from sluicegate._support.pickling import Plan
+
+__all__ = ["ClusterRateLimiter"]
+
+# A quota comes with each call; so many different ones are kept ready for each node.
+_MOST_QUOTAS = 256
+
+
+class ClusterRateLimiter(MadeAnew):
+    """Counts each key at one of several independent servers, chosen by consistent hashing.
+
+    A node that is down falls under ``on_error``: its keys are not handed to another node,
+    where their count would begin anew. For a Redis Cluster, give one of the limiters of
+    :mod:`sluicegate.redis` a ``redis+cluster://`` URL instead.
+
+    A server is called ``host:port/db`` on the ring (a socket ``path/db``), however it is given:
+    a new password, TLS or another option moves no key.
+
+    Args:
+        redis_nodes: the servers: a list of URLs or ``redis.asyncio`` clients.
+        replicas: points of each node on the ring.
+        timeout, on_error, workers, remember: as :class:`~sluicegate.redis.FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range, or two nodes that are the same
+            server and database; the message names it.
+    """
+
+    __slots__ = ("_limiters", "_nodes", "_options", "ring")
+
+    def __init__(
+        self,
+        redis_nodes: Iterable[object],
+        *,
+        replicas: int = 100,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        if isinstance(redis_nodes, str | bytes) or not isinstance(redis_nodes, Iterable):
+            kind = type(redis_nodes).__name__  # not the value: it may have a password
+            raise TypeError(f"redis_nodes must be a list of servers, got one {kind}")
+        self._nodes: dict[str, _Node] = {}
+        for redis in redis_nodes:
+            node = _Node.of(redis)
+            if node.name in self._nodes:
+                raise ValueError(f"redis_nodes must name each server once, got {node.name} twice")
+            self._nodes[node.name] = node
+        if not self._nodes:
+            raise ValueError("redis_nodes must name at least one server, got []")
+        self.ring = ConsistentHashRing(self._nodes, replicas)
+        self._options: dict[str, Any] = {
+            "timeout": timeout,
+            "on_error": on_error,
+            "workers": workers,
+            "remember": remember,
+        }
+        self._limiters: dict[tuple[str, int, float], AsyncLimiter] = {}
+        self._limiter(next(iter(self._nodes)), 1, 1)  # checks the options
+
+    def _plan(self) -> Plan:
+        options = {"replicas": self.ring.replicas, **self._options}
+        return ClusterRateLimiter, ([node.settings for node in self._nodes.values()],), options
+
+    @to_be_awaited
+    async def is_allowed(self, key: str, limit: int, window: float) -> Decision:
+        """Spend one unit of ``key`` from ``limit`` per ``window`` seconds (the exact log).
+
+        A Decision, which unpacks as ``(allowed, info)``. Costs a round trip to the key's server.
+
+        Raises ``TypeError`` or ``ValueError`` for an argument out of its range, and with
+        ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
+        """
+        node = self.ring.get_node(key)
+        if node is None:
+            raise ValueError("redis_nodes are all removed: add one with add_node")
+        return await self._limiter(node, limit, window).check(key)
+
+    def add_node(self, node: object) -> None:
+        """Add a server: about 1/n of the keys move to it, and begin anew there.
+
+        One that is there already changes nothing. Raises ``ValueError`` if it is there with
+        another password, TLS or other option: remove it first.
+        """
+        new = _Node.of(node)
+        known = self._nodes.setdefault(new.name, new)
+        if known.settings != new.settings:
+            raise ValueError(
+                f"node must not be there with other options, got {new.name}: remove it first"
+            )
+        self.ring.add_node(new.name)
+
+    def remove_node(self, node: object) -> None:
+        """Remove a server, given as to the constructor or by what ``get_node`` said.
+
+        Its keys move to the others, and its connection closes. Raises ``ValueError`` if it is
+        not there.
+        """
+        name = _Node.of(node).name
+        self.ring.remove_node(name)
+        del self._nodes[name]
+        for quota in list(self._limiters):
+            if quota[0] == name:
+                self._drop(quota)
+
+    def get_node(self, key: str) -> str | None:
+        """The server that is in charge of a key: a URL without user, password or options."""
+        name = self.ring.get_node(key)
+        return None if name is None else self._nodes[name].url
+
+    def _limiter(self, node: str, limit: int, window: float) -> AsyncLimiter:
+        from sluicegate.redis.limiters import SlidingWindowRateLimiter
+
+        quota = (node, limit, window)
+        if not (isinstance(limit, int) and isinstance(window, int | float)):
+            raise TypeError(f"limit and window must be numbers, got {limit!r} and {window!r}")
+        limiter = self._limiters.get(quota)
+        if limiter is None:
+            limiter = SlidingWindowRateLimiter(
+                self._nodes[node].redis, limit, window, **self._options
+            )
+            if len(self._limiters) >= _MOST_QUOTAS:
+                self._drop(next(iter(self._limiters)))
+            self._limiters[quota] = limiter
+        return limiter
+
+    def _drop(self, quota: tuple[str, int, float]) -> None:
+        limiter = self._limiters.pop(quota, None)
+        if limiter is not None:
+            limiter._core.close()  # aclose would not know of it
+
+    async def aclose(self) -> None:
+        """Close the connections, unless other limiters use them."""
+        for limiter in self._limiters.values():
+            await limiter.aclose()
+        self._limiters.clear()
+
+    async def __aenter__(self) -> ClusterRateLimiter:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class _Node(NamedTuple):
+    """A server by its place on the ring."""
+
+    name: str
+    url: str
+    settings: Settings
+    redis: object
+
+    @classmethod
+    def of(cls, redis: object) -> _Node:
+        settings = settings_of(redis)
+        return cls(_name(settings), _url(settings), settings, redis)
+
+
+def _name(settings: Settings) -> str:
+    # In any order it is the same cluster, or the same sentinels.
+    hosts = ",".join(sorted(f"{host}:{port}" for host, port in settings.nodes))
+    service = f"/{settings.service}" if settings.service else ""
+    return f"{hosts or settings.unix_path}{service}/{settings.db}"
+
+
+def _url(settings: Settings) -> str:
+    if settings.unix_path is not None:
+        return f"unix://{quote(settings.unix_path)}?db={settings.db}"
+    kind = "" if settings.topology == "standalone" else f"+{settings.topology}"
+    scheme = ("rediss" if settings.tls else "redis") + kind
+    hosts = ",".join(f"{_host(host)}:{port}" for host, port in settings.nodes)
+    service = f"/{quote(settings.service, '')}" if settings.service else ""
+    return f"{scheme}://{hosts}{service}/{settings.db}"
+
+
+def _host(host: str) -> str:
+    return f"[{quote(host, ':')}]" if ":" in host else host

@@ -1,0 +1,201 @@
+"""Who waits on one event loop, or in one process, is not in the way of another's."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import random
+import threading
+
+import pytest
+
+from redis_programs import program, run
+from redis_servers import Server
+from sluicegate import TokenBucketConfig
+from sluicegate._connection import bridge as _redis_bridge
+from sluicegate._connection.wait_queue import Line
+from sluicegate._support.per_loop import PerLoop
+from sluicegate.redis import TokenBucket
+
+
+def test_several_loops_wait_for_one_key(redis_server: Server) -> None:
+    limiter = TokenBucket(redis_server.url, TokenBucketConfig(1, 50))
+    ends: list[object] = []
+
+    async def some() -> int:
+        return sum([bool(await asyncio.wait_for(limiter.wait("a"), 5)) for _ in range(5)])
+
+    def one() -> None:
+        try:
+            ends.append(run(some()))
+        except Exception as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends == [5, 5, 5]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_line_lets_go_whom_the_obvious_one_does(seed: int) -> None:
+    chance, loop = random.Random(seed), asyncio.new_event_loop()
+    line, free_at = Line(), -math.inf
+    deadlines: dict[asyncio.Future[None], float] = {}  # in order, of those who wait
+    let_go: set[asyncio.Future[None]] = set()
+    for _ in range(600):
+        step = chance.random()
+        if step < 0.5 or not deadlines:
+            deadline = chance.choice([math.inf, chance.uniform(0, 100)])
+            turn = line.join(loop, deadline)
+            deadlines[turn] = deadline
+        elif step < 0.6:
+            free_at = chance.uniform(0, 100)
+            line.tell(free_at)
+        else:
+            # The first, or one who has been let go, or was cancelled.
+            turn = chance.choice([next(iter(deadlines)), chance.choice(list(deadlines))])
+            if turn is next(iter(deadlines)):
+                free_at = -math.inf
+            del deadlines[turn]
+            line.leave(turn)
+        let_go |= set(list(deadlines)[:1])
+        let_go |= {turn for turn, deadline in deadlines.items() if deadline < free_at}
+        assert [turn.done() for turn in deadlines] == [turn in let_go for turn in deadlines]
+        assert len(line) == len(deadlines)
+        assert len(line._deadlines) <= 2 * len(deadlines) + 20
+    loop.close()
+
+
+LOOPS = """
+import asyncio, sys, threading
+from sluicegate.redis import ConcurrencyLimiter, FixedWindow
+sys.setswitchinterval(1e-6)
+window = FixedWindow(sys.argv[1], 1_000_000, 1e9, timeout=30, on_error="raise")
+permits = ConcurrencyLimiter(sys.argv[1], 1_000, lease_seconds=60, timeout=30, on_error="raise")
+async def both(loop, name):
+    assert await window.wait(name)
+    async with permits.permit(name, timeout=None):
+        pass
+    if name == "0":  # one that is closed while somebody waits in it
+        task = loop.create_task(window.wait("full"))
+        task._log_destroy_pending = False
+        await asyncio.sleep(0)
+def work(name):
+    try:
+        for _ in range(60):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(both(loop, name))
+            loop.close()
+    except BaseException as error:
+        ends.append(repr(error))
+ends = []
+threads = [threading.Thread(target=work, args=(str(n),)) for n in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(ends or "fine")
+"""
+
+
+def test_threads_come_and_go_with_loops_of_their_own(redis_server: Server) -> None:
+    assert program(LOOPS, redis_server.url) == "fine\n"
+
+
+class Loop:
+    """As much of an event loop as is asked of one; garbage only to the collector."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def is_closed(self) -> bool:
+        return False
+
+    def add_reader(self, *_: object) -> None: ...
+
+
+class Nothing:
+    def fileno(self) -> int:
+        return -1
+
+    def abandon(self) -> None: ...
+
+
+def test_loops_may_be_collected_while_another_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: PerLoop[str] = PerLoop()
+    monkeypatch.setattr(_redis_bridge, "Bridge", Nothing)
+    for come in (lambda loop: made.here(loop, str), _redis_bridge.bridge_of):
+        gc.collect()
+        thresholds = gc.get_threshold()
+        try:
+            gc.set_threshold(10**6)
+            for _ in range(3_000):
+                come(Loop())  # type: ignore[arg-type]
+            # In the midst of what the next one does: there are 2,000 spare tuples.
+            gc.set_threshold(gc.get_count()[0] + 500)
+            come(Loop())  # type: ignore[arg-type]
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.collect()
+    assert not made.all()
+
+
+CLOSED = """
+import asyncio, gc, sys
+from sluicegate.redis import FixedWindow
+limiter = FixedWindow(sys.argv[1], 1, 1e9)
+async def begin():
+    await limiter.check("a")
+    task = asyncio.ensure_future(limiter.wait("a"))
+    task._log_destroy_pending = False
+    await asyncio.sleep(0.05)
+loop = asyncio.new_event_loop()
+loop.run_until_complete(begin())
+loop.close()
+del loop
+gc.collect()
+async def again():
+    await limiter.reset("a")
+    assert await limiter.wait("a", timeout=1), "still in line"
+asyncio.run(again())
+print("fine")
+"""
+
+
+def test_a_closed_loop_leaves_no_line_behind(redis_server: Server) -> None:
+    assert program(CLOSED, redis_server.url) == "fine\n"
+
+
+FORKED = """
+import asyncio, os, sys
+from sluicegate.redis import FixedWindow
+limiter = FixedWindow(sys.argv[1], 1, 1e9)
+async def parent():
+    await limiter.check("a")
+    task = asyncio.ensure_future(limiter.wait("a"))
+    await asyncio.sleep(0.05)
+    child = os.fork()
+    if child == 0:
+        return task
+    status = await asyncio.to_thread(os.waitpid, child, 0)
+    task.cancel()
+    print("fine" if status[1] == 0 else "stuck")
+async def inherited():
+    await limiter.reset("a")
+    return await limiter.wait("a", timeout=1)
+loop = asyncio.new_event_loop()
+task = loop.run_until_complete(parent())
+if task:
+    ok = []
+    import threading
+    thread = threading.Thread(target=lambda: ok.append(asyncio.run(inherited())))
+    thread.start()
+    thread.join(10)
+    os._exit(0 if ok and ok[0] else 1)
+"""
+
+
+def test_a_forked_child_is_not_in_its_parents_line(redis_server: Server) -> None:
+    assert program(FORKED, redis_server.url) == "fine\n"
