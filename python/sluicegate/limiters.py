@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from sluicegate import _core
 from sluicegate._core import Decision
+from sluicegate._support import fork as _fork  # noqa: F401  its hook is for the core, too
 from sluicegate._support.acquiring import key_and_tokens
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
@@ -23,15 +22,6 @@ __all__ = [
     "SlidingWindowRateLimiter",
     "TokenBucket",
 ]
-
-
-if hasattr(os, "register_at_fork"):
-    # A child finds every lock free and nobody waiting: its parent's threads are not there.
-    os.register_at_fork(
-        before=_core._before_fork,
-        after_in_parent=_core._after_fork_in_parent,
-        after_in_child=_core._after_fork_in_child,
-    )
 
 
 class Limiter(Single, _core.Limiter):

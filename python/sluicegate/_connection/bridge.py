@@ -9,6 +9,7 @@ import weakref
 from threading import Lock
 
 from sluicegate._core import Bridge
+from sluicegate._support import fork
 
 __all__ = ["bridge_of", "collect", "running_loop"]
 
@@ -81,4 +82,4 @@ def _after_fork() -> None:
     _bridges, _loops, _making = {}, {}, Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+fork.call_in_child(_after_fork)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from sluicegate._support import fork
 from sluicegate.breaker.calls import Admission, Refused, Result
 from sluicegate.breaker.config import CircuitConfig, CircuitState
-from sluicegate.observe.counting_lock import LOCK
 
 __all__ = ["SLICES", "Circuits", "Ticks", "parts_per_million"]
 
@@ -94,7 +94,7 @@ class Circuits:
         self._circuits: dict[str, _Circuit] = {}
         self._generations = 0
         self._look_at = _FEW
-        self._lock = LOCK
+        self._lock = fork.new_lock()
 
     def enter(self, key: str, ticket: str) -> Admission | Refused:
         """Let a call through, or not."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
+from sluicegate._support import fork
 from sluicegate._support.arguments import checked_clock, number, whole
 from sluicegate._support.single import Single
 from sluicegate.identity.look_ups import LookUp, Queues, pause, running_loop
 from sluicegate.identity.principal import Principal, verified_principal
 from sluicegate.identity.remembered import Known, Remembered
 from sluicegate.limiters import SlidingWindowRateLimiter
-from sluicegate.observe.counting_lock import LOCK
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
@@ -78,7 +77,8 @@ class VerifiedKeys(Single):
         )
         self._budgets: dict[tuple[int, float], SlidingWindowRateLimiter] = {}
         self._loops: WeakKeyDictionary[Any, _Here] = WeakKeyDictionary()
-        _all.add(self)
+        self._lock = fork.new_lock()
+        fork.call_in_child(self._begin_in_a_child)
 
     def forget(self, key: str) -> None:
         """Look ``key`` up again when it comes next, as after its revocation.
@@ -167,7 +167,7 @@ class VerifiedKeys(Single):
 
     def _begin(self, here: _Here, budget: _Budget) -> bool:
         """Whether one more look-up may begin, if all that are under way should fail."""
-        with LOCK:
+        with self._lock:
             loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
             count = 1 + sum(each.queues.under_way(budget) for each in loops)
             if count > budget.limit or not self._failed(budget).peek(budget.address, count):
@@ -177,7 +177,7 @@ class VerifiedKeys(Single):
 
     def _is_asked_elsewhere(self, budget: _Budget) -> bool:
         """Whether look-ups are under way in another loop, whose end does not wake this one."""
-        with LOCK:
+        with self._lock:
             loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
             return any(each.queues.under_way(budget) for each in loops)
 
@@ -186,7 +186,7 @@ class VerifiedKeys(Single):
         quota = budget.limit, budget.window
         failed = self._budgets.get(quota)
         if failed is None:
-            with LOCK:
+            with self._lock:
                 made = SlidingWindowRateLimiter(*quota, max_keys=_ADDRESSES, clock=self._clock)
                 failed = self._budgets.setdefault(quota, made)
                 while len(self._budgets) > _MOST_BUDGETS:
@@ -197,7 +197,7 @@ class VerifiedKeys(Single):
         loop = running_loop()
         here = self._loops.get(loop)
         if here is None:
-            with LOCK:
+            with self._lock:
                 for other in [each for each in self._loops if _is_closed(each)]:
                     del self._loops[other]
                 here = self._loops[loop] = _Here()
@@ -228,15 +228,3 @@ def _is_closed(loop: Any) -> bool:
     """Whether it is a loop of asyncio's that has ended; trio ends what runs in it."""
     closed = getattr(loop, "is_closed", None)
     return closed is not None and closed()
-
-
-_all: WeakSet[VerifiedKeys] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for keys in _all:
-        keys._begin_in_a_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

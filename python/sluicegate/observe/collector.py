@@ -16,7 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from sluicegate.observe.counting_lock import LOCK
+from sluicegate._support import fork
 from sluicegate.observe.labels import Endpoints
 from sluicegate.observe.tally import Tally
 
@@ -27,6 +27,7 @@ class TierCollector(Collector):
     """The tallies of one registry, one for each tier."""
 
     def __init__(self) -> None:
+        self._lock = fork.new_lock()
         self._endpoints = Endpoints()
         self._names = Endpoints("tier")
         self._tallies: dict[str, Tally] = {}
@@ -34,7 +35,7 @@ class TierCollector(Collector):
     def tally(self, tier: str) -> Tally:
         """The tier's tally; limiters of the same tier share it."""
         name = self._names.label(tier)
-        with LOCK:
+        with self._lock:
             tally = self._tallies.get(name)
             if tally is None:
                 tally = self._tallies[name] = Tally(self._endpoints)
@@ -44,11 +45,12 @@ class TierCollector(Collector):
         return _families({})
 
     def collect(self) -> Iterable[Metric]:
-        with LOCK:
+        with self._lock:
             tallies = dict(self._tallies)
         return _families(tallies)
 
 
+_registering = fork.new_lock()
 _collectors: WeakKeyDictionary[CollectorRegistry, TierCollector] = WeakKeyDictionary()
 
 
@@ -56,7 +58,7 @@ def collector_of(registry: object) -> TierCollector:
     """The registry's own collector; registered when it is asked for."""
     if not isinstance(registry, CollectorRegistry):
         raise TypeError(f"registry must be a CollectorRegistry, got {registry!r}")
-    with LOCK:
+    with _registering:
         collector = _collectors.get(registry)
         if collector is None:
             collector = TierCollector()

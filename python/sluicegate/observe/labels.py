@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluicegate.observe.counting_lock import LOCK
+from sluicegate._support import fork
 
 __all__ = ["MOST", "OTHER", "Endpoints"]
 
@@ -19,9 +19,10 @@ class Endpoints:
         most: names that are told apart.
     """
 
-    __slots__ = ("_most", "_names", "_what")
+    __slots__ = ("_lock", "_most", "_names", "_what")
 
     def __init__(self, what: str = "endpoint", most: int = MOST) -> None:
+        self._lock = fork.new_lock()
         self._what = what
         self._most = most + 2
         self._names = {"", OTHER}
@@ -35,7 +36,7 @@ class Endpoints:
             return name
         if len(self._names) >= self._most or len(name) > _LONGEST or not _is_unicode(name):
             return OTHER
-        with LOCK:
+        with self._lock:
             if len(self._names) >= self._most:
                 return OTHER
             self._names.add(name)

@@ -6,7 +6,7 @@ import weakref
 from collections import Counter
 from typing import Any
 
-from sluicegate.observe.counting_lock import LOCK
+from sluicegate._support import fork
 
 __all__ = ["Sources"]
 
@@ -19,9 +19,10 @@ class Sources:
     (But for what they counted between the last look and their end.)
     """
 
-    __slots__ = ("__weakref__", "_limiters", "_seen", "_totals")
+    __slots__ = ("__weakref__", "_limiters", "_lock", "_seen", "_totals")
 
     def __init__(self) -> None:
+        self._lock = fork.new_lock()
         self._limiters: dict[int, weakref.ref[Any]] = {}
         self._seen: dict[int, Counter[str]] = {}
         self._totals: Counter[str] = Counter()
@@ -33,11 +34,11 @@ class Sources:
         def gone(_: object) -> None:
             sources = ours()
             if sources is not None:
-                with LOCK:
-                    sources._limiters.pop(name, None)
-                    sources._seen.pop(name, None)
+                # Without the lock: this may run in any thread, whatever that holds.
+                sources._limiters.pop(name, None)
+                sources._seen.pop(name, None)
 
-        with LOCK:
+        with self._lock:
             if name not in self._limiters:
                 self._limiters[name] = weakref.ref(limiter, gone)
                 self._seen[name] = Counter()
@@ -45,7 +46,7 @@ class Sources:
     def read(self) -> tuple[int | None, dict[str, int]]:
         """Keys that live limiters hold (``None``: none of them knows), and all counts so far."""
         keys: int | None = None
-        with LOCK:
+        with self._lock:
             for name, reference in list(self._limiters.items()):
                 limiter = reference()
                 if limiter is None:

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sluicegate._core import Counts
-from sluicegate.observe.counting_lock import LOCK
+from sluicegate._support import fork
 from sluicegate.observe.labels import Endpoints
 from sluicegate.observe.sources import Sources
 
@@ -28,10 +28,11 @@ _BLIND_STORES = ("open", "closed")
 class Histogram:
     """Counts of values up to each bound, from any thread."""
 
-    __slots__ = ("_bounds", "_counts", "_new", "_sum")
+    __slots__ = ("_bounds", "_counts", "_lock", "_new", "_sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
+        self._lock = fork.new_lock()
         self._counts = [0] * len(bounds)
         self._sum = 0.0
         # Sorted in many at a time, which is cheaper than one by one.
@@ -40,12 +41,12 @@ class Histogram:
     def observe(self, value: float) -> None:
         self._new.append(value)
         if len(self._new) >= _MOST_NEW:
-            with LOCK:
+            with self._lock:
                 self._sort_in()
 
     def read(self) -> tuple[list[tuple[str, float]], float]:
         """Prometheus' cumulative buckets, and the sum."""
-        with LOCK:
+        with self._lock:
             self._sort_in()
             names = ("+Inf" if bound == inf else str(bound) for bound in self._bounds)
             return list(zip(names, map(float, self._counts), strict=True)), self._sum

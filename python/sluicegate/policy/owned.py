@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakValueDictionary
 
+from sluicegate._support import fork
 from sluicegate._support.single import Single
-from sluicegate.observe.counting_lock import LOCK
 
 __all__ = ["Owned", "owned_by"]
 
@@ -18,15 +18,16 @@ __all__ = ["Owned", "owned_by"]
 class Owned:
     """The limiters that were made of one object's numbers."""
 
-    __slots__ = ("__weakref__", "_made", "owner")
+    __slots__ = ("__weakref__", "_lock", "_made", "owner")
 
     def __init__(self, owner: object) -> None:
+        self._lock = fork.new_lock()
         self.owner = owner  # also so that no other object gets its id
         self._made: list[tuple[object, Any]] = []
 
     def first(self, description: object, limiter: Any) -> Any:
         """The first limiter that had this description: ``limiter`` itself if it is new."""
-        with LOCK:
+        with self._lock:
             for known, made in self._made:
                 if known == description:
                     return made
@@ -48,12 +49,13 @@ def _has_decided(limiter: Any) -> bool:
 
 # By the owners' ids, since a dict can neither be hashed nor held weakly. An entry lives as long as
 # a middleware that was made of its owner.
+_owning = fork.new_lock()
 _owned: WeakValueDictionary[int, Owned] = WeakValueDictionary()
 
 
 def owned_by(owner: object) -> Owned:
     """What belongs to ``owner`` and has not begun; keep it while its limiters are shared."""
-    with LOCK:
+    with _owning:
         owned = _owned.get(id(owner))
         if owned is None or owned.has_begun():
             owned = _owned[id(owner)] = Owned(owner)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from hashlib import md5
 
-from sluicegate.observe.counting_lock import LOCK
+from sluicegate._support import fork
 
 __all__ = ["ConsistentHashRing"]
 
@@ -33,7 +33,7 @@ class ConsistentHashRing:
         TypeError: a node is not a ``str``, or ``replicas`` is not an ``int``.
     """
 
-    __slots__ = ("_nodes", "_ring", "replicas")
+    __slots__ = ("_lock", "_nodes", "_ring", "replicas")
 
     def __init__(self, nodes: Iterable[str], replicas: int = 100) -> None:
         if isinstance(replicas, bool) or not isinstance(replicas, int):
@@ -45,6 +45,7 @@ class ConsistentHashRing:
         #: Points of each node.
         self.replicas = replicas
         names = list(nodes)
+        self._lock = fork.new_lock()
         for name in names:
             _check("nodes must hold str", name)
         self._nodes = frozenset(names)
@@ -57,7 +58,7 @@ class ConsistentHashRing:
             TypeError: it is not a ``str``.
         """
         _check("node must be a str", node)
-        with LOCK:
+        with self._lock:
             if node not in self._nodes:
                 points, owners = self._ring
                 old = list(zip(points, owners, strict=True))
@@ -72,7 +73,7 @@ class ConsistentHashRing:
             ValueError: it is not on the ring.
         """
         _check("node must be a str", node)
-        with LOCK:
+        with self._lock:
             if node not in self._nodes:
                 raise ValueError("node must be on the ring to be removed")
             points, owners = self._ring

@@ -7,8 +7,8 @@ from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from sluicegate._support import fork
 from sluicegate._support.arguments import checked_clock, number, whole
-from sluicegate.observe.counting_lock import LOCK
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
@@ -51,7 +51,7 @@ class RetryBudget:
         # As written: 0.29 of 100 calls are 29, where floats make it 28.
         self._share = Fraction(str(self.ratio))
         self._time = time.monotonic if clock is None else clock.time
-        self._lock = LOCK
+        self._lock = fork.new_lock()
         self._slices: deque[_Slice] = deque()
         self._calls = self._retries = 0
 

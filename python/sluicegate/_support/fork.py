@@ -1,0 +1,92 @@
+"""What is done around a fork: the package's one hook, and what registers for it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from itertools import count
+from weakref import WeakMethod, ref
+
+from sluicegate import _core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Lock = threading.RLock
+
+__all__ = ["call_in_child", "new_lock"]
+
+# A fork waits no longer for locks, in seconds: a thread that holds one may itself wait for another.
+_PATIENCE = 1.0
+
+_numbers = count()
+_locks: dict[int, ref[Any]] = {}
+_in_child: dict[int, Callable[[], Any]] = {}
+# By the thread that forks.
+_held: dict[int, list[Any]] = {}
+
+
+def new_lock() -> Lock:
+    """A lock for moments, of one object, that is free in a forked child and guards a whole state.
+
+    It may be taken again by its thread, as by what a signal or the garbage collector runs.
+    """
+    lock = threading.RLock()
+    number = next(_numbers)
+    _locks[number] = ref(lock, lambda _: _locks.pop(number, None))
+    return lock
+
+
+def call_in_child(method: Callable[[], object]) -> None:
+    """Call a function in every forked child; a bound method as long as its object lives."""
+    number = next(_numbers)
+    if hasattr(method, "__self__"):
+        _in_child[number] = WeakMethod(method, lambda _: _in_child.pop(number, None))
+    else:
+        _in_child[number] = lambda: method
+
+
+def _before() -> None:
+    until = time.monotonic() + _PATIENCE
+    held = _held[threading.get_ident()] = []
+    held += (lock for lock in _alive() if lock.acquire(timeout=max(0, until - time.monotonic())))
+    _core._before_fork()
+
+
+def _in_parent_after() -> None:
+    _core._after_fork_in_parent()
+    _release()
+
+
+def _in_child_after() -> None:
+    _core._after_fork_in_child()
+    held = set(map(id, _release()))
+    for lock in _alive():
+        if id(lock) not in held:
+            lock._at_fork_reinit()
+    for known in list(_in_child.values()):
+        method = known()
+        if method is not None:
+            method()
+
+
+def _alive() -> list[Any]:
+    return [lock for known in list(_locks.values()) if (lock := known()) is not None]
+
+
+def _release() -> list[Any]:
+    # Hooks that are registered while a fork is under way, by an import, see only its end.
+    held = _held.pop(threading.get_ident(), [])
+    for lock in held:
+        lock.release()
+    return held
+
+
+if hasattr(os, "register_at_fork"):
+    # A child finds every lock free and nobody waiting: its parent's threads are not there.
+    os.register_at_fork(
+        before=_before, after_in_parent=_in_parent_after, after_in_child=_in_child_after
+    )

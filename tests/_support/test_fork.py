@@ -1,0 +1,109 @@
+"""One hook around a fork: locks are free in the child, and nobody waits for a stranger's."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+from forking import needs_fork, program_that_forks
+from sluicegate._support import fork
+from sluicegate.breaker import CircuitBreaker, CircuitConfig, CircuitState
+from sluicegate.observe.tally import Histogram
+from sluicegate.retry import RetryBudget
+
+_LOCKS = """
+import time
+from sluicegate._support import fork
+
+lock, other = fork.new_lock(), fork.new_lock()
+state = []
+def step():
+    with lock:
+        state.append("begun")
+        time.sleep(0.2)
+        state.append("done")
+thread = threading.Thread(target=step)
+thread.start()
+while not state:
+    time.sleep(0.001)
+def whole():
+    # A lock that a thread held: it was waited for.
+    assert state == ["begun", "done"], state
+    assert lock.acquire(timeout=0) and other.acquire(timeout=0)
+ended_well([forked(whole)])
+thread.join()
+
+# A thread that has one and waits for the other, as the fork waits for it: nobody waits for ever.
+stop = threading.Event()
+def for_ever():
+    with lock:
+        state.append("held")
+        stop.wait(60)
+thread = threading.Thread(target=for_ever, daemon=True)
+thread.start()
+while state[-1] != "held":
+    time.sleep(0.001)
+def free():
+    assert lock.acquire(timeout=0) and other.acquire(timeout=0)
+ended_well([forked(free)])
+stop.set()
+thread.join()
+assert lock.acquire(timeout=0) and other.acquire(timeout=0)
+"""
+
+_CALLS = """
+from sluicegate._support import fork
+
+class Keeper:
+    def __init__(self, name):
+        self.name = name
+        fork.call_in_child(self.begin)
+    def begin(self):
+        calls.append(self.name)
+calls = []
+def plain():
+    calls.append("plain")
+fork.call_in_child(plain)
+kept, gone = Keeper("kept"), Keeper("gone")
+del gone
+def called():
+    assert calls == ["plain", "kept"], calls
+ended_well([forked(called)])
+assert calls == []
+"""
+
+
+@needs_fork
+def test_a_child_finds_every_lock_free_and_no_step_half_done() -> None:
+    program_that_forks(_LOCKS)
+
+
+@needs_fork
+def test_what_a_child_must_do_anew_is_done_once_while_its_object_lives() -> None:
+    program_that_forks(_CALLS)
+
+
+def test_a_lock_goes_with_its_object() -> None:
+    gc.collect()
+    before = len(fork._locks)
+    budgets = [RetryBudget() for _ in range(10)]
+    assert len(fork._locks) == before + 10
+    del budgets
+    gc.collect()
+    assert len(fork._locks) == before
+
+
+def test_no_object_waits_for_the_lock_of_another() -> None:
+    histogram, breaker = Histogram((1.0,)), CircuitBreaker(config=CircuitConfig())
+    done: list[object] = []
+
+    def use() -> None:
+        done.append(breaker.execute_sync("service", lambda: 1))
+        done.append(breaker.state_sync("service"))
+        done.append(RetryBudget().try_retry())
+
+    with histogram._lock:
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join(10)
+    assert done == [1, CircuitState.CLOSED, True]
