@@ -293,7 +293,7 @@ def test_circuits_in_which_nothing_counts_take_no_memory(clock: ManualClock) -> 
         with breaker.guard(f"service {n}"):
             pass
         clock.advance(1)
-    assert len(breaker._circuits) <= 200
+    assert len(breaker._admitter.circuits) <= 200
 
 
 @pytest.mark.parametrize(

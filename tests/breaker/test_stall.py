@@ -45,15 +45,15 @@ class Stall:
         self.breaker = CircuitBreaker(
             server.url, config, timeout=30, on_change=lambda change: self.changes.append(change)
         )
-        self.breaker._circuits._local = Circuits(config, self.clock.time)
+        self.breaker._admitter.circuits._local = Circuits(config, self.clock.time)
 
     def begin(self) -> None:
         self.server.stop()
-        self.breaker._circuits._timeout = 0.02
+        self.breaker._admitter.circuits._timeout = 0.02
 
     def end(self) -> None:
         self.server.cont()
-        self.breaker._circuits._timeout = 30
+        self.breaker._admitter.circuits._timeout = 30
 
     async def fail(self, times: int) -> None:
         for _ in range(times):

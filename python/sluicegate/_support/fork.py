@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from itertools import count
-from weakref import WeakMethod, ref
 
 from sluicegate import _core
 
@@ -14,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+    from weakref import ref
 
     Lock = threading.RLock
 
@@ -34,6 +34,8 @@ def new_lock() -> Lock:
 
     It may be taken again by its thread, as by what a signal or the garbage collector runs.
     """
+    from weakref import ref  # limiters in memory do without
+
     lock = threading.RLock()
     number = next(_numbers)
     _locks[number] = ref(lock, lambda _: _locks.pop(number, None))
@@ -42,6 +44,8 @@ def new_lock() -> Lock:
 
 def call_in_child(method: Callable[[], object]) -> None:
     """Call a function in every forked child; a bound method as long as its object lives."""
+    from weakref import WeakMethod
+
     number = next(_numbers)
     if hasattr(method, "__self__"):
         _in_child[number] = WeakMethod(method, lambda _: _in_child.pop(number, None))

@@ -1,11 +1,7 @@
 """The middleware, for any ASGI app: no framework is needed or imported."""
 
-from sluicegate.asgi.middleware import (
-    RateLimitMiddleware,
-    Refusal,
-    json_refusal,
-    problem_refusal,
-)
+from sluicegate.asgi.middleware import RateLimitMiddleware
+from sluicegate.refusals import Refusal, json_refusal, problem_refusal
 
 __all__ = [
     "RateLimitMiddleware",

@@ -25,7 +25,7 @@ from sluicegate.policy.exempt import Paths, exemption
 from sluicegate.policy.limiter_options import LimiterOptions
 from sluicegate.policy.owned import owned_by
 from sluicegate.policy.tiers import Tier, Tiers, check_limiter, is_pair, made
-from sluicegate.refusals import Refusal, checked_closed_status, json_refusal, problem_refusal
+from sluicegate.refusals import checked_closed_status, json_refusal
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
     from sluicegate.policy.limiter_options import Overflow
 
-__all__ = ["RateLimitMiddleware", "Refusal", "json_refusal", "problem_refusal"]
+__all__ = ["RateLimitMiddleware"]
 
 
 class RateLimitMiddleware(NamesOptions):

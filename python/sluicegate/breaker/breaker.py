@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
-from uuid import uuid4
 
-from sluicegate._core import Decision
-from sluicegate._support import limits_off as _switch
 from sluicegate._support.arguments import checked_clock, checked_key, checked_prefix, number
 from sluicegate._support.awaiting import maybe_await
 from sluicegate._support.functions import (
@@ -17,30 +13,20 @@ from sluicegate._support.functions import (
     check_function,
     check_plain,
     exception_types,
-    returned,
 )
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew, stays
-from sluicegate.breaker.calls import UNCOUNTED, Admission, Refused, Result
+from sluicegate.breaker.admitting import Admitter
 from sluicegate.breaker.config import CircuitConfig, CircuitState, StateChange
 from sluicegate.breaker.guard import Guard, at_once
 from sluicegate.breaker.memory import Circuits
-from sluicegate.errors import CircuitOpenError, RateLimitError
 from sluicegate.limiters import SlidingWindowCounter
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
     from sluicegate._support.pickling import Plan
 
-__all__ = [
-    "CircuitBreaker",
-    "CircuitConfig",
-    "CircuitOpenError",
-    "CircuitState",
-    "Guard",
-    "RateLimitError",
-    "StateChange",
-]
+__all__ = ["CircuitBreaker"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -105,10 +91,12 @@ class CircuitBreaker(MadeAnew):
             raise TypeError("clock is for circuits in memory: Redis has its own")
         number("timeout", timeout, 0.001, 60, "seconds")
         checked_prefix(prefix)
-        self._failures = exception_types("exceptions", exceptions)
-        self._ignored = exception_types("ignored", ignored)
-        self._is_failure, self._on_change = is_failure, on_change
-        self._circuits, self._limiter = self._made(redis, prefix, timeout, on_error, clock)
+        failures, ignored = (
+            exception_types("exceptions", exceptions),
+            exception_types("ignored", ignored),
+        )
+        self._admitter = Admitter(failures, ignored, is_failure, on_change)
+        self._make_circuits(redis, prefix, timeout, on_error, clock)
         self._redis = redis
         self._options = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
 
@@ -117,31 +105,34 @@ class CircuitBreaker(MadeAnew):
             stays(self, "circuits")
         from sluicegate._connection.settings import settings_of
 
-        judging = {"exceptions": self._failures, "ignored": self._ignored}
-        telling = {"is_failure": self._is_failure, "on_change": self._on_change}
+        ours = self._admitter
+        judging = {"exceptions": ours.failures, "ignored": ours.ignored}
+        telling = {"is_failure": ours.is_failure, "on_change": ours.on_change}
         arguments = settings_of(self._redis), self.config
         return CircuitBreaker, arguments, {**judging, **telling, **self._options}
 
-    def _made(
+    def _make_circuits(
         self,
         redis: object,
         prefix: str,
         timeout: float,
         on_error: Literal["local", "raise"],
         clock: ManualClock | None,
-    ) -> tuple[Any, Any]:
+    ) -> None:
+        ours = self._admitter
         limit, window = self.config.rate_limit, self.config.rate_window
         if redis is None:
             time = None if clock is None else clock.time
-            here = limit and SlidingWindowCounter(limit, window, clock=clock)
-            return Circuits(self.config, time), here
+            ours.circuits = Circuits(self.config, time)
+            ours.limiter = limit and SlidingWindowCounter(limit, window, clock=clock)
+            return
         from sluicegate.breaker.redis import RedisCircuits
         from sluicegate.redis import limiters as in_redis
 
         shared: dict[str, Any] = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
-        there = limit and in_redis.SlidingWindowCounter(redis, limit, window, **shared)
         local = on_error == "local"
-        return RedisCircuits(redis, self.config, prefix, timeout, local, self._tell), there
+        ours.circuits = RedisCircuits(redis, self.config, prefix, timeout, local, ours.tell)
+        ours.limiter = limit and in_redis.SlidingWindowCounter(redis, limit, window, **shared)
 
     @to_be_awaited
     async def execute(
@@ -153,33 +144,30 @@ class CircuitBreaker(MadeAnew):
         have ``retry_after``, in seconds. In Redis this costs three round trips.
         """
         check_function(func)
-        async with self.guard(key) as guard:
-            answer = func(*args, **kwargs)
-            return guard.judged(await answer if isawaitable(answer) else answer)
+        return await self.guard(key).run(func, *args, **kwargs)
 
     def execute_sync(
         self, key: str, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """:meth:`execute` for a plain function and circuits in memory."""
         check_function(func)
-        with self.guard(key) as guard:
-            return guard.judged(returned(func(*args, **kwargs)))
+        return self.guard(key).run_sync(func, *args, **kwargs)
 
     def guard(self, key: str) -> Guard:
         """A decorator for functions; and a context manager, for one block at a time.
 
         A block tells of a failure by an exception, or by ``guard.fail()``.
         """
-        return Guard(self, checked_key(key))
+        return Guard(self._admitter, checked_key(key))
 
     @to_be_awaited
     async def state(self, key: str) -> CircuitState:
         """What the next call would meet: a circuit whose ``timeout`` is over is half open."""
-        return CircuitState(await maybe_await(self._circuits.state(checked_key(key))))
+        return CircuitState(await maybe_await(self._admitter.circuits.state(checked_key(key))))
 
     def state_sync(self, key: str) -> CircuitState:
         """:meth:`state` of circuits in memory."""
-        self._check_in_memory()
+        self._admitter.check_in_memory()
         return at_once(self.state(key))
 
     @to_be_awaited
@@ -191,66 +179,20 @@ class CircuitBreaker(MadeAnew):
         need, which is named; and ``TypeError`` for circuits in memory. Changes no circuit,
         spends nothing, and costs two to four round trips.
         """
-        if isinstance(self._circuits, Circuits):
+        if self._admitter.in_memory:
             raise TypeError("circuits in memory have no server that could answer")
-        if self._limiter is not None:
-            await self._limiter.ping(timeout)
-        server: str = await self._circuits.ping(timeout)
+        if self._admitter.limiter is not None:
+            await self._admitter.limiter.ping(timeout)
+        server: str = await self._admitter.circuits.ping(timeout)
         return server
 
     async def aclose(self) -> None:
         """Let go of the connection to Redis, if nobody else uses it."""
-        if not isinstance(self._circuits, Circuits):
-            self._circuits.close()
-            if self._limiter is not None:
-                await self._limiter.aclose()
+        if not self._admitter.in_memory:
+            self._admitter.circuits.close()
+            if self._admitter.limiter is not None:
+                await self._admitter.limiter.aclose()
 
     def _check_in_memory(self) -> None:
-        if not isinstance(self._circuits, Circuits):
+        if not self._admitter.in_memory:
             raise TypeError("circuits in Redis need await: use execute, state or async with")
-
-    async def _admit(self, key: str) -> Admission:
-        if _switch.are_off():
-            return UNCOUNTED
-        answer: Admission | Refused = await maybe_await(self._circuits.enter(key, uuid4().hex))
-        if isinstance(answer, Refused):
-            what = "open" if answer.state is CircuitState.OPEN else "half open, and being probed"
-            raise CircuitOpenError(f"Circuit is {what}", answer.seconds)
-        if answer.changed:
-            self._tell(key, CircuitState.OPEN, CircuitState.HALF_OPEN)
-        try:
-            await self._pay(key)
-        except BaseException:
-            await self._settle(answer, Result.NOTHING)  # the probe's place is free again
-            raise
-        return answer
-
-    async def _pay(self, key: str) -> None:
-        if not self._limiter:
-            return
-        decision: Decision = await maybe_await(self._limiter.check(f"rate:{key}"))
-        if not decision:
-            message = f"Rate limit exceeded, retry after {decision.retry_after:g}s"
-            raise RateLimitError(message, decision.retry_after)
-
-    async def _settle(self, admission: Admission, result: Result) -> None:
-        if admission is UNCOUNTED:
-            return
-        state: CircuitState | None = await maybe_await(self._circuits.leave(admission, result))
-        if state is not None:
-            self._tell(admission.key, admission.state, state)
-
-    def _result(self, error: type[BaseException] | None) -> Result:
-        if error is None:
-            return Result.SUCCESS
-        if not issubclass(error, Exception) or issubclass(error, self._ignored):
-            return Result.NOTHING
-        return Result.FAILURE if issubclass(error, self._failures) else Result.SUCCESS
-
-    def _tell(self, key: str, old: CircuitState, new: CircuitState) -> None:
-        if self._on_change is None:
-            return
-        try:
-            self._on_change(StateChange(key, old, new))
-        except Exception:
-            _log.exception("on_change failed")

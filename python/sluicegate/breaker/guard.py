@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from inspect import isawaitable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-from sluicegate._support.functions import check_function, is_async
+from sluicegate._support.functions import check_function, is_async, returned
+from sluicegate.breaker.admitting import Admitter
 from sluicegate.breaker.calls import Admission, Result
-
-if TYPE_CHECKING:
-    from sluicegate.breaker.breaker import CircuitBreaker
 
 __all__ = ["Guard", "at_once"]
 
@@ -26,39 +25,50 @@ class Guard:
     :class:`~sluicegate.RateLimitError` when the call is not let through.
     """
 
-    __slots__ = ("_admission", "_breaker", "_entered", "_failed", "_key")
+    __slots__ = ("_admission", "_admitter", "_entered", "_failed", "_key")
 
-    def __init__(self, breaker: CircuitBreaker, key: str) -> None:
-        self._breaker, self._key = breaker, key
+    def __init__(self, admitter: Admitter, key: str) -> None:
+        self._admitter, self._key = admitter, key
         self._admission: Admission | None = None
         self._entered = self._failed = False
 
     def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function (circuits in memory), or a coroutine function."""
         check_function(func)
-        breaker, key = self._breaker, self._key
+        admitter, key = self._admitter, self._key
         if is_async(func):
 
             @wraps(func)
             async def guarded_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return await breaker.execute(key, func, *args, **kwargs)
+                return await Guard(admitter, key).run(func, *args, **kwargs)
 
             return cast("Callable[P, R]", guarded_async)
 
         @wraps(func)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            return breaker.execute_sync(key, func, *args, **kwargs)
+            return Guard(admitter, key).run_sync(func, *args, **kwargs)
 
-        breaker._check_in_memory()
+        admitter.check_in_memory()
         return guarded
+
+    async def run(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function, or a coroutine function, inside."""
+        async with self:
+            answer = func(*args, **kwargs)
+            return self._judged(await answer if isawaitable(answer) else answer)
+
+    def run_sync(self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a plain function inside."""
+        with self:
+            return self._judged(returned(func(*args, **kwargs)))
 
     def fail(self) -> None:
         """Let the block count as a failure, though it raises nothing."""
         self._failed = True
 
-    def judged(self, answer: R) -> R:
+    def _judged(self, answer: R) -> R:
         """The answer, after ``is_failure`` was asked."""
-        is_failure = self._breaker._is_failure
+        is_failure = self._admitter.is_failure
         if is_failure is not None and is_failure(answer):
             self.fail()
         return answer
@@ -69,7 +79,7 @@ class Guard:
             raise RuntimeError("one guard is for one block at a time: make one for each")
         self._entered = True
         try:
-            self._admission = await self._breaker._admit(self._key)
+            self._admission = await self._admitter.admit(self._key)
         except BaseException:
             self._entered = False
             raise
@@ -86,14 +96,14 @@ class Guard:
         admission, self._admission = self._admission, None
         assert admission is not None
         self._entered = False
-        result = self._breaker._result(kind)
+        result = self._admitter.result(kind)
         if self._failed and result is Result.SUCCESS:
             result = Result.FAILURE
-        await self._breaker._settle(admission, result)
+        await self._admitter.settle(admission, result)
 
     def __enter__(self) -> Guard:
         """As ``async with``, with circuits in memory."""
-        self._breaker._check_in_memory()
+        self._admitter.check_in_memory()
         return at_once(self.__aenter__())
 
     def __exit__(

@@ -10,7 +10,7 @@ from sluicegate._support.pickling import stays
 from sluicegate._support.single import Single
 from sluicegate.concurrency.permit import Entry, Permit
 
-__all__ = ["ConcurrencyLimiter", "Entry", "Permit"]
+__all__ = ["ConcurrencyLimiter"]
 
 
 class ConcurrencyLimiter(Single):

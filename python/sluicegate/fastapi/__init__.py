@@ -1,14 +1,9 @@
 """The middleware and the dependency for FastAPI and Starlette (extra ``[fastapi]``)."""
 
-from sluicegate.fastapi.dependency import (
-    Principal,
-    RateLimitMiddleware,
-    Refusal,
-    VerifiedKeys,
-    json_refusal,
-    problem_refusal,
-    rate_limit,
-)
+from sluicegate.fastapi.dependency import RateLimitMiddleware, rate_limit
+from sluicegate.identity.principal import Principal
+from sluicegate.identity.verified import VerifiedKeys
+from sluicegate.refusals import Refusal, json_refusal, problem_refusal
 
 __all__ = [
     "Principal",

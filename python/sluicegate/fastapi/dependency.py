@@ -12,17 +12,16 @@ from starlette.requests import HTTPConnection
 from sluicegate._support.awaiting import maybe_await
 from sluicegate._support.functions import check_callables
 from sluicegate.asgi import middleware, websocket
-from sluicegate.asgi.middleware import Refusal, json_refusal, problem_refusal
 from sluicegate.errors import StoreError
 from sluicegate.fastapi.routes import route_template
 from sluicegate.fastapi.views import view
-from sluicegate.identity.client_address import ClientAddress, Principal, VerifiedKeys
+from sluicegate.identity.client_address import ClientAddress
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.policy.algorithms import Algorithm
 from sluicegate.policy.deciding import cost_by, refusal_by, text_by
 from sluicegate.policy.limiter_options import LimiterOptions
 from sluicegate.policy.tiers import Tier, made
-from sluicegate.refusals import checked_closed_status
+from sluicegate.refusals import Refusal, checked_closed_status
 
 if TYPE_CHECKING:
     from sluicegate._connection.on_error import OnError
@@ -30,15 +29,7 @@ if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
     from sluicegate.policy.limiter_options import Overflow
 
-__all__ = [
-    "Principal",
-    "RateLimitMiddleware",
-    "Refusal",
-    "VerifiedKeys",
-    "json_refusal",
-    "problem_refusal",
-    "rate_limit",
-]
+__all__ = ["RateLimitMiddleware", "rate_limit"]
 
 
 class _Unless(int):

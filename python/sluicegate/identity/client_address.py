@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sluicegate._support.functions import check_plain
 from sluicegate.identity.addresses import Address, grouped, parse_address
 from sluicegate.identity.forwarded import elements_from_the_right, forwards, parse_forwarded
-from sluicegate.identity.principal import Principal, principal_of
 from sluicegate.identity.proxies import header_name, ipv6_prefix_bits, trusted
-from sluicegate.identity.verified import VerifiedKeys
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
-__all__ = ["ClientAddress", "Principal", "VerifiedKeys", "principal_of"]
+__all__ = ["ClientAddress"]
 
 _log = logging.getLogger("sluicegate")
 

@@ -18,7 +18,7 @@ from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
 from sluicegate.leaky_bucket.config import LeakyBucketConfig, leaky_config
 
-__all__ = ["LeakyBucket", "LeakyBucketConfig"]
+__all__ = ["LeakyBucket"]
 
 Handler = Callable[[str], Awaitable[object] | object]
 OnError = Callable[[str, Exception], object]

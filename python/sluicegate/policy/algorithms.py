@@ -102,12 +102,13 @@ def limiter_in_redis(
     ``prefix`` gives that of the keys, by the algorithm's name there and the window.
     """
     from sluicegate.redis import limiters as in_redis
+    from sluicegate.redis.bucket import TokenBucket as RedisTokenBucket
 
     same: dict[Any, Any] = {
         FixedWindow: in_redis.FixedWindow,
         SlidingWindowCounter: in_redis.SlidingWindowCounter,
         SlidingWindowRateLimiter: in_redis.SlidingWindowRateLimiter,
-        _token_bucket: in_redis.TokenBucket,
+        _token_bucket: RedisTokenBucket,
     }
     make: Any = _named(algorithm)
     made = same.get(make, make)
@@ -116,6 +117,6 @@ def limiter_in_redis(
             f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}"
         )
     window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
-    bucket = made is in_redis.TokenBucket
+    bucket = made is RedisTokenBucket
     quota = (_bucket_config(limit, window_seconds),) if bucket else (limit, window_seconds)
     return made(redis, *quota, prefix=prefix(made._ALGORITHM, window), **options)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._support.awaiting import maybe_await
 from sluicegate.headers import retry_after_seconds
-from sluicegate.identity.client_address import ClientAddress, VerifiedKeys, principal_of
+from sluicegate.identity.client_address import ClientAddress
+from sluicegate.identity.principal import principal_of
 from sluicegate.identity.proxies import header_name
+from sluicegate.identity.verified import VerifiedKeys
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:

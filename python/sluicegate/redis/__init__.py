@@ -4,22 +4,22 @@
 ``redis+cluster://``) or a ``redis.asyncio`` client, whose settings are read.
 """
 
+from sluicegate._core import TokenBucketConfig
+from sluicegate.concurrency.permit_redis import Permit
+from sluicegate.concurrency.redis import ConcurrencyLimiter
+from sluicegate.errors import StoreError
+from sluicegate.redis.bucket import TokenBucket
+from sluicegate.redis.hash_ring import ConsistentHashRing
+from sluicegate.redis.limiter import AsyncLimiter
 from sluicegate.redis.limiters import (
-    AsyncLimiter,
-    ClusterRateLimiter,
-    ConcurrencyLimiter,
-    ConsistentHashRing,
     DistributedTokenBucket,
     FixedWindow,
-    Permit,
     RedisSlidingWindowRateLimiter,
-    RedisStatistics,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
-    StoreError,
-    TokenBucket,
-    TokenBucketConfig,
 )
+from sluicegate.redis.sharded import ClusterRateLimiter
+from sluicegate.redis.statistics import RedisStatistics
 
 __all__ = [
     "AsyncLimiter",

@@ -7,30 +7,17 @@
 from __future__ import annotations
 
 from sluicegate._connection.on_error import OnError
-from sluicegate._core import Decision, TokenBucketConfig
+from sluicegate._core import Decision
 from sluicegate._support.pending import to_be_awaited
-from sluicegate.concurrency.redis import ConcurrencyLimiter, Permit
-from sluicegate.errors import StoreError
 from sluicegate.redis.bucket import TokenBucket
-from sluicegate.redis.hash_ring import ConsistentHashRing
-from sluicegate.redis.limiter import AsyncLimiter, RedisStatistics
-from sluicegate.redis.sharded import ClusterRateLimiter
+from sluicegate.redis.limiter import AsyncLimiter
 
 __all__ = [
-    "AsyncLimiter",
-    "ClusterRateLimiter",
-    "ConcurrencyLimiter",
-    "ConsistentHashRing",
     "DistributedTokenBucket",
     "FixedWindow",
-    "Permit",
     "RedisSlidingWindowRateLimiter",
-    "RedisStatistics",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
-    "StoreError",
-    "TokenBucket",
-    "TokenBucketConfig",
 ]
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from sluicegate._connection.on_error import OnError
-from sluicegate._connection.settings import Settings, settings_of
+from sluicegate._connection.options import Settings
+from sluicegate._connection.settings import settings_of
 from sluicegate._core import Decision
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sluicegate import __version__
+from sluicegate._core import __version__
 from sluicegate.replay import access_log, keys, plot, specs
 from sluicegate.replay.document import as_document
 from sluicegate.replay.engine import Findings, Outcome, refused_at_once, replay, smallest_limit

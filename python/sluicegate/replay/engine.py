@@ -10,7 +10,7 @@ from itertools import compress, islice
 from math import isqrt
 from typing import NamedTuple
 
-from sluicegate import ManualClock
+from sluicegate._core import ManualClock
 from sluicegate.replay.access_log import AccessLog
 from sluicegate.replay.specs import Spec
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sluicegate import (
+from sluicegate._core import ManualClock
+from sluicegate.limiters import (
     FixedWindow,
-    ManualClock,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sluicegate._core import ManualClock
 
-__all__ = ["Backoff", "Retry", "RetryBudget", "retry"]
+__all__ = ["Retry", "retry"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
