@@ -12,15 +12,13 @@ mod rate;
 use std::cell::Cell;
 
 use platform::count;
+use rate::{FRACTION, Reading};
 
 /// An anchor holds for so many counts: 0.4 to 2 ms.
 const SPAN: u64 = 1 << 21;
 
 /// Two looks at the counter count as one moment if it went no further between: 1 to 4 µs.
 const ONE_MOMENT: u64 = 1 << 12;
-
-/// Rates are in nanoseconds a count, times 2^24.
-const FRACTION: u32 = 24;
 
 thread_local! {
     static ANCHOR: Cell<Anchor> = const { Cell::new(Anchor::NONE) };
@@ -66,14 +64,6 @@ fn renewed(read: impl Fn() -> u64) -> u64 {
     reading.nanos
 }
 
-/// What the clock said, and where the counter stood right after: what is counted from there is
-/// not ahead of the clock.
-#[derive(Debug, Clone, Copy)]
-struct Reading {
-    nanos: u64,
-    count: u64,
-}
-
 /// A reading to count from, unless the rate is 0.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
@@ -100,7 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::clock::monotonic;
 
     fn anchor(count: u64) -> Anchor {
         Anchor {
@@ -124,12 +114,12 @@ mod tests {
     #[test]
     fn counted_time_is_not_ahead_of_the_clock_and_hardly_behind() {
         let mut counted = 0;
-        let end = SystemClock::read() + 200_000_000;
-        while SystemClock::read() < end {
+        let end = monotonic::nanos() + 200_000_000;
+        while monotonic::nanos() < end {
             let anchored_at = ANCHOR.get().reading.count;
-            let before = SystemClock::read();
-            let now = nanos(SystemClock::read, |_| {});
-            let after = SystemClock::read();
+            let before = monotonic::nanos();
+            let now = nanos(monotonic::nanos, |_| {});
+            let after = monotonic::nanos();
             // Behind by the moment that an anchor takes, and either way by an inexact rate.
             assert!(before <= now + 5_000, "{before} {now} {after}");
             assert!(now <= after + 200, "{before} {now} {after}");

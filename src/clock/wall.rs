@@ -1,4 +1,4 @@
-//! How far the wall clock is ahead of the [`SystemClock`], which never steps: one figure for the
+//! How far the wall clock is ahead of the monotonic clock, which never steps: one figure for the
 //! whole process, so that all of its limiters agree where an aligned window ends.
 //!
 //! It is renewed when the two clocks have parted by more than a second. Below that it stays as it
@@ -6,7 +6,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use super::{NANOS, ORIGIN, SECOND, SystemClock, Ticks, unix_now};
+use super::monotonic;
+use super::units::{SECOND, Ticks, unix_now};
 
 /// Nanoseconds from one look at the wall clock to the next.
 const PAUSE: u64 = 1_000_000;
@@ -34,10 +35,10 @@ pub(super) fn look_if_due(nanos: u64) {
 #[cold]
 fn look(nanos: u64) {
     LOOK_AT.store(nanos + PAUSE, Relaxed);
-    let before = SystemClock::read();
+    let before = monotonic::nanos();
     let wall = unix_now();
-    if SystemClock::read() - before < LONGEST_LOOK {
-        let steady = ORIGIN.unix + before / NANOS;
+    if monotonic::nanos() - before < LONGEST_LOOK {
+        let steady = monotonic::unix_at(before);
         OFFSET.store(renewed(offset(), steady, wall), Relaxed);
     }
 }

@@ -11,7 +11,7 @@ use super::queue::{Call, Queue};
 use super::shard::{STEPS_ON_INSERT, Shard};
 use super::{Patience, Store};
 use crate::algorithm::Algorithm;
-use crate::clock::{Clock, Ticks, Watch};
+use crate::clock::{Clock, ClockObserver, Ticks};
 use crate::decision::Decision;
 use crate::error::Result;
 use crate::fork;
@@ -274,7 +274,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 }
 
-impl<A: Algorithm> Watch for MemoryStore<A> {
+impl<A: Algorithm> ClockObserver for MemoryStore<A> {
     fn moved(&self) {
         let now = self.clock.now();
         let mut concerned: Vec<Call> = Vec::new();

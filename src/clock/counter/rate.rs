@@ -4,7 +4,18 @@ use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use super::{FRACTION, Reading, platform};
+use super::platform;
+
+/// Rates are in nanoseconds a count, times 2^24.
+pub(super) const FRACTION: u32 = 24;
+
+/// What the clock said, and where the counter stood right after: what is counted from there is
+/// not ahead of the clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) nanos: u64,
+    pub(super) count: u64,
+}
 
 /// Counts until the first measurement ends, 13 to 67 ms: long enough for one part in 10,000.
 const FIRST: u64 = 1 << 26;

@@ -2,23 +2,28 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::Watch;
 use crate::fork::{Forks, Held, HeldLock};
 
-type List = Vec<Weak<dyn Watch>>;
+/// Something that wants to know when a [`ManualClock`] has moved.
+pub trait ClockObserver: Send + Sync {
+    /// The clock has moved.
+    fn moved(&self);
+}
+
+type List = Vec<Weak<dyn ClockObserver>>;
 
 /// Locked for moments, and with no other lock.
 #[derive(Default)]
-pub(super) struct Watchers(Mutex<List>);
+pub(super) struct Observers(Mutex<List>);
 
-impl Watchers {
+impl Observers {
     pub(super) fn locked(&self) -> MutexGuard<'_, List> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Forks for Watchers {
+impl Forks for Observers {
     fn hold(self: Arc<Self>) -> Box<dyn Held> {
-        HeldLock::of(self, |watchers| &watchers.0, |_, _| ())
+        HeldLock::of(self, |observers| &observers.0, |_, _| ())
     }
 }
