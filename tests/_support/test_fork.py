@@ -8,7 +8,7 @@ import threading
 from forking import needs_fork, program_that_forks
 from sluicegate._support import fork
 from sluicegate.breaker import CircuitBreaker, CircuitConfig, CircuitState
-from sluicegate.observe.tally import Histogram
+from sluicegate.observe.tier_metrics import Histogram
 from sluicegate.retry import RetryBudget
 
 _LOCKS = """

@@ -20,7 +20,7 @@ from sluicegate import (
 )
 from sluicegate.metrics import InstrumentedRateLimiter
 from sluicegate.observe.collector import collector_of
-from sluicegate.observe.tally import Histogram
+from sluicegate.observe.tier_metrics import Histogram
 
 
 @pytest.fixture

@@ -17,37 +17,37 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from sluicegate._support import fork
-from sluicegate.observe.labels import Endpoints
-from sluicegate.observe.tally import Tally
+from sluicegate.observe.labels import BoundedLabels
+from sluicegate.observe.tier_metrics import TierMetrics
 
 __all__ = ["TierCollector", "collector_of"]
 
 
 class TierCollector(Collector):
-    """The tallies of one registry, one for each tier."""
+    """The tiers of one registry, one for each tier."""
 
     def __init__(self) -> None:
         self._lock = fork.new_lock()
-        self._endpoints = Endpoints()
-        self._names = Endpoints("tier")
-        self._tallies: dict[str, Tally] = {}
+        self._endpoints = BoundedLabels()
+        self._names = BoundedLabels("tier")
+        self._tiers: dict[str, TierMetrics] = {}
 
-    def tally(self, tier: str) -> Tally:
-        """The tier's tally; limiters of the same tier share it."""
+    def metrics(self, tier: str) -> TierMetrics:
+        """The tier's metrics; limiters of the same tier share it."""
         name = self._names.label(tier)
         with self._lock:
-            tally = self._tallies.get(name)
-            if tally is None:
-                tally = self._tallies[name] = Tally(self._endpoints)
-            return tally
+            metrics = self._tiers.get(name)
+            if metrics is None:
+                metrics = self._tiers[name] = TierMetrics(self._endpoints)
+            return metrics
 
     def describe(self) -> Iterable[Metric]:
         return _families({})
 
     def collect(self) -> Iterable[Metric]:
         with self._lock:
-            tallies = dict(self._tallies)
-        return _families(tallies)
+            tiers = dict(self._tiers)
+        return _families(tiers)
 
 
 _registering = fork.new_lock()
@@ -70,57 +70,60 @@ def collector_of(registry: object) -> TierCollector:
         return collector
 
 
-def _families(tallies: dict[str, Tally]) -> list[Metric]:
+def _families(tiers: dict[str, TierMetrics]) -> list[Metric]:
     return [
-        _requests(tallies),
-        _by_store(tallies),
+        _requests(tiers),
+        _by_store(tiers),
         _histogram(
             "rate_limit_check_seconds",
             "Time a check takes: one in 64 in memory, every one in Redis",
-            tallies,
-            lambda tally: tally.seconds.read(),
+            tiers,
+            lambda metrics: metrics.seconds.read(),
         ),
         _histogram(
             "rate_limit_used_ratio",
             "Share of its quota that a client has used after a check: a sample like the times",
-            tallies,
-            lambda tally: tally.used.read(),
+            tiers,
+            lambda metrics: metrics.used.read(),
         ),
-        *_of_sources(tallies),
+        *_of_sources(tiers),
     ]
 
 
-def _requests(tallies: dict[str, Tally]) -> Metric:
+def _requests(tiers: dict[str, TierMetrics]) -> Metric:
     labels = ["tier", "endpoint", "result"]
     family = CounterMetricFamily("rate_limit_requests", "Rate limit checks", labels=labels)
-    for tier, tally in tallies.items():
-        for result, counts in tally.results.items():
+    for tier, metrics in tiers.items():
+        for result, counts in metrics.results.items():
             for endpoint, number in counts.totals().items():
                 family.add_metric([tier, endpoint, result], number)
     return family
 
 
-def _by_store(tallies: dict[str, Tally]) -> Metric:
+def _by_store(tiers: dict[str, TierMetrics]) -> Metric:
     labels = ["tier", "store", "result"]
     about = "Rate limit decisions, by who made them"
     family = CounterMetricFamily("rate_limit_decisions", about, labels=labels)
-    for tier, tally in tallies.items():
-        for (store, result), number in tally.decided().items():
+    for tier, metrics in tiers.items():
+        for (store, result), number in metrics.decided().items():
             family.add_metric([tier, store, result], number)
     return family
 
 
 def _histogram(
-    name: str, about: str, tallies: dict[str, Tally], read: Callable[[Tally], tuple[Any, float]]
+    name: str,
+    about: str,
+    tiers: dict[str, TierMetrics],
+    read: Callable[[TierMetrics], tuple[Any, float]],
 ) -> Metric:
     family = HistogramMetricFamily(name, about, labels=["tier"])
-    for tier, tally in tallies.items():
-        buckets, total = read(tally)
+    for tier, metrics in tiers.items():
+        buckets, total = read(metrics)
         family.add_metric([tier], buckets, total)
     return family
 
 
-def _of_sources(tallies: dict[str, Tally]) -> list[Metric]:
+def _of_sources(tiers: dict[str, TierMetrics]) -> list[Metric]:
     keys = GaugeMetricFamily("rate_limit_keys", "Keys held in memory", labels=["tier"])
     overflowed = CounterMetricFamily(
         "rate_limit_overflowed",
@@ -132,8 +135,8 @@ def _of_sources(tallies: dict[str, Tally]) -> list[Metric]:
         "Calls that the server did not decide",
         labels=["tier", "reason"],
     )
-    for tier, tally in tallies.items():
-        held, counts = tally.sources.read()
+    for tier, metrics in tiers.items():
+        held, counts = metrics.counts.read()
         if held is not None:
             keys.add_metric([tier], held)
             overflowed.add_metric([tier], counts.get("overflowed", 0))

@@ -60,7 +60,7 @@ class Hook(Protocol):
         """Called after each refusal."""
 
 
-class _Call:
+class _Listener:
     """One method of one hook, which may fail."""
 
     __slots__ = ("_failed", "_function", "_name", "_wants_key")
@@ -118,7 +118,7 @@ class Hooks:
             call(details, key)
 
 
-def _calls(hook: Any, method: str) -> list[_Call]:
+def _calls(hook: Any, method: str) -> list[_Listener]:
     function = getattr(hook, method, None)
     if function is None and method == "on_admitted":
         return []
@@ -132,4 +132,4 @@ def _calls(hook: Any, method: str) -> list[_Call]:
     wants_key = getattr(hook, "wants_key", False)
     if not isinstance(wants_key, bool):
         raise TypeError(f"hooks: wants_key must be True or False, got {wants_key!r}")
-    return [_Call(function, name, wants_key)]
+    return [_Listener(function, name, wants_key)]

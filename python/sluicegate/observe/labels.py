@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sluicegate._support import fork
 
-__all__ = ["MOST", "OTHER", "Endpoints"]
+__all__ = ["MOST", "OTHER", "BoundedLabels"]
 
 MOST = 100
 OTHER = "other"
 _LONGEST = 200
 
 
-class Endpoints:
+class BoundedLabels:
     """The values of one label. The empty name and ``other`` do not count.
 
     Args:

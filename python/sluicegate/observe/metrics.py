@@ -35,7 +35,7 @@ from sluicegate._support.pickling import stays
 from sluicegate.errors import StoreError
 from sluicegate.observe.collector import collector_of
 from sluicegate.observe.hooks import Hook, Hooks
-from sluicegate.observe.tally import Tally
+from sluicegate.observe.tier_metrics import TierMetrics
 from sluicegate.redis.limiter import AsyncLimiter
 from sluicegate.redis.limiters import RedisSlidingWindowRateLimiter
 
@@ -109,13 +109,13 @@ class InstrumentedRateLimiter(Generic[A_co]):
         if not isinstance(limiter, (_core.Limiter, AsyncLimiter)):
             raise TypeError(f"limiter must be a Limiter or an AsyncLimiter, got {limiter!r}")
         heard = Hooks(hooks)
-        tally = collector_of(registry).tally(tier)
-        tally.sources.add(limiter)
+        metrics = collector_of(registry).metrics(tier)
+        metrics.counts.add(limiter)
         self.limiter = limiter
         self.tier = tier
         # The counting function itself, which a method would only make slower.
         made: Any = _in_memory if isinstance(limiter, _core.Limiter) else _in_redis
-        self.is_allowed = made(limiter, tier, tally, heard)
+        self.is_allowed = made(limiter, tier, metrics, heard)
 
     def __reduce__(self) -> NoReturn:
         stays(self)
@@ -125,19 +125,19 @@ class InstrumentedRateLimiter(Generic[A_co]):
 
 
 def _in_memory(
-    limiter: _core.Limiter, tier: str, tally: Tally, hooks: Hooks
+    limiter: _core.Limiter, tier: str, metrics: TierMetrics, hooks: Hooks
 ) -> Callable[[str, str], bool]:
     """``is_allowed``, counted; one check in 64 is measured."""
 
     def observe(seconds: float, used: float) -> None:
-        tally.seconds.observe(seconds)
-        tally.used.observe(used)
+        metrics.seconds.observe(seconds)
+        metrics.used.observe(used)
 
     def tell(key: str, endpoint: str, allowed: bool) -> None:
         hooks.tell(tier, _outcome(limiter.peek(key), allowed=allowed), 1, endpoint, key)
 
     heard = tell if hooks.refused or hooks.admitted else None
-    admitted, refused = tally.results["allowed"], tally.results["rejected"]
+    admitted, refused = metrics.results["allowed"], metrics.results["rejected"]
     counted = _core.CountedChecks(
         limiter, admitted, refused, observe, heard, tell_admitted=bool(hooks.admitted)
     )
@@ -153,7 +153,7 @@ def _outcome(peeked: Decision, *, allowed: bool) -> Decision:
 
 
 def _in_redis(
-    limiter: AsyncLimiter, tier: str, tally: Tally, hooks: Hooks
+    limiter: AsyncLimiter, tier: str, metrics: TierMetrics, hooks: Hooks
 ) -> Callable[[str, str], Coroutine[Any, Any, Any]]:
     """A coroutine function: every check is timed."""
     answers_bool = isinstance(limiter, RedisSlidingWindowRateLimiter)
@@ -170,12 +170,12 @@ def _in_redis(
         try:
             decision = await limiter.check(key)
         except StoreError:
-            tally.results["error"].add(endpoint)
+            metrics.results["error"].add(endpoint)
             raise
         finally:
-            tally.seconds.observe(perf_counter() - start)
-        tally.count(decision, endpoint)
-        tally.measure(decision)
+            metrics.seconds.observe(perf_counter() - start)
+        metrics.count(decision, endpoint)
+        metrics.measure(decision)
         hooks.tell(tier, decision, 1, endpoint, key)
         return bool(decision) if answers_bool else decision
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from opentelemetry.metrics import Meter, get_meter
 
 from sluicegate.observe.hooks import Details
-from sluicegate.observe.labels import Endpoints
+from sluicegate.observe.labels import BoundedLabels
 
 __all__ = ["OpenTelemetryHook"]
 
@@ -34,8 +34,8 @@ class OpenTelemetryHook:
             meter = get_meter("sluicegate")
         if not isinstance(meter, Meter):
             raise TypeError(f"meter must be a Meter or None, got {meter!r}")
-        self._endpoints = Endpoints()
-        self._tiers = Endpoints("tier")
+        self._endpoints = BoundedLabels()
+        self._tiers = BoundedLabels("tier")
         self._requests = meter.create_counter(
             "rate_limit.requests", unit="{request}", description="Rate limit checks"
         )

@@ -18,7 +18,7 @@ from sluicegate.observe.labels import OTHER
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Scope
-    from sluicegate.observe.tally import Tally
+    from sluicegate.observe.tier_metrics import TierMetrics
     from sluicegate.policy.tiers import Tier, Tiers
     from sluicegate.refusals import Refusal
 
@@ -52,7 +52,7 @@ def watch(
     return made
 
 
-def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, Tally]:
+def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, TierMetrics]:
     try:
         from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -65,15 +65,15 @@ def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, Tally]:
     if metrics is not True and not isinstance(metrics, CollectorRegistry):
         raise TypeError(f"metrics must be True, False or a CollectorRegistry, got {metrics!r}")
     collector = collector_of(REGISTRY if metrics is True else metrics)
-    tallies: dict[Tier, Tally] = {}
+    tallies: dict[Tier, TierMetrics] = {}
     for tier in tiers:
-        tallies[tier] = collector.tally(tier.name)
+        tallies[tier] = collector.metrics(tier.name)
         if isinstance(tier.limiter, (Limiter, AsyncLimiter)):
-            tallies[tier].sources.add(tier.limiter)
+            tallies[tier].counts.add(tier.limiter)
     return tallies
 
 
-def _timed(tier: Tier, tally: Tally) -> Callable[..., Any]:
+def _timed(tier: Tier, tally: TierMetrics) -> Callable[..., Any]:
     """The tier's ``check``, one in 64 timed in memory, every one in Redis."""
     check = tier.check
     turns = Counts(str)
@@ -118,7 +118,7 @@ class Watch:
 
     def __init__(
         self,
-        tallies: dict[Tier, Tally],
+        tallies: dict[Tier, TierMetrics],
         hooks: Hooks,
         endpoint: Callable[[Any], str] | None,
         view: Callable[[Scope], Any],

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from sluicegate._core import Counts
 from sluicegate._support import fork
-from sluicegate.observe.labels import Endpoints
-from sluicegate.observe.sources import Sources
+from sluicegate.observe.labels import BoundedLabels
+from sluicegate.observe.limiter_counts import LimiterCounts
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate.refusals import Refusal
 
-__all__ = ["Histogram", "Tally"]
+__all__ = ["Histogram", "TierMetrics"]
 
 # What a check in Redis takes, and below it what one in memory does.
 _SECONDS = (2.5e-7, 1e-6, 1e-5, 1e-4, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, inf)
@@ -61,19 +61,19 @@ class Histogram:
             self._counts[index] += bisect_right(values, bound)
 
 
-class Tally:
+class TierMetrics:
     """Counts by endpoint and by store, times, and used shares of one tier."""
 
-    __slots__ = ("results", "seconds", "sources", "stores", "used")
+    __slots__ = ("counts", "results", "seconds", "stores", "used")
 
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(self, endpoints: BoundedLabels) -> None:
         results = ("allowed", "rejected", "unavailable", "too_large", "error")
         self.results = {result: Counts(endpoints.label) for result in results}
-        stores = Endpoints("store")
+        stores = BoundedLabels("store")
         self.stores = {result: Counts(stores.label) for result in ("allowed", "rejected")}
         self.seconds = Histogram(_SECONDS)
         self.used = Histogram(_RATIOS)
-        self.sources = Sources()
+        self.counts = LimiterCounts()
 
     def count(self, decision: Decision, endpoint: str) -> None:
         """Count a decision, and who made it."""

@@ -8,18 +8,18 @@ from typing import Any
 
 from sluicegate._support import fork
 
-__all__ = ["Sources"]
+__all__ = ["LimiterCounts"]
 
 _COUNTERS = ("overflowed", "errors", "timeouts")
 
 
-class Sources:
+class LimiterCounts:
     """The limiters of one tier, held weakly; what they counted outlives them.
 
     (But for what they counted between the last look and their end.)
     """
 
-    __slots__ = ("__weakref__", "_limiters", "_lock", "_seen", "_totals")
+    __slots__ = ("_limiters", "_lock", "_seen", "_totals")
 
     def __init__(self) -> None:
         self._lock = fork.new_lock()
@@ -29,14 +29,12 @@ class Sources:
 
     def add(self, limiter: Any) -> None:
         name = id(limiter)
-        ours = weakref.ref(self)
+        limiters, seen = self._limiters, self._seen
 
         def gone(_: object) -> None:
-            sources = ours()
-            if sources is not None:
-                # Without the lock: this may run in any thread, whatever that holds.
-                sources._limiters.pop(name, None)
-                sources._seen.pop(name, None)
+            # Without the lock: this may run in any thread, whatever that holds.
+            limiters.pop(name, None)
+            seen.pop(name, None)
 
         with self._lock:
             if name not in self._limiters:
