@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from sluicegate._core import ManualClock
-from sluicegate._support import limits_off as _switch
+from sluicegate._support import limits_off as _limits_off
 from sluicegate._support.functions import is_async
 
 __all__ = ["ManualClock", "limits_off"]
@@ -38,10 +38,10 @@ class _LimitsOff:
     __slots__ = ()
 
     def __enter__(self) -> None:
-        _switch.turn(off=True)
+        _limits_off.set_off(off=True)
 
     def __exit__(self, *_: object) -> None:
-        _switch.turn(off=False)
+        _limits_off.set_off(off=False)
 
     def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
         if not callable(func) or inspect.isclass(func):

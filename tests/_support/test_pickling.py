@@ -174,8 +174,8 @@ def test_a_copy_has_all_the_settings() -> None:
     assert copy.copy(permits)._made_of == permits._made_of
     breaker = CircuitBreaker(FAR, CircuitConfig(timeout=7), exceptions=OSError, ignored=KeyError)
     assert copy.copy(breaker).config == breaker.config
-    assert copy.copy(breaker)._failures == (OSError,)
-    assert copy.copy(breaker)._ignored == (KeyError,)
+    assert copy.copy(breaker)._admitter.failures == (OSError,)
+    assert copy.copy(breaker)._admitter.ignored == (KeyError,)
 
 
 class Named(in_redis.FixedWindow):

@@ -123,18 +123,18 @@ def test_near_the_recursion_limit_nobody_is_lost(clock: ManualClock) -> None:
 
 @contextmanager
 def interrupting() -> Iterator[None]:
-    """As signals whose handler raises, each time just before a turn is rung."""
-    ring, calls = _waiting.Turn.ring_here, 0
+    """As signals whose handler raises, each time just before a waiter is rung."""
+    ring, calls = _waiting.Waiter.ring_here, 0
 
-    def interrupted(turn: _waiting.Turn) -> None:
+    def interrupted(waiter: _waiting.Waiter) -> None:
         nonlocal calls
         calls += 1
         if calls % 3 == 1:
             raise KeyboardInterrupt
-        ring(turn)
+        ring(waiter)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_waiting.Turn, "ring_here", interrupted)
+        patch.setattr(_waiting.Waiter, "ring_here", interrupted)
         yield
 
 

@@ -8,10 +8,10 @@ from weakref import WeakMethod
 
 from sluicegate import _core
 
-__all__ = ["are_off", "tell", "turn"]
+__all__ = ["are_off", "call_when_off", "set_off"]
 
 _numbers = count()
-_told: dict[int, WeakMethod[Callable[[], object]]] = {}
+_called: dict[int, WeakMethod[Callable[[], object]]] = {}
 
 
 def are_off() -> bool:
@@ -19,19 +19,19 @@ def are_off() -> bool:
     return _core._limits_are_off()
 
 
-def tell(method: Callable[[], object]) -> None:
+def call_when_off(method: Callable[[], object]) -> None:
     """Call a bound method whenever limits go off, from any thread, while its object lives."""
     number = next(_numbers)
-    _told[number] = WeakMethod(method, lambda _: _told.pop(number, None))
+    _called[number] = WeakMethod(method, lambda _: _called.pop(number, None))
 
 
-def turn(off: bool) -> None:
-    """Turn limits off, or on again: as often on as off."""
+def set_off(off: bool) -> None:
+    """Turn limits off, or on again. Blocks nest: each one that turns them off turns them on."""
     _core._limits_off(off)
     if not off:
         return
     try:
-        for told in list(_told.values()):
+        for told in list(_called.values()):
             if (method := told()) is not None:
                 method()
     except BaseException:

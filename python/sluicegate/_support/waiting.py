@@ -13,7 +13,7 @@ from sluicegate._core import Bells, Decision
 if TYPE_CHECKING:
     from sluicegate._core import Limiter, Listener
 
-__all__ = ["Turn", "wait_in_line"]
+__all__ = ["Waiter", "wait_in_line"]
 
 # A timer that is so late, in seconds, may never go off: a signal came just before it.
 _LOST = 0.1
@@ -23,13 +23,13 @@ _FEW = 64
 
 async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | None) -> Decision:
     """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
-    turn = Turn(asyncio.get_running_loop())
-    place = limiter._enqueue(key, cost, timeout, turn.bells, turn.number)
+    waiter = Waiter(asyncio.get_running_loop())
+    place = limiter._enqueue(key, cost, timeout, waiter.bells, waiter.number)
     if isinstance(place, Decision):
         return place
     try:
         while True:
-            await turn.come(place.delay)
+            await waiter.come(place.delay)
             # Spent here, not by whoever rings: a caller that is cancelled in between spends nothing.
             decision = place.poll()
             if decision is not None:
@@ -38,7 +38,7 @@ async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | N
         place.leave()
 
 
-class Turn:
+class Waiter:
     """One waiter: its bell rings, in any thread, when it should look again."""
 
     __slots__ = ("__weakref__", "_alarm", "_bell", "_loop", "_rung", "number")
@@ -79,14 +79,14 @@ class Turn:
 class _Alarm:
     """The bells of one event loop, and a single timer for those who wait until a time.
 
-    Whatever raises in the middle of it, a signal handler for example, a turn is only taken
+    Whatever raises in the middle of it, a signal handler for example, a waiter is only taken
     for rung after it was. The loop itself keeps it, so that both can be collected together.
     """
 
     def __init__(self) -> None:
         self.bells = Bells()
-        # Weak, since a loop that was closed in the middle of a wait must go with its turns.
-        self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
+        # Weak, since a loop that was closed in the middle of a wait must go with its waiters.
+        self._waiters: WeakValueDictionary[int, Waiter] = WeakValueDictionary()
         self._last = 0
         # Those who wait until a time; entries of others are left in the heap for a while.
         self._timed: set[int] = set()
@@ -95,21 +95,21 @@ class _Alarm:
         # Not asked of the timer: uvloop's does not always know.
         self._goes_off_at = inf
 
-    def add(self, turn: Turn) -> int:
-        """The number of a new turn."""
+    def add(self, waiter: Waiter) -> int:
+        """The number of a new waiter."""
         self._last += 1
-        self._turns[self._last] = turn
+        self._waiters[self._last] = waiter
         return self._last
 
     def set(self, loop: asyncio.AbstractEventLoop, now: float, when: float, number: int) -> None:
-        """Ring a turn at a time of the loop."""
+        """Ring a waiter at a time of the loop."""
         self._timed.add(number)
         heappush(self._due, (when, number))
         if self._timer is None or when < self._goes_off_at or now > self._goes_off_at + _LOST:
             self._arm(loop, now)
 
     def forget(self, number: int) -> None:
-        """One turn no longer waits until a time."""
+        """One waiter no longer waits until a time."""
         self._timed.discard(number)
         if not self._timed:
             self._due.clear()
@@ -127,9 +127,9 @@ class _Alarm:
             self.bells.answered(number)
 
     def _ring(self, number: int) -> None:
-        turn = self._turns.get(number)
-        if turn is not None:
-            turn.ring_here()
+        waiter = self._waiters.get(number)
+        if waiter is not None:
+            waiter.ring_here()
 
     def _arm(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
         when = max(now, self._due[0][0])

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from sluicegate._core import Decision
-from sluicegate._support import limits_off as _switch
+from sluicegate._support import limits_off
 from sluicegate._support.awaiting import maybe_await
 from sluicegate.breaker.calls import UNCOUNTED, Admission, Refused, Result
 from sluicegate.breaker.config import CircuitState, StateChange
@@ -45,7 +45,7 @@ class Admitter:
             raise TypeError("circuits in Redis need await: use execute, state or async with")
 
     async def admit(self, key: str) -> Admission:
-        if _switch.are_off():
+        if limits_off.are_off():
             return UNCOUNTED
         answer: Admission | Refused = await maybe_await(self.circuits.enter(key, uuid4().hex))
         if isinstance(answer, Refused):

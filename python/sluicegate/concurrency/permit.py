@@ -6,7 +6,7 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, NoReturn
 
-from sluicegate._support.waiting import Turn
+from sluicegate._support.waiting import Waiter
 from sluicegate.errors import RateLimitError
 
 if TYPE_CHECKING:
@@ -118,15 +118,15 @@ async def _wait(permits: Permits, key: str, seconds: float) -> Grant | None:
     """Wait for a permit, ``seconds`` at most."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    turn = Turn(loop)
-    grant = permits.join(key, turn.bells, turn.number)
+    waiter = Waiter(loop)
+    grant = permits.join(key, waiter.bells, waiter.number)
     try:
         while not grant.come():
             left = until - loop.time()
             if left <= 0:
                 grant.release()
                 return None
-            await turn.come(None if left == inf else left)
+            await waiter.come(None if left == inf else left)
         return grant
     except BaseException:
         grant.release()

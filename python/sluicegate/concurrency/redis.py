@@ -13,7 +13,7 @@ from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.wait_queue import RungLine
 from sluicegate._core import RedisScripts
-from sluicegate._support import limits_off as _switch
+from sluicegate._support import limits_off
 from sluicegate._support.arguments import (
     checked_key,
     checked_prefix,
@@ -220,7 +220,7 @@ class ConcurrencyLimiter(MadeAnew):
                 here.lines.pop(key, None)
 
     async def _attempt(self, here: _Here, key: str) -> Permit | float:
-        if _switch.are_off():
+        if limits_off.are_off():
             return self._uncounted(key)
         try:
             got = await here.leases.acquire(key, self._limit)

@@ -11,7 +11,7 @@ from math import inf
 from types import TracebackType
 from typing import NoReturn
 
-from sluicegate._support import limits_off as _switch
+from sluicegate._support import limits_off
 from sluicegate._support.arguments import whole
 from sluicegate._support.functions import check_plain
 from sluicegate._support.pending import to_be_awaited
@@ -76,7 +76,7 @@ class LeakyBucket:
         self._closed = False
         self._turn = 0
         self._move_to(None)
-        _switch.tell(self._hurry)
+        limits_off.call_when_off(self._hurry)
 
     @property
     def waiting(self) -> int:
@@ -92,7 +92,7 @@ class LeakyBucket:
         """
         if not isinstance(request_id, str):
             raise TypeError(f"request_id must be a str, got {request_id!r}")
-        full = len(self._queue) >= self.config.capacity and not _switch.are_off()
+        full = len(self._queue) >= self.config.capacity and not limits_off.are_off()
         if self._closed or full:
             return False
         self._come_to(asyncio.get_running_loop())
@@ -190,7 +190,7 @@ class LeakyBucket:
             task = loop.create_task(self._handle(self._queue.popleft()))
             running.add(task)
             task.add_done_callback(running.discard)
-            if _switch.are_off():
+            if limits_off.are_off():
                 continue
             # From when it was due, not from now, or every late timer would add up.
             late = max(self._interval, _LATE_SECONDS)
@@ -199,14 +199,14 @@ class LeakyBucket:
     async def _until_due(self, loop: asyncio.AbstractEventLoop) -> None:
         """Return when the next request is due, or when limits go off."""
         seconds = self._due - loop.time()
-        if seconds <= 0 or _switch.are_off():
+        if seconds <= 0 or limits_off.are_off():
             await asyncio.sleep(0)
             return
         bell = self._bell = loop.create_future()
         timer = loop.call_later(seconds, _ring, bell)
         try:
             # Asked again: they may have gone off before there was a bell.
-            if not _switch.are_off():
+            if not limits_off.are_off():
                 await bell
         finally:
             timer.cancel()

@@ -29,7 +29,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from sluicegate import _core
 from sluicegate._core import Decision
-from sluicegate._support import limits_off as _switch
+from sluicegate._support import limits_off
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
 from sluicegate.errors import StoreError
@@ -163,7 +163,7 @@ def _in_redis(
         if not isinstance(endpoint, str):
             kind = type(endpoint).__name__
             raise TypeError(f"endpoint must be a str, got {kind} {endpoint!r}")
-        if _switch.are_off():
+        if limits_off.are_off():
             untouched = await limiter.check(key)
             return bool(untouched) if answers_bool else untouched
         start = perf_counter()
