@@ -121,8 +121,10 @@ class AsyncLimiter(MadeAnew):
 
     @to_be_awaited
     async def check_many(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
-        """:meth:`check` for each key, in their order (but for the first calls that a server ever
-        gets of this class); nothing is atomic between keys.
+        """:meth:`check` for each key, in their order; nothing is atomic between keys.
+
+        A server that may not load scripts for this user (``script|load``), or whose scripts were
+        flushed since it was connected, decides the first calls of a class in any order.
 
         They are sent in chunks of 500, one after the other (smaller ones where ``timeout`` is
         below 0.25: of 2,000 keys a second of it). Each chunk is decided within ``timeout``, so

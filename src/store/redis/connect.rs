@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::connection::{Connection, Driver};
 use super::notices::notice;
+use super::script;
 use super::settings::{Settings, Topology};
 use super::stream::open;
 use crate::store::fork::locked_now;
@@ -95,6 +96,9 @@ async fn introduce(
     if let Some(name) = &settings.client_name {
         pipeline.cmd("CLIENT").arg("SETNAME").arg(name);
     }
+    // A call whose script the server does not know is sent again, and others overtake it. The
+    // user may not be allowed to load scripts: these replies are left unread.
+    script::load_all(&mut pipeline);
     let sent = connection.send_packed_commands(&pipeline, 0, pipeline.len());
     let mut replies = sent.await?.into_iter();
     let mut reply = || replies.next().unwrap_or(Value::Nil);

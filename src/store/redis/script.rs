@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use redis::{Cmd, Script as RedisScript, cmd};
+use redis::{Cmd, Pipeline, Script as RedisScript, cmd};
 
 /// A script with its digest, by which a server knows it.
 pub(super) struct Script {
@@ -21,6 +21,13 @@ pub(super) static FIXED_WINDOW: LazyLock<Script> = script!("fixed_window");
 pub(super) static SLIDING_COUNTER: LazyLock<Script> = script!("sliding_counter");
 pub(super) static SLIDING_LOG: LazyLock<Script> = script!("sliding_log");
 pub(super) static TOKEN_BUCKET: LazyLock<Script> = script!("token_bucket");
+
+/// Have a server know the scripts of all limiters.
+pub(super) fn load_all(pipeline: &mut Pipeline) {
+    for script in [&FIXED_WINDOW, &SLIDING_COUNTER, &SLIDING_LOG, &TOKEN_BUCKET] {
+        pipeline.cmd("SCRIPT").arg("LOAD").arg(script.text());
+    }
+}
 
 impl Script {
     pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
