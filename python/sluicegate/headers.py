@@ -41,6 +41,10 @@ class QuotaHeaders:
         limiter: has ``limit`` and ``window_seconds``, which may change.
         name: the policy's name, printable ASCII.
         sets: some of :data:`HEADER_SETS`.
+
+    Attributes:
+        name: as the IETF's lists write it, in quotes.
+        sets: the sets.
     """
 
     __slots__ = (
@@ -48,10 +52,10 @@ class QuotaHeaders:
         "_limit",
         "_limit_field",
         "_limiter",
-        "_name",
         "_policy_field",
         "_window",
         "_x",
+        "name",
         "sets",
     )
 
@@ -59,13 +63,13 @@ class QuotaHeaders:
         self.sets = header_sets(sets)
         self._x, self._ietf = "x-ratelimit" in self.sets, "ietf" in self.sets
         self._limiter = limiter
-        self._name = _structured_string(name)
+        self.name = _structured_string(name)
         self._describe(limiter.limit, limiter.window_seconds)
 
     def _describe(self, limit: int, window: float) -> None:
         self._limit, self._window = limit, window
         self._limit_field = (b"x-ratelimit-limit", b"%d" % limit)
-        policy = b"%b;q=%d;w=%d" % (self._name, limit, max(1, ceil(window)))
+        policy = b"%b;q=%d;w=%d" % (self.name, limit, max(1, ceil(window)))
         self._policy_field = (b"ratelimit-policy", policy)
 
     def fields(
@@ -86,7 +90,7 @@ class QuotaHeaders:
             fields.append((b"x-ratelimit-reset", reset_at))
         if self._ietf:
             fields.append(self._policy_field)
-            fields.append((b"ratelimit", self._name + quota))
+            fields.append((b"ratelimit", self.name + quota))
         return fields
 
 
