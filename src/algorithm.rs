@@ -1,7 +1,8 @@
 //! The algorithms: pure functions of a quota, a key's state, the time and a cost.
 //!
-//! No lock, no clock, no I/O. For one state, `admit` and `refund` never see time go back.
+//! No lock, no clock, no I/O. What changes one state never sees time go back.
 
+mod any;
 mod fixed_window;
 mod plan;
 mod sliding_counter;
@@ -11,6 +12,7 @@ mod token_bucket;
 #[cfg(test)]
 mod properties;
 
+pub use any::AnyAlgorithm;
 pub use fixed_window::FixedWindow;
 pub use plan::{Plan, StatePlan};
 pub use sliding_counter::SlidingCounter;
@@ -19,9 +21,22 @@ pub use token_bucket::TokenBucket;
 
 use crate::clock::Ticks;
 
+/// What a look at a state tells of a cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it fits now.
+    pub fits: bool,
+    /// How long until it does if nobody spends: 0 when it does now, and one tick less does not.
+    /// `None`: time alone frees nothing.
+    pub wait: Option<Ticks>,
+    /// The largest cost that fits now.
+    pub left: u32,
+}
+
 /// A quota with its arithmetic.
 ///
-/// Costs are within 1 and [`limit`](Algorithm::limit): stores see to that.
+/// Costs are within 1 and [`limit`](Algorithm::limit), but for what is spent unasked: stores see
+/// to that.
 pub trait Algorithm: Clone + Send + Sync + 'static {
     /// What is remembered of one key.
     type State: Clone + Send;
@@ -41,13 +56,35 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// The state of a key that was never seen.
     fn fresh(&self) -> Self::State;
 
-    /// Decide, and spend `cost` if it fits.
-    fn admit(&self, state: &mut Self::State, now: Ticks, cost: u32) -> bool;
+    /// Whether `cost` fits, and what is left. Changes nothing.
+    fn look(&self, state: &Self::State, now: Ticks, cost: u32) -> Verdict {
+        let wait = self.wait(state, now, cost);
+        Verdict {
+            fits: wait == Some(0),
+            wait,
+            left: self.remaining(state, now),
+        }
+    }
 
-    /// How long until `cost` fits if nobody spends: 0 when it does now. One tick less does not.
-    fn wait(&self, state: &Self::State, now: Ticks, cost: u32) -> Ticks;
+    /// Spend `cost` whether it fits or not.
+    ///
+    /// What goes beyond the limit is a debt, of one whole quota at most: what would go beyond
+    /// that is not counted.
+    fn spend(&self, state: &mut Self::State, now: Ticks, cost: u32);
 
-    /// The largest cost that fits now.
+    /// Decide, and spend `cost` if it fits: `look` and `spend` in one, and faster.
+    fn admit(&self, state: &mut Self::State, now: Ticks, cost: u32) -> bool {
+        let fits = self.wait(state, now, cost) == Some(0);
+        if fits {
+            self.spend(state, now, cost);
+        }
+        fits
+    }
+
+    /// [`Verdict::wait`].
+    fn wait(&self, state: &Self::State, now: Ticks, cost: u32) -> Option<Ticks>;
+
+    /// [`Verdict::left`].
     fn remaining(&self, state: &Self::State, now: Ticks) -> u32;
 
     /// How long until the whole quota is back. At 0 the state cannot be told from a fresh one.
@@ -55,6 +92,18 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
 
     /// Give units back: the oldest live ones, never more than were spent.
     fn refund(&self, state: &mut Self::State, now: Ticks, units: u32);
+
+    /// When the first unit that counts is back, if there is one.
+    fn first_free_at(&self, state: &Self::State, now: Ticks) -> Option<Ticks> {
+        let wait = self.reset_after(state, now);
+        (wait > 0).then(|| now.saturating_add(wait))
+    }
+
+    /// This algorithm, if `any` is it.
+    #[must_use]
+    fn of(_any: AnyAlgorithm) -> Option<Self> {
+        None
+    }
 
     /// Take over a state that was kept under the quota `old`.
     fn adopt(&self, old: &Self, state: &mut Self::State, now: Ticks);

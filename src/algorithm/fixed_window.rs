@@ -1,7 +1,7 @@
 //! A counter per aligned window.
 
-use super::Algorithm;
 use super::plan::StatePlan;
+use super::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 
 /// At most `limit` units in each window aligned to Unix time.
@@ -42,6 +42,14 @@ impl FixedWindow {
         let unix = now.saturating_add_signed(self.offset);
         now + self.window - unix % self.window
     }
+
+    #[inline]
+    fn roll(&self, state: &mut State, now: Ticks) {
+        if now >= state.end {
+            state.end = self.end_of_window(now);
+            state.used = 0;
+        }
+    }
 }
 
 impl State {
@@ -68,12 +76,15 @@ impl Algorithm for FixedWindow {
         State::default()
     }
 
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+        self.roll(state, now);
+        let most = self.limit.saturating_mul(2).max(state.used);
+        state.used = state.used.saturating_add(cost).min(most);
+    }
+
     #[inline]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
-        if now >= state.end {
-            state.end = self.end_of_window(now);
-            state.used = 0;
-        }
+        self.roll(state, now);
         let fits = cost <= self.limit.saturating_sub(state.used);
         if fits {
             state.used += cost;
@@ -81,12 +92,12 @@ impl Algorithm for FixedWindow {
         fits
     }
 
-    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
-        if cost <= self.remaining(state, now) {
+    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {
+        Some(if cost <= self.remaining(state, now) {
             0
         } else {
             state.end - now
-        }
+        })
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
@@ -103,6 +114,13 @@ impl Algorithm for FixedWindow {
 
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {
         state.used = state.used(now).saturating_sub(units);
+    }
+
+    fn of(any: AnyAlgorithm) -> Option<Self> {
+        match any {
+            AnyAlgorithm::FixedWindow(this) => Some(this),
+            _ => None,
+        }
     }
 
     fn adopt(&self, _old: &Self, state: &mut State, now: Ticks) {

@@ -12,7 +12,8 @@ pub trait Plan<A: Algorithm>: Send {
     /// Nobody waits.
     fn new(rule: &A, state: &A::State) -> Self;
 
-    /// As [`Algorithm::wait`], behind all who wait. `at` is not before any of their turns.
+    /// As [`Algorithm::wait`], behind all who wait; `Ticks::MAX` for what no time frees. `at` is not
+    /// before any of their turns.
     fn wait(&self, rule: &A, state: &A::State, at: Ticks, cost: u32) -> Ticks;
 
     /// One more waits, and will be admitted at `at`.
@@ -31,11 +32,11 @@ impl<A: Algorithm> Plan<A> for StatePlan<A> {
     }
 
     fn wait(&self, rule: &A, _state: &A::State, at: Ticks, cost: u32) -> Ticks {
-        rule.wait(&self.0, at, cost)
+        rule.wait(&self.0, at, cost).unwrap_or(Ticks::MAX)
     }
 
     fn push(&mut self, rule: &A, at: Ticks, cost: u32) {
-        rule.admit(&mut self.0, at, cost);
+        rule.spend(&mut self.0, at, cost);
     }
 
     fn pop(&mut self) {}

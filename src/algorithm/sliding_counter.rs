@@ -1,7 +1,7 @@
 //! Two aligned counters that approximate a sliding window.
 
-use super::Algorithm;
 use super::plan::StatePlan;
+use super::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 
 /// Admits `c` while `previous · (w - f) + current · w + c · w ≤ limit · w`, `f` into the window.
@@ -71,6 +71,12 @@ impl Algorithm for SlidingCounter {
         State::default()
     }
 
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+        *state = self.rolled(*state, now);
+        let most = self.limit.saturating_mul(2).max(state.current);
+        state.current = state.current.saturating_add(cost).min(most);
+    }
+
     #[inline]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
         *state = self.rolled(*state, now);
@@ -82,10 +88,10 @@ impl Algorithm for SlidingCounter {
         fits
     }
 
-    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
+    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {
         let state = self.rolled(*state, now);
         if cost <= self.remaining(&state, now) {
-            return 0;
+            return Some(0);
         }
         let room = self.limit - cost;
         let admitted_at = if state.current <= room {
@@ -94,7 +100,7 @@ impl Algorithm for SlidingCounter {
         } else {
             state.end + self.fades_to(state.current, room)
         };
-        admitted_at - now
+        Some(admitted_at - now)
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
@@ -119,6 +125,13 @@ impl Algorithm for SlidingCounter {
         let older = units.min(state.previous);
         state.previous -= older;
         state.current = state.current.saturating_sub(units - older);
+    }
+
+    fn of(any: AnyAlgorithm) -> Option<Self> {
+        match any {
+            AnyAlgorithm::SlidingCounter(this) => Some(this),
+            _ => None,
+        }
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {

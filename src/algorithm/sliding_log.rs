@@ -7,7 +7,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::iter::repeat_n;
 
-use super::Algorithm;
+use super::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 use plan::LogPlan;
 
@@ -78,13 +78,6 @@ impl SlidingLog {
     /// The largest limit: each unit is remembered, in 4 or 8 bytes.
     pub const LARGEST: u32 = 1 << 24;
 
-    /// When the oldest live unit leaves the window, if there is one.
-    #[must_use]
-    pub fn first_free_at(&self, state: &State, now: Ticks) -> Option<Ticks> {
-        let dead = self.dead(state, now);
-        (dead < self.len(state)).then(|| self.at(state, dead) + self.window)
-    }
-
     #[inline]
     fn is_wide(&self) -> bool {
         u32::try_from(self.window).is_err()
@@ -139,8 +132,20 @@ impl SlidingLog {
         }
     }
 
+    /// Spend `cost` units now, of a log without dead ones.
+    #[inline]
+    fn push(&self, state: &mut State, now: Ticks, cost: u32) {
+        if !state.is_empty() {
+            self.push_older(state, state.newest);
+        }
+        state.newest = now;
+        if cost > 1 {
+            self.push_more(state, cost - 1);
+        }
+    }
+
     /// Spend `units` more at the time of the newest.
-    fn admit_more(&self, state: &mut State, units: u32) {
+    fn push_more(&self, state: &mut State, units: u32) {
         let units = units as usize;
         self.make_room(state, units);
         if self.is_wide() {
@@ -220,30 +225,33 @@ impl Algorithm for SlidingLog {
         }
     }
 
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+        self.prune(state, now);
+        let room = (2 * self.limit as usize).saturating_sub(self.len(state));
+        let cost = cost.min(u32::try_from(room).unwrap_or(u32::MAX));
+        if cost > 0 {
+            self.push(state, now, cost);
+        }
+    }
+
     #[inline]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
         self.prune(state, now);
         if self.len(state) + cost as usize > self.limit as usize {
             return false;
         }
-        if !state.is_empty() {
-            self.push_older(state, state.newest);
-        }
-        state.newest = now;
-        if cost > 1 {
-            self.admit_more(state, cost - 1);
-        }
+        self.push(state, now, cost);
         true
     }
 
-    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
+    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {
         let dead = self.dead(state, now);
         let live = self.len(state) - dead;
         let excess = (live + cost as usize).saturating_sub(self.limit as usize);
-        if excess == 0 {
-            return 0;
-        }
-        self.at(state, dead + excess - 1) + self.window - now
+        Some(match excess {
+            0 => 0,
+            _ => self.at(state, dead + excess - 1) + self.window - now,
+        })
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
@@ -262,6 +270,18 @@ impl Algorithm for SlidingLog {
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {
         self.prune(state, now);
         self.drop_oldest(state, units as usize);
+    }
+
+    fn first_free_at(&self, state: &State, now: Ticks) -> Option<Ticks> {
+        let dead = self.dead(state, now);
+        (dead < self.len(state)).then(|| self.at(state, dead) + self.window)
+    }
+
+    fn of(any: AnyAlgorithm) -> Option<Self> {
+        match any {
+            AnyAlgorithm::SlidingLog(this) => Some(this),
+            _ => None,
+        }
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {

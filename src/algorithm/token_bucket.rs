@@ -1,7 +1,7 @@
 //! The token bucket, kept as one time: when it would be full (GCRA, ITU-T I.371).
 
-use super::Algorithm;
 use super::plan::StatePlan;
+use super::{Algorithm, AnyAlgorithm};
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
 use crate::error::{Error, Result};
 use crate::fraction::Fraction;
@@ -17,7 +17,8 @@ pub struct TokenBucket {
     capacity: u32,
     grains_per_tick: u64,
     grains_per_token: u64,
-    /// When a bucket that was never spent from is full.
+    /// When a bucket that was never spent from is full; 0 if it began full, whenever that was, so
+    /// that all who share a state mean the same by a bucket that was never seen.
     full_at: u128,
 }
 
@@ -64,8 +65,32 @@ impl TokenBucket {
             grains_per_token: fits(rate.denominator),
             full_at: 0,
         };
-        bucket.full_at = bucket.grains(now) + u128::from(bucket.price(missing));
+        if missing > 0 {
+            bucket.full_at = bucket.grains(now) + u128::from(bucket.price(missing));
+        }
         Ok(bucket)
+    }
+
+    /// The share of one of so many processes, which begins full. A share that would take too long
+    /// to fill is the whole bucket.
+    #[must_use]
+    pub(super) fn share(&self, workers: u32) -> Self {
+        let whole = Self {
+            full_at: 0,
+            ..self.clone()
+        };
+        let share = Self {
+            capacity: (self.capacity / workers).max(1),
+            grains_per_token: self.grains_per_token.saturating_mul(workers.into()),
+            ..whole
+        };
+        let price = u128::from(share.capacity) * u128::from(share.grains_per_token);
+        let longest = u128::from(LONGEST_SPAN) * u128::from(share.grains_per_tick);
+        if price <= EXACT_IN_A_DOUBLE.min(longest) {
+            share
+        } else {
+            whole
+        }
     }
 
     /// The capacity, the price of a token and the income of a tick, in grains.
@@ -122,6 +147,13 @@ impl Algorithm for TokenBucket {
         }
     }
 
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+        let now = self.grains(now);
+        let most = now + 2 * u128::from(self.price(self.capacity));
+        let price = u128::from(cost) * u128::from(self.grains_per_token);
+        state.full_at = (now.max(state.full_at) + price).min(most.max(state.full_at));
+    }
+
     #[inline]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
         let missing = self.missing(state.full_at, now);
@@ -133,13 +165,12 @@ impl Algorithm for TokenBucket {
         fits
     }
 
-    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Ticks {
+    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {
         let missing = self
             .missing(state.full_at, now)
             .saturating_add(self.price(cost));
-        missing
-            .saturating_sub(self.price(self.capacity))
-            .div_ceil(self.grains_per_tick)
+        let short = missing.saturating_sub(self.price(self.capacity));
+        Some(short.div_ceil(self.grains_per_tick))
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
@@ -159,12 +190,22 @@ impl Algorithm for TokenBucket {
         state.full_at = full_at.max(self.full_at);
     }
 
+    fn of(any: AnyAlgorithm) -> Option<Self> {
+        match any {
+            AnyAlgorithm::TokenBucket(this) => Some(this),
+            _ => None,
+        }
+    }
+
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {
         state.full_at = self.converted(old, state.full_at, now);
     }
 
     fn succeeding(self, old: &Self, now: Ticks) -> Self {
-        let full_at = self.converted(old, old.full_at, now);
+        let full_at = match old.missing(old.full_at, now) {
+            0 => 0,
+            _ => self.converted(old, old.full_at, now),
+        };
         Self { full_at, ..self }
     }
 }

@@ -10,8 +10,8 @@ use super::arguments::{self, Cost, Given, int_up_to, number, shown, wrong_type};
 use super::clock::clock;
 use super::limiter::{PyLimiter, allows};
 use super::patiently;
-use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog};
-use crate::clock::{Ticks, seconds};
+use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter, SlidingLog};
+use crate::clock::{SECOND, Ticks, seconds};
 use crate::quota;
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
@@ -78,7 +78,7 @@ where
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "FixedWindow", module = "sluicegate._core")]
 pub(super) struct PyFixedWindow(Arc<MemoryStore<FixedWindow>>);
 
-pub(super) fn fixed_window(
+fn fixed_window(
     limit: Any<'_, '_>,
     window_seconds: Any<'_, '_>,
 ) -> PyResult<FixedWindow> {
@@ -171,7 +171,25 @@ impl PySlidingWindowCounter {
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "SlidingWindowRateLimiter", module = "sluicegate._core")]
 pub(super) struct PySlidingWindowRateLimiter(Arc<MemoryStore<SlidingLog>>);
 
-pub(super) fn sliding_log(
+/// An algorithm of windows by its name; `argument` is what its limit is called.
+pub(super) fn windowed(
+    name: &str,
+    limit: Option<Any<'_, '_>>,
+    window_seconds: Option<Any<'_, '_>>,
+    argument: &str,
+) -> PyResult<AnyAlgorithm> {
+    let most = if name == "sliding_log" {
+        SlidingLog::LARGEST
+    } else {
+        u32::MAX
+    };
+    let limit = limit.map_or(Ok(100), |limit| int_up_to(limit, argument, 1, most))?;
+    let window = window_seconds.map_or(Ok(60 * SECOND), window)?;
+    AnyAlgorithm::named(name, limit, window)
+        .ok_or_else(|| PyValueError::new_err(format!("no algorithm is called {name}")))
+}
+
+fn sliding_log(
     max_requests: Option<Any<'_, '_>>,
     window_seconds: Option<Any<'_, '_>>,
     name: &str,

@@ -55,11 +55,9 @@ impl PyTokenBucketConfig {
         TokenBucket::new(self.capacity, self.refill_rate, self.initial_tokens, now)
     }
 
-    /// The share of one of so many processes, which begins full.
-    pub(super) fn shared_by(&self, workers: u32) -> Result<TokenBucket> {
-        let capacity = (self.capacity / workers).max(1);
-        let rate = self.refill_rate / f64::from(workers);
-        TokenBucket::new(capacity, rate, capacity, 0)
+    /// The same bucket, full whenever it begins.
+    pub(super) fn full_bucket(&self) -> Result<TokenBucket> {
+        TokenBucket::new(self.capacity, self.refill_rate, self.capacity, 0)
     }
 
     fn parts(&self) -> (u32, u64, u32) {

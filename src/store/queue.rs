@@ -158,7 +158,9 @@ impl<A: Algorithm> Queue<A> {
     pub(super) fn is_overdue(&self, rule: &A, live: &A::State, now: Ticks) -> bool {
         let missed_a_look = (1..=now).contains(&self.looks_at);
         let due = |first: &Waiter| {
-            missed_a_look || first.cost > rule.limit() || rule.wait(live, now, first.cost) == 0
+            missed_a_look
+                || first.cost > rule.limit()
+                || rule.wait(live, now, first.cost) == Some(0)
         };
         now >= self.ring_again_at && self.waiters.front().is_some_and(due)
     }

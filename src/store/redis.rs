@@ -34,7 +34,7 @@ pub use notices::{notice, take_notices};
 pub use request::Run;
 pub use route::Route;
 pub use routes::RouteUse;
-pub use rule::{Quota, Rule};
+pub use rule::Quota;
 pub use settings::{Settings, Tls, Topology};
 pub use stand_in::{StandInKey, stand_in, stand_in_from};
 

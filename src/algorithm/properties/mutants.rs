@@ -43,28 +43,23 @@ impl Algorithm for WrongLog {
         Vec::new()
     }
 
-    fn admit(&self, units: &mut Vec<Ticks>, now: Ticks, cost: u32) -> bool {
+    fn spend(&self, units: &mut Vec<Ticks>, now: Ticks, cost: u32) {
         *units = self.live(units, now);
-        let fits = units.len() + cost as usize <= self.limit as usize;
-        if fits {
-            units.extend((0..cost).map(|_| now));
-            if self.set {
-                units.dedup();
-            }
+        units.extend((0..cost).map(|_| now));
+        if self.set {
+            units.dedup();
         }
-        fits
     }
 
-    fn wait(&self, units: &Vec<Ticks>, now: Ticks, cost: u32) -> Ticks {
+    fn wait(&self, units: &Vec<Ticks>, now: Ticks, cost: u32) -> Option<Ticks> {
         let mut live = self.live(units, now);
         live.sort_unstable();
         let excess = (live.len() + cost as usize).saturating_sub(self.limit as usize);
         let leaves = |time: &Ticks| (time + self.window).saturating_add_signed(self.late) - now;
-        if excess == 0 {
-            0
-        } else {
-            live.get(excess - 1).map_or(0, leaves)
-        }
+        Some(match excess.checked_sub(1) {
+            None => 0,
+            Some(last) => live.get(last).map_or(0, leaves),
+        })
     }
 
     fn remaining(&self, units: &Vec<Ticks>, now: Ticks) -> u32 {
@@ -128,17 +123,13 @@ impl Algorithm for WrongBucket {
         i128::from(self.full_at_start)
     }
 
-    fn admit(&self, arrival: &mut i128, now: Ticks, cost: u32) -> bool {
-        let fits = self.excess(*arrival, now, cost) <= 0;
-        if fits {
-            let ahead = self.ahead(*arrival, now) + i128::from(cost) * i128::from(self.interval);
-            *arrival = i128::from(now) + ahead;
-        }
-        fits
+    fn spend(&self, arrival: &mut i128, now: Ticks, cost: u32) {
+        let ahead = self.ahead(*arrival, now) + i128::from(cost) * i128::from(self.interval);
+        *arrival = i128::from(now) + ahead;
     }
 
-    fn wait(&self, arrival: &i128, now: Ticks, cost: u32) -> Ticks {
-        Ticks::try_from(self.excess(*arrival, now, cost)).unwrap_or(0)
+    fn wait(&self, arrival: &i128, now: Ticks, cost: u32) -> Option<Ticks> {
+        Some(Ticks::try_from(self.excess(*arrival, now, cost)).unwrap_or(0))
     }
 
     fn remaining(&self, arrival: &i128, now: Ticks) -> u32 {
@@ -210,19 +201,17 @@ impl Algorithm for WrongWindow {
         (0, 0, 0)
     }
 
-    fn admit(&self, state: &mut WindowState, now: Ticks, cost: u32) -> bool {
+    fn spend(&self, state: &mut WindowState, now: Ticks, cost: u32) {
         *state = self.rolled(*state, now);
-        let fits = self.used(*state, now) + cost <= self.limit;
-        state.1 += if fits { cost } else { 0 };
-        fits
+        state.1 += cost;
     }
 
-    fn wait(&self, state: &WindowState, now: Ticks, cost: u32) -> Ticks {
+    fn wait(&self, state: &WindowState, now: Ticks, cost: u32) -> Option<Ticks> {
         let mut wait = 0;
         while self.used(self.rolled(*state, now + wait), now + wait) + cost > self.limit {
             wait += 1 + self.window / 100;
         }
-        wait
+        Some(wait)
     }
 
     fn remaining(&self, state: &WindowState, now: Ticks) -> u32 {

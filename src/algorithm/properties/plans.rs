@@ -52,10 +52,10 @@ impl<A: Algorithm> Line<A> {
     fn expected(&self, cost: u32) -> Ticks {
         let (mut state, mut at) = (self.state.clone(), self.now);
         for &(_, cost) in &self.waiting {
-            at += self.rule.wait(&state, at, cost);
+            at += self.rule.wait(&state, at, cost).unwrap_or(Ticks::MAX);
             assert!(self.rule.admit(&mut state, at, cost));
         }
-        at + self.rule.wait(&state, at, cost)
+        at + self.rule.wait(&state, at, cost).unwrap_or(Ticks::MAX)
     }
 
     fn happens(&mut self, event: Event) {

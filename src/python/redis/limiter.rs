@@ -9,15 +9,15 @@ use pyo3::prelude::*;
 
 use super::bridge::PyBridge;
 use super::lane::Lane;
-use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog};
+use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
-use crate::python::concrete::{fixed_window, sliding_log};
+use crate::python::concrete::windowed;
 use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
 use crate::python::patiently;
 use crate::python::switch::{limits_are_off, untouched};
-use crate::store::redis::{Limit, OnError, Quota, Rule, Settings, Verb, stand_in, stand_in_from};
+use crate::store::redis::{Limit, OnError, Quota, Settings, Verb, stand_in, stand_in_from};
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
 /// Keys that the stand-in holds at most.
@@ -51,46 +51,34 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// The quota, and its share for one of the `workers` if the policy is to decide here.
     fn quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<Quota> {
-        let share = |limit: u32| (limit / self.workers).max(1);
-        if self.algorithm == "token_bucket" {
-            let config: PyTokenBucketConfig = quota.extract()?;
-            let bucket = config.shared_by(1)?;
-            let small = config.shared_by(self.workers).unwrap_or(bucket.clone());
-            let small = self.local(&small);
-            return Ok(Quota::new(Rule::TokenBucket(bucket), small));
-        }
-        let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
-        if self.algorithm == "sliding_log" {
-            let rule = sliding_log(Some(&limit), Some(&window), "limit")?;
-            let limit = share(rule.limit);
-            let small = self.local(&SlidingLog { limit, ..rule });
-            return Ok(Quota::new(Rule::SlidingLog(rule), small));
-        }
-        let FixedWindow { limit, window, .. } = fixed_window(&limit, &window)?;
-        let small = share(limit);
-        Ok(if self.algorithm == "sliding_counter" {
-            let small = self.local(&SlidingCounter {
-                limit: small,
-                window,
-            });
-            Quota::new(
-                Rule::SlidingCounter(SlidingCounter { limit, window }),
-                small,
-            )
-        } else {
-            let small = self.local(&FixedWindow::new(small, window));
-            Quota::new(Rule::FixedWindow(FixedWindow::new(limit, window)), small)
-        })
+        let whole = self.algorithm(quota)?;
+        let share = whole.share(self.workers);
+        let local = (self.on_error == OnError::Local).then(|| match &share {
+            AnyAlgorithm::FixedWindow(rule) => self.local(rule),
+            AnyAlgorithm::SlidingCounter(rule) => self.local(rule),
+            AnyAlgorithm::SlidingLog(rule) => self.local(rule),
+            AnyAlgorithm::TokenBucket(rule) => self.local(rule),
+        });
+        Ok(Quota::new(whole, local))
     }
 
-    fn local<A: Algorithm>(&self, rule: &A) -> Option<Arc<dyn Store>> {
+    fn algorithm(&self, quota: &Bound<'_, PyAny>) -> PyResult<AnyAlgorithm> {
+        if self.algorithm == "token_bucket" {
+            let config: PyTokenBucketConfig = quota.extract()?;
+            return Ok(AnyAlgorithm::TokenBucket(config.full_bucket()?));
+        }
+        let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
+        windowed(self.algorithm, Some(&limit), Some(&window), "limit")
+    }
+
+    fn local<A: Algorithm>(&self, rule: &A) -> Arc<dyn Store> {
         let quota = format!("{} {} {}", self.algorithm, rule.limit(), rule.window());
         let key = (self.settings.clone(), self.prefix.to_owned(), quota);
         let before = self.before.and_then(|store| {
             let kind: &dyn Any = &**store;
             Some((store, kind.downcast_ref::<MemoryStore<A>>()?))
         });
-        (self.on_error == OnError::Local).then(|| match before {
+        match before {
             Some((store, before)) => stand_in_from(key, store, || before.copied(rule.clone())),
             None => stand_in(key, || {
                 let options = Options {
@@ -100,7 +88,7 @@ impl Plan<'_> {
                 };
                 MemoryStore::new(rule, options)
             }),
-        })
+        }
     }
 }
 

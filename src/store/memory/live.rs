@@ -84,7 +84,7 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Option<Live<'a, A::State>> {
         let fresh = rule.fresh();
         // Whom a quota of its own would refuse needs no room, and the shared one is not asked.
-        let overflows = self.is_full() && rule.wait(&fresh, now, cost) == 0;
+        let overflows = self.is_full() && rule.wait(&fresh, now, cost) == Some(0);
         if overflows && self.overflow == Overflow::Share {
             return Some(Live::Shared(locked(&self.shared, patience)?));
         }

@@ -2,9 +2,12 @@
 
 use super::MemoryStore;
 use crate::algorithm::Algorithm;
-use crate::clock::Ticks;
+use crate::clock::{SECOND, Ticks};
 use crate::decision::{Decision, Source};
 use crate::error::{self, Result};
+
+/// Said of a wait that nobody knows.
+const A_GUESS: Ticks = SECOND;
 
 /// A decision and all that it was made from.
 pub(super) struct Outcome<'a, A: Algorithm> {
@@ -20,9 +23,10 @@ pub(super) struct Outcome<'a, A: Algorithm> {
 impl<A: Algorithm> Outcome<'_, A> {
     /// The decision, made at the Unix time `at`.
     pub(super) fn decision(&self, at: Ticks) -> Decision {
+        let until_it_fits = || self.rule.wait(self.state, self.now, self.cost);
         let wait = || match self.turn {
             Some(turn) => turn.saturating_sub(self.now),
-            None => self.rule.wait(self.state, self.now, self.cost),
+            None => until_it_fits().unwrap_or(A_GUESS),
         };
         Decision {
             allowed: self.allowed,

@@ -169,7 +169,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         }
         let turn = self.turn(&mut shard, key, cost, now, patience)?;
         let state = self.live(&shard, key, cost, now, patience)?;
-        let allowed = turn.is_none() && shard.rule.wait(&state, now, cost) == 0;
+        let allowed = turn.is_none() && shard.rule.wait(&state, now, cost) == Some(0);
         Some(Ok(self.decision_of(&Outcome {
             rule: &shard.rule,
             state: &state,

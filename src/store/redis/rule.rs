@@ -6,28 +6,15 @@ use redis::{Cmd, Value};
 
 use super::script::{self, Script};
 use super::{Failure, Verb};
-use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use crate::algorithm::{AnyAlgorithm, TokenBucket};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
 use crate::error;
 use crate::store::Store;
 
-/// An algorithm with its quota.
-#[derive(Debug, Clone)]
-pub enum Rule {
-    /// Aligned windows.
-    FixedWindow(FixedWindow),
-    /// Two aligned counters.
-    SlidingCounter(SlidingCounter),
-    /// Every unit's time.
-    SlidingLog(SlidingLog),
-    /// A bucket; one that was never seen is full.
-    TokenBucket(TokenBucket),
-}
-
 /// A quota, ready to be sent.
 pub struct Quota {
-    rule: Rule,
+    rule: AnyAlgorithm,
     arguments: Vec<String>,
     limit: u32,
     window: Ticks,
@@ -37,16 +24,16 @@ pub struct Quota {
 impl Quota {
     /// A quota with its stand-in.
     #[must_use]
-    pub fn new(rule: Rule, local: Option<Arc<dyn Store>>) -> Self {
-        let (limit, window, arguments) = match &rule {
-            Rule::FixedWindow(rule) => windowed(rule),
-            Rule::SlidingCounter(rule) => windowed(rule),
-            Rule::SlidingLog(rule) => windowed(rule),
-            Rule::TokenBucket(rule) => {
+    pub fn new(rule: AnyAlgorithm, local: Option<Arc<dyn Store>>) -> Self {
+        let (limit, window) = (rule.limit(), rule.window());
+        let arguments = match &rule {
+            AnyAlgorithm::TokenBucket(rule) => {
                 let (capacity, token, tick) = rule.grains_of();
-                let arguments = [capacity, token, tick].map(|term| term.to_string());
-                (rule.limit(), rule.window(), arguments.to_vec())
+                [capacity, token, tick]
+                    .map(|term| term.to_string())
+                    .to_vec()
             }
+            _ => vec![limit.to_string(), window.to_string()],
         };
         Self {
             rule,
@@ -80,7 +67,7 @@ impl Quota {
     /// How long a unit counts that is spent now, at most.
     pub(super) fn counts_for(&self) -> Ticks {
         match self.rule {
-            Rule::SlidingCounter(_) => 2 * self.window,
+            AnyAlgorithm::SlidingCounter(_) => 2 * self.window,
             _ => self.window,
         }
     }
@@ -99,10 +86,10 @@ impl Quota {
 
     fn script(&self) -> &'static Script {
         match &self.rule {
-            Rule::FixedWindow(_) => &script::FIXED_WINDOW,
-            Rule::SlidingCounter(_) => &script::SLIDING_COUNTER,
-            Rule::SlidingLog(_) => &script::SLIDING_LOG,
-            Rule::TokenBucket(_) => &script::TOKEN_BUCKET,
+            AnyAlgorithm::FixedWindow(_) => &script::FIXED_WINDOW,
+            AnyAlgorithm::SlidingCounter(_) => &script::SLIDING_COUNTER,
+            AnyAlgorithm::SlidingLog(_) => &script::SLIDING_LOG,
+            AnyAlgorithm::TokenBucket(_) => &script::TOKEN_BUCKET,
         }
     }
 
@@ -142,7 +129,7 @@ impl Quota {
                 Some(self.unspent(at))
             }
             (_, Value::Array(_)) if verb == Verb::Refund => Some(self.unspent(at)),
-            (Rule::TokenBucket(bucket), Value::Int(room)) => {
+            (AnyAlgorithm::TokenBucket(bucket), Value::Int(room)) => {
                 Some(self.of_bucket(bucket, cost, *room, at))
             }
             (_, Value::Array(items)) => self.of_window(verb, items, at),
@@ -205,9 +192,4 @@ impl Quota {
             ..self.unspent(at)
         })
     }
-}
-
-fn windowed(rule: &impl Algorithm) -> (u32, Ticks, Vec<String>) {
-    let (limit, window) = (rule.limit(), rule.window());
-    (limit, window, vec![limit.to_string(), window.to_string()])
 }

@@ -41,7 +41,11 @@ impl<A: Algorithm> Algorithm for Watched<A> {
         self.rule.admit(state, now, cost)
     }
 
-    fn wait(&self, state: &A::State, now: Ticks, cost: u32) -> Ticks {
+    fn spend(&self, state: &mut A::State, now: Ticks, cost: u32) {
+        self.rule.spend(state, now, cost);
+    }
+
+    fn wait(&self, state: &A::State, now: Ticks, cost: u32) -> Option<Ticks> {
         self.rule.wait(state, now, cost)
     }
 

@@ -1,0 +1,177 @@
+//! Looking and spending apart: together they are `admit`, and a debt is well defined.
+
+use super::*;
+
+/// What a state says of every cost, now and later.
+fn told<A: Algorithm>(rule: &A, state: &A::State, now: Ticks) -> Vec<(Verdict, Ticks)> {
+    let times = [now, now + 1, now + rule.window() / 2, now + rule.window()];
+    let of = |at| (1..=rule.limit()).map(move |cost| (at, cost));
+    let all = times.into_iter().flat_map(of);
+    all.map(|(at, cost)| (rule.look(state, at, cost), rule.reset_after(state, at)))
+        .collect()
+}
+
+/// `admit` against a look and then a spend, along a trace.
+fn parted<A: Algorithm>(rule: &A, start: Ticks, steps: &[Step]) -> Option<String> {
+    let (mut whole, mut apart) = (rule.fresh(), rule.fresh());
+    let mut now = start;
+    for step in steps {
+        now += step.gap;
+        if step.refund {
+            rule.refund(&mut whole, now, step.cost);
+            rule.refund(&mut apart, now, step.cost);
+        } else {
+            let verdict = rule.look(&apart, now, step.cost);
+            if told(rule, &whole, now) != told(rule, &apart, now) {
+                return Some(format!("a look at {now} has changed something"));
+            }
+            if verdict.fits != rule.admit(&mut whole, now, step.cost) {
+                return Some(format!("{verdict:?} at {now} for {}", step.cost));
+            }
+            if verdict.fits != (verdict.wait == Some(0))
+                || verdict.fits != (step.cost <= verdict.left)
+            {
+                return Some(format!("{verdict:?} contradicts itself"));
+            }
+            if verdict.fits {
+                rule.spend(&mut apart, now, step.cost);
+            }
+        }
+        if told(rule, &whole, now) != told(rule, &apart, now) {
+            return Some(format!("the states part at {now}"));
+        }
+    }
+    None
+}
+
+/// Spends whatever the look says: the wait stays a promise, and the debt is bounded.
+fn bad_debt<A: Algorithm>(rule: &A, start: Ticks, steps: &[Step]) -> Option<String> {
+    let (mut state, mut now) = (rule.fresh(), start);
+    for step in steps {
+        now += step.gap;
+        let before = rule.reset_after(&state, now);
+        let cost = if step.refund { u32::MAX } else { step.cost };
+        rule.spend(&mut state, now, cost);
+        let after = rule.reset_after(&state, now);
+        if after == 0 || after < before {
+            return Some(format!("{cost} spent at {now}: {before} to {after}"));
+        }
+        // No more than the debt of a whole quota, which takes a window, and the window itself.
+        if after > 2 * rule.window() + 2 {
+            return Some(format!("a debt of {after} at {now}"));
+        }
+        if cost >= rule.limit() && rule.look(&state, now, 1).fits {
+            return Some(format!("more fits at {now} than the limit"));
+        }
+        for cost in [1, rule.limit()] {
+            let Some(wait) = rule.wait(&state, now, cost) else {
+                return Some("a wait that nobody knows".into());
+            };
+            if !rule.look(&state, now + wait, cost).fits {
+                return Some(format!("{cost} does not fit at {now} + {wait}"));
+            }
+            if wait > 0 && rule.look(&state, now + wait - 1, cost).fits {
+                return Some(format!("{cost} fits before {now} + {wait}"));
+            }
+        }
+    }
+    None
+}
+
+fn all_windows(
+    limit: u32,
+    window: Ticks,
+    check: impl Fn(&dyn Check) -> Option<String>,
+) -> Option<String> {
+    let (fixed, log) = (
+        FixedWindow::new(limit, window),
+        SlidingLog { limit, window },
+    );
+    let counter = SlidingCounter { limit, window };
+    check(&fixed)
+        .or_else(|| check(&log))
+        .or_else(|| check(&counter))
+}
+
+/// One algorithm with both checks.
+trait Check {
+    fn parted(&self, start: Ticks, steps: &[Step]) -> Option<String>;
+    fn bad_debt(&self, start: Ticks, steps: &[Step]) -> Option<String>;
+}
+
+impl<A: Algorithm> Check for A {
+    fn parted(&self, start: Ticks, steps: &[Step]) -> Option<String> {
+        parted(self, start, steps)
+    }
+
+    fn bad_debt(&self, start: Ticks, steps: &[Step]) -> Option<String> {
+        bad_debt(self, start, steps)
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 500, ..Config::default() })]
+
+    #[test]
+    fn a_look_and_a_spend_are_an_admission((limit, window, start, steps) in window_case()) {
+        prop_assert_eq!(all_windows(limit, window, |rule| rule.parted(start, &steps)), None);
+    }
+
+    #[test]
+    fn a_look_and_a_spend_are_a_buckets_admission((capacity, tokens, seconds, initial, start, steps) in bucket_case()) {
+        let rule = bucket(capacity, tokens, seconds, initial, start);
+        prop_assert_eq!(parted(&rule, start, &steps), None);
+    }
+
+    #[test]
+    fn a_debt_is_paid_off_in_time((limit, window, start, steps) in window_case()) {
+        prop_assert_eq!(all_windows(limit, window, |rule| rule.bad_debt(start, &steps)), None);
+    }
+
+    #[test]
+    fn a_buckets_debt_is_paid_off_in_time((capacity, tokens, seconds, initial, start, steps) in bucket_case()) {
+        let rule = bucket(capacity, tokens, seconds, initial, start);
+        prop_assert_eq!(bad_debt(&rule, start, &steps), None);
+    }
+}
+
+#[test]
+fn the_largest_quotas_and_costs_overflow_nothing() {
+    let (limit, window) = (u32::MAX, crate::clock::LONGEST_SPAN);
+    let log = SlidingLog { limit: 1, window };
+    let buckets = [(1, 1e12), (1, 1e-9), (u32::MAX, 4.3)];
+    let start = 8 * window;
+    let twice = |rule: &dyn Check| {
+        let step = Step {
+            gap: 0,
+            refund: true,
+            cost: 1,
+        };
+        rule.bad_debt(start, &[step, Step { gap: 1, ..step }])
+    };
+    assert_eq!(twice(&FixedWindow::new(limit, window)), None);
+    assert_eq!(twice(&SlidingCounter { limit, window }), None);
+    assert_eq!(twice(&log), None);
+    for (capacity, rate) in buckets {
+        let rule = TokenBucket::new(capacity, rate, capacity, start).expect("valid");
+        assert_eq!(twice(&rule), None, "{capacity} at {rate}");
+    }
+}
+
+/// Processes that share a state have made their buckets at times of their own.
+#[test]
+fn buckets_that_begin_full_agree_whenever_they_were_made() {
+    let early = TokenBucket::new(3, 1.0, 3, 0).expect("valid");
+    let late = TokenBucket::new(3, 1.0, 3, 9 * SECOND).expect("valid");
+    let renewed = TokenBucket::new(3, 1.0, 3, 0)
+        .expect("valid")
+        .succeeding(&late, 11 * SECOND);
+    for rule in [&early, &late, &renewed] {
+        let mut state = rule.fresh();
+        assert_eq!(rule.reset_after(&state, 0), 0);
+        assert!(rule.admit(&mut state, 5 * SECOND, 3));
+        // Given back under either, it is as full as under the other.
+        late.refund(&mut state, 5 * SECOND, 3);
+        assert_eq!(early.look(&state, 5 * SECOND, 3).left, 3);
+    }
+}
