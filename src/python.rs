@@ -4,23 +4,25 @@ mod arguments;
 mod batch;
 mod bells;
 mod clock;
-mod concrete;
 mod config;
 mod counting;
 mod decision;
+mod fast_call;
 mod fork;
-mod hot;
 mod limiter;
+mod limits_off;
+mod memory;
 mod parking;
 mod pending;
 mod permits;
-mod place;
 #[cfg(unix)]
 mod redis;
-mod switch;
+mod ticket;
 mod token_bucket;
 
 use pyo3::prelude::*;
+
+use crate::store::{self, Patience, Stop};
 
 /// The module `sluicegate._core`.
 #[pymodule(name = "_core")]
@@ -30,7 +32,7 @@ mod core {
     /// The hot methods get their descriptors before anyone sees the classes.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        super::hot::install(module.py())
+        super::fast_call::install(module.py())
     }
 
     #[pymodule_export]
@@ -42,8 +44,6 @@ mod core {
     #[pymodule_export]
     use super::clock::PyManualClock;
     #[pymodule_export]
-    use super::concrete::{PyFixedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter};
-    #[pymodule_export]
     use super::config::PyTokenBucketConfig;
     #[pymodule_export]
     use super::counting::{PyCountedChecks, PyCounts};
@@ -54,16 +54,18 @@ mod core {
     #[pymodule_export]
     use super::limiter::PyLimiter;
     #[pymodule_export]
+    use super::limits_off::{are_off, limits_off};
+    #[pymodule_export]
+    use super::memory::{PyFixedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter};
+    #[pymodule_export]
     use super::pending::PyPending;
     #[pymodule_export]
     use super::permits::{PyGrant, PyPermits};
-    #[pymodule_export]
-    use super::place::PyPlace;
     #[cfg(unix)]
     #[pymodule_export]
     use super::redis::{PyBridge, PyRedisLimiter, PyRedisScripts};
     #[pymodule_export]
-    use super::switch::{are_off, limits_off};
+    use super::ticket::PyTicket;
     #[pymodule_export]
     use super::token_bucket::PyTokenBucket;
 }
@@ -72,17 +74,11 @@ mod core {
 #[inline]
 fn patiently<T: Send>(
     py: Python<'_>,
-    call: impl Fn(crate::store::Patience) -> Option<T> + Sync + Send,
-) -> T {
-    use crate::store::Patience;
-    if let Some(done) = call(Patience::Try) {
-        return done;
+    call: impl Fn(Patience) -> store::Result<T> + Sync + Send,
+) -> PyResult<T> {
+    let mut done = call(Patience::Try);
+    if let Err(Stop::Locked) = done {
+        done = py.detach(|| call(Patience::Wait));
     }
-    py.detach(|| {
-        loop {
-            if let Some(done) = call(Patience::Wait) {
-                return done;
-            }
-        }
-    })
+    done.map_err(PyErr::from)
 }

@@ -1,47 +1,57 @@
 //! Where state lives, and who sees to it that a decision is atomic.
 
 mod bells;
-mod fingerprint;
 mod fork;
 mod memory;
 mod permits;
-mod queue;
 #[cfg(feature = "redis")]
 pub mod redis;
-mod reserve;
-mod shard;
-mod siphash;
 mod wait;
 
 pub use bells::{Bell, Bells};
-pub use fingerprint::{Fingerprint, KeyHasher};
-pub use memory::{MemoryStore, Options, Overflow, Statistics};
+pub use memory::{Fingerprint, KeyHasher, MemoryStore, Options, Overflow, Statistics, in_memory};
 pub use permits::{Grant, Permits};
-pub use queue::{Joined, Polled, Wake};
 pub use wait::Parker;
 
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::algorithm::AnyAlgorithm;
 use crate::clock::Ticks;
 use crate::decision::Decision;
-use crate::error::Result;
+use crate::error::Error;
 
 /// What to do when a lock is held by another thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Answer `None` at once: for a caller that first has to let go of something.
+    /// [`Stop::Locked`] at once: for a caller that first has to let go of something.
     Try,
     /// Wait for the lock.
     Wait,
 }
 
-/// The verbs of a limiter over many keys, whatever its algorithm.
-///
-/// A method answers `None` only under [`Patience::Try`], when a lock was held; nothing has
-/// happened then.
+/// Why a call did nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// A lock was held; only under [`Patience::Try`].
+    Locked,
+    /// No call with these arguments could ever do anything.
+    Invalid(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+/// Shorthand for results with [`Stop`].
+pub type Result<T> = std::result::Result<T, Stop>;
+
+/// What a limiter over many keys does, whatever its algorithm.
 ///
 /// It is [`Any`] for those who know the algorithm.
+#[expect(clippy::missing_errors_doc, reason = "`Stop` tells of all")]
 pub trait Store: Any + Send + Sync {
     /// The fingerprint by which `key` is known here.
     fn fingerprint(&self, key: &[u8]) -> Fingerprint;
@@ -71,7 +81,7 @@ pub trait Store: Any + Send + Sync {
         cost: u32,
         now: Option<Ticks>,
         patience: Patience,
-    ) -> Option<Result<bool>>;
+    ) -> Result<bool>;
     /// Decide and spend; `now` as above.
     fn check(
         &self,
@@ -79,35 +89,43 @@ pub trait Store: Any + Send + Sync {
         cost: u32,
         now: Option<Ticks>,
         patience: Patience,
-    ) -> Option<Result<Decision>>;
+    ) -> Result<Decision>;
     /// Whether it would be allowed, and what is left; nothing is spent.
-    fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<Decision>>;
-    /// Decide for the keys that have no answer yet, in order; `None` when stopped by a lock.
-    ///
-    /// `answers` tells how far it got.
+    fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<Decision>;
+    /// When the first unit of `key` that counts is back; a window from now if none counts.
+    fn first_free_at(&self, key: Fingerprint, patience: Patience) -> Result<Ticks>;
+    /// Decide for the keys that have no answer yet, in order. `answers` tells how far it got.
     fn admit_many(
         &self,
         keys: &[Fingerprint],
         cost: u32,
         answers: &mut Vec<bool>,
         patience: Patience,
-    ) -> Option<Result<()>>;
+    ) -> Result<()>;
     /// Give units back.
-    fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Option<Result<()>>;
+    fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<()>;
     /// Forget one key.
-    fn reset(&self, key: Fingerprint, patience: Patience) -> Option<()>;
+    fn reset(&self, key: Fingerprint, patience: Patience) -> Result<()>;
     /// Forget every key.
     fn clear(&self);
+    /// Change the quota of every key at once. What was spent stays spent. False, and nothing has
+    /// changed, if `quota` is another algorithm's.
+    fn set_quota(&self, quota: AnyAlgorithm) -> bool;
     /// Counts since the start.
-    fn statistics(&self, patience: Patience) -> Option<Statistics>;
-    /// Admit a call that need not wait. `Some(Ok(None))`: it may have to; nothing was counted.
+    fn statistics(&self, patience: Patience) -> Result<Statistics>;
+}
+
+/// A store whose callers may wait for a key, first come first served.
+#[expect(clippy::missing_errors_doc, reason = "`Stop` tells of all")]
+pub trait Queues: Store {
+    /// Admit a call that need not wait. `None`: it may have to; nothing was counted.
     fn admit_at_once(
         &self,
         key: Fingerprint,
         cost: u32,
         patience: Patience,
-    ) -> Option<Result<Option<Decision>>>;
-    /// Decide, or take a place in the key's queue unless its turn comes after `timeout`.
+    ) -> Result<Option<Decision>>;
+    /// Decide, or line up unless the call would be admitted after `timeout`.
     fn join(
         &self,
         key: Fingerprint,
@@ -115,9 +133,66 @@ pub trait Store: Any + Send + Sync {
         timeout: Option<Ticks>,
         wake: &Arc<dyn Wake>,
         patience: Patience,
-    ) -> Option<Result<Joined>>;
-    /// Ask whether a place in a queue has come to its turn, and spend if so.
-    fn poll(&self, key: Fingerprint, ticket: u64, patience: Patience) -> Option<Result<Polled>>;
-    /// Give up a place in a queue. Nothing is spent; does nothing if it is settled.
-    fn leave(&self, key: Fingerprint, ticket: u64, patience: Patience) -> Option<()>;
+    ) -> Result<Joined>;
+    /// Ask whether it is a ticket's turn, and spend if so.
+    fn poll(&self, ticket: &Ticket, patience: Patience) -> Result<Polled>;
+    /// Leave the queue. Nothing is spent; does nothing if the ticket is settled.
+    fn leave(&self, ticket: &Ticket, patience: Patience) -> Result<()>;
+}
+
+/// Tells a waiter that it should [`poll`](Queues::poll) again.
+///
+/// It is called from any thread, in destructors too, without a lock of the store, and sometimes for
+/// nothing. So it runs no Python code: that could fail, raise what a signal handler raises, or lose
+/// the exception that is being handled.
+pub trait Wake: Send + Sync {
+    /// Poll again. False: nobody is there any more, and the next one in the queue is woken.
+    fn wake(&self) -> bool;
+
+    /// Whether the waiter blocks the thread that asks.
+    fn blocks_this_thread(&self) -> bool {
+        false
+    }
+
+    /// Whether the waiter can only go on in the thread that asks.
+    fn needs_this_thread(&self) -> bool {
+        false
+    }
+}
+
+/// What one who waits polls with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// The key that it waits for.
+    pub key: Fingerprint,
+    /// What it asks for.
+    pub cost: u32,
+    /// Its number: those of later comers are larger.
+    pub number: u64,
+}
+
+/// What came of joining a queue.
+#[derive(Debug)]
+pub enum Joined {
+    /// Settled at once.
+    Settled(Decision),
+    /// In the queue.
+    Queued {
+        /// What to poll with.
+        ticket: Ticket,
+        /// When to poll next, unless woken before; `None`: only when woken.
+        poll_at: Option<Ticks>,
+    },
+}
+
+/// What came of a poll.
+#[derive(Debug)]
+pub enum Polled {
+    /// Settled; it is in the queue no longer.
+    Settled(Decision),
+    /// Not yet. Poll again at this time, unless woken before; `None`: only when woken.
+    Pending(Option<Ticks>),
+    /// It is not in the queue: it was settled before, or it lined up in a process of which this one
+    /// was forked.
+    Gone,
 }

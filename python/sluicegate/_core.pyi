@@ -23,12 +23,12 @@ __all__ = [
     "ManualClock",
     "Pending",
     "Permits",
-    "Place",
     "RedisLimiter",
     "RedisScripts",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
     "Statistics",
+    "Ticket",
     "TokenBucket",
     "TokenBucketConfig",
     "__version__",
@@ -237,8 +237,8 @@ class Pending(Generic[_T]):
     def __bool__(self) -> NoReturn: ...
 
 @final
-class Place:
-    """A place in a queue."""
+class Ticket:
+    """A ticket of one who waits."""
 
     def poll(self) -> Decision | None:
         """Try to be admitted: a Decision when it is settled, ``None`` to go on waiting."""
@@ -246,7 +246,7 @@ class Place:
     def delay(self) -> float | None:
         """Seconds after which to poll again, or ``None``: wait for the wake-up."""
     def leave(self) -> None:
-        """Give the place up; nothing is spent. Does nothing once settled."""
+        """Leave the queue; nothing is spent. Does nothing once settled."""
 
 class Limiter:
     """What the limiters in memory have in common. None is pickled or copied: their state is here."""
@@ -312,8 +312,8 @@ class Limiter:
         """Admit at once if nobody need wait: a Decision, else None."""
     def _enqueue(
         self, key: str, cost: int, timeout: float | None, bells: Bells, number: int
-    ) -> Decision | Place:
-        """Decide, or take a place in the queue; the bell rings when it is to be polled."""
+    ) -> Decision | Ticket:
+        """Decide, or join the queue; the bell rings when it is to be polled."""
 
 class FixedWindow(Limiter):
     """At most `limit` units in each window that is aligned to Unix time.

@@ -7,7 +7,16 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks, seconds as seconds_of};
 use crate::error::Error;
 use crate::quota::grouped;
-use crate::store::{Fingerprint, Store};
+use crate::store::{Fingerprint, Stop, Store};
+
+impl From<Stop> for PyErr {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Invalid(error) => error.into(),
+            Stop::Locked => PyRuntimeError::new_err("a lock is held"),
+        }
+    }
+}
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {

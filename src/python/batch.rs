@@ -4,9 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString};
 
 use super::arguments::{self, Cost, wrong_type};
-use super::switch::{admit_untouched, limits_are_off};
-use crate::error::Result;
-use crate::store::{Fingerprint, Patience, Store};
+use super::limits_off::{admit_untouched, limits_are_off};
+use crate::store::{Fingerprint, Patience, Stop, Store};
 
 /// From so many keys on, a batch lets other threads run.
 const LARGE_BATCH: usize = 100_000;
@@ -28,31 +27,20 @@ pub(super) fn is_allowed_many<'py>(
         let tried = if keys.len() < LARGE_BATCH {
             store.admit_many(&keys, cost.0, &mut answers, Patience::Try)
         } else {
-            None
+            Err(Stop::Locked)
         };
+        // It goes on from the first key that has no answer yet.
         match tried {
-            Some(done) => done?,
-            None => py.detach(|| finish_batch(store, &keys, cost.0, &mut answers))?,
-        }
+            Err(Stop::Locked) => {
+                py.detach(|| store.admit_many(&keys, cost.0, &mut answers, Patience::Wait))
+            }
+            done => done,
+        }?;
     }
     PyList::new(
         py,
         answers.into_iter().map(|allowed| PyBool::new(py, allowed)),
     )
-}
-
-/// Go on from the first key that has no answer yet.
-fn finish_batch(
-    store: &dyn Store,
-    keys: &[Fingerprint],
-    cost: u32,
-    answers: &mut Vec<bool>,
-) -> Result<()> {
-    loop {
-        if let Some(done) = store.admit_many(keys, cost, answers, Patience::Wait) {
-            return done;
-        }
-    }
 }
 
 fn fingerprints(store: &dyn Store, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Fingerprint>> {

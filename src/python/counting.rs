@@ -11,8 +11,8 @@ use pyo3::types::{PyDict, PyString};
 
 use super::arguments::{self, Cost};
 use super::limiter::{PyLimiter, allows};
+use super::limits_off::limits_are_off;
 use super::patiently;
-use super::switch::limits_are_off;
 use crate::store::Store;
 
 /// One check in so many is timed, in memory.
@@ -114,7 +114,7 @@ impl PyCountedChecks {
         tell_admitted: bool,
     ) -> Self {
         Self {
-            store: Arc::clone(&limiter.get().store),
+            store: limiter.get().store.clone(),
             admitted,
             refused,
             turn: AtomicU32::new(0),

@@ -10,13 +10,14 @@ use super::arguments::{self, Cost};
 use super::batch;
 use super::bells::PyBells;
 use super::decision::{PyDecision, PyStatistics};
+use super::limits_off::{admit_untouched, limits_are_off};
 use super::parking::Sleeper;
 use super::patiently;
-use super::place::PyPlace;
-use super::switch::{admit_untouched, limits_are_off};
+use super::ticket::PyTicket;
+use crate::algorithm::AnyAlgorithm;
 use crate::clock::{Ticks, seconds};
 use crate::decision::Decision;
-use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Store, Wake};
+use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Queues, Store, Ticket, Wake};
 
 /// What the limiters in memory have in common. None is pickled or copied: their state is here.
 #[pyclass(
@@ -27,33 +28,67 @@ use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Store, Wake};
     module = "sluicegate._core"
 )]
 pub(super) struct PyLimiter {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Queues>,
 }
 
 impl PyLimiter {
-    /// Sleep until it is this ticket's turn; the interpreter runs on meanwhile.
-    fn sleep_through(
+    pub(super) fn new(store: Arc<dyn Queues>) -> Self {
+        Self { store }
+    }
+
+    /// A quota of this limiter's algorithm.
+    pub(super) fn set_quota(&self, py: Python<'_>, quota: AnyAlgorithm) {
+        let is_ours = py.detach(|| self.store.set_quota(quota));
+        debug_assert!(is_ours);
+    }
+
+    /// Line up and wait; `None`: this process is a child, forked in the middle of it.
+    fn wait_once(
         &self,
         py: Python<'_>,
         key: Fingerprint,
         cost: u32,
-        ticket: u64,
+        timeout: Option<Ticks>,
+    ) -> PyResult<Option<Decision>> {
+        let store = &*self.store;
+        let parker = Arc::new(Parker::default());
+        let wake: Arc<dyn Wake> = parker.clone();
+        let joined = patiently(py, |patience| {
+            store.join(key, cost, timeout, &wake, patience)
+        })?;
+        let (ticket, poll_at) = match joined {
+            Joined::Settled(decision) => return Ok(Some(decision)),
+            Joined::Queued { ticket, poll_at } => (ticket, poll_at),
+        };
+        let settled = self.sleep_through(py, &ticket, poll_at, &parker);
+        if settled.is_err() {
+            patiently(py, |patience| store.leave(&ticket, patience))?;
+        }
+        settled
+    }
+
+    /// Sleep until it is this ticket's turn; the interpreter runs on meanwhile.
+    fn sleep_through(
+        &self,
+        py: Python<'_>,
+        ticket: &Ticket,
         mut poll_at: Option<Ticks>,
         parker: &Parker,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Option<Decision>> {
         let store = &*self.store;
         let sleeper = Sleeper::new(py, parker)?;
         loop {
             if limits_are_off() {
-                patiently(py, |patience| store.leave(key, ticket, patience));
-                return Ok(admit_untouched(store, cost)?);
+                patiently(py, |patience| store.leave(ticket, patience))?;
+                return Ok(Some(admit_untouched(store, ticket.cost)?));
             }
             let left = poll_at.filter(|_| !store.is_manual());
             let left = left.map(|at| Duration::from_micros(at.saturating_sub(store.now())));
             sleeper.sleep(py, left)?;
-            match patiently(py, |patience| store.poll(key, ticket, patience))? {
-                Polled::Settled(decision) => return Ok(decision),
+            match patiently(py, |patience| store.poll(ticket, patience))? {
+                Polled::Settled(decision) => return Ok(Some(decision)),
                 Polled::Pending(at) => poll_at = at,
+                Polled::Gone => return Ok(None),
             }
         }
     }
@@ -154,20 +189,14 @@ impl PyLimiter {
         if limits_are_off() {
             return Ok(PyDecision(admit_untouched(store, cost.0)?));
         }
-        let parker = Arc::new(Parker::default());
-        let wake: Arc<dyn Wake> = parker.clone();
-        let joined = patiently(py, |patience| {
-            store.join(key, cost.0, timeout, &wake, patience)
-        })?;
-        let (ticket, poll_at) = match joined {
-            Joined::Settled(decision) => return Ok(PyDecision(decision)),
-            Joined::Place { ticket, poll_at } => (ticket, poll_at),
-        };
-        let settled = self.sleep_through(py, key, cost.0, ticket, poll_at, &parker);
-        if settled.is_err() {
-            patiently(py, |patience| store.leave(key, ticket, patience));
+        let until = timeout.map(|timeout| store.now().saturating_add(timeout));
+        let mut left = timeout;
+        loop {
+            if let Some(decision) = self.wait_once(py, key, cost.0, left)? {
+                return Ok(PyDecision(decision));
+            }
+            left = until.map(|until| until.saturating_sub(store.now()));
         }
-        settled.map(PyDecision)
     }
 
     /// Give ``cost`` units of ``key`` back: the oldest that still count, never above the whole quota.
@@ -186,9 +215,7 @@ impl PyLimiter {
             admit_untouched(store, cost.0)?;
             return Ok(());
         }
-        Ok(patiently(py, |patience| {
-            store.refund(key, cost.0, patience)
-        })?)
+        patiently(py, |patience| store.refund(key, cost.0, patience))
     }
 
     /// Forget ``key``: its whole quota is back. Raises ``TypeError`` for a key that is no ``str``.
@@ -196,7 +223,7 @@ impl PyLimiter {
     fn reset(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let store = &*self.store;
         let key = arguments::key(store, key)?;
-        patiently(py, |patience| store.reset(key, patience));
+        patiently(py, |patience| store.reset(key, patience))?;
         Ok(())
     }
 
@@ -206,8 +233,9 @@ impl PyLimiter {
     }
 
     /// What the limiter has done since it was made, as a frozen :class:`Statistics`.
-    fn statistics(&self, py: Python<'_>) -> PyStatistics {
-        PyStatistics(patiently(py, |patience| self.store.statistics(patience)))
+    fn statistics(&self, py: Python<'_>) -> PyResult<PyStatistics> {
+        let counted = patiently(py, |patience| self.store.statistics(patience))?;
+        Ok(PyStatistics(counted))
     }
 
     fn __len__(&self) -> usize {
@@ -248,7 +276,7 @@ impl PyLimiter {
         Ok(admitted.map(PyDecision))
     }
 
-    /// Decide, or take a place in the queue; the bell rings when it is to be polled.
+    /// Decide, or join the queue; the bell rings when it is to be polled.
     #[pyo3(signature = (key, cost, timeout, bells, number))]
     fn _enqueue<'py>(
         &self,
@@ -269,20 +297,20 @@ impl PyLimiter {
         let joined = patiently(py, |patience| {
             store.join(key, cost.0, timeout, &wake, patience)
         })?;
-        let place = match joined {
+        let ticket = match joined {
             Joined::Settled(decision) => {
                 return Ok(Bound::new(py, PyDecision(decision))?.into_any());
             }
-            Joined::Place { ticket, poll_at } => {
-                PyPlace::new(Arc::clone(&self.store), key, cost.0, ticket, poll_at)
+            Joined::Queued { ticket, poll_at } => {
+                PyTicket::new(Arc::clone(&self.store), ticket, poll_at)
             }
         };
-        // Who had joined before they went off is woken; who joined after it finds out here.
+        // Those that were in the queue when they went off are woken; later ones find out here.
         if limits_are_off() {
             let decision = PyDecision(admit_untouched(store, cost.0)?);
             return Ok(Bound::new(py, decision)?.into_any());
         }
-        Ok(Bound::new(py, place)?.into_any())
+        Ok(Bound::new(py, ticket)?.into_any())
     }
 }
 
@@ -300,9 +328,9 @@ pub(super) fn allows(
         admit_untouched(store, cost)?;
         return Ok(true);
     }
-    Ok(patiently(py, |patience| {
+    patiently(py, |patience| {
         store.is_allowed(key, cost, unless_waiting(now, patience), patience)
-    })?)
+    })
 }
 
 /// The time that was read before, for a call that does not wait.

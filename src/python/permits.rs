@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 
 use super::arguments::key_bytes;
 use super::bells::PyBells;
+use super::limits_off::limits_are_off;
 use super::parking::Sleeper;
-use super::switch::limits_are_off;
 use crate::store::{Grant, Parker, Permits, Wake};
 
 /// The permits of a limiter's keys.

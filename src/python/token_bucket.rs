@@ -1,23 +1,20 @@
 //! The token bucket: its constructor, configuration and `set_quota`.
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 use super::arguments::wrong_type;
-use super::concrete::{Any, made, options};
 use super::config::PyTokenBucketConfig;
 use super::limiter::PyLimiter;
-use crate::algorithm::TokenBucket;
-use crate::store::MemoryStore;
+use super::memory::{Any, options};
+use crate::algorithm::AnyAlgorithm;
+use crate::store::in_memory;
 
 /// Bursts up to a capacity, a steady rate on average.
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "TokenBucket", module = "sluicegate._core")]
 pub(super) struct PyTokenBucket {
-    store: Arc<MemoryStore<TokenBucket>>,
     /// Locked only by a thread that has the interpreter, so that it is free in a forked child.
     config: Mutex<PyTokenBucketConfig>,
 }
@@ -69,10 +66,9 @@ impl PyTokenBucket {
     ) -> PyResult<PyClassInitializer<Self>> {
         let config = bucket_config(config, capacity, refill_rate, initial_tokens)?;
         let options = options(max_keys, overflow, clock)?;
-        let rule = config.bucket(options.clock.now())?;
-        let (base, store) = made(MemoryStore::new(&rule, options));
+        let quota = AnyAlgorithm::TokenBucket(config.bucket(options.clock.now())?);
+        let base = PyLimiter::new(in_memory(quota, options));
         let bucket = Self {
-            store,
             config: Mutex::new(config),
         };
         Ok(PyClassInitializer::from(base).add_subclass(bucket))
@@ -91,17 +87,16 @@ impl PyTokenBucket {
     /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
     #[pyo3(signature = (config=None, refill_rate=None, *, capacity=None))]
     fn set_quota(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         config: Option<Any<'_, '_>>,
         refill_rate: Option<Any<'_, '_>>,
         capacity: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
         let config = bucket_config(config, capacity, refill_rate, None)?;
-        let rule = config.bucket(0)?;
-        // Not under the config's lock: waiters are woken, and they may need the interpreter.
-        py.detach(|| self.store.set_rule(rule));
-        *self.config.lock() = config;
+        let quota = AnyAlgorithm::TokenBucket(config.bucket(0)?);
+        // Not under the config's lock: this lets go of the interpreter.
+        slf.as_super().get().set_quota(slf.py(), quota);
+        *slf.get().config.lock() = config;
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{ThreadId, current};
 
+use super::Wake;
 use super::fork::locked_now;
-use super::queue::Wake;
 use crate::fork::{self, Forks, Held, HeldLock};
 
 /// One event loop's bells. The loop's thread alone answers them.

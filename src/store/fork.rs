@@ -5,17 +5,17 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::Patience;
+use super::{Patience, Result, Stop};
 
-/// `None` only under [`Patience::Try`]. A panic of another holder changes nothing.
+/// [`Stop::Locked`] only under [`Patience::Try`]. A panic of another holder changes nothing.
 #[inline]
-pub(super) fn locked<T>(mutex: &Mutex<T>, patience: Patience) -> Option<MutexGuard<'_, T>> {
+pub(super) fn locked<T>(mutex: &Mutex<T>, patience: Patience) -> Result<MutexGuard<'_, T>> {
     match patience {
-        Patience::Wait => Some(locked_now(mutex)),
+        Patience::Wait => Ok(locked_now(mutex)),
         Patience::Try => match mutex.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::Poisoned(error)) => Ok(error.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Stop::Locked),
         },
     }
 }

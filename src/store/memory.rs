@@ -5,29 +5,33 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::fingerprint::{Fingerprint, KeyHasher};
 use super::fork::{locked, locked_now};
-use super::queue::{Call, Queue};
-use super::shard::{STEPS_ON_INSERT, Shard};
-use super::{Patience, Store};
-use crate::algorithm::Algorithm;
+use super::{Patience, Queues, Result, Stop, Store, Ticket};
+use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, ClockObserver, Ticks};
 use crate::decision::Decision;
-use crate::error::Result;
-use crate::fork;
-use outcome::{Outcome, fits};
+use crate::fork as forks;
+use queue::{Queue, WakeUp};
+use shard::Shard;
 
 mod copied;
 mod crowd;
-mod forked;
-mod live;
-mod outcome;
-mod room;
-mod rule;
+mod decide;
+mod evict;
+mod fingerprint;
+mod fork;
+mod look;
+mod queue;
+mod quota;
+mod reserve;
+mod shard;
+mod siphash;
 #[cfg(test)]
 mod tests;
 mod verbs;
 mod waiting;
+
+pub use fingerprint::{Fingerprint, KeyHasher};
 
 /// One table stalls for 39 ms when it grows at a million keys, 64 shards for 0.6 ms.
 const SHARDS: usize = 64;
@@ -69,13 +73,13 @@ pub struct Statistics {
 
 /// A lock with its shard, alone on its cache lines.
 #[repr(align(128))]
-struct Cell<A: Algorithm> {
+struct ShardLock<A: Algorithm> {
     shard: Mutex<Shard<A>>,
     /// The shard's `idle_from`, to be read without the lock; written under it.
     idle_from: AtomicU64,
 }
 
-impl<A: Algorithm> Cell<A> {
+impl<A: Algorithm> ShardLock<A> {
     fn publish(&self, shard: &Shard<A>) {
         self.idle_from.store(shard.idle_from(), Relaxed);
     }
@@ -88,16 +92,16 @@ impl<A: Algorithm> Cell<A> {
 
 /// Limits many keys by one quota, within one process.
 pub struct MemoryStore<A: Algorithm> {
-    cells: Box<[Cell<A>]>,
+    locks: Box<[ShardLock<A>]>,
     hasher: KeyHasher,
     clock: Clock,
     keys: AtomicUsize,
     max_keys: usize,
     overflow: Overflow,
     /// The quota that overflowing keys share. Locked after a shard, never before one.
-    shared: Mutex<A::State>,
+    overflow_state: Mutex<A::State>,
     /// The time of its last decision, which other shards' clock reads must not undercut.
-    shared_latest: AtomicU64,
+    overflow_latest: AtomicU64,
     overflowed: AtomicU64,
     tickets: AtomicU64,
     /// The shard that is swept next.
@@ -110,6 +114,20 @@ pub struct MemoryStore<A: Algorithm> {
     offset: AtomicI64,
     limit: AtomicU32,
     window: AtomicU64,
+}
+
+/// A store for `quota` in this process, whatever its algorithm.
+///
+/// Each algorithm has a store of its own type: a state that may be any of them is as large as the
+/// largest, the log's, which would take 24 bytes more of each key of the others.
+#[must_use]
+pub fn in_memory(quota: AnyAlgorithm, options: Options) -> Arc<dyn Queues> {
+    match quota {
+        AnyAlgorithm::FixedWindow(rule) => MemoryStore::new(&rule, options),
+        AnyAlgorithm::SlidingCounter(rule) => MemoryStore::new(&rule, options),
+        AnyAlgorithm::SlidingLog(rule) => MemoryStore::new(&rule, options),
+        AnyAlgorithm::TokenBucket(rule) => MemoryStore::new(&rule, options),
+    }
 }
 
 impl<A: Algorithm> MemoryStore<A> {
@@ -126,19 +144,19 @@ impl<A: Algorithm> MemoryStore<A> {
     /// A store of these shards, whose rule is `rule`.
     fn holding(shards: Vec<Shard<A>>, rule: &A, hasher: KeyHasher, options: Options) -> Arc<Self> {
         let keys = shards.iter().map(Shard::len).sum();
-        let cells = shards.into_iter().map(|shard| Cell {
+        let locks = shards.into_iter().map(|shard| ShardLock {
             idle_from: AtomicU64::new(shard.idle_from()),
             shard: Mutex::new(shard),
         });
         let store = Arc::new(Self {
-            cells: cells.collect(),
+            locks: locks.collect(),
             hasher,
             clock: options.clock,
             keys: AtomicUsize::new(keys),
             max_keys: options.max_keys,
             overflow: options.overflow,
-            shared: Mutex::new(rule.fresh()),
-            shared_latest: AtomicU64::new(0),
+            overflow_state: Mutex::new(rule.fresh()),
+            overflow_latest: AtomicU64::new(0),
             overflowed: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
             next_swept: AtomicUsize::new(0),
@@ -153,135 +171,49 @@ impl<A: Algorithm> MemoryStore<A> {
             clock.watch(weak);
         }
         let weak = Arc::downgrade(&store);
-        fork::register(weak);
+        forks::register(weak);
         store
     }
 
-    fn cell(&self, key: Fingerprint) -> &Cell<A> {
-        &self.cells[key.shard() as usize % SHARDS]
+    fn lock_of(&self, key: Fingerprint) -> &ShardLock<A> {
+        &self.locks[key.shard() as usize % SHARDS]
     }
 
     /// Lock the shard of `key`, its rule aligned to the wall clock. No lock may be held.
     #[inline]
-    fn lock(&self, key: Fingerprint, patience: Patience) -> Option<MutexGuard<'_, Shard<A>>> {
+    fn lock(&self, key: Fingerprint, patience: Patience) -> Result<MutexGuard<'_, Shard<A>>> {
         if A::IS_ALIGNED && self.clock.offset() != self.offset.load(Relaxed) {
             self.realign(patience)?;
         }
-        locked(&self.cell(key).shard, patience)
+        locked(&self.lock_of(key).shard, patience)
     }
 
     fn lock_all(&self) -> Vec<MutexGuard<'_, Shard<A>>> {
-        self.cells
+        self.locks
             .iter()
-            .map(|cell| locked_now(&cell.shard))
+            .map(|lock| locked_now(&lock.shard))
             .collect()
-    }
-
-    /// Decide and spend for a key that nobody waits for. `None`: it is new, and there is no room.
-    #[inline]
-    fn spend<R>(
-        &self,
-        shard: &mut Shard<A>,
-        key: Fingerprint,
-        cost: u32,
-        now: Ticks,
-        finish: impl Fn(&Outcome<'_, A>) -> R,
-    ) -> Option<R> {
-        let Some((rule, state)) = shard.find_mut(key) else {
-            return self.first_touch(shard, key, cost, now, finish);
-        };
-        let allowed = rule.admit(state, now, cost);
-        Some(finish(&Outcome {
-            rule,
-            state,
-            allowed,
-            now,
-            cost,
-            turn: None,
-        }))
-    }
-
-    #[inline(never)]
-    fn first_touch<R>(
-        &self,
-        shard: &mut Shard<A>,
-        key: Fingerprint,
-        cost: u32,
-        now: Ticks,
-        finish: impl Fn(&Outcome<'_, A>) -> R,
-    ) -> Option<R> {
-        self.give_back(shard.sweep(STEPS_ON_INSERT, now));
-        let mut state = shard.rule.fresh();
-        let allowed = shard.rule.admit(&mut state, now, cost);
-        // A refused newcomer is as good as unseen: it is not remembered.
-        if allowed && !self.take_room() {
-            return None;
-        }
-        let done = finish(&Outcome {
-            rule: &shard.rule,
-            state: &state,
-            allowed,
-            now,
-            cost,
-            turn: None,
-        });
-        if allowed {
-            let idle_at = now + shard.rule.reset_after(&state, now);
-            shard.insert(key, state, idle_at);
-            self.cell(key).publish(shard);
-        }
-        Some(done)
-    }
-
-    /// Decide for a key that there is no room for. `None`: a lock was held.
-    #[cold]
-    fn spend_overflow<R>(
-        &self,
-        shard: &Shard<A>,
-        cost: u32,
-        now: Ticks,
-        patience: Patience,
-        finish: impl Fn(&Outcome<'_, A>) -> R,
-    ) -> Option<R> {
-        let rule = &shard.rule;
-        let mut common = locked(&self.shared, patience)?;
-        let now = self.shared_latest.fetch_max(now, Relaxed).max(now);
-        self.overflowed.fetch_add(1, Relaxed);
-        let mut unseen = rule.fresh();
-        let state = match self.overflow {
-            Overflow::Share => &mut *common,
-            Overflow::Admit => &mut unseen,
-        };
-        let allowed = rule.admit(state, now, cost) || self.overflow == Overflow::Admit;
-        Some(finish(&Outcome {
-            rule,
-            state,
-            allowed,
-            now,
-            cost,
-            turn: None,
-        }))
     }
 
     /// Wake the first waiter of every queue: what they wait for may have changed.
     fn wake_heads(&self) {
         let mut heads = Vec::new();
-        for cell in &self.cells {
-            let mut shard = locked_now(&cell.shard);
+        for lock in &self.locks {
+            let mut shard = locked_now(&lock.shard);
             heads.extend(shard.queues.iter_mut().filter_map(Queue::disturb));
         }
-        self.ring(heads);
+        self.wake(heads);
     }
 }
 
 impl<A: Algorithm> ClockObserver for MemoryStore<A> {
     fn moved(&self) {
         let now = self.clock.now();
-        let mut concerned: Vec<Call> = Vec::new();
-        for cell in &self.cells {
-            let shard = locked_now(&cell.shard);
+        let mut concerned: Vec<WakeUp> = Vec::new();
+        for lock in &self.locks {
+            let shard = locked_now(&lock.shard);
             concerned.extend(shard.queues.iter().flat_map(|queue| queue.concerned(now)));
         }
-        self.ring(concerned);
+        self.wake(concerned);
     }
 }

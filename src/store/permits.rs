@@ -5,8 +5,8 @@ use std::mem::take;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
+use super::Wake;
 use super::fork::locked_now;
-use super::queue::Wake;
 use crate::fork::{self, Forks, Held, HeldLock};
 
 const WAITING: u8 = 0;

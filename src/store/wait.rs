@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::Wake;
 use super::fork::locked_now;
-use super::queue::Wake;
 
 /// Where a thread sleeps until it is woken or a time has passed.
 #[derive(Debug, Default)]

@@ -62,3 +62,28 @@ for _ in range(20):
 @needs_fork
 def test_a_forked_child_may_use_circuits_and_budgets() -> None:
     program_that_forks(_COUNTED)
+
+
+_JOINS_ANEW = """
+import signal
+from sluicegate import FixedWindow
+
+limiter, children = FixedWindow(1, 1000), []
+limiter.check("k")
+def fork_in_the_middle(*_):
+    children.append(os.fork())
+    threading.Timer(0.1, limiter.reset, ("k",)).start()
+signal.signal(signal.SIGALRM, fork_in_the_middle)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+decision = limiter.wait_sync("k", timeout=None)
+if children == [0]:
+    # Its own limiter has admitted it, as the parent's has the parent.
+    os._exit(0 if decision and not limiter.check("k") else 1)
+assert decision and not limiter.check("k")
+ended_well(children, 10)
+"""
+
+
+@needs_fork
+def test_a_child_forked_by_a_signal_handler_in_a_wait_lines_up_anew() -> None:
+    program_that_forks(_JOINS_ANEW)

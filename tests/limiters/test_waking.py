@@ -16,7 +16,7 @@ import pytest
 from forking import needs_fork, program_that_forks
 from polling import until
 from sluicegate import ConcurrencyLimiter, FixedWindow, ManualClock, TokenBucket
-from sluicegate._core import Bells, Place
+from sluicegate._core import Bells, Ticket
 from sluicegate._support import waiting as _waiting
 
 T = TypeVar("T")
@@ -221,18 +221,18 @@ def test_a_place_that_is_dropped_keeps_the_exception_that_is_raised(clock: Manua
     bells = Bells()
     limiter.check("k")
 
-    def places() -> Iterator[Place]:
+    def places() -> Iterator[Ticket]:
         for number in (1, 2):
             place = limiter._enqueue("k", 1, None, bells, number)
-            assert isinstance(place, Place)
+            assert isinstance(place, Ticket)
             yield place
         raise ValueError("kept")
 
-    behind: list[Place] = []
+    behind: list[Ticket] = []
     with pytest.raises(ValueError, match="kept"):
         behind += list(places())  # drops its list, with both places, while the error is set
     third = limiter._enqueue("k", 1, None, bells, 3)
-    assert isinstance(third, Place)
+    assert isinstance(third, Ticket)
     limiter.reset("k")
     assert 3 in bells.rung()
     assert third.poll()

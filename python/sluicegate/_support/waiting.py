@@ -24,18 +24,18 @@ _FEW = 64
 async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | None) -> Decision:
     """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
     waiter = Waiter(asyncio.get_running_loop())
-    place = limiter._enqueue(key, cost, timeout, waiter.bells, waiter.number)
-    if isinstance(place, Decision):
-        return place
+    ticket = limiter._enqueue(key, cost, timeout, waiter.bells, waiter.number)
+    if isinstance(ticket, Decision):
+        return ticket
     try:
         while True:
-            await waiter.come(place.delay)
+            await waiter.come(ticket.delay)
             # Spent here, not by whoever rings: a caller that is cancelled in between spends nothing.
-            decision = place.poll()
+            decision = ticket.poll()
             if decision is not None:
                 return decision
     finally:
-        place.leave()
+        ticket.leave()
 
 
 class Waiter:

@@ -12,11 +12,11 @@ use super::lane::Lane;
 use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
-use crate::python::concrete::windowed;
 use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
+use crate::python::limits_off::{limits_are_off, untouched};
+use crate::python::memory::windowed;
 use crate::python::patiently;
-use crate::python::switch::{limits_are_off, untouched};
 use crate::store::redis::{Limit, OnError, Quota, Settings, Verb, stand_in, stand_in_from};
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
@@ -110,7 +110,8 @@ impl PyRedisLimiter {
     fn refunded_here(&self, py: Python<'_>, key: &[u8], units: u32) -> u32 {
         let here = self.limit.take_uncharged(key, units);
         if here > 0 {
-            patiently(py, |patience| self.limit.refund_here(key, here, patience));
+            // Whatever it answers: the units were taken.
+            let _ = patiently(py, |patience| self.limit.refund_here(key, here, patience));
         }
         here
     }

@@ -16,13 +16,16 @@ impl<A: Algorithm> MemoryStore<A> {
             clock: self.clock.clone(),
         };
         let same = shards.iter().map(|shard| shard.copied()).collect();
-        let (before, shared) = (shards[0].rule.clone(), locked_now(&self.shared).clone());
+        let (before, overflow) = (
+            shards[0].rule.clone(),
+            locked_now(&self.overflow_state).clone(),
+        );
         drop(shards);
         // Without a lock: the new store tells of its own.
         let copy = Self::holding(same, &before, self.hasher.clone(), options);
-        *locked_now(&copy.shared) = shared;
-        let latest = self.shared_latest.load(Relaxed);
-        copy.shared_latest.store(latest, Relaxed);
+        *locked_now(&copy.overflow_state) = overflow;
+        let latest = self.overflow_latest.load(Relaxed);
+        copy.overflow_latest.store(latest, Relaxed);
         copy.set_rule(rule);
         copy
     }

@@ -1,12 +1,11 @@
-//! Those who wait at a full limiter: for the quota that they share, or for room of their own.
+//! Waiters at a full limiter: for the quota that new keys share, or for room of their own.
 //!
 //! A key is known to go idle at some time or later, hardly ever exactly then, and nobody tells
-//! when it does. So the first waiter of each queue looks for room when there may be some, and who
-//! finds it has the next one look.
+//! when it does. So the first waiter of each queue looks for room when there may be some, and the
+//! one that finds it has the next one look.
 
-use super::{Algorithm, Fingerprint, MemoryStore, Overflow, Relaxed, Shard, Ticks};
+use super::{Algorithm, Fingerprint, MemoryStore, Overflow, Queue, Relaxed, Shard, Ticks};
 use crate::clock::SECOND;
-use crate::store::queue::Queue;
 
 /// Between two looks, whoever waits: however many they are, looking costs a few percent of a core.
 const PAUSE: Ticks = SECOND / 1_000;
@@ -18,13 +17,13 @@ const SOON: Ticks = SECOND;
 const SPREAD: Ticks = 10 * SECOND;
 
 impl<A: Algorithm> MemoryStore<A> {
-    /// When the first waiter of `key` polls again: at its `turn`, or earlier to look for room.
+    /// When the first waiter of `key` polls again: at `admit_at`, or earlier to look for room.
     pub(super) fn first_polls_at(
         &self,
         shard: &mut Shard<A>,
         key: Fingerprint,
         now: Ticks,
-        turn: Ticks,
+        admit_at: Ticks,
     ) -> Ticks {
         let overflows = self.is_full() && shard.find(key).is_none();
         match shard.queue(key) {
@@ -32,14 +31,14 @@ impl<A: Algorithm> MemoryStore<A> {
                 if queue.looks_at <= now {
                     queue.looks_at = self.book_look(now);
                 }
-                turn.min(queue.looks_at)
+                admit_at.min(queue.looks_at)
             }
-            _ => turn,
+            _ => admit_at,
         }
     }
 
     fn book_look(&self, now: Ticks) -> Ticks {
-        let idle_from = self.cells.iter().map(|cell| cell.idle_from.load(Relaxed));
+        let idle_from = self.locks.iter().map(|lock| lock.idle_from.load(Relaxed));
         let idle_from = idle_from.min().unwrap_or(now);
         let wanted = idle_from.clamp(now + PAUSE, now + SOON);
         let after = |next: Ticks| Some((next.max(wanted) + PAUSE).min(now + SPREAD));
@@ -48,29 +47,29 @@ impl<A: Algorithm> MemoryStore<A> {
         booked.unwrap_or(now).max(wanted).min(now + SPREAD)
     }
 
-    /// Ring one who waits for room, if there may be some. No lock may be held.
+    /// Wake one who waits for room, if there may be some. No lock may be held.
     pub(super) fn offer_room(&self) {
         if !self.has_crowd.load(Relaxed) || !self.may_have_room() {
             return;
         }
         self.has_crowd.store(false, Relaxed);
         let first = self.next_swept.load(Relaxed);
-        let call = (0..self.cells.len()).find_map(|step| {
-            let cell = &self.cells[(first + step) % self.cells.len()];
-            let shard = super::locked_now(&cell.shard);
+        let one = (0..self.locks.len()).find_map(|step| {
+            let lock = &self.locks[(first + step) % self.locks.len()];
+            let shard = super::locked_now(&lock.shard);
             let mut queues = shard.queues.iter();
             queues
                 .find(|queue| queue.looks_at > 0)
                 .and_then(Queue::first)
         });
-        if call.is_some() {
+        if one.is_some() {
             self.has_crowd.store(true, Relaxed);
         }
-        self.ring(call);
+        self.wake(one);
     }
 
     fn may_have_room(&self) -> bool {
         let now = self.clock.now();
-        !self.is_full() || self.cells.iter().any(|cell| cell.may_be_idle(now))
+        !self.is_full() || self.locks.iter().any(|lock| lock.may_be_idle(now))
     }
 }

@@ -48,7 +48,7 @@ fn key<A: Algorithm>(store: &MemoryStore<A>, name: &impl ToString) -> Fingerprin
 
 fn allowed<A: Algorithm>(store: &MemoryStore<A>, name: impl ToString) -> bool {
     let verdict = store.is_allowed(key(store, &name), 1, None, Patience::Wait);
-    verdict.expect("patient").expect("valid")
+    verdict.expect("valid")
 }
 
 /// Replays calls `(gap, key)` through a store and through a state a key that is never dropped.
@@ -108,7 +108,7 @@ fn the_bound_is_hard_and_idle_keys_make_room_wherever_they_are() {
         assert_eq!(store.len(), 100);
         clock.advance(10 * SECOND);
     }
-    let statistics = store.statistics(Patience::Wait).expect("patient");
+    let statistics = store.statistics(Patience::Wait).unwrap();
     assert_eq!((statistics.overflowed, statistics.evicted), (10, 400));
     assert_eq!((statistics.admitted, statistics.refused), (505, 5));
 }
@@ -122,7 +122,7 @@ fn the_one_idle_key_among_live_ones_is_found() {
     assert!((1..1_000).all(|name| allowed(&store, name)));
     clock.advance(9 * SECOND);
     assert!(allowed(&store, "next"));
-    let statistics = store.statistics(Patience::Wait).expect("patient");
+    let statistics = store.statistics(Patience::Wait).unwrap();
     assert_eq!(
         (statistics.overflowed, statistics.evicted, statistics.keys),
         (0, 1, 1_000)
@@ -135,13 +135,7 @@ fn the_admit_policy_lets_newcomers_pass_and_counts_them() {
     let store = MemoryStore::new(&log(1, 10), options);
     assert!((0..10).all(|name| allowed(&store, name)));
     assert!(!allowed(&store, 0));
-    assert_eq!(
-        store
-            .statistics(Patience::Wait)
-            .expect("patient")
-            .overflowed,
-        9
-    );
+    assert_eq!(store.statistics(Patience::Wait).unwrap().overflowed, 9);
 }
 
 #[test]
@@ -168,14 +162,8 @@ fn a_call_with_an_older_time_is_decided_at_the_newest() {
         options,
     );
     let at = |time, cost| {
-        let verdict = store.decide(
-            key(&store, &"k"),
-            cost,
-            || time,
-            Patience::Wait,
-            |it| it.allowed,
-        );
-        verdict.expect("patient").expect("valid")
+        let verdict = store.admits(key(&store, &"k"), cost, || time, Patience::Wait);
+        verdict.expect("valid")
     };
     assert!(at(2, 1) && at(3, 1));
     assert!(!at(4, 2), "forgets the unit at 2");
@@ -217,7 +205,6 @@ fn a_new_bucket_keeps_the_tokens_that_are_missing() {
     let remaining = || {
         store
             .peek(key(&store, &"a"), 1, Patience::Wait)
-            .unwrap()
             .unwrap()
             .remaining
     };
@@ -269,11 +256,11 @@ fn checking_before_acting_is_noticed() {
         let store = MemoryStore::new(&log(100, 60), options);
         let hot = key(&store, &"hot");
         let admitted = admitted_by_threads(8, 50, || {
-            let free = store.peek(hot, 1, Patience::Wait).unwrap().unwrap().allowed;
+            let free = store.peek(hot, 1, Patience::Wait).unwrap().allowed;
             std::thread::yield_now();
             if free {
-                let cell = store.cell(hot);
-                let mut shard = locked_now(&cell.shard);
+                let lock = store.lock_of(hot);
+                let mut shard = locked_now(&lock.shard);
                 let mut state = shard
                     .find(hot)
                     .cloned()
@@ -303,7 +290,7 @@ fn threads_that_insert_evict_and_overflow_keep_the_books() {
         assert!(store.len() <= 500);
         allowed(&store, call % 700)
     });
-    let statistics = store.statistics(Patience::Wait).expect("patient");
+    let statistics = store.statistics(Patience::Wait).unwrap();
     assert_eq!(statistics.admitted as usize, admitted);
     assert_eq!(statistics.admitted + statistics.refused, 40_000);
     // What the bound counts is what the tables hold.

@@ -2,38 +2,182 @@
 
 use std::sync::{Arc, MutexGuard};
 
+use super::decide::{Answer, Call};
+use super::queue::{Waiter, WakeUp};
 use super::{
-    Algorithm, Decision, Fingerprint, MemoryStore, Outcome, Patience, Relaxed, Result, Shard,
-    Ticks, fits, locked, locked_now,
+    Algorithm, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard, Stop, Ticks,
+    locked, locked_now,
 };
 use crate::error::Error;
-use crate::store::queue::{Call, Joined, Polled, Waiter, Wake};
+use crate::store::{Joined, Polled, Queues, Ticket, Wake};
 
-/// One who wants to line up.
-struct Newcomer<'a> {
-    cost: u32,
-    deadline: Ticks,
-    wake: &'a Arc<dyn Wake>,
+impl<A: Algorithm> Queues for MemoryStore<A> {
+    fn admit_at_once(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        patience: Patience,
+    ) -> Result<Option<Decision>> {
+        let mut decided = self.decide_fully(Call::new(key, cost), patience)?;
+        Ok(match decided.answer {
+            Answer::Made { allowed, told } if allowed => {
+                decided.shard.count(true);
+                Some(told.0)
+            }
+            _ => None,
+        })
+    }
+
+    fn join(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        timeout: Option<Ticks>,
+        wake: &Arc<dyn Wake>,
+        patience: Patience,
+    ) -> Result<Joined> {
+        let decided = self.decide_fully(Call::new(key, cost), patience)?;
+        let (mut shard, now) = (decided.shard, decided.now);
+        if let Answer::Made { allowed, told } = decided.answer
+            && allowed
+        {
+            shard.count(true);
+            return Ok(Joined::Settled(told.0));
+        }
+        let look = self.look(&mut shard, key, cost, now, patience)?;
+        let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
+        if look.admit_at.unwrap_or(now + 1) > deadline {
+            shard.count(false);
+            return Ok(Joined::Settled(look.decision));
+        }
+        let rule = shard.rule.clone();
+        let queue = shard.queue_or_new(key);
+        if wake.blocks_this_thread() && queue.needs_this_thread() {
+            return Err(Error::WouldNeverWake.into());
+        }
+        let number = self.tickets.fetch_add(1, Relaxed);
+        let waiter = Waiter {
+            number,
+            cost,
+            deadline,
+            admit_at: look.admit_at.unwrap_or(Ticks::MAX),
+            wake: Arc::clone(wake),
+        };
+        let is_first = queue.waiters.is_empty();
+        let mut poll_at = queue.push(waiter, &rule);
+        if is_first {
+            poll_at = self.first_polls_at(&mut shard, key, now, poll_at);
+        }
+        Ok(Joined::Queued {
+            ticket: Ticket { key, cost, number },
+            poll_at: (poll_at < Ticks::MAX).then_some(poll_at),
+        })
+    }
+
+    fn poll(&self, ticket: &Ticket, patience: Patience) -> Result<Polled> {
+        let decided = match self.decide_fully(ticket.into(), patience) {
+            Err(stop @ Stop::Invalid(_)) => {
+                self.leave(ticket, patience)?;
+                return Err(stop);
+            }
+            decided => decided?,
+        };
+        let (mut shard, now) = (decided.shard, decided.now);
+        let (told, admit_at) = match decided.answer {
+            Answer::Made { told, .. } => told,
+            Answer::Behind => return self.poll_behind(shard, ticket, now, patience),
+            Answer::Gone => return Ok(Polled::Gone),
+        };
+        let deadline = shard.first_deadline(ticket.key);
+        // A wait that has grown beyond the deadline is refused at once, as on joining.
+        if !told.allowed && admit_at.unwrap_or(now + 1) <= deadline {
+            let again = admit_at.unwrap_or(deadline);
+            let again = self.first_polls_at(&mut shard, ticket.key, now, again);
+            return Ok(Polled::Pending((again < Ticks::MAX).then_some(again)));
+        }
+        shard.count(told.allowed);
+        let removed = shard.dequeue(ticket.key, 0, told.allowed.then_some(now));
+        drop(shard);
+        self.wake(removed.next);
+        self.offer_room();
+        Ok(Polled::Settled(told))
+    }
+
+    fn leave(&self, ticket: &Ticket, patience: Patience) -> Result<()> {
+        // Whatever the wall clock did meanwhile: this changes nothing but the queue.
+        let mut shard = locked(&self.lock_of(ticket.key).shard, patience)?;
+        if let Some(position) = shard.position(ticket.into()) {
+            let removed = shard.dequeue(ticket.key, position, None);
+            drop(shard);
+            self.wake(removed.next);
+        }
+        Ok(())
+    }
 }
 
+/// A decision, and when the call would be admitted; `None`: nobody knows.
+type Told = (Decision, Option<Ticks>);
+
 impl<A: Algorithm> MemoryStore<A> {
-    /// When a newcomer's turn would come. `Some(None)`: nobody waits for `key`.
+    fn decide_fully(
+        &self,
+        call: Call,
+        patience: Patience,
+    ) -> Result<super::decide::Decided<'_, A, Told>> {
+        let tell = |rule: &A, state: &A::State, now: Ticks, allowed| {
+            let wait = rule.wait(state, now, call.cost);
+            let decision = self.decision(rule, state, now, call.cost, allowed);
+            (decision, wait.map(|wait| now.saturating_add(wait)))
+        };
+        self.decide(call, || self.clock.now(), patience, tell)
+    }
+
+    /// Poll for one who is not the first.
+    fn poll_behind(
+        &self,
+        mut shard: MutexGuard<'_, Shard<A>>,
+        ticket: &Ticket,
+        now: Ticks,
+        patience: Patience,
+    ) -> Result<Polled> {
+        let &Ticket { key, cost, .. } = ticket;
+        let queue = shard.look_at_queue(key);
+        let Some((position, queue)) = shard.position(ticket.into()).zip(queue) else {
+            return Ok(Polled::Gone);
+        };
+        if now < queue.waiters[position].deadline {
+            let again = queue.look_again_at(position, now);
+            return Ok(Polled::Pending((again < Ticks::MAX).then_some(again)));
+        }
+        let look = self.look(&mut shard, key, cost, now, patience)?;
+        let removed = shard.dequeue(key, position, None);
+        shard.count(false);
+        drop(shard);
+        self.wake(removed.next);
+        Ok(Polled::Settled(Decision {
+            allowed: false,
+            ..look.decision
+        }))
+    }
+
+    /// When a newcomer would be admitted behind those who wait; `None`: nobody waits for `key`.
+    /// `Ticks::MAX`: nobody knows.
     #[inline]
-    pub(super) fn turn(
+    pub(super) fn admit_at(
         &self,
         shard: &mut Shard<A>,
         key: Fingerprint,
         cost: u32,
         now: Ticks,
         patience: Patience,
-    ) -> Option<Option<Ticks>> {
+    ) -> Result<Option<Ticks>> {
         if !shard.has_queue(key) {
-            return Some(None);
+            return Ok(None);
         }
         self.plan(shard, key, now, patience)?;
         let live = self.live(shard, key, cost, now, patience)?;
         let queue = shard.look_at_queue(key);
-        Some(queue.and_then(|queue| queue.turn(&shard.rule, &live, now, cost)))
+        Ok(queue.and_then(|queue| queue.admit_at(&shard.rule, &live, now, cost)))
     }
 
     /// Make sure that the queue of `key`, if there is one, has a plan.
@@ -43,10 +187,10 @@ impl<A: Algorithm> MemoryStore<A> {
         key: Fingerprint,
         now: Ticks,
         patience: Patience,
-    ) -> Option<()> {
+    ) -> Result<()> {
         let queue = shard.look_at_queue(key);
         let Some(queue) = queue.filter(|queue| !queue.is_planned()) else {
-            return Some(());
+            return Ok(());
         };
         let elsewhere = if shard.find(key).is_none() {
             Some(self.live_of_newcomer(&shard.rule, queue.first_cost(), now, patience)?)
@@ -54,7 +198,7 @@ impl<A: Algorithm> MemoryStore<A> {
             None
         };
         shard.plan_queue(key, elsewhere.as_deref(), now);
-        Some(())
+        Ok(())
     }
 
     /// The first waiter of `key`, if it could be admitted but does not come.
@@ -64,280 +208,36 @@ impl<A: Algorithm> MemoryStore<A> {
         key: Fingerprint,
         now: Ticks,
         patience: Patience,
-    ) -> Option<Option<Call>> {
+    ) -> Result<Option<WakeUp>> {
         let Some(queue) = shard.look_at_queue(key) else {
-            return Some(None);
+            return Ok(None);
         };
         let overdue = {
             let live = self.live(shard, key, queue.first_cost(), now, patience)?;
             queue.is_overdue(&shard.rule, &live, now)
         };
-        Some(match shard.queue(key) {
-            Some(queue) if overdue => queue.ring_first(now),
+        Ok(match shard.queue(key) {
+            Some(queue) if overdue => queue.wake_first_again(now),
             _ => None,
         })
     }
 
-    /// Wake waiters. One who is not there any more loses its place to the next.
-    pub(super) fn ring(&self, calls: impl IntoIterator<Item = Call>) {
-        calls.into_iter().for_each(|call| self.ring_one(call));
+    /// Wake waiters. One who is not there any more loses its place to the next. No lock may be held.
+    pub(super) fn wake(&self, all: impl IntoIterator<Item = WakeUp>) {
+        all.into_iter().for_each(|one| self.wake_one(one));
     }
 
-    fn ring_one(&self, call: Call) {
-        let mut next = Some(call);
-        while let Some(call) = next.take_if(|call| !call.wake.wake()) {
+    fn wake_one(&self, one: WakeUp) {
+        let mut next = Some(one);
+        while let Some(gone) = next.take_if(|one| !one.wake.wake()) {
             let removed = {
-                let mut shard = locked_now(&self.cell(call.key).shard);
-                match shard.waiter(call.key, call.ticket) {
-                    Some((position, ..)) => shard.dequeue(call.key, position, None),
+                let mut shard = locked_now(&self.lock_of(gone.key).shard);
+                match shard.position(gone.call()) {
+                    Some(position) => shard.dequeue(gone.key, position, None),
                     None => break,
                 }
             };
             next = removed.next;
         }
-    }
-
-    /// As the beginning of [`Self::join_queue`], for a caller that has no bell yet.
-    pub(super) fn admit_first(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        patience: Patience,
-    ) -> Option<Result<Option<Decision>>> {
-        let mut shard = self.lock(key, patience)?;
-        let now = shard.at(self.clock.now());
-        if let Err(error) = fits(&shard.rule, cost) {
-            return Some(Err(error));
-        }
-        if shard.has_queue(key) {
-            return Some(Ok(None));
-        }
-        let decided = |outcome: &Outcome<'_, A>| self.decision_of(outcome);
-        let spent = self.spend(&mut shard, key, cost, now, decided);
-        let admitted = spent.filter(|decision| decision.allowed);
-        if admitted.is_some() {
-            shard.count(true);
-        }
-        Some(Ok(admitted))
-    }
-
-    pub(super) fn join_queue(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        timeout: Option<Ticks>,
-        wake: &Arc<dyn Wake>,
-        patience: Patience,
-    ) -> Option<Result<Joined>> {
-        let mut crowded = false;
-        loop {
-            let mut shard = self.lock(key, patience)?;
-            let now = shard.at(self.clock.now());
-            if let Err(error) = fits(&shard.rule, cost) {
-                return Some(Err(error));
-            }
-            if !shard.has_queue(key) {
-                let spent =
-                    self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
-                let Some(decision) = spent else {
-                    drop(shard);
-                    crowded = !self.reclaim(now, patience)?;
-                    continue;
-                };
-                if decision.allowed {
-                    shard.count(true);
-                    return Some(Ok(Joined::Settled(decision)));
-                }
-            } else if let Some(overdue) = self.overdue(&mut shard, key, now, patience)? {
-                drop(shard);
-                self.ring([overdue]);
-                continue;
-            }
-            let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
-            let newcomer = Newcomer {
-                cost,
-                deadline,
-                wake,
-            };
-            return self.enqueue(&mut shard, key, now, &newcomer, patience);
-        }
-    }
-
-    /// Line up, unless the turn would come too late.
-    fn enqueue(
-        &self,
-        shard: &mut Shard<A>,
-        key: Fingerprint,
-        now: Ticks,
-        newcomer: &Newcomer<'_>,
-        patience: Patience,
-    ) -> Option<Result<Joined>> {
-        let &Newcomer {
-            cost,
-            deadline,
-            wake,
-        } = newcomer;
-        let turn_in_queue = self.turn(shard, key, cost, now, patience)?;
-        let refusal = {
-            let live = self.live(shard, key, cost, now, patience)?;
-            self.refusal(&shard.rule, &live, now, cost, turn_in_queue)
-        };
-        let turn = turn_in_queue.unwrap_or(now.saturating_add(refusal.retry_after));
-        if turn > deadline {
-            shard.count(false);
-            return Some(Ok(Joined::Settled(refusal)));
-        }
-        let rule = shard.rule.clone();
-        let queue = shard.queue_or_new(key);
-        if wake.blocks_this_thread() && queue.needs_this_thread() {
-            return Some(Err(Error::WouldNeverWake));
-        }
-        let ticket = self.tickets.fetch_add(1, Relaxed);
-        let waiter = Waiter {
-            ticket,
-            cost,
-            deadline,
-            turn,
-            wake: Arc::clone(wake),
-        };
-        let is_first = queue.waiters.is_empty();
-        let mut poll_at = queue.push(waiter, &rule);
-        if is_first {
-            poll_at = self.first_polls_at(shard, key, now, poll_at);
-        }
-        Some(Ok(Joined::Place {
-            ticket,
-            poll_at: (poll_at < Ticks::MAX).then_some(poll_at),
-        }))
-    }
-
-    pub(super) fn poll_queue(
-        &self,
-        key: Fingerprint,
-        ticket: u64,
-        patience: Patience,
-    ) -> Option<Result<Polled>> {
-        let mut crowded = false;
-        loop {
-            let mut shard = self.lock(key, patience)?;
-            let now = shard.at(self.clock.now());
-            let Some((position, cost, deadline)) = shard.waiter(key, ticket) else {
-                return Some(Ok(Polled::Pending(None)));
-            };
-            if let Err(error) = fits(&shard.rule, cost) {
-                let removed = shard.dequeue(key, position, None);
-                drop(shard);
-                self.ring(removed.next);
-                return Some(Err(error));
-            }
-            if position > 0 {
-                if let Some(overdue) = self.overdue(&mut shard, key, now, patience)? {
-                    drop(shard);
-                    self.ring([overdue]);
-                    continue;
-                }
-                return self.poll_behind(shard, key, ticket, now, patience);
-            }
-            let spent = self.spend_or_overflow(&mut shard, key, cost, now, crowded, patience)?;
-            let Some(decision) = spent else {
-                drop(shard);
-                crowded = !self.reclaim(now, patience)?;
-                continue;
-            };
-            let turn = now.saturating_add(decision.retry_after);
-            // A wait that has grown beyond the deadline is refused at once, as on joining.
-            if !decision.allowed && turn <= deadline {
-                let again = self.first_polls_at(&mut shard, key, now, turn);
-                return Some(Ok(Polled::Pending(Some(again))));
-            }
-            shard.count(decision.allowed);
-            let removed = shard.dequeue(key, 0, decision.allowed.then_some(now));
-            drop(shard);
-            self.ring(removed.next);
-            self.offer_room();
-            return Some(Ok(Polled::Settled(decision)));
-        }
-    }
-
-    /// Poll for one who is not the first.
-    fn poll_behind(
-        &self,
-        mut shard: MutexGuard<'_, Shard<A>>,
-        key: Fingerprint,
-        ticket: u64,
-        now: Ticks,
-        patience: Patience,
-    ) -> Option<Result<Polled>> {
-        let Some((position, cost, deadline)) = shard.waiter(key, ticket) else {
-            return Some(Ok(Polled::Pending(None)));
-        };
-        if now < deadline {
-            let queue = shard.look_at_queue(key);
-            let again = queue.map(|queue| queue.look_again_at(position, now));
-            return Some(Ok(Polled::Pending(again.filter(|&at| at < Ticks::MAX))));
-        }
-        let turn = self.turn(&mut shard, key, cost, now, patience)?;
-        let refusal = {
-            let live = self.live(&shard, key, cost, now, patience)?;
-            self.refusal(&shard.rule, &live, now, cost, turn)
-        };
-        let removed = shard.dequeue(key, position, None);
-        shard.count(false);
-        drop(shard);
-        self.ring(removed.next);
-        Some(Ok(Polled::Settled(refusal)))
-    }
-
-    pub(super) fn leave_queue(
-        &self,
-        key: Fingerprint,
-        ticket: u64,
-        patience: Patience,
-    ) -> Option<()> {
-        // Whatever the wall clock did meanwhile: who leaves changes nothing but the queue.
-        let mut shard = locked(&self.cell(key).shard, patience)?;
-        if let Some((position, ..)) = shard.waiter(key, ticket) {
-            let removed = shard.dequeue(key, position, None);
-            drop(shard);
-            self.ring(removed.next);
-        }
-        Some(())
-    }
-
-    /// `None`: a lock was held. `Some(None)`: a new key, and no room has been looked for yet.
-    fn spend_or_overflow(
-        &self,
-        shard: &mut Shard<A>,
-        key: Fingerprint,
-        cost: u32,
-        now: Ticks,
-        crowded: bool,
-        patience: Patience,
-    ) -> Option<Option<Decision>> {
-        let decided = |outcome: &Outcome<'_, A>| self.decision_of(outcome);
-        if crowded && shard.find(key).is_none() {
-            return self
-                .spend_overflow(shard, cost, now, patience, decided)
-                .map(Some);
-        }
-        Some(self.spend(shard, key, cost, now, decided))
-    }
-
-    fn refusal(
-        &self,
-        rule: &A,
-        state: &A::State,
-        now: Ticks,
-        cost: u32,
-        turn: Option<Ticks>,
-    ) -> Decision {
-        self.decision_of(&Outcome {
-            rule,
-            state,
-            allowed: false,
-            now,
-            cost,
-            turn,
-        })
     }
 }

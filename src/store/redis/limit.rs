@@ -13,8 +13,8 @@ use super::uncharged::Uncharged;
 use super::{Answer, Call, Failure, Verb, key};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
-use crate::store::Patience;
 use crate::store::fork::locked_now;
+use crate::store::{self, Patience};
 
 /// Who decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,15 +172,16 @@ impl Limit {
     }
 
     /// Give units back to the limiter in this process, if there is one.
-    pub fn refund_here(&self, key: &[u8], units: u32, patience: Patience) -> Option<()> {
+    ///
+    /// # Errors
+    /// [`store::Stop`].
+    pub fn refund_here(&self, key: &[u8], units: u32, patience: Patience) -> store::Result<()> {
         let quota = self.quota();
         let Some(local) = quota.local() else {
-            return Some(());
+            return Ok(());
         };
         let units = units.min(local.limit());
-        local
-            .refund(local.fingerprint(key), units, patience)
-            .map(|_| ())
+        local.refund(local.fingerprint(key), units, patience)
     }
 
     /// What a key is called in Redis.
@@ -222,13 +223,13 @@ impl Limit {
             // Whatever it answers: it only has to have seen what was admitted.
             match call.verb {
                 Verb::Check if decision.allowed => {
-                    local.is_allowed(key, cost, None, Patience::Wait);
+                    let _ = local.is_allowed(key, cost, None, Patience::Wait);
                 }
                 Verb::Refund => {
-                    local.refund(key, cost, Patience::Wait);
+                    let _ = local.refund(key, cost, Patience::Wait);
                 }
                 Verb::Reset => {
-                    local.reset(key, Patience::Wait);
+                    let _ = local.reset(key, Patience::Wait);
                 }
                 _ => {}
             }
@@ -314,7 +315,7 @@ impl Limit {
             _ => local.peek(key, cost, Patience::Wait),
         };
         self.counts.local.fetch_add(1, Relaxed);
-        let decision = decided?.ok()?;
+        let decision = decided.ok()?;
         Some(Decision {
             source: Source::Local,
             ..decision

@@ -2,7 +2,7 @@
 
 use super::queues::{Waiting, join_as, poll_as};
 use super::*;
-use crate::store::Polled;
+use crate::store::{Polled, Queues};
 
 /// A full store of keys that go idle at 10 s, whose shared quota is spent until 14 s.
 fn full(keys: u32, rule: &SlidingLog) -> (Arc<MemoryStore<SlidingLog>>, Arc<ManualClock>) {
@@ -17,7 +17,6 @@ fn full(keys: u32, rule: &SlidingLog) -> (Arc<MemoryStore<SlidingLog>>, Arc<Manu
 
 /// One who waits with nothing but its own timer and its bell.
 struct Sleeper {
-    name: String,
     place: Waiting,
     wakes_at: Ticks,
     served_at: Option<Ticks>,
@@ -43,7 +42,6 @@ impl Night {
     fn falls_asleep(&mut self, name: &str) {
         let (place, poll_at) = join_as(&self.store, name, 1, None).expect("has to wait");
         self.sleepers.push(Sleeper {
-            name: name.to_owned(),
             place,
             wakes_at: poll_at.unwrap_or(Ticks::MAX),
             served_at: None,
@@ -59,12 +57,13 @@ impl Night {
         };
         while let Some(one) = self.sleepers.iter_mut().find(stirs) {
             self.polls += 1;
-            match poll_as(&self.store, &one.name, &one.place) {
+            match poll_as(&self.store, &one.place) {
                 Polled::Settled(decision) => {
                     assert!(decision.allowed);
                     one.served_at = Some(now);
                 }
                 Polled::Pending(at) => one.wakes_at = at.unwrap_or(Ticks::MAX),
+                Polled::Gone => panic!("not in the queue"),
             }
         }
     }
@@ -136,13 +135,11 @@ fn a_reset_and_a_refund_make_room_at_once() {
     }
     let now = Some(night.clock.now());
     let served = |night: &Night| night.served().iter().filter(|&&at| at == now).count();
-    store
-        .reset(key(&store, &0), Patience::Wait)
-        .expect("patient");
+    store.reset(key(&store, &0), Patience::Wait).unwrap();
     night.stir();
     assert_eq!(served(&night), 1);
     let refunded = store.refund(key(&store, &1), 1, Patience::Wait);
-    refunded.expect("patient").expect("valid");
+    refunded.expect("valid");
     night.stir();
     assert_eq!(served(&night), 2);
 }
@@ -156,7 +153,7 @@ fn a_waiter_that_is_gone_leaves_the_room_to_the_next() {
         night.falls_asleep(name);
     }
     let left = night.sleepers.remove(1);
-    store.leave(key(&store, &"left"), left.place.ticket, Patience::Wait);
+    store.leave(&left.place.ticket, Patience::Wait).unwrap();
     let gone = night.sleepers.remove(0);
     gone.place.bell.gone.store(true, SeqCst);
     night.sleep_until(13 * SECOND);

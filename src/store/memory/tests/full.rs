@@ -45,13 +45,13 @@ impl<A: Algorithm> Model<A> {
             Verb::Spend => self.spend(name),
             Verb::Refund => {
                 let refunded = self.store.refund(key, 1, Patience::Wait);
-                refunded.expect("patient").expect("valid");
+                refunded.expect("valid");
                 if let Some(state) = self.states.get_mut(&name) {
                     self.rule.refund(state, self.clock.now(), 1);
                 }
             }
             Verb::Reset => {
-                self.store.reset(key, Patience::Wait).expect("patient");
+                self.store.reset(key, Patience::Wait).unwrap();
                 self.states.remove(&name);
             }
         }
@@ -80,8 +80,8 @@ impl<A: Algorithm> Model<A> {
         let mut held = 0;
         for name in 0..names {
             let key = key(&self.store, &name);
-            let cell = self.store.cell(key);
-            let shard = locked_now(&cell.shard);
+            let lock = self.store.lock_of(key);
+            let shard = locked_now(&lock.shard);
             let Some(state) = shard.find(key) else {
                 assert!(!self.states.contains_key(&name), "key {name} is forgotten");
                 continue;
@@ -91,7 +91,7 @@ impl<A: Algorithm> Model<A> {
             let kept = self.states.get(&name);
             let expected = kept.map_or(0, |kept| self.rule.reset_after(kept, self.clock.now()));
             assert_eq!(left, expected, "key {name}");
-            assert!(cell.idle_from.load(Relaxed) <= self.clock.now() + left);
+            assert!(lock.idle_from.load(Relaxed) <= self.clock.now() + left);
         }
         assert_eq!(self.store.len(), held);
         assert!(held <= self.store.max_keys);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Error;
-use crate::store::{Joined, Polled, Wake};
+use crate::store::{Joined, Polled, Queues, Wake};
 
 #[derive(Default)]
 pub(super) struct Bell {
@@ -21,7 +21,7 @@ impl Wake for Bell {
 }
 
 pub(super) struct Waiting {
-    pub(super) ticket: u64,
+    pub(super) ticket: Ticket,
     pub(super) bell: Arc<Bell>,
 }
 
@@ -37,20 +37,15 @@ pub(super) fn join_as<A: Algorithm>(
     match store
         .join(key(store, &name), cost, timeout, &wake, Patience::Wait)
         .unwrap()
-        .unwrap()
     {
         Joined::Settled(decision) => Err(decision),
-        Joined::Place { ticket, poll_at } => Ok((Waiting { ticket, bell }, poll_at)),
+        Joined::Queued { ticket, poll_at } => Ok((Waiting { ticket, bell }, poll_at)),
     }
 }
 
-pub(super) fn poll_as<A: Algorithm>(
-    store: &MemoryStore<A>,
-    name: &str,
-    waiting: &Waiting,
-) -> Polled {
-    let polled = store.poll(key(store, &name), waiting.ticket, Patience::Wait);
-    polled.unwrap().unwrap()
+pub(super) fn poll_as<A: Algorithm>(store: &MemoryStore<A>, waiting: &Waiting) -> Polled {
+    let polled = store.poll(&waiting.ticket, Patience::Wait);
+    polled.unwrap()
 }
 
 fn join<A: Algorithm>(
@@ -62,10 +57,17 @@ fn join<A: Algorithm>(
 }
 
 fn poll<A: Algorithm>(store: &MemoryStore<A>, waiting: &Waiting) -> Option<Decision> {
-    match poll_as(store, "k", waiting) {
+    match poll_as(store, waiting) {
         Polled::Settled(decision) => Some(decision),
         Polled::Pending(_) => None,
+        Polled::Gone => panic!("not in the queue"),
     }
+}
+
+/// Whether nobody waits for any key.
+fn is_empty<A: Algorithm>(store: &MemoryStore<A>) -> bool {
+    let mut shards = store.locks.iter().map(|lock| locked_now(&lock.shard));
+    shards.all(|shard| shard.queues.is_empty())
 }
 
 #[test]
@@ -82,7 +84,6 @@ fn first_come_first_served_and_nobody_overtakes() {
     assert!(poll(&store, &small).is_none() && poll(&store, &large).is_none());
     let refused = store
         .check(key(&store, &"k"), 1, None, Patience::Wait)
-        .unwrap()
         .unwrap();
     assert_eq!((refused.allowed, refused.retry_after), (false, 3 * SECOND));
     clock.advance(SECOND);
@@ -104,16 +105,11 @@ fn too_short_a_timeout_is_refused_at_once_and_spends_nothing() {
     assert_eq!((refused.allowed, refused.retry_after), (false, 2 * SECOND));
     let second = join(&store, 1, Some(2 * SECOND)).ok().unwrap();
     // Whoever leaves spends nothing: the next one moves up.
-    store.leave(key(&store, &"k"), first.ticket, Patience::Wait);
+    store.leave(&first.ticket, Patience::Wait).unwrap();
     assert!(second.bell.rung.load(SeqCst));
     clock.advance(SECOND);
     assert!(poll(&store, &second).is_some_and(|decision| decision.allowed));
-    assert!(
-        store
-            .cells
-            .iter()
-            .all(|cell| locked_now(&cell.shard).queues.is_empty())
-    );
+    assert!(is_empty(&store));
 }
 
 #[test]
@@ -122,7 +118,7 @@ fn refunds_resets_and_quotas_reach_those_who_wait() {
     let store = MemoryStore::new(&bucket(1, 0.001), options);
     let k = key(&store, &"k");
     let changes: [&dyn Fn(); 4] = [
-        &|| store.refund(k, 1, Patience::Wait).unwrap().unwrap(),
+        &|| store.refund(k, 1, Patience::Wait).unwrap(),
         &|| store.reset(k, Patience::Wait).unwrap(),
         &|| store.clear(),
         &|| store.set_rule(bucket(2, 0.001)),
@@ -145,13 +141,10 @@ fn a_cost_that_a_new_quota_can_never_admit_is_an_error_for_its_waiter() {
     assert!(join(&store, 5, None).is_err());
     let waiting = join(&store, 4, None).ok().unwrap();
     store.set_rule(bucket(3, 1.0));
-    let polled = store
-        .poll(key(&store, &"k"), waiting.ticket, Patience::Wait)
-        .unwrap();
-    assert!(matches!(
-        polled,
-        Err(Error::CostAboveLimit { cost: 4, limit: 3 })
-    ));
+    let impossible = Error::CostAboveLimit { cost: 4, limit: 3 };
+    let polled = store.poll(&waiting.ticket, Patience::Wait);
+    assert_eq!(polled.unwrap_err(), Stop::Invalid(impossible));
+    assert!(is_empty(&store), "it has left");
 }
 
 proptest! {
@@ -169,7 +162,7 @@ proptest! {
         }
         if !line.is_empty() {
             let (gone, _) = line.remove(given_up.index(line.len()));
-            store.leave(key(&store, &"k"), gone.ticket, Patience::Wait);
+            store.leave(&gone.ticket, Patience::Wait).unwrap();
         }
         let mut state = store.view(key(&store, &"k"), Patience::Wait, |_, state, _| state.clone()).unwrap();
         let mut at = 0;
@@ -206,10 +199,10 @@ fn a_waiter_that_is_gone_holds_up_nobody() {
     assert!(allowed(&silent, "k"));
     let vanished = join(&silent, 1, None).ok().unwrap();
     let k = key(&silent, &"k");
-    silent.reset(k, Patience::Wait);
+    silent.reset(k, Patience::Wait).unwrap();
     assert!(!allowed(&silent, "k"), "somebody may still come");
     vanished.bell.gone.store(true, SeqCst);
-    silent.reset(k, Patience::Wait);
+    silent.reset(k, Patience::Wait).unwrap();
     assert!(allowed(&silent, "k"));
 }
 
@@ -228,10 +221,7 @@ fn turns_are_planned_anew_once_waiters_come_late() {
             "{place}"
         );
         // Whoever comes now is told when it would really be admitted: behind all who wait.
-        let told = store
-            .peek(key(&store, &"k"), 1, Patience::Wait)
-            .unwrap()
-            .unwrap();
+        let told = store.peek(key(&store, &"k"), 1, Patience::Wait).unwrap();
         let before = line.len() - place - 1;
         assert_eq!(told.retry_after, (before as u64 + 1) * SECOND);
     }
@@ -261,14 +251,17 @@ fn a_thread_does_not_block_behind_a_waiter_that_needs_it() {
     let k = key(&store, &"k");
     let join = |here: bool| {
         let wake: Arc<dyn Wake> = Arc::new(Here(here));
-        store.join(k, 1, None, &wake, Patience::Wait).unwrap()
+        store.join(k, 1, None, &wake, Patience::Wait)
     };
     assert!(
-        matches!(join(true), Ok(Joined::Place { .. })),
+        matches!(join(true), Ok(Joined::Queued { .. })),
         "nobody else waits"
     );
-    assert!(matches!(join(false), Ok(Joined::Place { .. })));
-    assert!(matches!(join(true), Err(Error::WouldNeverWake)));
+    assert!(matches!(join(false), Ok(Joined::Queued { .. })));
+    assert!(matches!(
+        join(true),
+        Err(Stop::Invalid(Error::WouldNeverWake))
+    ));
 }
 
 #[test]

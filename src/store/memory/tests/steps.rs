@@ -75,11 +75,11 @@ proptest! {
                     steps.push(clock.now());
                     // Seen by the next call, whoever makes it.
                     let other = store.peek(key(&store, &"other"), 1, Patience::Wait);
-                    prop_assert!(other.expect("patient").expect("valid").allowed);
+                    prop_assert!(other.expect("valid").allowed);
                 }
                 Event::Call(cost) => {
                     let decision = store.check(key(&store, &"k"), cost, None, Patience::Wait);
-                    let decision = decision.expect("patient").expect("valid");
+                    let decision = decision.expect("valid");
                     prop_assert_eq!(decision.allowed, model.admits(cost));
                     prop_assert_eq!(decision.remaining, limit - model.used);
                     let shown = decision.at + decision.reset_after;
@@ -109,7 +109,7 @@ fn all_limiters_of_a_process_agree() {
     let reset_at = |store: &dyn Store, name: &str| {
         let key = store.fingerprint(name.as_bytes());
         let decision = store.check(key, 1, None, Patience::Wait);
-        let decision = decision.expect("patient").expect("valid");
+        let decision = decision.expect("valid");
         decision.at + decision.reset_after
     };
     assert_eq!(reset_at(&*before, "k"), 11 * HOUR);
@@ -134,9 +134,12 @@ fn windows_are_laid_anew_only_by_one_who_may_wait() {
     let store = MemoryStore::new(&FixedWindow::new(1, HOUR), options);
     let k = key(&store, &"k");
     clock.step_wall_clock(SECOND.cast_signed());
-    assert_eq!(store.is_allowed(k, 1, None, Patience::Try), None);
-    assert_eq!(store.is_allowed(k, 1, None, Patience::Wait), Some(Ok(true)));
-    assert_eq!(store.is_allowed(k, 1, None, Patience::Try), Some(Ok(false)));
+    assert_eq!(
+        store.is_allowed(k, 1, None, Patience::Try),
+        Err(Stop::Locked)
+    );
+    assert_eq!(store.is_allowed(k, 1, None, Patience::Wait), Ok(true));
+    assert_eq!(store.is_allowed(k, 1, None, Patience::Try), Ok(false));
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn who_waits_for_a_window_is_woken_when_its_end_has_moved() {
     clock.step_wall_clock((HOUR - SECOND).cast_signed());
     assert!(!allowed(&store, "k"));
     assert!(waiting.bell.rung.load(SeqCst));
-    let polled = queues::poll_as(&store, "k", &waiting);
+    let polled = queues::poll_as(&store, &waiting);
     assert!(matches!(
         polled,
         crate::store::Polled::Pending(Some(SECOND))

@@ -1,6 +1,6 @@
-//! The bound on keys: who takes room, and how idle keys give it back.
+//! The bound on keys: new ones reserve room, idle ones give it back.
 
-use super::{Algorithm, MemoryStore, Patience, Relaxed, SHARDS, Shard, Ticks, locked};
+use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, SHARDS, Shard, Ticks, locked};
 
 /// After so many calls to a shard, a sweep looks at the next shard in turn, so that idle keys
 /// go even if only one key is ever used.
@@ -9,27 +9,36 @@ const CALLS_PER_SWEEP: u32 = 32;
 /// Slots that it looks at: two a call, some 3 ns, and nothing while no key can be idle.
 const STEPS_PER_SWEEP: usize = 64;
 
+/// Whether a new key has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Some may be free.
+    Free,
+    /// As many keys are held as may be, and all are live.
+    Full,
+}
+
 impl<A: Algorithm> MemoryStore<A> {
-    /// Make room by dropping idle keys wherever they are. `Some(false)`: all are live.
+    /// Make room by dropping idle keys wherever they are.
     ///
     /// Costs a look at 64 times as long as no shard can hold an idle key. Otherwise the keys in
     /// reserve are tried, and all of a shard is looked at only once its reserve is used up.
     #[cold]
-    pub(super) fn reclaim(&self, now: Ticks, patience: Patience) -> Option<bool> {
-        for cell in &self.cells {
-            if !cell.may_be_idle(now) {
+    pub(super) fn reclaim(&self, now: Ticks, patience: Patience) -> Result<Room> {
+        for lock in &self.locks {
+            if !lock.may_be_idle(now) {
                 continue;
             }
-            let mut shard = locked(&cell.shard, patience)?;
+            let mut shard = locked(&lock.shard, patience)?;
             let dropped = shard.reclaim(now);
-            cell.publish(&shard);
+            lock.publish(&shard);
             drop(shard);
             if dropped > 0 {
                 self.give_back(dropped);
-                return Some(true);
+                return Ok(Room::Free);
             }
         }
-        Some(false)
+        Ok(Room::Full)
     }
 
     /// Count a call, and sweep a little now and then.
@@ -44,23 +53,24 @@ impl<A: Algorithm> MemoryStore<A> {
 
     #[cold]
     fn sweep_next(&self, own: &mut Shard<A>, now: Ticks) {
-        let next = &self.cells[self.next_swept.fetch_add(1, Relaxed) % SHARDS];
+        let next = &self.locks[self.next_swept.fetch_add(1, Relaxed) % SHARDS];
         if !next.may_be_idle(now) {
             return;
         }
         // Only tried, since a lock is held already; what cannot be locked is most likely our own.
         let dropped = match locked(&next.shard, Patience::Try) {
-            Some(mut other) => {
+            Ok(mut other) => {
                 let dropped = other.sweep(STEPS_PER_SWEEP, now);
                 next.publish(&other);
                 dropped
             }
-            None => own.sweep(STEPS_PER_SWEEP, now),
+            Err(_) => own.sweep(STEPS_PER_SWEEP, now),
         };
         self.give_back(dropped);
     }
 
-    pub(super) fn take_room(&self) -> bool {
+    /// Take room for a new key, if there is some.
+    pub(super) fn reserve_key(&self) -> bool {
         let more = |keys| (keys < self.max_keys).then_some(keys + 1);
         self.keys.fetch_update(Relaxed, Relaxed, more).is_ok()
     }

@@ -3,8 +3,9 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
+use super::decide::Call;
 use super::fingerprint::Fingerprint;
-use super::queue::{Call, Queue, Removed};
+use super::queue::{Queue, Removed, WakeUp};
 use super::reserve::Reserve;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
@@ -151,7 +152,7 @@ impl<A: Algorithm> Shard<A> {
             if let Some(slot) = self.table.get_bucket(self.hand) {
                 let left = self.rule.reset_after(&slot.state, now);
                 if left > 0 {
-                    self.idle_from_next = self.idle_from_next.min(now + left);
+                    self.idle_from_next = self.idle_from_next.min(now.saturating_add(left));
                 } else if let Ok(slot) = self.table.get_bucket_entry(self.hand) {
                     slot.remove();
                     dropped += 1;
@@ -185,7 +186,7 @@ impl<A: Algorithm> Shard<A> {
                 self.evicted += 1;
                 return true;
             }
-            self.reserve.add(key, now + left);
+            self.reserve.add(key, now.saturating_add(left));
         }
         false
     }
@@ -198,7 +199,7 @@ impl<A: Algorithm> Shard<A> {
         self.table.retain(|slot| {
             let left = rule.reset_after(&slot.state, now);
             if left > 0 {
-                reserve.add(slot.key, now + left);
+                reserve.add(slot.key, now.saturating_add(left));
             }
             left > 0
         });
@@ -263,7 +264,7 @@ impl<A: Algorithm> Shard<A> {
         self.queues.find_mut(key.hash(), |queue| queue.key == key)
     }
 
-    /// Plan the turns of those who wait for `key`; `elsewhere` is its state if it is not held.
+    /// Plan when those are admitted who wait for `key`; `elsewhere` is its state if it is not held.
     pub(super) fn plan_queue(
         &mut self,
         key: Fingerprint,
@@ -289,12 +290,17 @@ impl<A: Algorithm> Shard<A> {
             .into_mut()
     }
 
-    /// Where a ticket stands, its cost and its deadline.
-    pub(super) fn waiter(&mut self, key: Fingerprint, ticket: u64) -> Option<(usize, u32, Ticks)> {
-        let queue = self.queue(key)?;
-        let position = queue.position(ticket)?;
-        let waiter = &queue.waiters[position];
-        Some((position, waiter.cost, waiter.deadline))
+    /// Where one who waits stands in the queue of its key.
+    pub(super) fn position(&self, call: Call) -> Option<usize> {
+        self.look_at_queue(call.key)?.position(call.number?)
+    }
+
+    /// When the first waiter of `key` gives up.
+    pub(super) fn first_deadline(&self, key: Fingerprint) -> Ticks {
+        let first = self
+            .look_at_queue(key)
+            .and_then(|queue| queue.waiters.front());
+        first.map_or(Ticks::MAX, |first| first.deadline)
     }
 
     /// Take a waiter out of its queue.
@@ -320,7 +326,7 @@ impl<A: Algorithm> Shard<A> {
     }
 
     /// The key's state has changed: the first waiter, to be woken without the lock.
-    pub(super) fn disturb(&mut self, key: Fingerprint) -> Option<Call> {
+    pub(super) fn disturb(&mut self, key: Fingerprint) -> Option<WakeUp> {
         self.queue(key)?.disturb()
     }
 }

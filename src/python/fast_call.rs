@@ -16,10 +16,10 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyTuple, PyType};
 use pyo3::{PyTypeInfo, intern};
 
-use super::concrete::PySlidingWindowRateLimiter;
 use super::decision::PyDecision;
 use super::limiter::PyLimiter;
-use super::switch::limits_are_off;
+use super::limits_off::limits_are_off;
+use super::memory::PySlidingWindowRateLimiter;
 use crate::clock::Ticks;
 use crate::store::{Fingerprint, Patience, Store};
 
@@ -33,7 +33,7 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
 type Generic = PyOnceLock<Py<PyAny>>;
 
 /// A method of [`PyLimiter`] or of a class derived from it.
-trait Hot {
+trait FastCall {
     const NAME: &str;
     /// The method that pyo3 made.
     const GENERIC: &Generic;
@@ -55,7 +55,7 @@ static IS_ALLOWED: Generic = PyOnceLock::new();
 static IS_CLIENT_ALLOWED: Generic = PyOnceLock::new();
 static CHECK: Generic = PyOnceLock::new();
 
-impl<const CLIENT_ID: bool> Hot for IsAllowed<CLIENT_ID> {
+impl<const CLIENT_ID: bool> FastCall for IsAllowed<CLIENT_ID> {
     const NAME: &str = "is_allowed";
     const GENERIC: &Generic = if CLIENT_ID {
         &IS_CLIENT_ALLOWED
@@ -71,14 +71,12 @@ impl<const CLIENT_ID: bool> Hot for IsAllowed<CLIENT_ID> {
         cost: u32,
         now: Ticks,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let allowed = store
-            .is_allowed(key, cost, Some(now), Patience::Try)?
-            .ok()?;
+        let allowed = store.is_allowed(key, cost, Some(now), Patience::Try).ok()?;
         Some(Ok(PyBool::new(py, allowed).to_owned().into_any()))
     }
 }
 
-impl Hot for Check {
+impl FastCall for Check {
     const NAME: &str = "check";
     const GENERIC: &Generic = &CHECK;
 
@@ -90,7 +88,7 @@ impl Hot for Check {
         cost: u32,
         now: Ticks,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let decision = store.check(key, cost, Some(now), Patience::Try)?.ok()?;
+        let decision = store.check(key, cost, Some(now), Patience::Try).ok()?;
         Some(Bound::new(py, PyDecision(decision)).map(Bound::into_any))
     }
 }
@@ -99,7 +97,7 @@ impl Hot for Check {
 ///
 /// # Safety
 /// Called by the interpreter, which has seen to it that `object` is of the descriptor's class.
-unsafe extern "C" fn method<H: Hot>(
+unsafe extern "C" fn method<H: FastCall>(
     object: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
@@ -108,7 +106,7 @@ unsafe extern "C" fn method<H: Hot>(
     // SAFETY: the interpreter calls; it has `count` arguments, and one more for each name.
     let (py, call) = unsafe {
         let py = Python::assume_attached();
-        (py, Call::new(py, object, arguments, count, names))
+        (py, PyCall::new(py, object, arguments, count, names))
     };
     let answer = catch_unwind(AssertUnwindSafe(|| {
         call.plain::<H>().unwrap_or_else(|| call.generic::<H>())
@@ -123,14 +121,14 @@ unsafe extern "C" fn method<H: Hot>(
 }
 
 /// The arguments of one call.
-struct Call<'a, 'py> {
+struct PyCall<'a, 'py> {
     object: Borrowed<'a, 'py, PyAny>,
     positional: &'a [Borrowed<'a, 'py, PyAny>],
     named: &'a [Borrowed<'a, 'py, PyAny>],
     names: Option<Borrowed<'a, 'py, PyTuple>>,
 }
 
-impl<'py> Call<'_, 'py> {
+impl<'py> PyCall<'_, 'py> {
     /// # Safety
     /// As for a function of the kind `METH_FASTCALL` with `METH_KEYWORDS`, called by the interpreter.
     #[inline]
@@ -169,7 +167,7 @@ impl<'py> Call<'_, 'py> {
 
     /// The answer to a plain call that can be answered at once.
     #[inline]
-    fn plain<H: Hot>(&self) -> Option<PyResult<Bound<'py, PyAny>>> {
+    fn plain<H: FastCall>(&self) -> Option<PyResult<Bound<'py, PyAny>>> {
         let py = self.object.py();
         let (key, cost) = match (self.positional, self.names) {
             ([key], None) => (key, 1),
@@ -190,7 +188,7 @@ impl<'py> Call<'_, 'py> {
     }
 
     #[cold]
-    fn generic<H: Hot>(&self) -> PyResult<Bound<'py, PyAny>> {
+    fn generic<H: FastCall>(&self) -> PyResult<Bound<'py, PyAny>> {
         let py = self.object.py();
         let all: Vec<_> = std::iter::once(self.object)
             .chain(self.positional.iter().copied())
@@ -234,7 +232,7 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
 }
 
 /// Put the fast descriptor before the method of that name, with the same signature and text.
-fn replace<H: Hot>(class: &Bound<'_, PyType>) -> PyResult<()> {
+fn replace<H: FastCall>(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
     let generic = class.getattr(H::NAME)?;
     let signature = generic.getattr("__text_signature__")?;

@@ -3,44 +3,43 @@
 use std::mem::{take, transmute};
 use std::sync::{Arc, MutexGuard};
 
-use super::{Algorithm, MemoryStore, Queue, Shard, locked_now};
+use super::{Algorithm, MemoryStore, Queue, Shard, WakeUp, locked_now};
 use crate::fork::{Forks, Held};
-use crate::store::queue::Call;
 
 type Guard<T> = MutexGuard<'static, T>;
 
 /// Every lock of a store. Fields are dropped in this order, the store last.
 struct HeldStore<A: Algorithm> {
     shards: Vec<Guard<Shard<A>>>,
-    _shared: Guard<A::State>,
+    _overflow: Guard<A::State>,
     _store: Arc<MemoryStore<A>>,
 }
 
 impl<A: Algorithm> Forks for MemoryStore<A> {
     fn hold(self: Arc<Self>) -> Box<dyn Held> {
-        let (shards, shared) = (self.lock_all(), locked_now(&self.shared));
+        let (shards, overflow) = (self.lock_all(), locked_now(&self.overflow_state));
         // SAFETY: the guards borrow from the store, which does not move and is kept alive
         // beside them until they are gone.
-        let (shards, shared) = unsafe {
+        let (shards, overflow) = unsafe {
             (
                 transmute::<Vec<MutexGuard<'_, Shard<A>>>, Vec<Guard<Shard<A>>>>(shards),
-                transmute::<MutexGuard<'_, A::State>, Guard<A::State>>(shared),
+                transmute::<MutexGuard<'_, A::State>, Guard<A::State>>(overflow),
             )
         };
         Box::new(HeldStore {
             shards,
-            _shared: shared,
+            _overflow: overflow,
             _store: self,
         })
     }
 
     fn wake_all(&self) {
-        let mut everybody: Vec<Call> = Vec::new();
-        for cell in &self.cells {
-            let shard = locked_now(&cell.shard);
+        let mut everybody: Vec<WakeUp> = Vec::new();
+        for lock in &self.locks {
+            let shard = locked_now(&lock.shard);
             everybody.extend(shard.queues.iter().flat_map(Queue::everybody));
         }
-        self.ring(everybody);
+        self.wake(everybody);
     }
 }
 

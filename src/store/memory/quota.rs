@@ -2,14 +2,9 @@
 
 use std::sync::MutexGuard;
 
-use super::{Algorithm, MemoryStore, Patience, Relaxed, Shard, locked_now};
+use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, Shard, Stop, locked_now};
 
 impl<A: Algorithm> MemoryStore<A> {
-    /// Look at the quota.
-    pub fn rule(&self) -> A {
-        locked_now(&self.cells[0].shard).rule.clone()
-    }
-
     /// Change the quota of every key at once. What was spent stays spent.
     pub fn set_rule(&self, rule: A) {
         self.replace_rule(self.lock_all(), rule);
@@ -18,16 +13,16 @@ impl<A: Algorithm> MemoryStore<A> {
     /// Lay aligned windows by the wall clock of now. What was spent in a window that is running
     /// stays spent in the one that is running by the new time.
     #[cold]
-    pub(super) fn realign(&self, patience: Patience) -> Option<()> {
+    pub(super) fn realign(&self, patience: Patience) -> Result<()> {
         if patience == Patience::Try {
-            return None; // there are many locks to wait for
+            return Err(Stop::Locked); // there are many locks to wait for
         }
         let shards = self.lock_all();
         if self.clock.offset() != self.offset.load(Relaxed) {
             let rule = shards[0].rule.clone();
             self.replace_rule(shards, rule);
         }
-        Some(())
+        Ok(())
     }
 
     /// `rule` continues what the shards were locked with, while nothing can be spent.
@@ -37,10 +32,10 @@ impl<A: Algorithm> MemoryStore<A> {
             .fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
         let offset = self.clock.offset();
         let rule = rule.succeeding(&shards[0].rule, now).aligned(offset);
-        rule.adopt(&shards[0].rule, &mut locked_now(&self.shared), now);
-        for (cell, shard) in self.cells.iter().zip(&mut shards) {
+        rule.adopt(&shards[0].rule, &mut locked_now(&self.overflow_state), now);
+        for (lock, shard) in self.locks.iter().zip(&mut shards) {
             shard.set_rule(&rule, now);
-            cell.publish(shard);
+            lock.publish(shard);
         }
         self.offset.store(offset, Relaxed);
         self.limit.store(rule.limit(), Relaxed);

@@ -1,4 +1,4 @@
-//! A coroutine's place in a key's queue.
+//! A coroutine's ticket in a key's queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -6,60 +6,51 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pyo3::prelude::*;
 
 use super::decision::PyDecision;
+use super::limits_off::{admit_untouched, limits_are_off};
 use super::patiently;
-use super::switch::{admit_untouched, limits_are_off};
 use crate::clock::{Ticks, seconds};
-use crate::store::{Fingerprint, Patience, Polled, Store};
+use crate::store::{Patience, Polled, Queues, Ticket};
 
-/// A place in a queue.
-#[pyclass(frozen, name = "Place", module = "sluicegate._core")]
-pub(super) struct PyPlace {
-    store: Arc<dyn Store>,
-    key: Fingerprint,
-    cost: u32,
-    ticket: u64,
+/// A ticket of one who waits.
+#[pyclass(frozen, name = "Ticket", module = "sluicegate._core")]
+pub(super) struct PyTicket {
+    store: Arc<dyn Queues>,
+    ticket: Ticket,
     /// `Ticks::MAX`: only when woken.
     poll_at: AtomicU64,
 }
 
-impl PyPlace {
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        key: Fingerprint,
-        cost: u32,
-        ticket: u64,
-        poll_at: Option<Ticks>,
-    ) -> Self {
+impl PyTicket {
+    pub(super) fn new(store: Arc<dyn Queues>, ticket: Ticket, poll_at: Option<Ticks>) -> Self {
         Self {
             store,
-            key,
-            cost,
             ticket,
             poll_at: AtomicU64::new(poll_at.unwrap_or(Ticks::MAX)),
         }
     }
 }
 
-impl Drop for PyPlace {
-    /// A place that was dropped must not hold up the queue. No holder of the lock that this may
+impl Drop for PyTicket {
+    /// A ticket that was dropped must not hold up the queue. No holder of the lock that this may
     /// wait for needs the interpreter, and waking the next one runs no Python code.
     fn drop(&mut self) {
-        self.store.leave(self.key, self.ticket, Patience::Wait);
+        let _ = self.store.leave(&self.ticket, Patience::Wait);
     }
 }
 
 #[pymethods]
-impl PyPlace {
+impl PyTicket {
     /// Try to be admitted: a Decision when it is settled, ``None`` to go on waiting.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<PyDecision>> {
         if limits_are_off() {
-            self.leave(py);
-            return Ok(Some(PyDecision(admit_untouched(&*self.store, self.cost)?)));
+            self.leave(py)?;
+            let decision = admit_untouched(&*self.store, self.ticket.cost)?;
+            return Ok(Some(PyDecision(decision)));
         }
-        match patiently(py, |patience| {
-            self.store.poll(self.key, self.ticket, patience)
-        })? {
+        match patiently(py, |patience| self.store.poll(&self.ticket, patience))? {
             Polled::Settled(decision) => Ok(Some(PyDecision(decision))),
+            // In a forked child, where its event loop does not run.
+            Polled::Gone => Ok(None),
             Polled::Pending(poll_at) => {
                 self.poll_at.store(poll_at.unwrap_or(Ticks::MAX), Relaxed);
                 Ok(None)
@@ -78,10 +69,8 @@ impl PyPlace {
         Some(seconds(poll_at.saturating_sub(self.store.now())))
     }
 
-    /// Give the place up; nothing is spent. Does nothing once settled.
-    fn leave(&self, py: Python<'_>) {
-        patiently(py, |patience| {
-            self.store.leave(self.key, self.ticket, patience)
-        });
+    /// Leave the queue; nothing is spent. Does nothing once settled.
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        patiently(py, |patience| self.store.leave(&self.ticket, patience))
     }
 }

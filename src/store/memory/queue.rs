@@ -1,78 +1,38 @@
-//! Who waits for a key, first come first served.
+//! The waiters of one key, first come first served.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::decide::Call;
 use super::fingerprint::Fingerprint;
 use crate::algorithm::{Algorithm, Plan};
 use crate::clock::Ticks;
-use crate::decision::Decision;
+use crate::store::Wake;
 
-/// Wake-ups may come so late, summed up, before turns are planned anew.
+/// The plan is made anew once waiters have been admitted so much later than planned, in sum.
 const LARGEST_DRIFT: Ticks = 1_000;
-/// A first waiter who could be admitted and does not come is rung again, so often at most.
-const RING_AGAIN_AFTER: Ticks = 10_000;
-/// Those behind look after it when their own turn is so long past, the further back the later.
+/// The pause between two wake-ups of a first waiter who could be admitted and does not come.
+const WAKE_AGAIN_AFTER: Ticks = 10_000;
+/// A waiter further back looks after the first one when it is this late itself; the pause between
+/// two looks grows with its position.
 const LOOK_AFTER: Ticks = 100_000;
-
-/// Tells a waiter that it should [`poll`](super::Store::poll) again.
-///
-/// Called without a lock of the store, from any thread, in destructors, and sometimes for nothing.
-/// So it runs no Python code, which could fail, raise what a signal handler raises, or lose the
-/// exception that is being handled.
-pub trait Wake: Send + Sync {
-    /// Poll again. False: nobody is there any more, and the place goes to the next one.
-    fn wake(&self) -> bool;
-
-    /// Whether the waiter blocks the thread that asks.
-    fn blocks_this_thread(&self) -> bool {
-        false
-    }
-
-    /// Whether the waiter can only go on in the thread that asks.
-    fn needs_this_thread(&self) -> bool {
-        false
-    }
-}
-
-/// What came of joining a queue.
-#[derive(Debug)]
-pub enum Joined {
-    /// Settled at once.
-    Settled(Decision),
-    /// A place in the queue.
-    Place {
-        /// The number to poll with.
-        ticket: u64,
-        /// When to poll next, unless woken before; `None`: only when woken.
-        poll_at: Option<Ticks>,
-    },
-}
-
-/// What came of a poll.
-#[derive(Debug)]
-pub enum Polled {
-    /// Settled; the place is gone.
-    Settled(Decision),
-    /// Not yet. Poll again at this time, unless woken before; `None`: only when woken.
-    Pending(Option<Ticks>),
-}
 
 /// One caller who waits.
 pub(super) struct Waiter {
-    pub(super) ticket: u64,
+    /// Its ticket's.
+    pub(super) number: u64,
     pub(super) cost: u32,
     /// When it gives up; `Ticks::MAX` for never.
     pub(super) deadline: Ticks,
-    /// When it was last planned to be admitted.
-    pub(super) turn: Ticks,
+    /// When it is planned to be admitted; `Ticks::MAX`: nobody knows.
+    pub(super) admit_at: Ticks,
     pub(super) wake: Arc<dyn Wake>,
 }
 
 /// The waiters of one key.
 ///
-/// Only the first of them spends, and each is woken when it becomes the first: one timer a
-/// queue is enough, however long it is.
+/// Only the first one spends, and each is woken when it becomes the first. So a queue needs one
+/// timer, however long it is.
 pub(super) struct Queue<A: Algorithm> {
     pub(super) key: Fingerprint,
     pub(super) waiters: VecDeque<Waiter>,
@@ -81,7 +41,7 @@ pub(super) struct Queue<A: Algorithm> {
     plan: Option<(A::Plan, Ticks)>,
     /// How much later than planned waiters were admitted since.
     drift: Ticks,
-    ring_again_at: Ticks,
+    wake_again_at: Ticks,
     /// When the first waiter looks for room for its key, if the store has none; 0: not at all.
     pub(super) looks_at: Ticks,
 }
@@ -93,7 +53,7 @@ impl<A: Algorithm> Queue<A> {
             waiters: VecDeque::new(),
             plan: None,
             drift: 0,
-            ring_again_at: 0,
+            wake_again_at: 0,
             looks_at: 0,
         }
     }
@@ -103,7 +63,7 @@ impl<A: Algorithm> Queue<A> {
         self.waiters.front().map_or(1, |first| first.cost)
     }
 
-    /// Whether turns can be told without planning anew.
+    /// Whether there is a plan.
     pub(super) fn is_planned(&self) -> bool {
         self.plan.is_some()
     }
@@ -115,14 +75,20 @@ impl<A: Algorithm> Queue<A> {
         for waiter in self.waiters.iter_mut().filter(|w| w.cost <= rule.limit()) {
             at = at.saturating_add(plan.wait(rule, state, at, waiter.cost));
             plan.push(rule, at, waiter.cost);
-            waiter.turn = at;
+            waiter.admit_at = at;
         }
         self.plan = Some((plan, at));
         self.drift = 0;
     }
 
     /// When a newcomer would be admitted, behind all who wait. `None`: there is no plan.
-    pub(super) fn turn(&self, rule: &A, state: &A::State, now: Ticks, cost: u32) -> Option<Ticks> {
+    pub(super) fn admit_at(
+        &self,
+        rule: &A,
+        state: &A::State,
+        now: Ticks,
+        cost: u32,
+    ) -> Option<Ticks> {
         let (plan, at) = self.plan.as_ref()?;
         let at = now.max(*at);
         Some(at.saturating_add(plan.wait(rule, state, at, cost)))
@@ -131,12 +97,12 @@ impl<A: Algorithm> Queue<A> {
     /// Add a waiter, and say when it should look after those before it.
     pub(super) fn push(&mut self, waiter: Waiter, rule: &A) -> Ticks {
         if let Some((plan, at)) = &mut self.plan {
-            *at = waiter.turn;
-            plan.push(rule, waiter.turn, waiter.cost);
+            *at = waiter.admit_at;
+            plan.push(rule, waiter.admit_at, waiter.cost);
         }
         let behind = !self.waiters.is_empty();
         let look_at = waiter
-            .turn
+            .admit_at
             .saturating_add(if behind { LOOK_AFTER } else { 0 });
         let poll_at = look_at.min(waiter.deadline);
         self.waiters.push_back(waiter);
@@ -148,7 +114,7 @@ impl<A: Algorithm> Queue<A> {
         let waiter = &self.waiters[position];
         let pause = LOOK_AFTER.saturating_mul(position as Ticks);
         waiter
-            .turn
+            .admit_at
             .max(now)
             .saturating_add(pause)
             .min(waiter.deadline)
@@ -162,12 +128,12 @@ impl<A: Algorithm> Queue<A> {
                 || first.cost > rule.limit()
                 || rule.wait(live, now, first.cost) == Some(0)
         };
-        now >= self.ring_again_at && self.waiters.front().is_some_and(due)
+        now >= self.wake_again_at && self.waiters.front().is_some_and(due)
     }
 
-    /// The first waiter, to be rung now and not again for a while.
-    pub(super) fn ring_first(&mut self, now: Ticks) -> Option<Call> {
-        self.ring_again_at = now.saturating_add(RING_AGAIN_AFTER);
+    /// The first waiter, to be woken now and not again for a while.
+    pub(super) fn wake_first_again(&mut self, now: Ticks) -> Option<WakeUp> {
+        self.wake_again_at = now.saturating_add(WAKE_AGAIN_AFTER);
         self.first()
     }
 
@@ -178,9 +144,9 @@ impl<A: Algorithm> Queue<A> {
     }
 
     /// Where a ticket stands.
-    pub(super) fn position(&self, ticket: u64) -> Option<usize> {
+    pub(super) fn position(&self, number: u64) -> Option<usize> {
         self.waiters
-            .binary_search_by_key(&ticket, |waiter| waiter.ticket)
+            .binary_search_by_key(&number, |waiter| waiter.number)
             .ok()
     }
 
@@ -194,7 +160,7 @@ impl<A: Algorithm> Queue<A> {
                 if let Some((plan, _)) = &mut self.plan {
                     plan.pop();
                 }
-                self.drift = self.drift.saturating_add(at.saturating_sub(gone.turn));
+                self.drift = self.drift.saturating_add(at.saturating_sub(gone.admit_at));
                 if self.drift > LARGEST_DRIFT {
                     self.plan = None;
                 }
@@ -215,49 +181,59 @@ impl<A: Algorithm> Queue<A> {
     }
 
     /// Something but the waiters has changed the key's state.
-    pub(super) fn disturb(&mut self) -> Option<Call> {
+    pub(super) fn disturb(&mut self) -> Option<WakeUp> {
         self.forget_plan();
         self.first()
     }
 
     /// The first waiter and those whose time is up: whom a moved clock concerns.
-    pub(super) fn concerned(&self, now: Ticks) -> impl Iterator<Item = Call> + '_ {
-        let first = self.waiters.front().map(|waiter| waiter.ticket);
-        let due = move |waiter: &&Waiter| waiter.deadline <= now || first == Some(waiter.ticket);
+    pub(super) fn concerned(&self, now: Ticks) -> impl Iterator<Item = WakeUp> + '_ {
+        let first = self.waiters.front().map(|waiter| waiter.number);
+        let due = move |waiter: &&Waiter| waiter.deadline <= now || first == Some(waiter.number);
         self.waiters
             .iter()
             .filter(due)
-            .map(|waiter| self.call(waiter))
+            .map(|waiter| self.wake_up(waiter))
     }
 
     /// All who wait.
-    pub(super) fn everybody(&self) -> impl Iterator<Item = Call> + '_ {
-        self.waiters.iter().map(|waiter| self.call(waiter))
+    pub(super) fn everybody(&self) -> impl Iterator<Item = WakeUp> + '_ {
+        self.waiters.iter().map(|waiter| self.wake_up(waiter))
     }
 
-    pub(super) fn first(&self) -> Option<Call> {
-        self.waiters.front().map(|waiter| self.call(waiter))
+    pub(super) fn first(&self) -> Option<WakeUp> {
+        self.waiters.front().map(|waiter| self.wake_up(waiter))
     }
 
-    fn call(&self, waiter: &Waiter) -> Call {
-        Call {
+    fn wake_up(&self, waiter: &Waiter) -> WakeUp {
+        WakeUp {
             key: self.key,
-            ticket: waiter.ticket,
+            number: waiter.number,
             wake: Arc::clone(&waiter.wake),
         }
     }
 }
 
 /// A waiter that is to be woken, without a lock.
-pub(super) struct Call {
+pub(super) struct WakeUp {
     pub(super) key: Fingerprint,
-    pub(super) ticket: u64,
+    number: u64,
     pub(super) wake: Arc<dyn Wake>,
+}
+
+impl WakeUp {
+    /// The waiter, as one who asks again.
+    pub(super) fn call(&self) -> Call {
+        Call {
+            number: Some(self.number),
+            ..Call::new(self.key, 1)
+        }
+    }
 }
 
 /// A waiter that has left, to be dropped without a lock, and the one that is first now.
 #[derive(Default)]
 pub(super) struct Removed {
-    pub(super) next: Option<Call>,
+    pub(super) next: Option<WakeUp>,
     _gone: Option<Waiter>,
 }
