@@ -63,7 +63,7 @@ mod core {
     use super::permits::{PyGrant, PyPermits};
     #[cfg(unix)]
     #[pymodule_export]
-    use super::redis::{PyBridge, PyRedisLimiter, PyRedisScripts};
+    use super::redis::{PyBridge, PyRedisLimiter, PyRedisScript, PyRedisScripts};
     #[pymodule_export]
     use super::ticket::PyTicket;
     #[pymodule_export]

@@ -481,23 +481,32 @@ class RedisLimiter:
         """Let go of the connection, if no other limiter uses it."""
 
 @final
+class RedisScript:
+    """A script with its digest. Servers get to know it when they are connected: make it once."""
+
+    def __new__(cls, text: str) -> Self: ...
+    @property
+    def text(self) -> str:
+        """What a server runs."""
+
+@final
 class RedisScripts:
     """Runs scripts on one key each, over the connections that limiters use."""
 
     def __new__(cls, settings: object, prefix: str) -> Self: ...
-    def run(
+    def begin(
         self,
-        text: str,
+        bridge: Bridge,
+        future: object,
+        script: RedisScript,
         key: str,
         arguments: list[str],
         timeout: float,
-        raises: bool = True,
         by_text: bool = False,
-    ) -> Awaitable[Any]:
-        """An awaitable of the reply of `text` run on `key`, within `timeout` seconds. An error is
-        its result unless it `raises`, for one whom nobody may await: an event loop that ends
-        would print it. The text itself is sent only to a server that does not know it yet, or
-        `by_text`.
+    ) -> bool:
+        """Begin to run a script on `key`, within `timeout` seconds; True if a flush is to be planned.
+        `future` gets the reply: an int, bytes, None, or a list or a dict of those. The text is
+        sent only to a server that does not know the script yet, or `by_text`.
         """
     def hello(self, timeout: float) -> Awaitable[dict[bytes, Any]]:
         """An awaitable of what a server says of itself, a dict, within `timeout` seconds."""

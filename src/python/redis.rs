@@ -10,10 +10,12 @@ mod settings;
 
 pub(super) use bridge::PyBridge;
 pub(super) use limiter::PyRedisLimiter;
-pub(super) use scripts::PyRedisScripts;
+pub(super) use scripts::{PyRedisScript, PyRedisScripts};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use redis::Value;
 
 use crate::store::redis::Failure;
 
@@ -29,4 +31,26 @@ fn store_error(py: Python<'_>, failure: &Failure) -> PyErr {
         |error| error,
         |error| PyErr::from_value(error.into_bound(py)),
     )
+}
+
+/// A reply of a server's: an int, bytes, None, or a list or a dict of those.
+fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match value {
+        Value::Int(number) => number.into_pyobject(py)?.into_any(),
+        Value::BulkString(bytes) => PyBytes::new(py, &bytes).into_any(),
+        Value::SimpleString(text) => PyBytes::new(py, text.as_bytes()).into_any(),
+        Value::Array(items) => {
+            let items: PyResult<Vec<_>> =
+                items.into_iter().map(|item| in_python(py, item)).collect();
+            PyList::new(py, items?)?.into_any()
+        }
+        Value::Map(pairs) => {
+            let told = PyDict::new(py);
+            for (name, value) in pairs {
+                told.set_item(in_python(py, name)?, in_python(py, value)?)?;
+            }
+            told.into_any()
+        }
+        _ => py.None().into_bound(py),
+    })
 }

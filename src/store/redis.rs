@@ -19,6 +19,7 @@ mod request;
 mod route;
 mod routes;
 mod rule;
+mod run;
 mod script;
 mod settings;
 mod slots;
@@ -31,16 +32,18 @@ mod uncharged;
 pub use io::{after_fork_in_child, after_fork_in_parent, before_fork, generation, handle};
 pub use limit::{Limit, OnError, RedisStatistics};
 pub use notices::{notice, take_notices};
-pub use request::Run;
+pub use request::{Request, Work};
 pub use route::Route;
 pub use routes::RouteUse;
 pub use rule::Quota;
+pub use run::Run;
+pub use script::Script;
 pub use settings::{Settings, Tls, Topology};
 pub use stand_in::{StandInKey, stand_in, stand_in_from};
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Instant;
+
+use redis::Value;
 
 use crate::decision::Decision;
 
@@ -57,26 +60,6 @@ pub enum Verb {
     Refund,
     /// Forget the key.
     Reset,
-}
-
-/// One call on its way.
-pub struct Call {
-    /// By which its sink knows it.
-    pub id: u64,
-    /// What it wants.
-    pub verb: Verb,
-    /// Units.
-    pub cost: u32,
-    /// The limiter's key, as the caller named it.
-    pub key: Box<[u8]>,
-    /// When it was made.
-    pub made_at: Instant,
-    /// The quota in force then.
-    pub quota: Arc<Quota>,
-    /// What the limiter had heard of refunds and resets then.
-    pub epoch: u64,
-    /// Whose it is.
-    pub limit: Arc<Limit>,
 }
 
 /// Why a server did not decide.
@@ -108,11 +91,20 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a call came to. Only a limiter that wants to know of failures gets one.
-pub type Answer = Result<Decision, Failure>;
+/// What a server, or who stands in for it, has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// To a limiter's call.
+    Decision(Decision),
+    /// To a script of the caller's.
+    Value(Value),
+}
 
-/// Who made calls, and takes their answers, in any thread and any order, each once.
+/// What a request came to. Only a limiter that wants to know of failures gets one.
+pub type Answer = Result<Reply, Failure>;
+
+/// Who made requests, and takes their answers, in any thread and any order, each once.
 pub trait Sink: Send + Sync {
-    /// Calls have been settled.
+    /// Requests have been settled.
     fn settle(&self, answers: Vec<(u64, Answer)>);
 }

@@ -49,11 +49,11 @@ class Stall:
 
     def begin(self) -> None:
         self.server.stop()
-        self.breaker._admitter.circuits._timeout = 0.02
+        self.breaker._admitter.circuits._scripts._timeout = 0.02
 
     def end(self) -> None:
         self.server.cont()
-        self.breaker._admitter.circuits._timeout = 30
+        self.breaker._admitter.circuits._scripts._timeout = 30
 
     async def fail(self, times: int) -> None:
         for _ in range(times):

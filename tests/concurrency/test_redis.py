@@ -379,7 +379,7 @@ def test_what_is_held_in_redis_counts_when_it_does_not_answer(redis_server: Serv
         elsewhere = await limiter.try_acquire("another")
         assert elsewhere is not None
         redis_server.stop()
-        limiter._timeout = limiter._now_here().leases._timeout = 0.05
+        limiter._scripts._timeout = 0.05
         third = await acquired(limiter)
         assert await limiter.try_acquire("k") is None
         await held[0].release()

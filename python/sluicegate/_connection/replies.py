@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable, Generator
 from typing import Any
 
 from sluicegate.errors import StoreError
 
-__all__ = ["done"]
+__all__ = ["Taker"]
 
 
-def done(
-    loop: asyncio.AbstractEventLoop,
-    reply: Awaitable[Any],
-    then: Callable[[Any], None],
-    otherwise: Callable[[StoreError], None],
-) -> asyncio.Future[None]:
-    """Done when the reply is there, or is not to come; to cancel it does not cancel the call."""
-    ended: asyncio.Future[None] = loop.create_future()
-    settle = partial(_settle, ended, then, otherwise)
-    asyncio.ensure_future(reply).add_done_callback(settle)
-    return ended
+class Taker:
+    """Does something with a reply, be it awaited or not; to cancel who awaits changes nothing."""
 
+    __slots__ = ("_ended", "_is_over", "_otherwise", "_then")
 
-def _settle(
-    ended: asyncio.Future[None],
-    then: Callable[[Any], None],
-    otherwise: Callable[[StoreError], None],
-    reply: asyncio.Future[Any],
-) -> None:
-    # An error is the log's business alone: a lease that is neither renewed nor released runs out.
-    answer = None if reply.cancelled() or reply.exception() is not None else reply.result()
-    if isinstance(answer, StoreError):
-        otherwise(answer)
-    elif answer is not None:
-        then(answer)
-    if not ended.done():
-        ended.set_result(None)
+    def __init__(
+        self, then: Callable[[Any], None], otherwise: Callable[[StoreError], None]
+    ) -> None:
+        self._then, self._otherwise = then, otherwise
+        self._is_over = False
+        self._ended: asyncio.Future[None] | None = None
+
+    def set_result(self, reply: Any) -> None:
+        try:
+            self._then(reply)
+        finally:
+            self._end()
+
+    def set_exception(self, error: StoreError) -> None:
+        try:
+            self._otherwise(error)
+        finally:
+            self._end()
+
+    def done(self) -> bool:
+        """False: it can always take a reply, and what it raises is to be told."""
+        return False
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Until that was done, or failed."""
+        if not self._is_over:
+            if self._ended is None or self._ended.done():
+                self._ended = asyncio.get_running_loop().create_future()
+            yield from self._ended
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)

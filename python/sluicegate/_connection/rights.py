@@ -9,24 +9,18 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
-from importlib.resources import files
 from secrets import token_hex
 from typing import Any
 
 from sluicegate._connection.notices import log_notices
+from sluicegate._connection.scripts import Scripts, script_of
 from sluicegate._connection.wait_queue import seconds_of
-from sluicegate._core import RedisScripts
 from sluicegate.errors import StoreError
 
 __all__ = ["commands_of", "ping"]
 
 _OLDEST_SERVER = (6, 2)
-_TRY = (
-    files("sluicegate._connection")
-    .joinpath("scripts")
-    .joinpath("try_commands.lua")
-    .read_text("utf-8")
-)
+_TRY = script_of("sluicegate._connection", "try_commands")
 
 # How to call a command so that it does nothing; * is the key, which does not exist. What leaves
 # something comes last.
@@ -66,7 +60,7 @@ def commands_of(scripts: Iterable[str]) -> set[str]:
     return {name.lower() for names in called for name in names}
 
 
-async def ping(scripts: RedisScripts, commands: Iterable[str], timeout: float) -> str:
+async def ping(scripts: Scripts, commands: Iterable[str], timeout: float) -> str:
     """The server's name and version.
 
     Raises ``StoreError`` when it does not answer within ``timeout`` seconds, is too old, or

@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sluicegate._connection.notices import Complaint, log_notices
+from sluicegate._connection.notices import Complaint
 from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.scripts import Scripts, script_of
 from sluicegate._connection.settings import settings_of
-from sluicegate._core import RedisScripts
 from sluicegate.breaker.calls import Admission, Refused, Result
 from sluicegate.breaker.config import CircuitConfig, CircuitState
 from sluicegate.breaker.memory import Circuits, Ticks, parts_per_million
 from sluicegate.errors import StoreError
 
+if TYPE_CHECKING:
+    from sluicegate._core import RedisScript
+
 __all__ = ["RedisCircuits"]
 
 # Calls of an outage whose places are given back after it, so many with each that is answered.
 _MOST_LOST, _AT_ONCE = 1_000, 16
+_ENTER = script_of("sluicegate.breaker", "circuit_enter")
+_LEAVE = script_of("sluicegate.breaker", "circuit_leave")
 _STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
 
@@ -41,8 +45,8 @@ class RedisCircuits:
         local: bool,
         tell: Callable[[str, CircuitState, CircuitState], None],
     ) -> None:
-        self._scripts = RedisScripts(settings_of(redis), prefix)
-        self._timeout, self._tell = timeout, tell
+        self._scripts = Scripts(settings_of(redis), prefix, timeout)
+        self._tell = tell
         self._local = Circuits(config, None) if local else None
         self._lost: deque[tuple[str, str]] = deque(maxlen=_MOST_LOST)
         self._questions = count(1)
@@ -73,7 +77,6 @@ class RedisCircuits:
             self._lost.append((key, ticket))
             return self._without_server(error).enter(key, ticket)
         self._give_back_lost()
-        log_notices()
         if wait:
             return Refused(wait / 1e6, _STATES[state])
         return Admission(key, ticket, generation, _STATES[state], bool(changed), here=False)
@@ -105,7 +108,7 @@ class RedisCircuits:
 
     def commands(self) -> set[str]:
         """What a user must be allowed to call."""
-        return commands_of(map(_text, ("circuit_enter", "circuit_leave")))
+        return commands_of([_ENTER.text, _LEAVE.text])
 
     async def ping(self, timeout: float) -> str:
         """The server's name and version, or a ``StoreError``."""
@@ -123,7 +126,7 @@ class RedisCircuits:
         self._scripts.close()
 
     def _asked(self, key: str, ticket: str) -> asyncio.Future[Any]:
-        asked = self._run("circuit_enter", key, ticket, *self._entering)
+        asked = self._run(_ENTER, key, ticket, *self._entering)
         if self._local is not None:
             asked.add_done_callback(partial(self._learn, key, ticket, next(self._questions)))
         return asked
@@ -153,7 +156,7 @@ class RedisCircuits:
 
     def _told(self, admission: Admission, result: Result) -> asyncio.Future[Any]:
         call = str(admission.generation), str(int(result))
-        return self._run("circuit_leave", admission.key, admission.ticket, *call, *self._leaving)
+        return self._run(_LEAVE, admission.key, admission.ticket, *call, *self._leaving)
 
     def _give_back_lost(self) -> None:
         """A server that stalled may have let calls in after they had stopped waiting for it."""
@@ -177,12 +180,10 @@ class RedisCircuits:
         if state is not None:
             self._tell(admission.key, admission.state, state)
 
-    def _run(self, script: str, key: str, *arguments: str) -> asyncio.Future[Any]:
-        name = _circuit_key(key)
-        answer = self._scripts.run(_text(script), name, list(arguments), self._timeout)
-        future = asyncio.ensure_future(answer)
-        future.add_done_callback(_answered)  # or asyncio complains of those that nobody awaits
-        return future
+    def _run(self, script: RedisScript, key: str, *arguments: str) -> asyncio.Future[Any]:
+        reply = self._scripts.run(script, _circuit_key(key), list(arguments))
+        reply.add_done_callback(_answered)  # or asyncio complains of those that nobody awaits
+        return reply
 
 
 def _circuit_key(key: str) -> str:
@@ -192,8 +193,3 @@ def _circuit_key(key: str) -> str:
 
 def _answered(answer: asyncio.Future[Any]) -> bool:
     return not answer.cancelled() and answer.exception() is None
-
-
-@cache
-def _text(script: str) -> str:
-    return (files("sluicegate.breaker") / "scripts" / f"{script}.lua").read_text("utf-8")

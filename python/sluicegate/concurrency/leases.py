@@ -5,32 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from importlib.resources import files
 from secrets import token_urlsafe
 from time import monotonic
-from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from sluicegate._connection.notices import Complaint
-from sluicegate._connection.replies import done
+from sluicegate._connection.replies import Taker
+from sluicegate._connection.scripts import Scripts, script_of
 from sluicegate.errors import StoreError
 
-__all__ = ["Lease", "Leases", "Run"]
+__all__ = ["Lease", "Leases"]
 
-_scripts = files("sluicegate.concurrency").joinpath("scripts")
-ACQUIRE = _scripts.joinpath("permit_acquire.lua").read_text()
-RELEASE = _scripts.joinpath("permit_release.lua").read_text()
-RENEW = _scripts.joinpath("permit_renew.lua").read_text()
+ACQUIRE = script_of("sluicegate.concurrency", "permit_acquire")
+RELEASE = script_of("sluicegate.concurrency", "permit_release")
+RENEW = script_of("sluicegate.concurrency", "permit_renew")
 
 # So many ids go into one call, and so many releases that failed are tried again.
 _MOST_IDS = 500
 _MOST_LEAVING = 10_000
-
-#: Runs a script on a key with arguments, within a deadline in seconds. The last argument is
-#: whether it raises, or its reply is the ``StoreError``, when the server does not answer.
-Run = Callable[[str, str, list[str], float, bool], Awaitable[Any]]
 
 
 class Lease:
@@ -50,8 +44,8 @@ class Lease:
     def held(self) -> bool:
         return self.granted and monotonic() < self.ends and os.getpid() == self.home.pid
 
-    def give_back(self) -> asyncio.Future[None] | None:
-        """Send the release; a future that is done when it is answered, or ``None``."""
+    def give_back(self) -> Taker | None:
+        """Send the release; awaited, it is answered. ``None`` if there is none to send."""
         if not self.granted or os.getpid() != self.home.pid:
             return None
         reply = self.home.give_back(self.key, self.id)
@@ -74,7 +68,7 @@ class Leases:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        run: Run,
+        scripts: Scripts,
         *,
         lease_seconds: float,
         timeout: float,
@@ -83,7 +77,7 @@ class Leases:
     ) -> None:
         self.pid = os.getpid()
         self._loop = ref(loop)
-        self._run = run
+        self._scripts = scripts
         self._seconds = lease_seconds
         self.micros = str(round(lease_seconds * 1_000_000))
         self._timeout = timeout
@@ -103,7 +97,7 @@ class Leases:
         sent = monotonic()
         arguments = [lease.id, str(limit), self.micros]
         try:
-            granted, _, wait = await self._run(ACQUIRE, key, arguments, self._timeout, True)
+            granted, _, wait = await self._scripts.run(ACQUIRE, key, arguments)
         except BaseException:
             # It may have been acquired all the same, before or after this.
             with suppress(RuntimeError, OSError):  # the loop does not run any more
@@ -118,7 +112,7 @@ class Leases:
 
     async def count(self, key: str) -> int:
         """How many are live, of everybody."""
-        _, live, _ = await self._run(ACQUIRE, key, ["", "0", "0"], self._timeout, True)
+        _, live, _ = await self._scripts.run(ACQUIRE, key, ["", "0", "0"])
         return int(live)
 
     def held(self, key: str) -> int:
@@ -126,8 +120,8 @@ class Leases:
         leases = (known() for known in self._held.valuerefs())
         return sum(lease is not None and lease.key == key and lease.held for lease in leases)
 
-    def give_back(self, key: str, lease_id: str, granted: bool = True) -> asyncio.Future[None]:
-        """Send a release now; a future that is done when it is answered, in whatever way."""
+    def give_back(self, key: str, lease_id: str, granted: bool = True) -> Taker:
+        """Send a release now; awaited, it is answered, in whatever way."""
         loop = asyncio.get_running_loop()
         if loop is self._loop():
             self._held.pop(lease_id, None)
@@ -142,7 +136,7 @@ class Leases:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self.give_back, key, lease_id)
 
-    def renew(self) -> list[asyncio.Future[None]]:
+    def renew(self) -> list[Taker]:
         """Renew what is held, and release again what may not have been."""
         loop, now = asyncio.get_running_loop(), monotonic()
         for lease in list(self._held.values()):
@@ -154,13 +148,11 @@ class Leases:
         held = ((lease.key, lease.id) for lease in list(self._held.values()))
         leaving = ((key, lease_id) for lease_id, (key, _) in self._leaving.items())
         return [
-            *(self._renew(loop, key, ids, now) for key, ids in _batches(held)),
+            *(self._renew(key, ids, now) for key, ids in _batches(held)),
             *(self._release(loop, key, ids, _nothing) for key, ids in _batches(leaving)),
         ]
 
-    def _renew(
-        self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str], sent: float
-    ) -> asyncio.Future[None]:
+    def _renew(self, key: str, ids: list[str], sent: float) -> Taker:
         def renewed(replies: list[int]) -> None:
             for lease_id, live in zip(ids, replies, strict=True):
                 lease = self._held.get(lease_id)
@@ -174,9 +166,10 @@ class Leases:
             what = "Permits that are held are not renewed in Redis, and end with their leases"
             self._complain_of_renewals.make(what, error)
 
+        reply = Taker(renewed, lost)
         timeout = min(self._timeout, self._seconds / 3)
-        reply = self._run(RENEW, key, [self.micros, *ids], timeout, False)
-        return done(loop, reply, renewed, lost)
+        self._scripts.send(reply, RENEW, key, [self.micros, *ids], timeout)
+        return reply
 
     def _release(
         self,
@@ -184,24 +177,25 @@ class Leases:
         key: str,
         ids: list[str],
         complain: Callable[[str, StoreError], None],
-    ) -> asyncio.Future[None]:
+    ) -> Taker:
         def released(_: object) -> None:
             for lease_id in ids:
                 self._leaving.pop(lease_id, None)
             if here:
                 self._on_release(key)
+                self._arm()
 
         def not_released(error: StoreError) -> None:
             complain("Permits are not given back to Redis, and free when their leases end", error)
+            if here:
+                self._arm()
 
         here = loop is self._loop()
-        reply = self._run(RELEASE, key, ids, self._timeout, False)
-        ended = done(loop, reply, released, not_released)
-        if here:
-            ended.add_done_callback(self._arm)
-        return ended
+        reply = Taker(released, not_released)
+        self._scripts.send(reply, RELEASE, key, ids)
+        return reply
 
-    def _arm(self, _: object = None) -> None:
+    def _arm(self) -> None:
         loop = self._loop()
         if loop is None or not loop.is_running():
             return

@@ -11,6 +11,7 @@ from sluicegate.concurrency.leases import Lease
 from sluicegate.errors import RateLimitError
 
 if TYPE_CHECKING:
+    from sluicegate._connection.replies import Taker
     from sluicegate.concurrency.redis import ConcurrencyLimiter
 
 __all__ = ["Entry", "Permit", "Undecided"]
@@ -112,6 +113,6 @@ class Entry(_Asynchronous):
             await permit.release()
 
 
-async def _answered(reply: asyncio.Future[None] | None) -> None:
+async def _answered(reply: Taker | None) -> None:
     if reply is not None:
         await reply

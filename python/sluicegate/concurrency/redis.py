@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, get_args
 
 from sluicegate._connection.bridge import running_loop
-from sluicegate._connection.notices import Complaint, log_notices
+from sluicegate._connection.notices import Complaint
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.wait_queue import RungLine
-from sluicegate._core import RedisScripts
 from sluicegate._support import limits_off
 from sluicegate._support.arguments import (
     checked_key,
@@ -102,7 +102,7 @@ class ConcurrencyLimiter(MadeAnew):
         self._local = concurrency.ConcurrencyLimiter(max(1, share))
         name = f"sluicegate:permits:{limit}" if prefix is None else checked_prefix(prefix)
         settings = settings_of(redis)
-        self._scripts = RedisScripts(settings, name)
+        self._scripts = Scripts(settings, name, self._timeout)
         options = {"prefix": name, "timeout": timeout, "on_error": on_error, "workers": workers}
         self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
         self._here: PerLoop[_Here] = PerLoop()
@@ -166,7 +166,7 @@ class ConcurrencyLimiter(MadeAnew):
         return await ping(self._scripts, self._commands(), timeout)
 
     def _commands(self) -> set[str]:
-        return commands_of([ACQUIRE, RELEASE, RENEW])
+        return commands_of(script.text for script in (ACQUIRE, RELEASE, RENEW))
 
     async def aclose(self) -> None:
         """Close the connection, unless others use it. A later call opens it again.
@@ -192,7 +192,7 @@ class ConcurrencyLimiter(MadeAnew):
         lines: dict[str, RungLine] = {}
         leases = Leases(
             loop,
-            self._scripts.run,
+            self._scripts,
             lease_seconds=self._lease_seconds,
             timeout=self._timeout,
             on_release=lambda key: _ring(lines, key),
@@ -226,7 +226,6 @@ class ConcurrencyLimiter(MadeAnew):
             got = await here.leases.acquire(key, self._limit)
         except StoreError as error:
             return self._without_server(key, error)
-        log_notices()
         return Permit(self, key, got) if isinstance(got, Lease) else got
 
     def _without_server(self, key: str, error: StoreError) -> Permit | float:

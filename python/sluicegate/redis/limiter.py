@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sluicegate._connection.bridge import bridge_of, running_loop
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.wait_queue import Line, Lines, refused, seconds_of
-from sluicegate._core import Decision, RedisLimiter, RedisScripts
+from sluicegate._core import Decision, RedisLimiter
 from sluicegate._support.arguments import checked_prefix
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
@@ -63,7 +64,7 @@ class AsyncLimiter(MadeAnew):
         }
         settings = settings_of(redis)
         self._core = RedisLimiter(self._ALGORITHM, settings, quota, **options)
-        self._scripts = RedisScripts(settings, options["prefix"])
+        self._scripts = Scripts(settings, options["prefix"], timeout)
         self._made_of = settings, options
         self._quota = quota
         self._lines = Lines()

@@ -17,9 +17,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::store_error;
+use super::{in_python, store_error};
 use crate::python::decision::PyDecision;
-use crate::store::redis::{Answer, Call, Route, Sink, generation, take_notices};
+use crate::store::redis::{Answer, Reply, Request, Route, Sink, generation, take_notices};
 
 /// Fewer calls than this are kept back until the end of the loop's turn.
 const CHUNK: usize = 16;
@@ -43,8 +43,8 @@ impl Sink for Inbox {
 
 #[derive(Default)]
 struct Outbox {
-    /// Calls that are to be sent, by route.
-    calls: Vec<(Arc<Route>, Vec<Call>)>,
+    /// Requests that are to be sent, by route.
+    requests: Vec<(Arc<Route>, Vec<Request>)>,
     kept: usize,
     on_their_way: usize,
     flush_is_planned: bool,
@@ -79,19 +79,25 @@ pub(in crate::python) struct PyBridge {
 }
 
 impl PyBridge {
-    /// Hand a call over. True: a flush has to be planned for the end of the loop's turn.
-    pub(super) fn submit(&self, route: Arc<Route>, future: Py<PyAny>, mut call: Call) -> bool {
+    /// Hand a request over; `future` is told what it comes to, by `set_result` or `set_exception`.
+    /// True: a flush has to be planned for the end of the loop's turn.
+    pub(super) fn submit(
+        &self,
+        route: Arc<Route>,
+        future: Py<PyAny>,
+        mut request: Request,
+    ) -> bool {
         let mut outbox = self.outbox.lock();
         let number = outbox.number();
         outbox.futures[number as usize] = Some(future);
-        call.id = number;
+        request.id = number;
         match outbox
-            .calls
+            .requests
             .iter_mut()
             .find(|(same, _)| Arc::ptr_eq(same, &route))
         {
-            Some((_, calls)) => calls.push(call),
-            None => outbox.calls.push((route, vec![call])),
+            Some((_, requests)) => requests.push(request),
+            None => outbox.requests.push((route, vec![request])),
         }
         outbox.kept += 1;
         if outbox.on_their_way == 0 || outbox.kept >= CHUNK.max(outbox.on_their_way / 4) {
@@ -114,8 +120,8 @@ impl PyBridge {
 
     fn send(&self, outbox: &mut Outbox) {
         outbox.on_their_way += take(&mut outbox.kept);
-        for (route, calls) in outbox.calls.drain(..) {
-            route.send(calls, &self.sink);
+        for (route, requests) in outbox.requests.drain(..) {
+            route.send(requests, &self.sink);
         }
     }
 }
@@ -211,10 +217,8 @@ impl Drop for PyBridge {
 /// handler raised meanwhile.
 fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) -> PyResult<()> {
     let settled = match answer {
-        Ok(decision) => match Bound::new(py, PyDecision(decision)) {
-            Ok(decision) => future.call_method1(py, intern!(py, "set_result"), (decision,)),
-            Err(error) => Err(error),
-        },
+        Ok(reply) => reply_in_python(py, reply)
+            .and_then(|reply| future.call_method1(py, intern!(py, "set_result"), (reply,))),
         Err(failure) => {
             let error = store_error(py, &failure);
             future.call_method1(py, intern!(py, "set_exception"), (error,))
@@ -230,4 +234,11 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+fn reply_in_python(py: Python<'_>, reply: Reply) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match reply {
+        Reply::Decision(decision) => Bound::new(py, PyDecision(decision))?.into_any(),
+        Reply::Value(value) => in_python(py, value)?,
+    })
 }

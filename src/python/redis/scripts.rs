@@ -1,68 +1,42 @@
 //! Scripts of what is no limiter: circuit breakers, permits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
 use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
+use super::bridge::PyBridge;
 use super::lane::Lane;
 use super::runtime::awaitable;
-use super::store_error;
+use super::{in_python, store_error};
 use crate::python::arguments::key_bytes;
-use crate::store::redis::{Failure, Run, Settings, notice, take_notices};
+use crate::store::redis::{Failure, Request, Run, Script, Settings, notice, take_notices};
+
+/// A script with its digest. Servers get to know it when they are connected: make it once.
+#[pyclass(frozen, name = "RedisScript", module = "sluicegate._core")]
+pub(in crate::python) struct PyRedisScript(Arc<Script>);
+
+#[pymethods]
+impl PyRedisScript {
+    #[new]
+    fn new(text: String) -> Self {
+        Self(Script::known(text))
+    }
+
+    /// What a server runs.
+    #[getter]
+    fn text(&self) -> &str {
+        self.0.text()
+    }
+}
 
 /// Runs scripts on one key each, over the connections that limiters use.
 #[pyclass(frozen, name = "RedisScripts", module = "sluicegate._core")]
 pub(in crate::python) struct PyRedisScripts {
     lane: Lane,
     prefix: String,
-}
-
-/// A reply: an int, bytes, None, or a list or a dict of those; or why there is none, as an
-/// exception that is raised, or else returned.
-struct Reply {
-    told: Result<Value, Failure>,
-    raises: bool,
-}
-
-fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
-    Ok(match value {
-        Value::Int(number) => number.into_pyobject(py)?.into_any(),
-        Value::BulkString(bytes) => PyBytes::new(py, &bytes).into_any(),
-        Value::SimpleString(text) => PyBytes::new(py, text.as_bytes()).into_any(),
-        Value::Array(items) => {
-            let items: PyResult<Vec<_>> =
-                items.into_iter().map(|item| in_python(py, item)).collect();
-            PyList::new(py, items?)?.into_any()
-        }
-        Value::Map(pairs) => {
-            let told = PyDict::new(py);
-            for (name, value) in pairs {
-                told.set_item(in_python(py, name)?, in_python(py, value)?)?;
-            }
-            told.into_any()
-        }
-        _ => py.None().into_bound(py),
-    })
-}
-
-impl<'py> IntoPyObject<'py> for Reply {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.told {
-            Ok(value) => in_python(py, value),
-            Err(failure) if self.raises => Err(store_error(py, &failure)),
-            Err(failure) => Ok(store_error(py, &failure)
-                .into_value(py)
-                .into_bound(py)
-                .into_any()),
-        }
-    }
 }
 
 #[pymethods]
@@ -76,42 +50,35 @@ impl PyRedisScripts {
         }
     }
 
-    /// An awaitable of the reply of `text` run on `key`, within `timeout` seconds. An error is
-    /// its result unless it `raises`, for one whom nobody may await: an event loop that ends
-    /// would print it. The text itself is sent only to a server that does not know it yet, or
-    /// `by_text`.
-    #[pyo3(signature = (text, key, arguments, timeout, raises=true, by_text=false))]
+    /// Begin to run a script on `key`, within `timeout` seconds; True if a flush is to be planned.
+    /// `future` gets the reply: an int, bytes, None, or a list or a dict of those. The text is
+    /// sent only to a server that does not know the script yet, or `by_text`.
+    #[pyo3(signature = (bridge, future, script, key, arguments, timeout, by_text=false))]
     #[expect(clippy::too_many_arguments, reason = "one call, by name")]
-    fn run<'py>(
+    fn begin(
         &self,
-        py: Python<'py>,
-        text: String,
-        key: &Bound<'py, PyAny>,
+        bridge: &PyBridge,
+        future: Py<PyAny>,
+        script: &PyRedisScript,
+        key: &Bound<'_, PyAny>,
         arguments: Vec<String>,
         timeout: f64,
-        raises: bool,
         by_text: bool,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let route = self.lane.route()?;
-        let arguments = arguments.into_iter().map(String::into_bytes).collect();
-        let run = Run::new(text, &self.prefix, &key_bytes(key)?, arguments);
-        let run = if by_text { run.by_text() } else { run };
-        let deadline = deadline(timeout);
-        awaitable(py, async move {
-            let told = route.run_one(run, deadline).await;
-            Ok(Reply { told, raises })
-        })
+    ) -> PyResult<bool> {
+        let script = Arc::clone(&script.0);
+        let run = Run::new(script, &self.prefix, &key_bytes(key)?, arguments, by_text);
+        let request = Request::new(run, within(timeout));
+        Ok(bridge.submit(self.lane.route()?, future, request))
     }
 
     /// An awaitable of what a server says of itself, a dict, within `timeout` seconds.
     fn hello<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let route = self.lane.route()?;
-        let deadline = deadline(timeout);
+        let deadline = Instant::now() + within(timeout);
         awaitable(py, async move {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("HELLO").arg(3);
-            let told = route.ask(pipeline, deadline).await.and_then(only);
-            Ok(Reply { told, raises: true })
+            Ok(Hello(route.ask(pipeline, deadline).await.and_then(only)))
         })
     }
 
@@ -131,8 +98,22 @@ impl PyRedisScripts {
     }
 }
 
-fn deadline(timeout: f64) -> Instant {
-    Instant::now() + Duration::from_secs_f64(timeout.clamp(0.001, 60.0))
+/// What a server says of itself.
+struct Hello(Result<Value, Failure>);
+
+impl<'py> IntoPyObject<'py> for Hello {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let said = self.0.map_err(|failure| store_error(py, &failure))?;
+        in_python(py, said)
+    }
+}
+
+fn within(timeout: f64) -> Duration {
+    Duration::from_secs_f64(timeout.clamp(0.001, 60.0))
 }
 
 fn only(values: Vec<Value>) -> Result<Value, Failure> {

@@ -16,7 +16,7 @@ use super::connect::{Node, Place};
 use super::line::Line;
 use super::link::Link;
 use super::meaning::code;
-use super::request::{Reply, Request};
+use super::request::{Request, Said};
 use super::settings::Settings;
 use super::slots::{Range, SLOTS, ranges, redirection};
 use super::{Failure, key};
@@ -103,22 +103,22 @@ impl Cluster {
     /// as they come, with their indices: one that hangs holds up no other's.
     pub(super) async fn run(
         &self,
-        calls: &[impl Request],
+        requests: &[Request],
         deadline: Instant,
-        mut settled: impl FnMut(Vec<(usize, Reply)>),
+        mut settled: impl FnMut(Vec<(usize, Said)>),
     ) {
         if let Err(failure) = self.have_map(deadline).await {
-            let failed = (0..calls.len()).map(|index| (index, Err(failure.clone())));
+            let failed = (0..requests.len()).map(|index| (index, Err(failure.clone())));
             return settled(failed.collect());
         }
-        let (groups, homeless) = self.grouped(calls);
+        let (groups, homeless) = self.grouped(requests);
         if !homeless.is_empty() {
             self.stale.notify_one();
             settled(homeless);
         }
         let mut running: FuturesUnordered<_> = groups
             .into_iter()
-            .map(|group| group.run(calls, deadline))
+            .map(|group| group.run(requests, deadline))
             .collect();
         while let Some((group, replies)) = running.next().await {
             let is_last = group.hops == MOST_HOPS || Instant::now() >= deadline;
@@ -138,16 +138,20 @@ impl Cluster {
             if !done.is_empty() {
                 settled(done);
             }
-            running.extend(sent_on.into_iter().map(|group| group.run(calls, deadline)));
+            running.extend(
+                sent_on
+                    .into_iter()
+                    .map(|group| group.run(requests, deadline)),
+            );
         }
     }
 
     /// Calls by their masters, and those that have none.
-    fn grouped(&self, calls: &[impl Request]) -> (Vec<Group>, Vec<(usize, Reply)>) {
+    fn grouped(&self, requests: &[Request]) -> (Vec<Group>, Vec<(usize, Said)>) {
         let (mut groups, mut homeless) = (Vec::new(), Vec::new());
         let known = locked_now(&self.known);
-        for (index, call) in calls.iter().enumerate() {
-            let slot = key::slot(&call.name());
+        for (index, request) in requests.iter().enumerate() {
+            let slot = key::slot(&request.work.name());
             if let Some(link) = &known.slots[usize::from(slot)] {
                 put(&mut groups, Group::of(Arc::clone(link)), index);
             } else {
@@ -170,7 +174,7 @@ impl Cluster {
     }
 
     /// What is to be done after `asked` gave that reply.
-    fn next(&self, reply: &Reply, asked: &Link) -> Next {
+    fn next(&self, reply: &Said, asked: &Link) -> Next {
         let error = match reply {
             Ok(Value::ServerError(error)) => error,
             Ok(_) | Err(Failure::Refused(_)) => return Next::Done,
@@ -286,12 +290,12 @@ impl Group {
         }
     }
 
-    async fn run(self, calls: &[impl Request], deadline: Instant) -> (Self, Vec<Reply>) {
+    async fn run(self, requests: &[Request], deadline: Instant) -> (Self, Vec<Said>) {
         if self.waits {
             sleep(TRY_AGAIN).await;
         }
-        let calls: Vec<_> = self.indices.iter().map(|&index| &calls[index]).collect();
-        let replies = self.link.run(&calls, self.asking, deadline).await;
+        let requests: Vec<_> = self.indices.iter().map(|&i| &requests[i]).collect();
+        let replies = self.link.run(&requests, self.asking, deadline).await;
         (self, replies)
     }
 

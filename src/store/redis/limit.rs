@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::notices::{self, notice};
 use super::refused::Remembered;
+use super::request::{Request, Work};
 use super::rule::Quota;
 use super::uncharged::Uncharged;
-use super::{Answer, Call, Failure, Verb, key};
+use super::{Answer, Failure, Reply, Verb, key};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
 use crate::store::fork::locked_now;
@@ -50,7 +51,7 @@ pub struct RedisStatistics {
 pub struct Limit {
     quota: Mutex<Arc<Quota>>,
     prefix: String,
-    pub(super) timeout: Duration,
+    timeout: Duration,
     on_error: OnError,
     remembered: Option<Remembered>,
     uncharged: Uncharged,
@@ -67,6 +68,35 @@ struct Counts {
     timeouts: AtomicU64,
     local: AtomicU64,
     remembered: AtomicU64,
+}
+
+/// One verb of a limiter on its way.
+struct Call {
+    verb: Verb,
+    cost: u32,
+    /// As the caller named it.
+    key: Box<[u8]>,
+    made_at: Instant,
+    /// The quota in force then.
+    quota: Arc<Quota>,
+    /// What the limiter had heard of refunds and resets then.
+    epoch: u64,
+    limit: Arc<Limit>,
+}
+
+impl Work for Call {
+    fn name(&self) -> Vec<u8> {
+        key::name(&self.limit.prefix, &self.key)
+    }
+
+    fn command(&self, by_text: bool) -> Cmd {
+        self.quota
+            .command(self.verb, &self.name(), self.cost, by_text)
+    }
+
+    fn settle(&self, said: Result<Value, Failure>) -> Answer {
+        self.limit.settle(self, said).map(Reply::Decision)
+    }
 }
 
 /// How long a caller that is refused because the server is down is told to wait.
@@ -120,7 +150,7 @@ impl Limit {
         self.on_error
     }
 
-    /// A call that fits the quota, to be sent; who sends it gives it its number.
+    /// A call that fits the quota, to be sent.
     ///
     /// # Errors
     /// None, but a remembered refusal if the server need not be asked.
@@ -130,7 +160,7 @@ impl Limit {
         verb: Verb,
         key: Vec<u8>,
         cost: u32,
-    ) -> Result<Call, Decision> {
+    ) -> Result<Request, Decision> {
         let made_at = Instant::now();
         if verb == Verb::Reset {
             self.uncharged.forget(&key);
@@ -150,8 +180,7 @@ impl Limit {
             }
             epoch = remembered.epoch();
         }
-        Ok(Call {
-            id: 0,
+        let call = Call {
             verb,
             cost,
             key: key.into_boxed_slice(),
@@ -159,7 +188,8 @@ impl Limit {
             quota,
             epoch,
             limit: Arc::clone(self),
-        })
+        };
+        Ok(Request::new(call, self.timeout))
     }
 
     /// How many of these units, which are to be given back, the server was never charged: they
@@ -184,14 +214,9 @@ impl Limit {
         local.refund(local.fingerprint(key), units, patience)
     }
 
-    /// What a key is called in Redis.
-    pub(super) fn name(&self, key: &[u8]) -> Vec<u8> {
-        key::name(&self.prefix, key)
-    }
-
     /// Turn the server's reply, or its failure, into the call's answer.
-    pub(super) fn settle(&self, call: &Call, reply: Result<Value, Failure>) -> Answer {
-        let decided = reply.and_then(|reply| {
+    fn settle(&self, call: &Call, said: Result<Value, Failure>) -> Result<Decision, Failure> {
+        let decided = said.and_then(|reply| {
             call.quota
                 .decision(call.verb, call.cost, &reply, unix_now())
         });
@@ -250,7 +275,7 @@ impl Limit {
 
     /// The server has not decided: do as the policy says, and note what it was not charged.
     #[cold]
-    fn stand_in(&self, call: &Call, failure: Failure) -> Answer {
+    fn stand_in(&self, call: &Call, failure: Failure) -> Result<Decision, Failure> {
         let answer = self.instead(call, failure);
         if call.verb == Verb::Check && matches!(&answer, Ok(decision) if decision.allowed) {
             let (now, span) = (Instant::now(), call.quota.counts_for());
@@ -259,7 +284,7 @@ impl Limit {
         answer
     }
 
-    fn instead(&self, call: &Call, failure: Failure) -> Answer {
+    fn instead(&self, call: &Call, failure: Failure) -> Result<Decision, Failure> {
         self.counts.errors.fetch_add(1, Relaxed);
         if failure == Failure::Timeout {
             self.counts.timeouts.fetch_add(1, Relaxed);

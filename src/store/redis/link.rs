@@ -17,7 +17,7 @@ use super::connect::Place;
 use super::connection::Connection;
 use super::line::Line;
 use super::meaning::is_of_no_use;
-use super::request::{Reply, Request};
+use super::request::{Request, Said};
 use super::settings::{Settings, Topology};
 use super::supervise::{supervise, told};
 
@@ -64,19 +64,21 @@ impl Link {
         }
     }
 
-    /// Run calls, all in one round trip. A reply may be the server's error.
+    /// Run requests, all in one round trip. A reply may be the server's error.
     pub(super) async fn run(
         self: &Arc<Self>,
-        calls: &[&impl Request],
+        requests: &[&Request],
         asking: bool,
         deadline: Instant,
-    ) -> Vec<Reply> {
-        let mut replies = self.exchange(calls, asking, false, deadline).await;
-        let unknown = |reply: &Reply| matches!(reply, Ok(Value::ServerError(e)) if e.kind() == Some(ServerErrorKind::NoScript));
-        let again: Vec<usize> = (0..calls.len()).filter(|&i| unknown(&replies[i])).collect();
+    ) -> Vec<Said> {
+        let mut replies = self.exchange(requests, asking, false, deadline).await;
+        let unknown = |reply: &Said| matches!(reply, Ok(Value::ServerError(e)) if e.kind() == Some(ServerErrorKind::NoScript));
+        let again: Vec<usize> = (0..requests.len())
+            .filter(|&i| unknown(&replies[i]))
+            .collect();
         if !again.is_empty() {
             // These have done nothing; the others are not to be repeated.
-            let same: Vec<_> = again.iter().map(|&index| calls[index]).collect();
+            let same: Vec<_> = again.iter().map(|&index| requests[index]).collect();
             let texts = self.exchange(&same, asking, true, deadline).await;
             for (index, reply) in again.into_iter().zip(texts) {
                 replies[index] = reply;
@@ -87,18 +89,18 @@ impl Link {
 
     async fn exchange(
         self: &Arc<Self>,
-        calls: &[&impl Request],
+        requests: &[&Request],
         asking: bool,
         by_text: bool,
         deadline: Instant,
-    ) -> Vec<Reply> {
+    ) -> Vec<Said> {
         let pipeline = || {
-            let mut pipeline = Pipeline::with_capacity(calls.len());
-            for call in calls {
+            let mut pipeline = Pipeline::with_capacity(requests.len());
+            for request in requests {
                 if asking {
                     pipeline.cmd("ASKING");
                 }
-                pipeline.add_command(call.command(by_text));
+                pipeline.add_command(request.work.command(by_text));
             }
             pipeline
         };
@@ -110,7 +112,7 @@ impl Link {
                 .step_by(step)
                 .map(Ok)
                 .collect(),
-            Err(failure) => vec![Err(failure); calls.len()],
+            Err(failure) => vec![Err(failure); requests.len()],
         }
     }
 

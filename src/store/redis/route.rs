@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::connect::Place;
 use super::link::Link;
-use super::request::{Reply, Request, Run, without_error};
+use super::request::{Request, Said, without_error};
 use super::settings::{Settings, Topology};
-use super::{Call, Failure, Sink};
+use super::{Failure, Sink};
 
 /// How calls get to the server that is in charge of their key.
 pub struct Route {
@@ -48,63 +48,44 @@ impl Route {
         &self.handle
     }
 
-    /// Run calls and have `sink` settle them, each within its limiter's timeout from now on: that
-    /// they were kept back, as by an event loop that was blocked, is not the server's fault.
-    pub fn send(self: &Arc<Self>, mut calls: Vec<Call>, sink: &Arc<dyn Sink>) {
+    /// Run requests and have `sink` settle them, each within its timeout from now on: that they
+    /// were kept back, as by an event loop that was blocked, is not the server's fault.
+    pub fn send(self: &Arc<Self>, mut requests: Vec<Request>, sink: &Arc<dyn Sink>) {
         let sent_at = Instant::now();
-        while let Some(first) = calls.first() {
-            let timeout = first.limit.timeout;
-            let same = calls
-                .iter()
-                .take_while(|call| call.limit.timeout == timeout)
-                .count();
-            let later = calls.split_off(same);
-            let deadline = sent_at + timeout;
+        while let Some(timeout) = requests.first().map(|first| first.timeout) {
+            let other = |request: &Request| request.timeout != timeout;
+            let same = requests.iter().position(other).unwrap_or(requests.len());
+            let later = requests.split_off(same);
+            let batch = std::mem::replace(&mut requests, later);
             let (route, sink) = (Arc::clone(self), Arc::clone(sink));
-            let batch = std::mem::replace(&mut calls, later);
             self.handle.spawn(async move {
-                let settle = |(index, reply): (usize, Reply)| {
-                    let call: &Call = &batch[index];
-                    let answer = call.limit.settle(call, reply.and_then(without_error));
-                    (call.id, answer)
+                let settle = |(index, said): (usize, Said)| {
+                    let request = &batch[index];
+                    let answer = request.work.settle(said.and_then(without_error));
+                    (request.id, answer)
                 };
                 let settled = |replies: Vec<_>| {
                     sink.settle(replies.into_iter().map(settle).collect());
                 };
-                route.run(&batch, deadline, settled).await;
+                route.run(&batch, sent_at + timeout, settled).await;
             });
         }
     }
 
-    /// Run a script that is no limiter's.
-    ///
-    /// # Errors
-    /// When there is no answer by `deadline`, or it is an error.
-    pub async fn run_one(&self, run: Run, deadline: Instant) -> Result<Value, Failure> {
-        let mut answer = Err(Failure::Timeout);
-        let settled = |replies: Vec<_>| {
-            for (_, reply) in replies {
-                answer = reply;
-            }
-        };
-        self.run(&[run], deadline, settled).await;
-        answer.and_then(without_error)
-    }
-
-    /// Run calls; `settled` gets the replies of each server as they come, with their indices.
+    /// Run requests; `settled` gets the replies of each server as they come, with their indices.
     async fn run(
         &self,
-        calls: &[impl Request],
+        requests: &[Request],
         deadline: Instant,
-        mut settled: impl FnMut(Vec<(usize, Reply)>),
+        mut settled: impl FnMut(Vec<(usize, Said)>),
     ) {
         match &self.way {
             Way::One(link) => {
-                let calls: Vec<_> = calls.iter().collect();
-                let replies = link.run(&calls, false, deadline).await;
+                let requests: Vec<_> = requests.iter().collect();
+                let replies = link.run(&requests, false, deadline).await;
                 settled(replies.into_iter().enumerate().collect());
             }
-            Way::Slots(cluster) => cluster.run(calls, deadline, settled).await,
+            Way::Slots(cluster) => cluster.run(requests, deadline, settled).await,
         }
     }
 

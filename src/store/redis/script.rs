@@ -1,12 +1,14 @@
 //! The scripts, and what is sent to run one.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use redis::{Cmd, Pipeline, Script as RedisScript, cmd};
 
+use crate::store::fork::locked_now;
+
 /// A script with its digest, by which a server knows it.
-pub(super) struct Script {
+pub struct Script {
     text: Cow<'static, str>,
     digest: String,
 }
@@ -22,21 +24,40 @@ pub(super) static SLIDING_COUNTER: LazyLock<Script> = script!("sliding_counter")
 pub(super) static SLIDING_LOG: LazyLock<Script> = script!("sliding_log");
 pub(super) static TOKEN_BUCKET: LazyLock<Script> = script!("token_bucket");
 
-/// Have a server know the scripts of all limiters.
+/// Scripts of what is no limiter, as permits and circuits.
+static OTHERS: Mutex<Vec<Arc<Script>>> = Mutex::new(Vec::new());
+
+/// Have a server know all scripts.
 pub(super) fn load_all(pipeline: &mut Pipeline) {
-    for script in [&FIXED_WINDOW, &SLIDING_COUNTER, &SLIDING_LOG, &TOKEN_BUCKET] {
+    let mut load = |script: &Script| {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(script.text());
+    };
+    for script in [&FIXED_WINDOW, &SLIDING_COUNTER, &SLIDING_LOG, &TOKEN_BUCKET] {
+        load(script);
+    }
+    for script in &*locked_now(&OTHERS) {
+        load(script);
     }
 }
 
 impl Script {
-    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+    /// A script of that text, which servers that are connected from now on get to know.
+    #[must_use]
+    pub fn known(text: String) -> Arc<Self> {
+        let script = Arc::new(Self::new(text));
+        locked_now(&OTHERS).push(Arc::clone(&script));
+        script
+    }
+
+    fn new(text: impl Into<Cow<'static, str>>) -> Self {
         let text = text.into();
         let digest = RedisScript::new(&text).get_hash().to_owned();
         Self { text, digest }
     }
 
-    pub(super) fn text(&self) -> &str {
+    /// What a server runs.
+    #[must_use]
+    pub fn text(&self) -> &str {
         &self.text
     }
 

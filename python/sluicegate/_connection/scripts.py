@@ -1,0 +1,72 @@
+"""Scripts of what is no limiter: permits, circuits, and what `ping` tries."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from sluicegate._connection.bridge import bridge_of, running_loop
+from sluicegate._core import RedisScript, RedisScripts
+
+if TYPE_CHECKING:
+    from sluicegate._connection.options import Settings
+    from sluicegate._connection.replies import Taker
+
+__all__ = ["Scripts", "script_of"]
+
+
+def script_of(package: str, name: str) -> RedisScript:
+    """A script of a package's folder ``scripts``."""
+    file = files(package).joinpath("scripts").joinpath(f"{name}.lua")
+    return RedisScript(file.read_text("utf-8"))
+
+
+class Scripts:
+    """Runs scripts on one key each, over the connections that limiters use."""
+
+    __slots__ = ("_core", "_timeout")
+
+    def __init__(self, settings: Settings, prefix: str, timeout: float) -> None:
+        self._core = RedisScripts(settings, prefix)
+        self._timeout = timeout
+
+    def run(
+        self,
+        script: RedisScript,
+        key: str,
+        arguments: list[str],
+        timeout: float | None = None,
+        by_text: bool = False,
+    ) -> asyncio.Future[Any]:
+        """The server's reply within ``timeout`` seconds, or a ``StoreError``.
+
+        The script's text is sent only to a server that does not know it yet, or ``by_text``.
+        """
+        reply: asyncio.Future[Any] = running_loop().create_future()
+        self.send(reply, script, key, arguments, timeout, by_text)
+        return reply
+
+    def send(
+        self,
+        taker: asyncio.Future[Any] | Taker,
+        script: RedisScript,
+        key: str,
+        arguments: list[str],
+        timeout: float | None = None,
+        by_text: bool = False,
+    ) -> None:
+        """The same, and ``taker`` gets what comes of it."""
+        loop = running_loop()
+        bridge = bridge_of(loop)
+        seconds = self._timeout if timeout is None else timeout
+        if self._core.begin(bridge, taker, script, key, arguments, seconds, by_text):
+            loop.call_soon(bridge.flush)
+
+    async def hello(self, timeout: float) -> dict[bytes, Any]:
+        """What a server says of itself."""
+        return await self._core.hello(timeout)
+
+    def close(self) -> None:
+        """Let go of the connection, if nobody else uses it."""
+        self._core.close()
