@@ -175,13 +175,13 @@ def test_a_tier_that_was_changed_meanwhile_is_a_limit_of_its_own() -> None:
 def test_messages_and_concurrency_belong_to_the_same() -> None:
     for owner in ({"tiers": {"free": (9, 60)}}, {"limiter": FixedWindow(9, 60)}):
         options: Any = {**owner, "messages": (2, 60), "concurrency": 1}
-        one, two = (RateLimitMiddleware(hello, **options) for _ in range(2))
-        assert one._permits is two._permits
-        assert one._messages is not None
-        assert two._messages is not None
-        assert one._messages.limiter is two._messages.limiter
-        other = RateLimitMiddleware(hello, **{**options, "concurrency": 2})
-        assert other._permits is not one._permits
+        one, two = (RateLimitMiddleware(hello, **options)._enforcer for _ in range(2))
+        assert one.permits is two.permits
+        assert one.messages is not None
+        assert two.messages is not None
+        assert one.messages.limiter is two.messages.limiter
+        other = RateLimitMiddleware(hello, **{**options, "concurrency": 2})._enforcer
+        assert other.permits is not one.permits
 
 
 def test_nothing_is_kept_of_middlewares_that_are_gone() -> None:

@@ -30,9 +30,11 @@ MODULES = [
     "sluicegate.leaky_bucket",
     "sluicegate.metrics",
     "sluicegate.opentelemetry",
+    "sluicegate.policy",
     "sluicegate.redis",
     "sluicegate.retry",
     "sluicegate.testing",
+    "sluicegate.types",
 ]
 
 

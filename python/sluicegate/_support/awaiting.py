@@ -1,11 +1,13 @@
-"""Values that may have to be awaited."""
+"""Values that may have to be awaited, and steps that have."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
 
-__all__ = ["maybe_await"]
+__all__ = ["drive", "maybe_await"]
+
+T = TypeVar("T")
 
 
 async def maybe_await(value: Any) -> Any:
@@ -14,3 +16,21 @@ async def maybe_await(value: Any) -> Any:
         return value
     awaitable: Awaitable[Any] = value
     return await awaitable
+
+
+async def drive(steps: Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]) -> T:
+    """Make each call that ``steps`` yields, and return what they return."""
+    try:
+        function, arguments = next(steps)
+        while True:
+            try:
+                answer = function(*arguments)
+                if hasattr(answer, "__await__"):
+                    answer = await answer
+            except Exception as error:  # noqa: PERF203
+                function, arguments = steps.throw(error)
+            else:
+                function, arguments = steps.send(answer)
+    except StopIteration as end:
+        returned: T = end.value
+        return returned

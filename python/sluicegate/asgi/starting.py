@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Receive, Send
 
-__all__ = ["need_asyncio", "refuses_to_start"]
-
-
-def need_asyncio(limiters: Iterable[Any]) -> bool:
-    """Whether one of them is in Redis."""
-    return any(getattr(limiter, "_NEEDS_ASYNCIO", False) for limiter in limiters)
+__all__ = ["refuses_to_start"]
 
 
 async def refuses_to_start(receive: Receive, send: Send) -> bool:

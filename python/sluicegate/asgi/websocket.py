@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sluicegate._support.awaiting import maybe_await
-from sluicegate.policy.deciding import refusal_by
+from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
@@ -88,9 +88,10 @@ class Messages:
         if message["type"] != "websocket.receive" or self._over:
             return message
         decision: Decision = await maybe_await(self._tier.check(self._key))
-        if decision or self._shadow or self._over:
+        refusal = Verdict(self._tier, self._key, 1, decision).refusal
+        if refusal is None or self._shadow or self._over:
             return message
-        return self._closed or await self._close(refusal_by(self._tier, decision, 1))
+        return self._closed or await self._close(refusal)
 
     async def _close(self, refusal: Refusal) -> Message:
         close = _close(refusal)

@@ -1,6 +1,7 @@
 """The middleware and the dependency for FastAPI and Starlette (extra ``[fastapi]``)."""
 
-from sluicegate.fastapi.dependency import RateLimitMiddleware, rate_limit
+from sluicegate.fastapi.dependency import rate_limit
+from sluicegate.fastapi.middleware import RateLimitMiddleware
 from sluicegate.identity.principal import Principal
 from sluicegate.identity.verified import VerifiedKeys
 from sluicegate.refusals import Refusal, json_refusal, problem_refusal

@@ -1,1 +1,5 @@
-"""Which tier a request is limited by, what it costs, and the decision."""
+"""Which limits requests have, and the decision: what every web framework shares."""
+
+from sluicegate.policy.policy import Policy
+
+__all__ = ["Policy"]

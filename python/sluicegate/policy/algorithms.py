@@ -76,7 +76,7 @@ def _is_ours(make: object) -> bool:
 
 def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float, **options: Any) -> Any:
     """A limiter of ``limit`` per ``window_seconds`` in this process."""
-    if getattr(algorithm, "__module__", "").startswith("sluicegate.redis"):
+    if isinstance(algorithm, type) and "_ALGORITHM" in vars(algorithm):  # not a subclass of them
         raise TypeError(
             f"algorithm must not be of sluicegate.redis without redis, got {algorithm!r}"
         )

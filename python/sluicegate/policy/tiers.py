@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sluicegate.headers import QuotaHeaders
-from sluicegate.policy.limiter_options import LimiterOptions
+from sluicegate.policy.options import LimiterOptions, PolicyOptions
 from sluicegate.policy.owned import Owned
+from sluicegate.types import AnyLimiter
 
-__all__ = ["Tier", "Tiers", "check_limiter", "is_pair", "made"]
+__all__ = ["Tier", "Tiers", "check_limiter", "is_elsewhere", "is_pair", "make_limiter"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -23,50 +24,59 @@ def check_limiter(argument: str, limiter: Any) -> None:
         raise TypeError(f"{argument} must have the verbs of a Limiter, got {limiter!r}")
 
 
+def is_elsewhere(limiter: object) -> bool:
+    """Whether a limiter's state is on another machine, where keys are nobody's business."""
+    return hasattr(limiter, "aclose")
+
+
 class Tier:
-    """A limiter by name."""
+    """A limiter by name, and how it is asked.
 
-    __slots__ = ("check", "headers", "limiter", "name")
-
-    def __init__(self, name: str, limiter: Any, sets: Iterable[str] | str) -> None:
-        self.name = name
-        self.limiter = limiter
-        self.check = limiter.check
-        self.headers = QuotaHeaders(limiter, name, sets)
-
-
-class Tiers:
-    """All tiers. The first one is the default.
-
-    Args:
-        tiers: name → ``(limit, window_seconds)``, or name → limiter; not empty.
-        options: how those are counted that are given as a pair.
-        sets: the header sets.
-        owned: whose limiters those are.
-        warns: whether an unknown tier's name is worth a warning, the first time.
+    Attributes:
+        refund: gives back what a check has spent; ``None`` if the limiter cannot.
+        tells: whether clients are told of its quota.
+        closed_status: the status of refusals that nobody decided.
     """
+
+    __slots__ = ("check", "closed_status", "headers", "limiter", "name", "refund", "tells")
 
     def __init__(
         self,
-        tiers: Mapping[str, Any],
-        options: LimiterOptions,
+        name: str,
+        limiter: AnyLimiter,
         sets: Iterable[str] | str,
-        owned: Owned,
+        closed_status: int,
         *,
-        warns: bool = True,
+        shadow: bool = False,
     ) -> None:
-        if not isinstance(tiers, Mapping):
+        self.name = name
+        self.limiter = limiter
+        self.check: Callable[..., Any] = limiter.check
+        self.refund: Callable[[str, int], Any] | None = getattr(limiter, "refund", None)
+        self.headers = QuotaHeaders(limiter, name, sets)
+        self.tells = bool(self.headers.sets) and not shadow
+        self.closed_status = closed_status
+
+
+class Tiers:
+    """All tiers of a policy, with limiters that are ``owned``'s. The first one is the default."""
+
+    def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
+        quotas = {policy.name: policy.limiter} if policy.tiers is None else policy.tiers
+        if not isinstance(quotas, Mapping):
             raise TypeError(
-                f"tiers must be a dict of name to (limit, window_seconds), got {tiers!r}"
+                f"tiers must be a dict of name to (limit, window_seconds), got {quotas!r}"
             )
-        if not tiers:
+        if not quotas:
             raise ValueError("tiers must name at least one tier, got {}")
-        self._tiers = {
-            name: Tier(name, _tiers_limiter(name, quota, options, owned), sets)
-            for name, quota in tiers.items()
-        }
+        self._tiers: dict[str, Tier] = {}
+        for name, quota in quotas.items():
+            limiter = _tiers_limiter(name, quota, policy, owned)
+            self._tiers[name] = Tier(
+                name, limiter, policy.headers, policy.closed_status, shadow=policy.shadow
+            )
         self.default = next(iter(self._tiers.values()))
-        self._warned = not warns
+        self._warned = policy.tiers is None
 
     def __iter__(self) -> Iterator[Tier]:
         return iter(self._tiers.values())
@@ -94,7 +104,7 @@ def is_pair(quota: Any) -> bool:
     return isinstance(quota, (tuple, list)) and len(cast("list[Any]", quota)) == 2
 
 
-def made(
+def make_limiter(
     argument: str,
     quota: Any,
     options: LimiterOptions,
@@ -106,13 +116,14 @@ def made(
     if is_pair(quota):
         limit, window_seconds = cast("tuple[Any, Any]", quota)
         try:
-            limiter = options.limiter(limit, window_seconds, kind, name)
+            limiter = options.make_limiter(limit, window_seconds, kind, name)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{argument}: {error}") from error
         check_limiter(f"{argument}: what algorithm makes", limiter)
         if owned is None:
             return limiter
-        return owned.first((kind, name, limit, window_seconds, options), limiter)
+        described = kind, name, limit, window_seconds, options.description()
+        return owned.first(described, limiter)
     if not hasattr(quota, "check"):
         raise TypeError(f"{argument} must be (limit, window_seconds) or a limiter, got {quota!r}")
     check_limiter(argument, quota)
@@ -122,4 +133,4 @@ def made(
 def _tiers_limiter(name: object, quota: Any, options: LimiterOptions, owned: Owned) -> Any:
     if not isinstance(name, str):
         raise TypeError(f"tiers must have str names, got {name!r}")
-    return made(f"tiers[{name!r}]", quota, options, "tier", name, owned)
+    return make_limiter(f"tiers[{name!r}]", quota, options, "tier", name, owned)

@@ -1,4 +1,4 @@
-"""What the middleware's options ``verify``, ``verify_ttl`` and ``clock`` stand for."""
+"""What the options ``verify``, ``verify_ttl`` and ``clock`` stand for."""
 
 from __future__ import annotations
 

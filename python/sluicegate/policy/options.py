@@ -1,33 +1,45 @@
-"""How limits that are given as numbers are counted: what middleware and ``rate_limit`` share."""
+"""The options that middleware and ``rate_limit`` share, spelt once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluicegate._support.arguments import checked_prefix
+from sluicegate._support.functions import check_callables
+from sluicegate.identity.client_address import ClientAddress
+from sluicegate.identity.verified import TTL
+from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis
+from sluicegate.refusals import checked_closed_status, json_refusal
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from sluicegate._connection.on_error import OnError
     from sluicegate._core import ManualClock
+    from sluicegate._support.asgi_types import ASGIApp, Scope
+    from sluicegate.identity.verified import VerifiedKeys
+    from sluicegate.observe.hooks import Hook
 
-__all__ = ["LimiterOptions", "Overflow"]
+__all__ = ["LimiterOptions", "Overflow", "PolicyOptions", "SharedOptions"]
 
 Overflow = Literal["share", "admit"]
 
 _PREFIX = "sluicegate"
 _IN_REDIS = ("prefix", "timeout", "on_error", "workers", "remember")
 _IN_MEMORY = ("max_keys", "overflow", "clock")
+_OF_STORE = ("redis", *_IN_REDIS, *_IN_MEMORY)
 _LONGEST_PREFIX = 31  # so that a digest fits behind it
 _LONGEST = 64
 _LEASE_SECONDS = 30.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LimiterOptions:
-    """The algorithm, the place, and what limiters of that place may be told.
+    """How limits that are given as numbers are counted: the algorithm, the place, its options.
 
     ``None`` is a limiter's own default. Their values are checked by the limiters.
 
@@ -35,7 +47,7 @@ class LimiterOptions:
         ValueError, TypeError: a prefix out of its range, or an option of the other place.
     """
 
-    algorithm: Algorithm
+    algorithm: Algorithm = SlidingWindowRateLimiter
     redis: object = None
     prefix: str | None = None
     timeout: float | None = None
@@ -59,11 +71,18 @@ class LimiterOptions:
 
     def refuse_unused(self, because: str) -> None:
         """Raise ``TypeError`` if anything is given, since no limiter is made by it."""
-        for name in ("redis", *_IN_REDIS, *_IN_MEMORY):
-            if getattr(self, name) is not None:
-                raise TypeError(f"{name}= means nothing here: {because}")
+        for name in self.of_store():
+            raise TypeError(f"{name}= means nothing here: {because}")
 
-    def limiter(self, limit: int, window_seconds: float, kind: str, name: str) -> Any:
+    def of_store(self) -> dict[str, Any]:
+        """The options of the place that were given."""
+        return self._given(_OF_STORE)
+
+    def description(self) -> tuple[object, ...]:
+        """What two limiters of one limit and window may differ in."""
+        return (self.algorithm, *(getattr(self, name) for name in _OF_STORE))
+
+    def make_limiter(self, limit: int, window_seconds: float, kind: str, name: str) -> Any:
         """A limiter of ``limit`` per ``window_seconds``.
 
         In Redis its keys begin with the prefix, ``kind``, ``name``, the algorithm and the
@@ -78,7 +97,7 @@ class LimiterOptions:
 
         return limiter_in_redis(self.redis, self.algorithm, limit, window_seconds, prefix, **given)
 
-    def permits(self, limit: int) -> Any:
+    def make_permits(self, limit: int) -> Any:
         """A limiter of ``limit`` permits."""
         if self.redis is None:
             from sluicegate.concurrency.memory import ConcurrencyLimiter
@@ -100,6 +119,69 @@ class LimiterOptions:
     def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SharedOptions(LimiterOptions):
+    """What the middleware and ``rate_limit`` both take; :class:`Policy` says what it means."""
+
+    identify: Callable[[Any], Any] | None = None
+    cost: Callable[[Any], Any] | None = None
+    trusted_proxies: Iterable[str] | int = ()
+    proxy_header: str = "x-forwarded-for"
+    ipv6_prefix: int = 64
+    no_address: Callable[[Scope], str] | str | None = None
+    headers: Iterable[str] | str = ("x-ratelimit", "ietf")
+    closed_status: int = 503
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_callables(identify=self.identify, cost=self.cost)
+        checked_closed_status(self.closed_status)
+
+    def has_own_address(self) -> bool:
+        """Whether the options say anything of who the client is by its address."""
+        named = ("trusted_proxies", "proxy_header", "ipv6_prefix", "no_address")
+        return any(getattr(self, name) != getattr(SharedOptions, name) for name in named)
+
+    def client_address(self) -> ClientAddress:
+        """Who the client is, by the options."""
+        return ClientAddress(
+            self.trusted_proxies,
+            header=self.proxy_header,
+            ipv6_prefix=self.ipv6_prefix,
+            no_address=self.no_address,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyOptions(SharedOptions):
+    """All that a policy is made of; :class:`Policy` says what it means."""
+
+    tiers: Mapping[str, Any] | None = None
+    _: KW_ONLY
+    limiter: Any = None
+    tier: Callable[[Any], Any] | None = None
+    verify: Callable[[str], Any] | VerifiedKeys | None = None
+    verify_ttl: float = TTL
+    api_key_header: str = "x-api-key"
+    exempt: Iterable[str] | Callable[[Any], Any] = ()
+    shadow: bool = False
+    refusal: ASGIApp = json_refusal
+    messages: Any = None
+    concurrency: Any = None
+    name: str = "default"
+    metrics: bool | CollectorRegistry = False
+    hooks: Iterable[Hook] = ()
+    endpoint: Callable[[Any], str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.shadow, bool):
+            raise TypeError(f"shadow must be True or False, got {self.shadow!r}")
+        check_callables(tier=self.tier)
+        if not callable(self.refusal):
+            raise TypeError(f"refusal must be callable, an ASGI app, got {self.refusal!r}")
 
 
 def _check_prefix(prefix: object) -> None:

@@ -106,8 +106,8 @@ def test_a_prefix_with_colons_is_not_taken_for_a_tiers_name(redis_server: Server
         prefix="a:tier",
         messages=(1, 600),
     )
-    assert chat._messages is not None
-    assert asyncio.run(chat._messages.check("ip:192.0.2.1"))
+    assert chat._enforcer.messages is not None
+    assert asyncio.run(chat._enforcer.messages.check("ip:192.0.2.1"))
 
 
 def test_messages_and_concurrency_have_the_prefix_too(redis_server: Server) -> None:

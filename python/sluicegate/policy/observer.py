@@ -1,10 +1,10 @@
-"""What metrics and hooks are told of the middleware's decisions."""
+"""What metrics and hooks are told of a policy's verdicts."""
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,59 +18,47 @@ from sluicegate.observe.labels import OTHER
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Scope
+    from sluicegate.observe.collector import TierCollector
     from sluicegate.observe.tier_metrics import TierMetrics
+    from sluicegate.policy.options import PolicyOptions
     from sluicegate.policy.tiers import Tier, Tiers
-    from sluicegate.refusals import Refusal
+    from sluicegate.policy.verdict import Verdict
 
-__all__ = ["Watch", "watch"]
+__all__ = ["Observer", "observer_of"]
 
 _log = logging.getLogger("sluicegate")
 
 
-def watch(
-    tiers: Tiers,
-    messages: Tier | None,
-    metrics: object,
-    hooks: Iterable[Any],
-    endpoint: Callable[[Any], str] | None,
-    view: Callable[[Scope], Any],
-) -> Watch | None:
-    """The watch that the options ask for, or ``None``: then a request costs nothing more."""
+def observer_of(tiers: Tiers, messages: Tier | None, policy: PolicyOptions) -> Observer | None:
+    """The observer that the options ask for, or ``None``: then a request costs nothing more."""
+    endpoint = policy.endpoint
     if endpoint is not None and (not callable(endpoint) or is_async(endpoint)):
         raise TypeError(f"endpoint must be a plain function, got {endpoint!r}")
-    heard = Hooks(hooks)
-    if metrics is False and not heard:
+    hooks = Hooks(policy.hooks)
+    if policy.metrics is False and not hooks:
         return None
-    watched = [*tiers] if messages is None else [*tiers, messages]
-    tallies = {} if metrics is False else _tallies(watched, metrics)
-    for tier in watched:
-        if tier in tallies:
-            tier.check = _timed(tier, tallies[tier])
-    made = Watch(tallies, heard, endpoint, view)
+    collector = None if policy.metrics is False else _collector(policy.metrics)
+    observer = Observer(collector, hooks, endpoint)
+    for tier in (*tiers, messages):
+        if tier is not None:
+            observer.watch(tier)
     if messages is not None:
-        messages.check = made.seeing(messages)
-    return made
+        messages.check = observer.seeing(messages)
+    return observer
 
 
-def _tallies(tiers: list[Tier], metrics: object) -> dict[Tier, TierMetrics]:
+def _collector(metrics: object) -> TierCollector:
     try:
         from prometheus_client import REGISTRY, CollectorRegistry
 
         from sluicegate.observe.collector import collector_of
-        from sluicegate.redis.limiter import AsyncLimiter
     except ImportError as error:
         raise ImportError(
             "metrics= needs prometheus_client: install sluicegate[metrics]"
         ) from error
     if metrics is not True and not isinstance(metrics, CollectorRegistry):
         raise TypeError(f"metrics must be True, False or a CollectorRegistry, got {metrics!r}")
-    collector = collector_of(REGISTRY if metrics is True else metrics)
-    tallies: dict[Tier, TierMetrics] = {}
-    for tier in tiers:
-        tallies[tier] = collector.metrics(tier.name)
-        if isinstance(tier.limiter, (Limiter, AsyncLimiter)):
-            tallies[tier].counts.add(tier.limiter)
-    return tallies
+    return collector_of(REGISTRY if metrics is True else metrics)
 
 
 def _timed(tier: Tier, tally: TierMetrics) -> Callable[..., Any]:
@@ -111,52 +99,55 @@ def _checked(endpoint: object) -> str:
     return endpoint
 
 
-class Watch:
-    """Counts decisions and tells the hooks of them."""
+class Observer:
+    """Counts the verdicts of a policy's limits, and tells the hooks of them."""
 
-    __slots__ = ("_endpoint", "_failed", "_hooks", "_tallies", "_view", "sees_admissions")
+    __slots__ = ("_collector", "_endpoint", "_failed", "_hooks", "_sees_admissions", "_tallies")
 
     def __init__(
         self,
-        tallies: dict[Tier, TierMetrics],
+        collector: TierCollector | None,
         hooks: Hooks,
         endpoint: Callable[[Any], str] | None,
-        view: Callable[[Scope], Any],
     ) -> None:
-        self._tallies = tallies
+        self._collector = collector
         self._hooks = hooks or None
         self._endpoint = endpoint
         self._failed = False
-        self._view = view
-        self.sees_admissions = bool(tallies or hooks.admitted)
+        self._tallies: dict[Tier, TierMetrics] = {}
+        self._sees_admissions = bool(collector is not None or hooks.admitted)
 
-    def saw(
-        self,
-        scope: Scope,
-        tier: Tier,
-        key: str,
-        cost: int,
-        decision: Decision | None,
-        refusal: Refusal | None,
-    ) -> None:
-        """Take note of what came of a request; of one that was not charged, nothing."""
-        if decision is None and refusal is None:
+    def watch(self, tier: Tier) -> None:
+        """Count what this tier decides from now on, and time it."""
+        if self._collector is None:
             return
-        endpoint = self._name(scope)
+        from sluicegate.redis.limiter import AsyncLimiter
+
+        tally = self._tallies[tier] = self._collector.metrics(tier.name)
+        if isinstance(tier.limiter, (Limiter, AsyncLimiter)):
+            tally.counts.add(tier.limiter)
+        tier.check = _timed(tier, tally)
+
+    def saw(self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict) -> None:
+        """Take note of what came of a request."""
+        tier, decision, refusal = verdict.tier, verdict.decision, verdict.refusal
+        if refusal is None and (decision is None or not self._sees_admissions):
+            return
+        endpoint = self._name(scope, view)
         if decision is not None and (refusal is None or refusal.retry_after is not None):
-            self._decided(tier, key, cost, decision, endpoint)
+            self._decided(tier, verdict.key, verdict.cost, decision, endpoint)
         elif refusal is not None:
             if tier in self._tallies:
                 self._tallies[tier].count_refusal(refusal, endpoint)
             if self._hooks is not None:
-                self._hooks.tell_undecided(tier.name, refusal, endpoint, key)
+                self._hooks.tell_undecided(tier.name, refusal, endpoint, verdict.key)
 
-    def _name(self, scope: Scope) -> str:
+    def _name(self, scope: Scope, view: Callable[[Scope], Any]) -> str:
         """What the request is for; ``other`` if the program cannot say."""
         if self._endpoint is None:
             return ""
         try:
-            return _checked(self._endpoint(self._view(scope)))
+            return _checked(self._endpoint(view(scope)))
         except Exception:
             if not self._failed:
                 self._failed = True

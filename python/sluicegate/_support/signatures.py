@@ -1,0 +1,39 @@
+"""Functions that take the options of a dataclass, and show them as their own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from sluicegate._support.asgi_types import ASGIApp
+
+__all__ = ["takes", "takes_app_and"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def takes(options: Callable[P, object]) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """Marks a function of ``*args, **kwargs`` as taking what ``options`` takes."""
+
+    def mark(function: Any) -> Any:
+        function.__signature__ = inspect.signature(options).replace(return_annotation=Any)
+        return function
+
+    return mark
+
+
+def takes_app_and(
+    options: Callable[P, object],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, ASGIApp, P], None]]:
+    """The same for a method that takes an app first."""
+
+    def mark(method: Any) -> Any:
+        own = list(inspect.signature(method).parameters.values())[:2]
+        more = inspect.signature(options).parameters.values()
+        method.__signature__ = inspect.Signature([*own, *more])
+        return method
+
+    return mark

@@ -1,0 +1,85 @@
+"""How an endpoint's limit refuses: as the middleware does, if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastapi import HTTPException, WebSocketException
+from fastapi.exception_handlers import http_exception_handler
+from starlette.responses import JSONResponse
+
+from sluicegate.asgi import websocket
+from sluicegate.asgi.responder import Responder, refusal_fields
+from sluicegate.refusals import json_refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+    from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
+    from sluicegate.policy.request import Request
+    from sluicegate.refusals import Refusal
+
+__all__ = ["header_text", "refused"]
+
+
+class _Refused(HTTPException):
+    """A refusal behind a middleware, whose ``refusal`` answers it."""
+
+    def __init__(self, request: Responder, refusal: Refusal, headers: dict[str, str]) -> None:
+        super().__init__(refusal.status, _detail(refusal), headers)
+        self.request = request
+        self.refusal = refusal
+
+
+def refused(request: Request, scope: Scope, refusal: Refusal) -> Exception:
+    """The exception to raise: an ``HTTPException``, which the app's own handlers see."""
+    scope["sluicegate.refusal"] = refusal
+    if scope["type"] == "websocket" and not websocket.answers_in_http(scope):
+        return WebSocketException(websocket.close_code(refusal), refusal.message)
+    headers = header_text(
+        [*refusal_fields(refusal), *(() if request.is_written else request.fields())]
+    )
+    if isinstance(request, Responder):
+        _let_the_middleware_answer(scope)
+        return _Refused(request, refusal, headers)
+    return HTTPException(refusal.status, _detail(refusal), headers)
+
+
+def header_text(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header fields as a mapping; several of one name are one list."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        text = value.decode()
+        known = headers.get(name.decode())
+        headers[name.decode()] = text if known is None else f"{known}, {text}"
+    return headers
+
+
+def _detail(refusal: Refusal) -> dict[str, Any]:
+    detail: dict[str, Any] = {"error": refusal.message}
+    if refusal.retry_after is not None:
+        detail["retry_after"] = refusal.retry_after
+    return detail
+
+
+def _let_the_middleware_answer(scope: Scope) -> None:
+    """Register our handler in the app that has none of its own for an ``HTTPException``."""
+    handlers: Mapping[Any, Any]
+    handlers, _ = scope.get("starlette.exception_handlers", ({}, {}))
+    known = next((handlers[kind] for kind in HTTPException.__mro__ if kind in handlers), None)
+    if known is http_exception_handler:
+        handlers.setdefault(_Refused, _answer)  # type: ignore[attr-defined]
+
+
+async def _answer(_: HTTPConnection, error: _Refused) -> ASGIApp:
+    """What the middleware's ``refusal`` answers."""
+    if error.request.enforcer.policy.refusal is json_refusal:
+        # As the middleware's, and under `detail` once more, where FastAPI has it.
+        body = {**_detail(error.refusal), "detail": error.detail}
+        return JSONResponse(body, error.status_code, error.headers)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await error.request.refuse(error.refusal, scope, receive, send)
+
+    return answer

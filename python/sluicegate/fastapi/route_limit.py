@@ -1,0 +1,178 @@
+"""A limit of one endpoint: with a middleware before it, by its identity, store and observers."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from time import time
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from fastapi import Response
+from starlette.requests import HTTPConnection
+
+from sluicegate._support.awaiting import drive
+from sluicegate.asgi.responder import Responder
+from sluicegate.errors import StoreError
+from sluicegate.fastapi.mounts import warn_of_mounts
+from sluicegate.fastapi.refusing import header_text, refused
+from sluicegate.fastapi.routes import route_template
+from sluicegate.fastapi.views import view
+from sluicegate.identity.client_address import ClientAddress
+from sluicegate.identity.principal import principal_of
+from sluicegate.policy.client import api_client, user_client
+from sluicegate.policy.enforcer import Enforcer
+from sluicegate.policy.options import LimiterOptions, SharedOptions
+from sluicegate.policy.request import REQUEST, Request
+from sluicegate.policy.steps import Steps, checked_cost, checked_text
+from sluicegate.policy.tiers import Tier, is_elsewhere, make_limiter
+from sluicegate.policy.verdict import Verdict, charge
+
+if TYPE_CHECKING:
+    from sluicegate._support.asgi_types import Scope
+
+__all__ = ["RouteLimit"]
+
+
+class _Unless(int):
+    """A default that is told from the same number, given."""
+
+
+_MINUTE = _Unless(60)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RouteLimit(SharedOptions):
+    """What ``rate_limit`` makes; ``limited`` is the dependency."""
+
+    limit: int
+    window_seconds: float = _MINUTE
+    _: KW_ONLY
+    window: float | None = None
+    name: str = "route"
+    _tier: Tier = field(init=False)
+    _address: ClientAddress = field(init=False)
+    _under: WeakKeyDictionary[Enforcer, Tier] = field(init=False)
+    _looked_for_mounts: list[bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in (
+            ("_tier", self._tier_of(make_limiter(*self._quota(), self, "route", self.name))),
+            ("_address", self.client_address()),
+            ("_under", WeakKeyDictionary()),
+            ("_looked_for_mounts", []),
+        ):
+            object.__setattr__(self, name, value)
+
+    async def limited(self, connection: HTTPConnection, response: Response) -> dict[str, Any]:
+        """Charge a call of the endpoint, and say what is left."""
+        scope = connection.scope
+        if not self._looked_for_mounts:
+            self._looked_for_mounts.append(True)
+            warn_of_mounts(scope, _is_limit)
+        request: Request = scope.get(REQUEST) or Request(scope, None, None)
+        enforcer = request.enforcer if isinstance(request, Responder) else None
+        tier = self._tier if enforcer is None else self._tier_under(enforcer)
+        verdict = await drive(self._charge(request, enforcer, scope, tier))
+        request.add(verdict)
+        decision, refusal = verdict.decision, verdict.refusal
+        if decision is not None:
+            scope["sluicegate.decision"] = decision
+        if enforcer is not None and enforcer.observer is not None:
+            enforcer.observer.saw(scope, view, verdict)
+        if refusal is not None and not (enforcer is not None and enforcer.policy.shadow):
+            await drive(request.give_back())
+            raise refused(request, scope, refusal)
+        if verdict.tells and not request.is_written:
+            for name, value in header_text(request.fields()).items():
+                response.headers[name] = value
+        return await drive(_left(verdict)) if decision is None else decision.info
+
+    def _charge(
+        self, request: Request, enforcer: Enforcer | None, scope: Scope, tier: Tier
+    ) -> Steps[Verdict]:
+        seen = view(scope)
+        cost = 1 if self.cost is None else checked_cost((yield self.cost, (seen,)))
+        identify = self.identify
+        who = None if identify is None else checked_text("identify", (yield identify, (seen,)))
+        if who is not None:
+            client = f"id:{who}"
+        elif enforcer is None or self.has_own_address():
+            client = self._address(scope)
+        else:
+            hides = enforcer.hides_keys or is_elsewhere(tier.limiter)
+            client = yield from _client_of(request, enforcer, scope, hides)
+        key = _route_key(scope, _place(scope, self.name), client)
+        return (yield from charge(tier, key, cost))
+
+    def _tier_under(self, enforcer: Enforcer) -> Tier:
+        """The tier in the store of a middleware's policy, if this limit names no place itself."""
+        tier = self._under.get(enforcer)
+        if tier is None:
+            limiter, store = self._tier.limiter, enforcer.policy.of_store()
+            if store and not self.of_store():
+                options = LimiterOptions(algorithm=self.algorithm, **store)
+                made = make_limiter(*self._quota(), options, "route", self.name)
+                limiter = enforcer.owned.first(("rate_limit", self), made)
+            tier = self._tier_of(limiter, shadow=enforcer.policy.shadow)
+            if enforcer.observer is not None:
+                enforcer.observer.watch(tier)
+            self._under[enforcer] = tier
+        return tier
+
+    def _tier_of(self, limiter: Any, shadow: bool = False) -> Tier:
+        return Tier(self.name, limiter, self.headers, self.closed_status, shadow=shadow)
+
+    def _quota(self) -> tuple[str, tuple[int, float]]:
+        """The limit and the window, which was given under either name."""
+        seconds, window = self.window_seconds, self.window
+        if window is not None:
+            if seconds is not _MINUTE:
+                raise TypeError(
+                    f"window_seconds and window are the same: pass one, got {seconds!r} and {window!r}"
+                )
+            seconds = window
+        return "rate_limit", (self.limit, seconds)
+
+
+def _is_limit(dependency: Any) -> bool:
+    return isinstance(getattr(dependency, "__self__", None), RouteLimit)
+
+
+def _client_of(request: Request, enforcer: Enforcer, scope: Scope, hides: bool) -> Steps[str]:
+    """Whom a middleware has found, or who has logged in since."""
+    client = request.client
+    if client is None and request.verdict is None:  # exempt there
+        client = yield from enforcer.find_client(scope, view(scope))
+    if client is None or client.source in ("address", "unknown_api_key"):
+        principal = principal_of(scope)
+        return enforcer.address(scope) if principal is None else user_client(principal).key
+    if client.source == "identify":
+        return f"id:{client.key}"
+    if client.source == "api_key" and client.principal is not None:
+        return api_client(client.principal, hides).key
+    return client.key
+
+
+def _left(verdict: Verdict) -> Steps[dict[str, Any]]:
+    """What is told of a call that is not charged, which no server may refuse."""
+    limiter = verdict.tier.limiter
+    try:
+        left = yield limiter.peek, (verdict.key,)
+    except StoreError:
+        return {"remaining": limiter.limit, "reset_at": time()}
+    return {"remaining": left.remaining, "reset_at": left.reset_at}
+
+
+def _place(scope: Scope, name: str) -> int:
+    """The how manyth limit of this name it is that is asked for a request."""
+    places: dict[str, int] = scope.setdefault("sluicegate.places", {})
+    places[name] = places.get(name, 0) + 1
+    return places[name]
+
+
+def _route_key(scope: Scope, place: int, client: str) -> str:
+    method = scope.get("method", "WEBSOCKET")
+    template = route_template(scope)
+    which = "" if place == 1 else f"{place}/"
+    return f"{'GET' if method == 'HEAD' else method} {len(template)}:{template} {which}{client}"

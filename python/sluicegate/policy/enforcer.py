@@ -1,0 +1,128 @@
+"""A policy at work: who a request is from, by which tier it is limited, and the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.identity.principal import principal_of
+from sluicegate.identity.proxies import header_name
+from sluicegate.policy.api_keys import verified_keys
+from sluicegate.policy.client import Client, api_client, user_client
+from sluicegate.policy.exempt import Paths, exemption
+from sluicegate.policy.observer import observer_of
+from sluicegate.policy.permits import RequestPermit, permits_of
+from sluicegate.policy.steps import Steps, checked_cost, checked_text
+from sluicegate.policy.tiers import Tier, Tiers, check_limiter, is_elsewhere, is_pair, make_limiter
+from sluicegate.policy.verdict import Verdict, charge
+
+if TYPE_CHECKING:
+    from sluicegate._support.asgi_types import Scope
+    from sluicegate.policy.options import PolicyOptions
+    from sluicegate.policy.owned import Owned
+
+__all__ = ["Enforcer"]
+
+
+class Enforcer:
+    """Decides for requests by one policy, with limiters that are ``owned``'s.
+
+    It does no I/O: what has to be called, and perhaps awaited, are steps that a shell makes.
+    The ``view`` of a request is what the options' functions get of it.
+    """
+
+    def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
+        if (policy.tiers is None) == (policy.limiter is None):
+            raise TypeError("RateLimitMiddleware needs either tiers= or limiter=")
+        if policy.limiter is not None:
+            check_limiter("limiter", policy.limiter)
+        self.policy = policy
+        self.owned = owned
+        self.tiers = Tiers(policy, owned)
+        self.default = self.tiers.default
+        self.messages: Tier | None = None
+        if policy.messages is not None:
+            each = make_limiter("messages", policy.messages, policy, "websocket", "messages", owned)
+            self.messages = Tier("messages", each, (), policy.closed_status)
+        self.permits = permits_of(policy.concurrency, policy, owned)
+        counting = [tier.limiter for tier in (*self.tiers, self.messages) if tier is not None]
+        counting.append(self.permits)
+        #: Whether one of the limiters is in Redis.
+        self.needs_asyncio = any(getattr(each, "_NEEDS_ASYNCIO", False) for each in counting)
+        #: Whether keys go to another server.
+        self.hides_keys = any(map(is_elsewhere, counting))
+        self._refuse_unused()
+        self.address = policy.client_address()
+        self.keys = verified_keys(policy.verify, policy.verify_ttl, owned, policy.clock)
+        self._api_key_header = header_name(policy.api_key_header, "api_key_header").encode("ascii")
+        #: Without options a request costs one check of the default tier, by its address.
+        options = (policy.identify, policy.verify, policy.tier, policy.cost, policy.concurrency)
+        self.is_plain = options == (None,) * len(options)
+        self.exempt = exemption(policy.exempt)
+        self.observer = observer_of(self.tiers, self.messages, policy)
+
+    def is_exempt(self, scope: Scope, view: Callable[[Scope], Any]) -> Steps[bool]:
+        """Whether the request is not limited at all."""
+        if self.exempt is None or isinstance(self.exempt, Paths):
+            return self.exempt is not None and self.exempt.match(scope)
+        return bool((yield self.exempt, (view(scope),)))
+
+    def decide(
+        self, scope: Scope, view: Any, permit: RequestPermit | None
+    ) -> Steps[tuple[Client, Verdict]]:
+        """Charge whom the request is from, if ``concurrency`` has a permit for them."""
+        policy = self.policy
+        cost = 1 if policy.cost is None else checked_cost((yield policy.cost, (view,)))
+        client = yield from self.find_client(scope, view)
+        principal, name = client.principal, None
+        if client.source == "unknown_api_key":
+            cost = cost or 1  # a try is never free
+        elif policy.tier is not None:
+            name = checked_text("tier", (yield policy.tier, (view,)))
+        if name is None and principal is not None:
+            name = principal.tier
+        tier = self.default if name is None else self.tiers.get(name)
+        return client, (yield from charge(tier, client.key, cost, permit))
+
+    def find_client(self, scope: Scope, view: Any) -> Steps[Client]:
+        """Find out who the request is from."""
+        identify = self.policy.identify
+        key = None if identify is None else checked_text("identify", (yield identify, (view,)))
+        api_key = None if key is not None else self._api_key(scope)
+        if api_key is not None:
+            return (yield from self._verify(scope, api_key))
+        principal = principal_of(scope)
+        if key is not None:
+            return Client(key, "identify", principal)
+        if principal is not None:
+            return user_client(principal)
+        return Client(self.address(scope), "address")
+
+    def _verify(self, scope: Scope, api_key: str) -> Steps[Client]:
+        assert self.keys is not None
+        address = self.address(scope)
+        # An address may try as many wrong keys as the default tier has requests.
+        limiter = self.default.limiter
+        tries = limiter.limit, limiter.window_seconds
+        principal = yield self.keys.find, (api_key, address, *tries)
+        if principal is None:
+            return Client(address, "unknown_api_key")
+        scope["sluicegate.principal"] = principal
+        return api_client(principal, self.hides_keys)
+
+    def _api_key(self, scope: Scope) -> str | None:
+        if self.keys is None:
+            return None
+        for name, value in scope.get("headers", ()):
+            if name == self._api_key_header:
+                text: str = value.decode("latin-1")
+                return text or None
+        return None
+
+    def _refuse_unused(self) -> None:
+        """Raise ``TypeError`` if there are options of limiters and none is made by them."""
+        policy = self.policy
+        quotas = () if policy.tiers is None else policy.tiers.values()
+        in_redis = policy.redis is not None and isinstance(policy.concurrency, int)
+        if not in_redis and not any(map(is_pair, (*quotas, policy.messages))):
+            policy.refuse_unused("all limiters are made already")

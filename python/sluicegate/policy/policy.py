@@ -1,0 +1,82 @@
+"""A policy: whom a request is charged to, how much they may have, and what refused ones get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sluicegate._support.single import Single
+from sluicegate.policy.enforcer import Enforcer
+from sluicegate.policy.options import PolicyOptions
+from sluicegate.policy.owned import Owned
+
+__all__ = ["Policy"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Policy(Single, PolicyOptions):
+    """Which limits requests have. Frozen, and checked as a whole when it is made.
+
+    ``Policy(tiers={"free": (100, 60), "premium": (10000, 60)})`` or
+    ``Policy(limiter=any_limiter)``. What it counts is its own: all middlewares with one policy
+    count together, and a copy of a policy is itself.
+
+    Args:
+        tiers: name → ``(limit, window_seconds)`` or a limiter; the first is the default.
+        limiter: one limiter for all, instead of tiers; of this process or in Redis.
+        redis: a URL or a ``redis.asyncio`` client: quotas given as pairs are counted there,
+            by all processes together; see :mod:`sluicegate.redis`.
+        algorithm: ``"sliding_window"`` (the exact log), ``"fixed_window"``,
+            ``"sliding_counter"``, ``"token_bucket"``, or a limiter class, for the tiers.
+        identify: gives the key of a request; ``None`` for the default identity.
+        tier: gives the name of a request's tier, instead of the principal's.
+        cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes
+            whatever is left, without fields, and the limit is not asked.
+            These three get the scope (in :mod:`sluicegate.fastapi` a ``Request`` without its
+            body), may be coroutine functions, and their exceptions propagate.
+        trusted_proxies, proxy_header, ipv6_prefix, no_address: who the client is; see
+            :class:`~sluicegate.identity.ClientAddress`.
+        verify: given an API key, returns a :class:`~sluicegate.identity.Principal`, its id,
+            or ``None`` for an unknown one, which is limited by its address; or a
+            :class:`~sluicegate.identity.VerifiedKeys`, which can ``forget``.
+        verify_ttl: seconds for which a verified key is remembered; 0: not at all.
+        api_key_header: where the API key is sent.
+        exempt: paths that are not limited (``"/health"``, or ``"/static/*"`` for all below),
+            or a predicate like ``cost``.
+        shadow: decide and count (``statistics().refused``), but refuse nobody, send no headers.
+        refusal: the ASGI app that answers refused requests; see :mod:`sluicegate.refusals`.
+        headers: which sets to send, some of ``("x-ratelimit", "ietf")``, or ``()``.
+        messages: limits each WebSocket's incoming messages too: a limiter, or
+            ``(limit, window_seconds)``. Over it the connection is closed with 1008.
+        concurrency: most requests of one key at once, until the app has returned: a number
+            (in Redis with ``redis``) or a ``ConcurrencyLimiter``. One too many gets a 429 and
+            spends nothing.
+        name: the policy's name in the headers when ``limiter`` is given.
+        metrics: True, or a prometheus_client registry: see :mod:`sluicegate.metrics`; 2 µs.
+        hooks: who is told of refusals; see :class:`~sluicegate.hooks.Hook`.
+        endpoint: a plain function: gives what a request is for, for metrics and hooks, of
+            few names, never a raw path: only 100 are told apart.
+        prefix: what keys in Redis begin with, up to 31 bytes: one for each application, so
+            that two with a tier of one name count apart; ``"sluicegate"`` unless given.
+        timeout, on_error, workers, remember: of limits in Redis; see
+            :class:`sluicegate.redis.FixedWindow`.
+        max_keys, overflow, clock: of limits in memory; see :class:`~sluicegate.FixedWindow`.
+        closed_status: the status, 400 to 599, of refusals that nobody decided: Redis does not
+            answer and ``on_error`` is ``"closed"``. They have ``Retry-After`` and no quota.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    enforcer: Enforcer = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "enforcer", Enforcer(self, self._owned()))
+
+    def _owned(self) -> Owned:
+        """Whose the limiters are that are made of its numbers."""
+        return Owned(self)
+
+    def __repr__(self) -> str:
+        # What it was made of may hold secrets, such as a server's password.
+        return f"<Policy of the tiers {', '.join(tier.name for tier in self.enforcer.tiers)}>"

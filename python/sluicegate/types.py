@@ -1,0 +1,62 @@
+"""The shapes of limiters, for annotations: what the middleware and adapters are written to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sluicegate._core import Decision
+
+__all__ = ["AnyLimiter", "AnyPermits", "SyncLimiter"]
+
+
+class AnyLimiter(Protocol):
+    """Whatever decides: in this process, in Redis, or a limiter of your own.
+
+    One that can also ``refund(key, cost)`` gets back what was spent on a request that a later
+    limit refused.
+    """
+
+    @property
+    def limit(self) -> int:
+        """Units of a key in a window."""
+        ...
+
+    @property
+    def window_seconds(self) -> float:
+        """The window's length in seconds."""
+        ...
+
+    def check(self, key: str, cost: int = 1, /) -> Decision | Awaitable[Decision]:
+        """Decide now, and spend ``cost`` units of ``key`` if they are admitted."""
+        ...
+
+    def peek(self, key: str, cost: int = 1, /) -> Decision | Awaitable[Decision]:
+        """What ``check`` would say now, with nothing spent."""
+        ...
+
+
+class SyncLimiter(AnyLimiter, Protocol):
+    """A limiter that answers at once, with nothing to await."""
+
+    def check(self, key: str, cost: int = 1, /) -> Decision:
+        """Decide now, and spend ``cost`` units of ``key`` if they are admitted."""
+        ...
+
+    def peek(self, key: str, cost: int = 1, /) -> Decision:
+        """What ``check`` would say now, with nothing spent."""
+        ...
+
+
+class AnyPermits(Protocol):
+    """Whatever gives permits: at most ``limit`` of a key at once."""
+
+    @property
+    def limit(self) -> int:
+        """How many permits a key has."""
+        ...
+
+    def try_acquire(self, key: str, /) -> Any:
+        """A permit, which has ``release``; or ``None``. Either may have to be awaited."""
+        ...
