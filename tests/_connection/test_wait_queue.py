@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import math
 import random
+import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,9 +18,10 @@ from redis_programs import program, run
 from redis_servers import Server
 from sluicegate import TokenBucketConfig
 from sluicegate._connection import bridge as _redis_bridge
-from sluicegate._connection.wait_queue import Line
+from sluicegate._connection import wait_queue
+from sluicegate._connection.wait_queue import Waiter, WaitQueue
 from sluicegate._support.per_loop import PerLoop
-from sluicegate.redis import TokenBucket
+from sluicegate.redis import ConcurrencyLimiter, TokenBucket
 
 
 def test_several_loops_wait_for_one_key(redis_server: Server) -> None:
@@ -41,33 +46,79 @@ def test_several_loops_wait_for_one_key(redis_server: Server) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_line_lets_go_whom_the_obvious_one_does(seed: int) -> None:
-    chance, loop = random.Random(seed), asyncio.new_event_loop()
-    line, free_at = Line(), -math.inf
-    deadlines: dict[asyncio.Future[None], float] = {}  # in order, of those who wait
-    let_go: set[asyncio.Future[None]] = set()
+def test_a_queue_lets_go_whom_the_obvious_one_does(seed: int) -> None:
+    chance = random.Random(seed)
+    queue, free_at = WaitQueue(), -math.inf
+    deadlines: dict[Waiter, float] = {}  # in order, of those who wait
+    let_go: set[Waiter] = set()
     for _ in range(600):
         step = chance.random()
         if step < 0.5 or not deadlines:
             deadline = chance.choice([math.inf, chance.uniform(0, 100)])
-            turn = line.join(loop, deadline)
-            deadlines[turn] = deadline
+            waiter = queue.join(deadline)
+            deadlines[waiter] = deadline
         elif step < 0.6:
             free_at = chance.uniform(0, 100)
-            line.tell(free_at)
+            queue.tell(free_at)
         else:
             # The first, or one who has been let go, or was cancelled.
-            turn = chance.choice([next(iter(deadlines)), chance.choice(list(deadlines))])
-            if turn is next(iter(deadlines)):
+            waiter = chance.choice([next(iter(deadlines)), chance.choice(list(deadlines))])
+            if waiter is next(iter(deadlines)):
                 free_at = -math.inf
-            del deadlines[turn]
-            line.leave(turn)
+            del deadlines[waiter]
+            queue.leave(waiter)
         let_go |= set(list(deadlines)[:1])
-        let_go |= {turn for turn, deadline in deadlines.items() if deadline < free_at}
-        assert [turn.done() for turn in deadlines] == [turn in let_go for turn in deadlines]
-        assert len(line) == len(deadlines)
-        assert len(line._deadlines) <= 2 * len(deadlines) + 20
-    loop.close()
+        let_go |= {waiter for waiter, deadline in deadlines.items() if deadline < free_at}
+        assert [waiter.is_woken for waiter in deadlines] == [w in let_go for w in deadlines]
+        assert len(queue) == len(deadlines)
+        assert len(queue._deadlines) <= 2 * len(deadlines) + 20
+
+
+def at_depth(depth: int, call: Callable[[], object]) -> None:
+    if depth:
+        return at_depth(depth - 1, call)
+    call()
+    return None
+
+
+@pytest.mark.parametrize("kind", ["wait", "permit"])
+def test_those_behind_one_that_could_not_leave_come_first(
+    kind: str, redis_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is closed by hand where the stack has room for some calls, and for others not."""
+    monkeypatch.setattr(wait_queue, "_LOOKS_AFTER", 0.05)
+
+    permits = ConcurrencyLimiter(redis_server.url, 1, timeout=20)
+    bucket = TokenBucket(redis_server.url, TokenBucketConfig(1, 1_000), timeout=20)
+
+    def go(key: str) -> Any:
+        entry = permits.permit(key, timeout=None)
+        return entry.__aenter__() if kind == "permit" else bucket.wait(key)
+
+    async def main() -> int:
+        failed = 0
+        for depth in range(sys.getrecursionlimit() - 90, sys.getrecursionlimit()):
+            key = str(depth)
+            held = await permits.try_acquire(key)
+            assert held is not None
+            first = go(key)
+            first.send(None)
+            second = asyncio.ensure_future(go(key))
+            await asyncio.sleep(0)
+            try:
+                at_depth(depth - len(inspect.stack(0)), first.close)
+            except RecursionError:
+                failed += 1
+            del first  # too near the limit, it is closed only now
+            await held.release()
+            got = await asyncio.wait_for(second, 20)
+            if kind == "permit":
+                await got.release()
+        return failed
+
+    failed = run(main())
+    print(f"{failed} of 90 were closed too near the recursion limit")
+    assert failed
 
 
 LOOPS = """

@@ -234,7 +234,7 @@ def test_cancelled_anywhere_it_leaks_nothing(redis_server: Server) -> None:
         await asyncio.sleep(0.006)
         await eventually(redis_server, 0)
         here = limiter._now_here()
-        assert not here.lines
+        assert not here.queues
 
     async def main() -> int:
         count = await cancelled_everywhere(work, check)
@@ -315,7 +315,7 @@ def test_nobody_overtakes_who_waits_in_the_same_loop(
         assert await limiter.in_use("k") == 0
         with pytest.raises(RateLimitError):
             await limiter.permit("k").__aenter__()
-        limiter._ring("k")
+        limiter._wake("k")
         await (await waiter).release()
 
     run(main())

@@ -40,11 +40,14 @@ class Taker:
         return False
 
     def __await__(self) -> Generator[Any, None, None]:
+        return self.taken().__await__()
+
+    async def taken(self) -> None:
         """Until that was done, or failed."""
         if not self._is_over:
             if self._ended is None or self._ended.done():
                 self._ended = asyncio.get_running_loop().create_future()
-            yield from self._ended
+            await self._ended
 
     def _end(self) -> None:
         self._is_over = True

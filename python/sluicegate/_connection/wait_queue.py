@@ -3,111 +3,167 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 from random import uniform
 from typing import TypeVar
+from weakref import ref
 
 from sluicegate._core import Decision
 from sluicegate._support.per_loop import PerLoop
 
-__all__ = ["Line", "Lines", "RungLine", "refused", "seconds_of"]
+__all__ = ["PermitQueue", "WaitQueue", "WaitQueues", "Waiter", "refused", "seconds_of"]
 
 T = TypeVar("T")
-Turn = asyncio.Future[None]
 
 # Between two questions to the server, in seconds; it doubles.
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
+# A waiter whose wake-up was lost looks for itself after so many seconds.
+_LOOKS_AFTER = 1.0
 # Seconds: 31 years. An int may be too large for a float.
 _FOR_EVER = 1e9
 # Fewer deadlines of those who have left than this are not worth looking for.
 _FEW = 16
 
 
-class Line:
+class Waiter:
+    """One who sleeps until woken.
+
+    ``is_over`` is set by who leaves, before anything is called: near the recursion limit, or
+    when a signal handler raises, no call may come to its end.
+    """
+
+    __slots__ = ("__weakref__", "_sleep", "is_over", "is_woken", "number")
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+        self.is_over = self.is_woken = False
+        self._sleep: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        self.is_woken = True
+        sleep = self._sleep
+        if sleep is not None and not (loop := sleep.get_loop()).is_closed():
+            # Not set here: near the recursion limit that may leave it set, and nobody woken.
+            loop.call_soon(_set, sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        """Until ``seconds`` have passed, or it is woken; not at all if it has been."""
+        if self.is_woken:
+            return
+        loop = asyncio.get_running_loop()
+        self._sleep = loop.create_future()
+        timer = None if seconds == inf else loop.call_later(seconds, _set, self._sleep)
+        try:
+            await self._sleep
+        finally:
+            self._sleep = None
+            if timer is not None:
+                timer.cancel()
+
+
+class WaitQueue:
     """The first asks the server again and again; the others wait to be first.
 
     Deadlines are by the loop's clock.
     """
 
-    __slots__ = ("_deadlines", "_numbers", "_turns", "free_at")
+    __slots__ = ("_deadlines", "_numbers", "_waiters", "free_at")
 
     def __init__(self) -> None:
-        self._turns: OrderedDict[Turn, None] = OrderedDict()
-        # Those of the turns, and of some that are over: the soonest first.
-        self._deadlines: list[tuple[float, int, Turn]] = []
+        # Weak, as a coroutine that is closed near the recursion limit runs no `finally`.
+        self._waiters: dict[int, ref[Waiter]] = {}
+        # Those of the waiters, and of some who have left: the soonest first.
+        self._deadlines: list[tuple[float, int]] = []
         self._numbers = count()
         #: When the first may be admitted, as the server told it: nobody is before that.
         self.free_at = -inf
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return 0 if self._first() is None else len(self._waiters)
 
-    def join(self, loop: asyncio.AbstractEventLoop, deadline: float = inf) -> Turn:
-        turn: Turn = loop.create_future()
-        if not self._turns or deadline < self.free_at:
-            turn.set_result(None)
+    def join(self, deadline: float = inf) -> Waiter:
+        waiter = Waiter(next(self._numbers))
+        if self._first() is None or deadline < self.free_at:
+            waiter.is_woken = True
         elif deadline < inf:
-            heappush(self._deadlines, (deadline, next(self._numbers), turn))
-        self._turns[turn] = None
-        return turn
+            heappush(self._deadlines, (deadline, waiter.number))
+        self._waiters[waiter.number] = ref(waiter)
+        return waiter
 
-    async def come_first(self, turn: Turn, seconds: float) -> bool:
+    async def come_first(self, waiter: Waiter, seconds: float) -> bool:
         """Whether that took no longer than ``seconds``, and was not known to take longer."""
-        await _set_within(turn, seconds)
-        return next(iter(self._turns)) is turn
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while self._first() is not waiter and not waiter.is_woken and clock() < until:
+            await waiter.sleep(min(until - clock(), _LOOKS_AFTER))
+        return self._first() is waiter
 
     def tell(self, free_at: float) -> None:
         """The first knows when it may be admitted: who cannot wait so long need not wait."""
         self.free_at = free_at
         while self._deadlines and self._deadlines[0][0] < free_at:
-            _, _, turn = heappop(self._deadlines)
-            if turn in self._turns:
-                _set(turn)
+            _, number = heappop(self._deadlines)
+            known = self._waiters.get(number)
+            waiter = None if known is None else known()
+            if waiter is not None:
+                waiter.wake()
 
-    def leave(self, turn: Turn) -> None:
-        was_first = next(iter(self._turns)) is turn
-        del self._turns[turn]
-        if len(self._deadlines) > 2 * len(self._turns) + _FEW:
-            self._deadlines = [entry for entry in self._deadlines if entry[2] in self._turns]
+    def leave(self, waiter: Waiter) -> None:
+        waiter.is_over = True
+        was_first = next(iter(self._waiters), None) == waiter.number
+        self._waiters.pop(waiter.number, None)
+        if len(self._deadlines) > 2 * len(self._waiters) + _FEW:
+            self._deadlines = [entry for entry in self._deadlines if entry[1] in self._waiters]
             heapify(self._deadlines)
         if was_first:
             self.free_at = -inf  # the next may want less
-            if self._turns and not turn.get_loop().is_closed():
-                _set(next(iter(self._turns)))
+            first = self._first()
+            if first is not None:
+                first.wake()
+
+    def _first(self) -> Waiter | None:
+        """Without those whose leaving was interrupted."""
+        while self._waiters:
+            number, known = next(iter(self._waiters.items()))
+            first = known()
+            if first is not None and not first.is_over:
+                return first
+            self._waiters.pop(number, None)
+            self.free_at = -inf
+        return None
 
 
-class RungLine(Line):
-    """A line whose first can be told to ask at once."""
+class PermitQueue(WaitQueue):
+    """A queue whose first can be told to ask at once."""
 
-    __slots__ = ("_bell", "_rung", "told")
+    __slots__ = ("_asker", "told")
 
     def __init__(self) -> None:
         super().__init__()
-        self._bell: Turn | None = None
-        self._rung = False
+        self._asker = Waiter()
         #: Seconds until a permit may be free, as the first was told last.
         self.told = 1.0
 
     async def served(
         self, attempt: Callable[[], Awaitable[T | float]], seconds: float
     ) -> T | float:
-        """What ``attempt`` gives to the first in line, in ``seconds`` at most.
+        """What ``attempt`` gives to the first in the queue, in ``seconds`` at most.
 
         It is asked again and again until that is no float: seconds until it may be.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        turn = self.join(loop)
+        waiter = self.join()
         pause = _SHORTEST_PAUSE
         try:
-            if not await self.come_first(turn, seconds):
+            if not await self.come_first(waiter, seconds):
                 return self.told
             while True:
-                self.listen()
+                # What earlier wake-ups told of is seen by asking now.
+                self._asker.is_woken = False
                 got = await attempt()
                 if not isinstance(got, float):
                     return got
@@ -115,60 +171,35 @@ class RungLine(Line):
                 left = deadline - loop.time()
                 if left <= 0:
                     return got
-                await self.pause(min(got, left, pause * uniform(0.75, 1.25)))
+                await self._asker.sleep(min(got, left, pause * uniform(0.75, 1.25)))
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
-            self.leave(turn)
+            waiter.is_over = True
+            self.leave(waiter)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """A permit was released: the first shall ask at once."""
-        self._rung = True
-        if self._bell is not None:
-            _set(self._bell)
-
-    def listen(self) -> None:
-        """Forget earlier rings: what they told of is seen by asking now."""
-        self._rung = False
-
-    async def pause(self, seconds: float) -> None:
-        """Until ``seconds`` have passed, or it has rung since ``listen``."""
-        if self._rung:
-            return
-        self._bell = asyncio.get_running_loop().create_future()
-        try:
-            await _set_within(self._bell, seconds)
-        finally:
-            self._bell = None
+        self._asker.wake()
 
 
-class Lines:
-    """The lines of a limiter, by event loop and key."""
+class WaitQueues:
+    """The queues of a limiter, by event loop and key."""
 
     __slots__ = ("_by_loop",)
 
     def __init__(self) -> None:
-        self._by_loop: PerLoop[dict[str, Line]] = PerLoop()
+        self._by_loop: PerLoop[dict[str, WaitQueue]] = PerLoop()
 
     def __len__(self) -> int:
-        """How many lines there are."""
+        """How many queues there are."""
         return sum(map(len, self._by_loop.all()))
 
-    def here(self, loop: asyncio.AbstractEventLoop) -> dict[str, Line]:
+    def here(self, loop: asyncio.AbstractEventLoop) -> dict[str, WaitQueue]:
         """Those of a running loop."""
         return self._by_loop.here(loop, dict)
 
 
-async def _set_within(future: Turn, seconds: float) -> None:
-    """Until somebody has set it, or after ``seconds`` we have."""
-    timer = None if seconds == inf else future.get_loop().call_later(seconds, _set, future)
-    try:
-        await future
-    finally:
-        if timer is not None:
-            timer.cancel()
-
-
-def _set(future: Turn) -> None:
+def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, NoReturn
 
 from sluicegate._core import Permits
 from sluicegate._support.arguments import checked_key, seconds_to_wait, whole
 from sluicegate._support.pickling import stays
 from sluicegate._support.single import Single
+from sluicegate._support.waiting import Waiter
 from sluicegate.concurrency.permit import Entry, Permit
 
+if TYPE_CHECKING:
+    from sluicegate._core import Grant
+
 __all__ = ["ConcurrencyLimiter"]
+
+#: Nobody knows when a permit will be released: a guess, in seconds.
+_RETRY_AFTER = 1.0
 
 
 class ConcurrencyLimiter(Single):
@@ -45,8 +54,8 @@ class ConcurrencyLimiter(Single):
         Raises ``TypeError`` if ``key`` is no str.
         """
         permit = Permit(checked_key(key))
-        permit._grant = self._permits.take(key)
-        return None if permit._grant is None else permit
+        permit._source = self._permits.take(key)
+        return None if permit._source is None else permit
 
     def permit(self, key: str, timeout: float | None = 0) -> Entry:
         """A context manager that holds a permit: ``async with`` or ``with``, once at a time.
@@ -57,7 +66,7 @@ class ConcurrencyLimiter(Single):
 
         Raises ``TypeError`` or ``ValueError`` for a bad key or timeout.
         """
-        return Entry(self._permits, checked_key(key), seconds_to_wait(timeout))
+        return Entry(self, checked_key(key), seconds_to_wait(timeout))
 
     def in_use(self, key: str) -> int:
         """How many permits of ``key`` are held now."""
@@ -76,8 +85,39 @@ class ConcurrencyLimiter(Single):
     def __repr__(self) -> str:
         return f"<ConcurrencyLimiter limit={self._limit} keys={len(self)}>"
 
-    def _uncounted(self, key: str) -> Permit:
+    def _uncounted(self) -> Grant:
         """A permit beside the limit."""
+        return self._permits.uncounted()
+
+    def _block(self, key: str, seconds: float) -> Permit | float:
         permit = Permit(key)
-        permit._grant = self._permits.uncounted()
-        return permit
+        permit._source = self._permits.take(key)
+        if permit._source is None and seconds:
+            permit._source = self._permits.wait(key, seconds)
+        return _RETRY_AFTER if permit._source is None else permit
+
+    async def _acquire(self, key: str, seconds: float) -> Permit | float:
+        permit = Permit(key)
+        permit._source = self._permits.take(key)
+        if permit._source is None and seconds:
+            permit._source = await _wait(self._permits, key, seconds)
+        return _RETRY_AFTER if permit._source is None else permit
+
+
+async def _wait(permits: Permits, key: str, seconds: float) -> Grant | None:
+    """Wait for a permit, ``seconds`` at most."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    waiter = Waiter(loop)
+    grant = permits.join(key, waiter.bells, waiter.number)
+    try:
+        while not grant.come():
+            left = until - loop.time()
+            if left <= 0:
+                grant.release()
+                return None
+            await waiter.come(None if left == inf else left)
+        return grant
+    except BaseException:
+        grant.release()
+        raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from sluicegate._connection.bridge import running_loop
 from sluicegate._connection.notices import Complaint
@@ -12,7 +12,7 @@ from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
-from sluicegate._connection.wait_queue import RungLine
+from sluicegate._connection.wait_queue import PermitQueue
 from sluicegate._support import limits_off
 from sluicegate._support.arguments import (
     checked_key,
@@ -25,21 +25,28 @@ from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.concurrency import memory as concurrency
-from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Lease, Leases
-from sluicegate.concurrency.permit_redis import Entry, Permit, Undecided
+from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Lease, Leases, Loan
+from sluicegate.concurrency.permit import Entry, Permit
 from sluicegate.errors import StoreError
 
+if TYPE_CHECKING:
+    from sluicegate._core import Grant
+
 __all__ = ["ConcurrencyLimiter", "Permit"]
+
+
+class Undecided(float):
+    """Seconds to wait, where the server did not decide and ``on_error`` is ``"closed"``."""
 
 
 class _Here:
     """What one event loop holds, and who waits in it."""
 
-    __slots__ = ("leases", "lines")
+    __slots__ = ("leases", "queues")
 
-    def __init__(self, leases: Leases, lines: dict[str, RungLine]) -> None:
+    def __init__(self, leases: Leases, queues: dict[str, PermitQueue]) -> None:
         self.leases = leases
-        self.lines = lines
+        self.queues = queues
 
 
 class ConcurrencyLimiter(MadeAnew):
@@ -128,7 +135,7 @@ class ConcurrencyLimiter(MadeAnew):
         Raises ``TypeError`` if ``key`` is no str, and with ``on_error="raise"``
         :class:`~sluicegate.errors.StoreError`.
         """
-        got = await self._try_acquire(key)
+        got = await self._acquire(checked_key(key), 0)
         return got if isinstance(got, Permit) else None
 
     async def _try_acquire(self, key: str) -> Permit | Undecided | None:
@@ -189,64 +196,64 @@ class ConcurrencyLimiter(MadeAnew):
         return self._here.here(loop, partial(self._new_here, loop))
 
     def _new_here(self, loop: asyncio.AbstractEventLoop) -> _Here:
-        lines: dict[str, RungLine] = {}
+        queues: dict[str, PermitQueue] = {}
         leases = Leases(
             loop,
             self._scripts,
             lease_seconds=self._lease_seconds,
             timeout=self._timeout,
-            on_release=lambda key: _ring(lines, key),
+            on_release=partial(_wake, queues),
             complain=self._complaint.make,
         )
-        return _Here(leases, lines)
+        return _Here(leases, queues)
 
-    def _ring(self, key: str) -> None:
-        _ring(self._now_here().lines, key)
+    def _block(self, *_: object) -> NoReturn:
+        raise TypeError("a permit in Redis takes time to acquire: use `async with`")
 
     async def _acquire(self, key: str, seconds: float) -> Permit | float:
         """A permit; or seconds, > 0, until one may be free."""
         here = self._now_here()
-        line = here.lines.get(key)
-        if seconds:
-            return await self._in_line(here, key, seconds)
-        return line.told if line else await self._attempt(here, key)
-
-    async def _in_line(self, here: _Here, key: str, seconds: float) -> Permit | float:
-        line = here.lines.setdefault(key, RungLine())
+        if not seconds:
+            queue = here.queues.get(key)
+            return queue.told if queue else await self._attempt(here, key)
+        queue = here.queues.setdefault(key, PermitQueue())
         try:
-            return await line.served(partial(self._attempt, here, key), seconds)
+            return await queue.served(partial(self._attempt, here, key), seconds)
         finally:
-            if not line:
-                here.lines.pop(key, None)
+            if not queue:
+                here.queues.pop(key, None)
 
     async def _attempt(self, here: _Here, key: str) -> Permit | float:
         if limits_off.are_off():
-            return self._uncounted(key)
+            return self._lent(key, self._local._uncounted())
         try:
             got = await here.leases.acquire(key, self._limit)
         except StoreError as error:
             return self._without_server(key, error)
-        return Permit(self, key, got) if isinstance(got, Lease) else got
+        return Permit(key, got) if isinstance(got, Lease) else got
 
     def _without_server(self, key: str, error: StoreError) -> Permit | float:
         if self._on_error == "raise":
             raise error
         self._complaint.make("Permits are decided by on_error, not by Redis", error)
         if self._on_error == "open":
-            return self._uncounted(key)
+            return self._lent(key, self._local._uncounted())
         if self._on_error == "closed":
             return Undecided(1.0)  # nobody knows how long
         # This process alone never holds more than the limit, with what it has from Redis.
         held = sum(here.leases.held(key) for here in self._here.all())
         room = held + self._local.in_use(key) < self._limit
-        permit = self._local.try_acquire(key) if room else None
-        return 1.0 if permit is None else Permit(self, key, permit)
+        grant = self._local._permits.take(key) if room else None
+        return 1.0 if grant is None else self._lent(key, grant)
 
-    def _uncounted(self, key: str) -> Permit:
-        return Permit(self, key, self._local._uncounted(key))
+    def _lent(self, key: str, grant: Grant) -> Permit:
+        return Permit(key, Loan(grant, partial(self._wake, key)))
+
+    def _wake(self, key: str) -> None:
+        _wake(self._now_here().queues, key)
 
 
-def _ring(lines: dict[str, RungLine], key: str) -> None:
-    line = lines.get(key)
-    if line is not None:
-        line.ring()
+def _wake(queues: dict[str, PermitQueue], key: str) -> None:
+    queue = queues.get(key)
+    if queue is not None:
+        queue.wake()

@@ -11,7 +11,7 @@ from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
-from sluicegate._connection.wait_queue import Line, Lines, refused, seconds_of
+from sluicegate._connection.wait_queue import WaitQueue, WaitQueues, refused, seconds_of
 from sluicegate._core import Decision, RedisLimiter
 from sluicegate._support.arguments import checked_prefix
 from sluicegate._support.pending import to_be_awaited
@@ -36,7 +36,7 @@ class AsyncLimiter(MadeAnew):
     limiter with the same settings.
     """
 
-    __slots__ = ("__weakref__", "_core", "_lines", "_made_of", "_quota", "_scripts")
+    __slots__ = ("__weakref__", "_core", "_made_of", "_queues", "_quota", "_scripts")
     _ALGORITHM = ""
     _NEEDS_ASYNCIO = True
 
@@ -67,7 +67,7 @@ class AsyncLimiter(MadeAnew):
         self._scripts = Scripts(settings, options["prefix"], timeout)
         self._made_of = settings, options
         self._quota = quota
-        self._lines = Lines()
+        self._queues = WaitQueues()
 
     def _plan(self) -> Plan:
         settings, options = self._made_of
@@ -198,24 +198,25 @@ class AsyncLimiter(MadeAnew):
         self._core.examine(key, cost)
         loop = running_loop()
         deadline = loop.time() + seconds
-        lines = self._lines.here(loop)
-        line = lines.setdefault(key, Line())
-        turn = line.join(loop, deadline)
+        queues = self._queues.here(loop)
+        queue = queues.setdefault(key, WaitQueue())
+        waiter = queue.join(deadline)
         try:
-            if not await line.come_first(turn, seconds):
+            if not await queue.come_first(waiter, seconds):
                 decision = await self.peek(key, cost)
-                return refused(decision, line.free_at - loop.time())
+                return refused(decision, queue.free_at - loop.time())
             while True:
                 decision = await self.check(key, cost)
                 free_at = loop.time() + decision.retry_after
                 if decision or free_at > deadline:
                     return decision
-                line.tell(free_at)
+                queue.tell(free_at)
                 await asyncio.sleep(decision.retry_after)
         finally:
-            line.leave(turn)
-            if not line:
-                lines.pop(key, None)
+            waiter.is_over = True
+            queue.leave(waiter)
+            if not queue:
+                queues.pop(key, None)
 
     @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
