@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,9 @@ class Answer:
             name.decode().lower(): value.decode() for name, value in sent[0].get("headers", ())
         }
         self.body = b"".join(message.get("body", b"") for message in sent)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
 def scope_of(

@@ -1,0 +1,91 @@
+"""A policy: frozen, checked as a whole, the owner of what it counts; and its decisions without I/O."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from asgi_calls import get, hello, scope_of
+from sluicegate import FixedWindow
+from sluicegate.asgi import RateLimitMiddleware
+from sluicegate.policy import Policy
+
+
+def test_it_owns_what_it_counts_whenever_a_middleware_is_made() -> None:
+    tiers = {"free": (2, 600)}
+    policy, other = Policy(tiers=tiers), Policy(tiers=tiers)
+    first = RateLimitMiddleware(hello, policy=policy)
+    assert get(first).status == 200
+    second = RateLimitMiddleware(hello, policy=copy.deepcopy(policy))
+    assert [get(second).status for _ in range(2)] == [200, 429]
+    assert get(RateLimitMiddleware(hello, policy=other)).status == 200
+    assert get(RateLimitMiddleware(hello, tiers=tiers)).status == 200
+
+
+def test_it_is_frozen_and_shows_no_secret() -> None:
+    policy = Policy({"free": (2, 600), "paid": (9, 600)}, redis="redis://:secret@localhost")
+    with pytest.raises(FrozenInstanceError):
+        policy.shadow = True  # type: ignore[misc]
+    assert repr(policy) == "<Policy of the tiers free, paid>"
+    assert policy != Policy({"free": (2, 600), "paid": (9, 600)})
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, "needs either tiers= or limiter="),
+        ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: max_requests must be an int from 1"),
+        ({"limiter": FixedWindow(1, 60), "max_keys": 5}, "max_keys= means nothing here"),
+        ({"limiter": FixedWindow(1, 60), "shadow": 1}, "shadow must be True or False, got 1"),
+        ({"limiter": FixedWindow(1, 60), "bogus": 1}, "unexpected keyword argument 'bogus'"),
+    ],
+)
+def test_it_is_checked_as_a_whole(options: dict[str, Any], text: str) -> None:
+    for make in (Policy, lambda **given: RateLimitMiddleware(hello, **given)):
+        with pytest.raises((TypeError, ValueError), match=text):
+            make(**options)
+
+
+def test_it_stands_alone() -> None:
+    policy = Policy(tiers={"free": (2, 600)})
+    make: Any = RateLimitMiddleware
+    for more in ({"shadow": True}, {"tiers": {"free": (1, 1)}}):
+        with pytest.raises(TypeError, match="policy= stands for all other options: leave out"):
+            make(hello, policy=policy, **more)
+    with pytest.raises(TypeError, match="policy must be a Policy, got 'limits'"):
+        make(hello, policy="limits")
+
+
+def answers(steps: Generator[Any, Any, Any]) -> Any:
+    """A shell without an event loop."""
+    try:
+        function, arguments = next(steps)
+        while True:
+            function, arguments = steps.send(function(*arguments))
+    except StopIteration as end:
+        return end.value
+
+
+def test_its_enforcer_needs_no_event_loop() -> None:
+    policy = Policy(
+        tiers={"free": (2, 600), "paid": (5, 600)},
+        cost=lambda view: view["units"],
+        tier=lambda view: view["tier"],
+        identify=lambda view: view["who"],
+    )
+
+    def decided(who: str, tier: str | None, units: int) -> tuple[str, str, str]:
+        view = {"who": who, "tier": tier, "units": units}
+        client, verdict = answers(policy.enforcer.decide(scope_of(), view, None))
+        outcome = "refused" if verdict.refusal else "admitted" if verdict.decision else "free"
+        return client.key, verdict.tier.name, outcome
+
+    assert decided("a", None, 2) == ("a", "free", "admitted")
+    assert decided("a", None, 1) == ("a", "free", "refused")
+    assert decided("a", "paid", 5) == ("a", "paid", "admitted")
+    assert decided("b", "paid", 6) == ("b", "paid", "refused")
+    assert decided("a", None, 0) == ("a", "free", "free")
