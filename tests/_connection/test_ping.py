@@ -99,7 +99,9 @@ async def _renewed(permits: ConcurrencyLimiter) -> None:
 @every_class
 def test_the_docs_list_what_the_scripts_call(name: str) -> None:
     thing = MAKERS[name]("redis://127.0.0.1:1")
-    commands = thing._circuits.commands() if name == "CircuitBreaker" else thing._commands()
+    commands = (
+        thing._admitter.circuits.commands() if name == "CircuitBreaker" else thing._commands()
+    )
     assert listed(name) == commands | {"eval", "evalsha"}
 
 

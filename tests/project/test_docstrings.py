@@ -82,7 +82,7 @@ def test_the_tool_puts_right_what_is_missing_and_what_is_not_true() -> None:
     for old, new in [
         (r'(def time\(self\) -> float:)\n +""".*?"""', r"\1 ..."),
         (r'(def advance\(.*?:)\n +""".*?"""', r'\1\n        """Go."""'),
-        (r'(class Place:)\n +""".*?"""\n', r"\1"),
+        (r'(class Ticket:)\n +""".*?"""\n', r"\1"),
         (r'(class FixedWindow\(Limiter\):)\n +""".*?"""', r'\1\n    """Wrong.\n\n    Quite."""'),
         (r"(def __len__\(self\) -> int:) \.\.\.", r'\1\n        """Return len(self)."""'),
         (r'(-> bool:)(  # pyright: .*?\])\n +""".*?"""', r"\1 ...\2"),

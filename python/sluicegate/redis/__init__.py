@@ -5,7 +5,7 @@
 """
 
 from sluicegate._core import TokenBucketConfig
-from sluicegate.concurrency.permit_redis import Permit
+from sluicegate.concurrency.permit import Permit
 from sluicegate.concurrency.redis import ConcurrencyLimiter
 from sluicegate.errors import StoreError
 from sluicegate.redis.bucket import TokenBucket
