@@ -92,7 +92,7 @@ async def use(name: str, thing: Any) -> None:
 
 
 async def _renewed(permits: ConcurrencyLimiter) -> None:
-    for reply in permits._now_here().leases.renew():
+    for reply in permits._now_here().renew():
         await reply
 
 

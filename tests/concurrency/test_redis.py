@@ -154,7 +154,7 @@ def test_a_permit_is_renewed_for_as_long_as_it_is_held(redis_server: Server) -> 
     async def main() -> None:
         limiter = limiter_in(redis_server, 3, lease_seconds=1.5, timeout=0.5)
         held = [await acquired(limiter) for _ in range(3)]
-        leases = limiter._now_here().leases
+        leases = limiter._now_here()
         before = redis_server.command("ZRANGE", NAME, 0, -1, "WITHSCORES")
         for _ in range(4):
             await asyncio.sleep(0.6)
@@ -178,7 +178,7 @@ def test_a_lease_that_was_lost_is_lost(moved_server: Server) -> None:
     async def main() -> None:
         limiter = limiter_in(moved_server, 2)
         moved_server.set_time(1_800_000_000)
-        leases = limiter._now_here().leases
+        leases = limiter._now_here()
         first, second = await acquired(limiter), await acquired(limiter)
         moved_server.advance(29)
         await asyncio.gather(*leases.renew())
@@ -239,8 +239,8 @@ def test_cancelled_anywhere_it_leaks_nothing(redis_server: Server) -> None:
     async def main() -> int:
         count = await cancelled_everywhere(work, check)
         here = limiter._now_here()
-        assert not here.leases._held
-        assert not here.leases._leaving
+        assert not here._held
+        assert not here._leaving
         return count
 
     assert run(main()) >= 14
@@ -427,7 +427,7 @@ def test_a_release_that_had_no_answer_is_sent_again(redis_server: Server) -> Non
     async def main() -> None:
         limiter = limiter_in(redis_server, 2, timeout=0.5)
         permit = await acquired(limiter)
-        leases = limiter._now_here().leases
+        leases = limiter._now_here()
         redis_server.stop()
         await permit.release()
         assert await limiter.try_acquire("k") is not None  # a local one

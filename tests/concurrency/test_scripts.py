@@ -84,7 +84,7 @@ class Permits(RuleBasedStateMachine):
     @rule(by=st.integers(0, 1))
     def renew(self, by: int) -> None:
         async def renewed() -> None:
-            await asyncio.gather(*self.limiters[by]._now_here().leases.renew())
+            await asyncio.gather(*self.limiters[by]._now_here().renew())
 
         self.loop.run_until_complete(renewed())
         for number, (permit, owner) in enumerate(self.permits):

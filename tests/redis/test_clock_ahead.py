@@ -55,7 +55,7 @@ def test_the_permit_of_a_holder_that_died(moved_server: Server) -> None:
         moved_server.set_time(NOW)
         assert await other.try_acquire("key") is None, "both may be alive"
         moved_server.advance(4)
-        await asyncio.gather(*other._now_here().leases.renew())
+        await asyncio.gather(*other._now_here().renew())
         assert alive.held
         moved_server.advance(1)
         assert await other.in_use("key") == 1

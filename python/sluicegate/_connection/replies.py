@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 from sluicegate.errors import StoreError
@@ -14,24 +14,29 @@ __all__ = ["Taker"]
 class Taker:
     """Does something with a reply, be it awaited or not; to cancel who awaits changes nothing."""
 
-    __slots__ = ("_ended", "_is_over", "_otherwise", "_then")
+    __slots__ = ("_ended", "_is_over")
 
-    def __init__(
-        self, then: Callable[[Any], None], otherwise: Callable[[StoreError], None]
-    ) -> None:
-        self._then, self._otherwise = then, otherwise
+    def __init__(self) -> None:
         self._is_over = False
         self._ended: asyncio.Future[None] | None = None
 
+    def take(self, reply: Any) -> None:
+        """There is a reply."""
+        raise NotImplementedError
+
+    def miss(self, error: StoreError) -> None:
+        """There is none."""
+        raise NotImplementedError
+
     def set_result(self, reply: Any) -> None:
         try:
-            self._then(reply)
+            self.take(reply)
         finally:
             self._end()
 
     def set_exception(self, error: StoreError) -> None:
         try:
-            self._otherwise(error)
+            self.miss(error)
         finally:
             self._end()
 

@@ -43,12 +43,14 @@ class Scripts:
 
         The script's text is sent only to a server that does not know it yet, or ``by_text``.
         """
-        reply: asyncio.Future[Any] = running_loop().create_future()
-        self.send(reply, script, key, arguments, timeout, by_text)
+        loop = running_loop()
+        reply: asyncio.Future[Any] = loop.create_future()
+        self.send(loop, reply, script, key, arguments, timeout, by_text)
         return reply
 
     def send(
         self,
+        loop: asyncio.AbstractEventLoop,
         taker: asyncio.Future[Any] | Taker,
         script: RedisScript,
         key: str,
@@ -56,8 +58,7 @@ class Scripts:
         timeout: float | None = None,
         by_text: bool = False,
     ) -> None:
-        """The same, and ``taker`` gets what comes of it."""
-        loop = running_loop()
+        """The same for the loop that runs this; ``taker`` gets what comes of it."""
         bridge = bridge_of(loop)
         seconds = self._timeout if timeout is None else timeout
         if self._core.begin(bridge, taker, script, key, arguments, seconds, by_text):

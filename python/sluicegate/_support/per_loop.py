@@ -27,6 +27,11 @@ class PerLoop(Generic[T]):
     def __init__(self) -> None:
         self._made: dict[int, tuple[ref[_Loop], T]] = {}
 
+    def find(self, loop: _Loop) -> T | None:
+        """That of a running loop, if there is one."""
+        found = self._made.get(id(loop))
+        return None if found is None else found[1]
+
     def here(self, loop: _Loop, make: Callable[[], T]) -> T:
         """That of a running loop, made when it is first asked for."""
         found = self._made.get(id(loop))

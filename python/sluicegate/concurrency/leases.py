@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import count
-from secrets import token_urlsafe
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import ref
 
 from sluicegate._connection.notices import Complaint
 from sluicegate._connection.replies import Taker
 from sluicegate._connection.scripts import Scripts, script_of
+from sluicegate._connection.wait_queue import PermitQueue
+from sluicegate.concurrency.lease import Lease, process
 from sluicegate.errors import StoreError
 
-if TYPE_CHECKING:
-    from sluicegate._core import Grant
-
-__all__ = ["Lease", "Leases", "Loan"]
+__all__ = ["ACQUIRE", "RELEASE", "RENEW", "Leases"]
 
 ACQUIRE = script_of("sluicegate.concurrency", "permit_acquire")
 RELEASE = script_of("sluicegate.concurrency", "permit_release")
@@ -32,87 +28,8 @@ _MOST_IDS = 500
 _MOST_LEAVING = 10_000
 
 
-# What ids begin with, and by which a forked child knows what is its parent's.
-_process = token_urlsafe(6)
-_numbers = count()
-
-
-def _after_fork() -> None:
-    global _process
-    _process = token_urlsafe(6)
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-class Lease:
-    """A permit in Redis, by an id of its own that is known before the server is asked."""
-
-    __slots__ = ("__weakref__", "ends", "granted", "home", "id", "key")
-
-    def __init__(self, home: Leases, key: str) -> None:
-        self.granted = False
-        self.home, self.key = home, key
-        #: No other's, and with the lease by which the scripts know an end that is too far ahead.
-        self.id = f"{_process}{next(_numbers):x}:{home.micros}"
-        #: By our monotonic clock, never after the server's end of it.
-        self.ends = 0.0
-
-    @property
-    def held(self) -> bool:
-        return self._is_ours() and monotonic() < self.ends
-
-    def release(self) -> Coroutine[Any, Any, None]:
-        """Send the release, at once where a loop runs; a coroutine that ends when it is answered."""
-        if asyncio._get_running_loop() is None:
-            return self._release_later()
-        if not self._is_ours():
-            return _nothing_to_await()
-        reply = self.home.give_back(self.key, self.id)
-        # Only now: what failed on the way, as near the recursion limit, can be tried again.
-        self.granted = False
-        return reply.taken()
-
-    async def _release_later(self) -> None:
-        await self.release()
-
-    def _is_ours(self) -> bool:
-        return self.granted and self.home.process is _process
-
-    def __del__(self) -> None:
-        # A result that was lost on its way, as when a wait for it is cancelled: nobody holds it.
-        if self.granted and self.home.process is _process:
-            self.home.give_back_soon(self.key, self.id)
-
-
-class Loan:
-    """A permit of this process, in the server's place; ``wake`` tells those who wait for it."""
-
-    __slots__ = ("_grant", "_wake")
-
-    def __init__(self, grant: Grant, wake: Callable[[], None]) -> None:
-        self._grant, self._wake = grant, wake
-
-    @property
-    def held(self) -> bool:
-        return self._grant.held
-
-    def release(self) -> Coroutine[Any, Any, None]:
-        if asyncio._get_running_loop() is None:
-            return self._release_later()
-        self._grant.release()
-        self._wake()
-        return _nothing_to_await()
-
-    async def _release_later(self) -> None:
-        await self.release()
-
-
-async def _nothing_to_await() -> None: ...
-
-
 class Leases:
-    """What one event loop holds by one limiter, with one timer that renews all of it.
+    """What one event loop holds by one limiter, and who waits in it; one timer renews all of it.
 
     There is no timer while nothing is held. A lease that is dropped is not renewed.
     """
@@ -122,33 +39,35 @@ class Leases:
         loop: asyncio.AbstractEventLoop,
         scripts: Scripts,
         *,
+        limit: int,
         lease_seconds: float,
         timeout: float,
-        on_release: Callable[[str], None],
         complain: Callable[[str, StoreError], None],
     ) -> None:
-        self.process = _process
+        self.process = process()
         self._loop = ref(loop)
         self._scripts = scripts
+        self._limit = str(limit)
         self._seconds = lease_seconds
         self.micros = str(round(lease_seconds * 1_000_000))
         self._timeout = timeout
-        self._on_release = on_release
-        self._complain, self._complain_of_renewals = complain, Complaint()
+        #: Who waits in this loop, by key.
+        self.queues: dict[str, PermitQueue] = {}
+        self._complain, self.complain_of_renewals = complain, Complaint()
         # Weak, as a lease that is dropped is given back, and takes itself out.
         self._held: dict[str, ref[Lease]] = {}
-        #: Releases that the server has not answered: whose, and when their lease is over.
+        #: Releases that the server did not answer: whose, and when their lease is over.
         self._leaving: dict[str, tuple[str, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    async def acquire(self, key: str, limit: int) -> Lease | float:
+    async def acquire(self, key: str) -> Lease | float:
         """A lease; or the seconds, > 0, until the first of others would run out.
 
         Raises ``StoreError`` when the server does not answer.
         """
         lease = Lease(self, key)
         sent = monotonic()
-        arguments = [lease.id, str(limit), self.micros]
+        arguments = [lease.id, self._limit, self.micros]
         try:
             granted, _, wait = await self._scripts.run(ACQUIRE, key, arguments)
         except BaseException:
@@ -177,11 +96,14 @@ class Leases:
     def give_back(self, key: str, lease_id: str, granted: bool = True) -> Taker:
         """Send a release now; awaited, it is answered, in whatever way."""
         loop = asyncio.get_running_loop()
-        if loop is self._loop():
+        home = self if loop is self._loop() else None
+        if home is not None:
             self._held.pop(lease_id, None)
-            if len(self._leaving) < _MOST_LEAVING:
-                self._leaving[lease_id] = (key, monotonic() + self._seconds)
-        return self._release(loop, key, [lease_id], self._complain if granted else _nothing)
+            if not granted:
+                self.not_released(key, [lease_id])
+        reply = _Release(home, key, [lease_id], self._complain if granted else _nothing)
+        self._scripts.send(loop, reply, RELEASE, key, reply.ids)
+        return reply
 
     def give_back_soon(self, key: str, lease_id: str) -> None:
         """The same from any thread; not at all if the loop is closed."""
@@ -189,6 +111,12 @@ class Leases:
         if loop is not None:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self.give_back, key, lease_id)
+
+    def wake(self, key: str) -> None:
+        """A permit is free: who waits for it here may ask at once."""
+        queue = self.queues.get(key)
+        if queue is not None:
+            queue.wake()
 
     def renew(self) -> list[Taker]:
         """Renew what is held, and release again what may not have been."""
@@ -203,52 +131,47 @@ class Leases:
         held = ((lease.key, lease.id) for lease in live)
         leaving = ((key, lease_id) for lease_id, (key, _) in self._leaving.items())
         return [
-            *(self._renew(key, ids, now) for key, ids in _batches(held)),
-            *(self._release(loop, key, ids, _nothing) for key, ids in _batches(leaving)),
+            *(self._renew(loop, key, ids, now) for key, ids in _batches(held)),
+            *(self._release(loop, key, ids) for key, ids in _batches(leaving)),
         ]
 
-    def _renew(self, key: str, ids: list[str], sent: float) -> Taker:
-        def renewed(replies: list[int]) -> None:
-            for lease_id, live in zip(ids, replies, strict=True):
-                known = self._held.get(lease_id)
-                lease = None if known is None else known()
-                if lease is not None:
-                    lease.ends = sent + self._seconds if live else 0.0
-                if not live:
-                    self._held.pop(lease_id, None)
-
-        def lost(error: StoreError) -> None:
-            what = "Permits that are held are not renewed in Redis, and end with their leases"
-            self._complain_of_renewals.make(what, error)
-
-        reply = Taker(renewed, lost)
+    def _renew(
+        self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str], sent: float
+    ) -> Taker:
+        reply = _Renewal(self, ids, sent)
         timeout = min(self._timeout, self._seconds / 3)
-        self._scripts.send(reply, RENEW, key, [self.micros, *ids], timeout)
+        self._scripts.send(loop, reply, RENEW, key, [self.micros, *ids], timeout)
         return reply
 
-    def _release(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        key: str,
-        ids: list[str],
-        complain: Callable[[str, StoreError], None],
-    ) -> Taker:
-        def released(_: object) -> None:
+    def renewed(self, lease_id: str, sent: float | None) -> None:
+        """A lease began anew when it was ``sent``, or is lost."""
+        known = self._held.get(lease_id) if sent is not None else self._held.pop(lease_id, None)
+        lease = None if known is None else known()
+        if lease is not None:
+            lease.ends = 0.0 if sent is None else sent + self._seconds
+
+    def _release(self, loop: asyncio.AbstractEventLoop, key: str, ids: list[str]) -> Taker:
+        reply = _Release(self, key, ids, _nothing)
+        self._scripts.send(loop, reply, RELEASE, key, ids)
+        return reply
+
+    def released(self, key: str, ids: list[str]) -> None:
+        """The server has given back these."""
+        if self._leaving:
             for lease_id in ids:
                 self._leaving.pop(lease_id, None)
-            if here:
-                self._on_release(key)
-                self._disarm()
+        self.wake(key)
+        if not self._held and not self._leaving and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-        def not_released(error: StoreError) -> None:
-            complain("Permits are not given back to Redis, and free when their leases end", error)
-            if here:
-                self._arm()
-
-        here = loop is self._loop()
-        reply = Taker(released, not_released)
-        self._scripts.send(reply, RELEASE, key, ids)
-        return reply
+    def not_released(self, key: str, ids: list[str]) -> None:
+        """It may not have: they are given back again, as long as a lease may last."""
+        until = monotonic() + self._seconds
+        for lease_id in ids:
+            if len(self._leaving) < _MOST_LEAVING:
+                self._leaving.setdefault(lease_id, (key, until))
+        self._arm()
 
     def _arm(self) -> None:
         """Have what is held renewed, and what is not given back given back again."""
@@ -256,17 +179,56 @@ class Leases:
         if self._timer is None and loop is not None and loop.is_running():
             self._timer = loop.call_later(self._seconds / 3, self._tick)
 
-    def _disarm(self) -> None:
-        if self._timer is not None and not self._held and not self._leaving:
-            self._timer.cancel()
-            self._timer = None
-
     def _tick(self) -> None:
         self._timer = None
-        if self.process is _process:
+        if self.process is process():
             self.renew()
             if self._held or self._leaving:
                 self._arm()
+
+
+class _Release(Taker):
+    """Hears of a release. Without a home it was sent by another loop, which keeps no books."""
+
+    __slots__ = ("_complain", "_home", "_key", "ids")
+
+    def __init__(
+        self,
+        home: Leases | None,
+        key: str,
+        ids: list[str],
+        complain: Callable[[str, StoreError], None],
+    ) -> None:
+        super().__init__()
+        self._home, self._key, self.ids, self._complain = home, key, ids, complain
+
+    def take(self, _: Any) -> None:
+        if self._home is not None:
+            self._home.released(self._key, self.ids)
+
+    def miss(self, error: StoreError) -> None:
+        what = "Permits are not given back to Redis, and free when their leases end"
+        self._complain(what, error)
+        if self._home is not None:
+            self._home.not_released(self._key, self.ids)
+
+
+class _Renewal(Taker):
+    """Hears of a renewal that was sent at ``sent``."""
+
+    __slots__ = ("_home", "_ids", "_sent")
+
+    def __init__(self, home: Leases, ids: list[str], sent: float) -> None:
+        super().__init__()
+        self._home, self._ids, self._sent = home, ids, sent
+
+    def take(self, reply: Any) -> None:
+        for lease_id, live in zip(self._ids, reply, strict=True):
+            self._home.renewed(lease_id, self._sent if live else None)
+
+    def miss(self, error: StoreError) -> None:
+        what = "Permits that are held are not renewed in Redis, and end with their leases"
+        self._home.complain_of_renewals.make(what, error)
 
 
 def _batches(named: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:

@@ -8,7 +8,9 @@ from sluicegate._core import Grant
 from sluicegate.errors import RateLimitError
 
 if TYPE_CHECKING:
-    from sluicegate.concurrency.leases import Lease, Loan
+    from collections.abc import Coroutine
+
+    from sluicegate.concurrency.lease import Lease, Loan
 
 __all__ = ["Entry", "Permit"]
 
@@ -76,7 +78,7 @@ class _Limiter(Protocol):
     def _block(self, key: str, seconds: float, /) -> Permit | float:
         """A permit, within ``seconds``; or seconds, > 0, until one may be free."""
 
-    async def _acquire(self, key: str, seconds: float, /) -> Permit | float: ...
+    def _acquire(self, key: str, seconds: float, /) -> Coroutine[Any, Any, Permit | float]: ...
 
 
 class Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
@@ -25,7 +26,8 @@ from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.concurrency import memory as concurrency
-from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Lease, Leases, Loan
+from sluicegate.concurrency.lease import Lease, Loan, Undecided
+from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Leases
 from sluicegate.concurrency.permit import Entry, Permit
 from sluicegate.errors import StoreError
 
@@ -33,20 +35,6 @@ if TYPE_CHECKING:
     from sluicegate._core import Grant
 
 __all__ = ["ConcurrencyLimiter", "Permit"]
-
-
-class Undecided(float):
-    """Seconds to wait, where the server did not decide and ``on_error`` is ``"closed"``."""
-
-
-class _Here:
-    """What one event loop holds, and who waits in it."""
-
-    __slots__ = ("leases", "queues")
-
-    def __init__(self, leases: Leases, queues: dict[str, PermitQueue]) -> None:
-        self.leases = leases
-        self.queues = queues
 
 
 class ConcurrencyLimiter(MadeAnew):
@@ -112,7 +100,7 @@ class ConcurrencyLimiter(MadeAnew):
         self._scripts = Scripts(settings, name, self._timeout)
         options = {"prefix": name, "timeout": timeout, "on_error": on_error, "workers": workers}
         self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
-        self._here: PerLoop[_Here] = PerLoop()
+        self._here: PerLoop[Leases] = PerLoop()
         self._complaint = Complaint()
 
     def _plan(self) -> Any:
@@ -161,7 +149,7 @@ class ConcurrencyLimiter(MadeAnew):
 
         Raises :class:`~sluicegate.errors.StoreError` when the server does not answer.
         """
-        return await self._now_here().leases.count(checked_key(key))
+        return await self._now_here().count(checked_key(key))
 
     @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
@@ -191,43 +179,47 @@ class ConcurrencyLimiter(MadeAnew):
     def __repr__(self) -> str:
         return f"<ConcurrencyLimiter in Redis limit={self._limit}>"
 
-    def _now_here(self) -> _Here:
+    def _now_here(self) -> Leases:
         loop = running_loop()
-        return self._here.here(loop, partial(self._new_here, loop))
+        here = self._here.find(loop)
+        return self._here.here(loop, partial(self._new_here, loop)) if here is None else here
 
-    def _new_here(self, loop: asyncio.AbstractEventLoop) -> _Here:
-        queues: dict[str, PermitQueue] = {}
-        leases = Leases(
+    def _new_here(self, loop: asyncio.AbstractEventLoop) -> Leases:
+        return Leases(
             loop,
             self._scripts,
+            limit=self._limit,
             lease_seconds=self._lease_seconds,
             timeout=self._timeout,
-            on_release=partial(_wake, queues),
             complain=self._complaint.make,
         )
-        return _Here(leases, queues)
 
     def _block(self, *_: object) -> NoReturn:
         raise TypeError("a permit in Redis takes time to acquire: use `async with`")
 
-    async def _acquire(self, key: str, seconds: float) -> Permit | float:
+    def _acquire(self, key: str, seconds: float) -> Coroutine[Any, Any, Permit | float]:
         """A permit; or seconds, > 0, until one may be free."""
         here = self._now_here()
-        if not seconds:
-            queue = here.queues.get(key)
-            return queue.told if queue else await self._attempt(here, key)
+        queue = here.queues.get(key)
+        if not queue and not seconds:
+            return self._attempt(here, key)
+        return self._in_queue(here, key, seconds)
+
+    async def _in_queue(self, here: Leases, key: str, seconds: float) -> Permit | float:
         queue = here.queues.setdefault(key, PermitQueue())
+        if not seconds:
+            return queue.told
         try:
             return await queue.served(partial(self._attempt, here, key), seconds)
         finally:
             if not queue:
                 here.queues.pop(key, None)
 
-    async def _attempt(self, here: _Here, key: str) -> Permit | float:
+    async def _attempt(self, here: Leases, key: str) -> Permit | float:
         if limits_off.are_off():
             return self._lent(key, self._local._uncounted())
         try:
-            got = await here.leases.acquire(key, self._limit)
+            got = await here.acquire(key)
         except StoreError as error:
             return self._without_server(key, error)
         return Permit(key, got) if isinstance(got, Lease) else got
@@ -241,7 +233,7 @@ class ConcurrencyLimiter(MadeAnew):
         if self._on_error == "closed":
             return Undecided(1.0)  # nobody knows how long
         # This process alone never holds more than the limit, with what it has from Redis.
-        held = sum(here.leases.held(key) for here in self._here.all())
+        held = sum(here.held(key) for here in self._here.all())
         room = held + self._local.in_use(key) < self._limit
         grant = self._local._permits.take(key) if room else None
         return 1.0 if grant is None else self._lent(key, grant)
@@ -250,10 +242,4 @@ class ConcurrencyLimiter(MadeAnew):
         return Permit(key, Loan(grant, partial(self._wake, key)))
 
     def _wake(self, key: str) -> None:
-        _wake(self._now_here().queues, key)
-
-
-def _wake(queues: dict[str, PermitQueue], key: str) -> None:
-    queue = queues.get(key)
-    if queue is not None:
-        queue.wake()
+        self._now_here().wake(key)
