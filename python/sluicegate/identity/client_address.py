@@ -88,12 +88,14 @@ class ClientAddress:
     def __call__(self, scope: Scope) -> str:
         """The key of the client. Never raises, unless ``no_address`` does."""
         client = scope.get("client")
-        host = client[0] if client else None
+        host: Any = client[0] if client else None
         if self._looks_left > 0:
             self._look_for_forwarded_addresses(host, scope)
         if not self._trusts:
-            key = self._keys.get(host) if isinstance(host, str) else None
-            return key if key is not None else self._remembered(host, scope)
+            try:
+                return self._keys[host]
+            except (KeyError, TypeError):
+                return self._remembered(host, scope)
         address = self._client(_address(host), scope)
         return self._unknown(scope) if address is None else self._key(address)
 
