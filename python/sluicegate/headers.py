@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 Field = tuple[bytes, bytes]
 
-__all__ = ["HEADER_SETS", "QuotaHeaders", "header_sets", "retry_after_seconds"]
+__all__ = ["HEADER_SETS", "QuotaHeaders", "header_sets", "quoted", "retry_after_seconds"]
 
 #: ``x-ratelimit``: Limit, Remaining and Reset (Unix time).
-#: ``ietf``: RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers-10.
+#: ``ietf``: RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers-11.
 HEADER_SETS: Final = ("x-ratelimit", "ietf")
 
 
@@ -41,60 +41,48 @@ class QuotaHeaders:
         limiter: has ``limit`` and ``window_seconds``, which may change.
         name: the policy's name, printable ASCII.
         sets: some of :data:`HEADER_SETS`.
-
-    Attributes:
-        name: as the IETF's lists write it, in quotes.
-        sets: the sets.
     """
 
     __slots__ = (
-        "_ietf",
-        "_limit",
-        "_limit_field",
-        "_limiter",
-        "_policy_field",
-        "_window",
-        "_x",
-        "name",
+        *("_limit", "_limit_field", "_limiter", "_name", "_part", "_policy", "_window"),
         "sets",
     )
 
     def __init__(self, limiter: Any, name: str, sets: Iterable[str] | str) -> None:
         self.sets = header_sets(sets)
-        self._x, self._ietf = "x-ratelimit" in self.sets, "ietf" in self.sets
+        first, last = 0 if "x-ratelimit" in self.sets else 3, 5 if "ietf" in self.sets else 3
+        #: Which of the five fields are sent; ``None`` for all.
+        self._part = None if (first, last) == (0, 5) else slice(first, last)
         self._limiter = limiter
-        self.name = _structured_string(name)
+        self._name = quoted(name)
         self._describe(limiter.limit, limiter.window_seconds)
 
     def _describe(self, limit: int, window: float) -> None:
         self._limit, self._window = limit, window
         self._limit_field = (b"x-ratelimit-limit", b"%d" % limit)
-        policy = b"%b;q=%d;w=%d" % (self.name, limit, max(1, ceil(window)))
-        self._policy_field = (b"ratelimit-policy", policy)
+        self._policy = b";q=%d;w=%d" % (limit, max(1, ceil(window)))
 
-    def fields(
-        self, decision: Decision, own: Iterable[Field] = (), alone: bool = True
-    ) -> list[Field]:
-        """A new list: an answer's ``own`` fields and those for ``decision``, as ASGI wants them.
+    def fields(self, decision: Decision, name: bytes = b"") -> list[Field]:
+        """A new list: the fields for ``decision``, as ASGI wants them.
 
-        X-RateLimit can be sent only once, so that it is left out if not ``alone``.
+        ``name`` is another one for the IETF's lists, :func:`quoted`.
         """
         limit, remaining, reset_at, quota = decision._header_values()
         window = self._limiter.window_seconds
         if limit != self._limit or window != self._window:
             self._describe(limit, window)
-        fields = [*own]
-        if self._x and alone:
-            fields.append(self._limit_field)
-            fields.append((b"x-ratelimit-remaining", remaining))
-            fields.append((b"x-ratelimit-reset", reset_at))
-        if self._ietf:
-            fields.append(self._policy_field)
-            fields.append((b"ratelimit", self.name + quota))
-        return fields
+        name = name or self._name
+        fields = [
+            self._limit_field,
+            (b"x-ratelimit-remaining", remaining),
+            (b"x-ratelimit-reset", reset_at),
+            (b"ratelimit-policy", name + self._policy),
+            (b"ratelimit", name + quota),
+        ]
+        return fields if self._part is None else fields[self._part]
 
 
-def _structured_string(name: str) -> bytes:
+def quoted(name: str) -> bytes:
     """A string as RFC 9651 writes it."""
     if not isinstance(name, str) or not name or not (name.isascii() and name.isprintable()):
         raise ValueError(f"name must be printable ASCII text, got {name!r}")

@@ -32,6 +32,7 @@ class Refusal:
 
     Attributes:
         policy: the name of the tier or limiter that refused.
+        told_as: its name in the header fields, which differs where several have one name.
         limit: its limit, or the bucket's capacity.
         cost: what the request would have cost.
         retry_after: whole seconds to wait, ≥ 1; ``None`` if the cost exceeds the limit, so
@@ -44,7 +45,7 @@ class Refusal:
 
     __slots__ = (
         *("closed_status", "cost", "decision", "limit", "policy", "retry_after"),
-        "unavailable",
+        *("told_as", "unavailable"),
     )
 
     def __init__(
@@ -56,7 +57,7 @@ class Refusal:
         decision: Decision | None,
         closed_status: int = 503,
     ) -> None:
-        self.policy = policy
+        self.policy = self.told_as = policy
         self.limit = limit
         self.cost = cost
         self.retry_after = retry_after
@@ -97,7 +98,7 @@ async def json_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # n
 async def problem_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
     """A problem of RFC 9457, of the types that the IETF's rate limit draft registers."""
     refusal: Refusal = scope["sluicegate.refusal"]
-    policy = None if refusal.unavailable else refusal.policy
+    policy = None if refusal.unavailable else refusal.told_as
     body = _problem(refusal.message, refusal.retry_after, refusal.status, policy)
     await _respond(send, refusal.status, b"application/problem+json", body)
 

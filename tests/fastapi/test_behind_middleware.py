@@ -194,7 +194,7 @@ def test_a_refusal_has_the_middlewares_shape() -> None:
     assert answer.headers["retry-after"] == "600"
     assert answer.headers["x-ratelimit-limit"] == "1"
     policies = [value for name, value in answer.sent[0]["headers"] if name == b"ratelimit-policy"]
-    assert policies == [b'"route";q=1;w=600', b'"free";q=100;w=600']
+    assert policies == [b'"route";q=1;w=600, "free";q=100;w=600']
     dear = an_app(rate_limit(1, 600, cost=lambda _: 2), refusal=problem_refusal)
     assert get(dear).json()["detail"] == "The request costs 2, more than the limit of 1"
 

@@ -8,15 +8,16 @@ import http_sfv
 import pytest
 
 from sluicegate import Decision, FixedWindow
-from sluicegate.headers import QuotaHeaders
-from sluicegate.policy.fields import MetLimits
+from sluicegate.policy.fields import answer_fields
+from sluicegate.policy.tiers import Tier
+from sluicegate.policy.verdict import Verdict
 
 X = [b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"]
 LISTS = [b"ratelimit-policy", b"ratelimit"]
 
 
-def told(name: str, limit: int = 10, sets: Any = ("x-ratelimit", "ietf")) -> QuotaHeaders:
-    return QuotaHeaders(FixedWindow(limit, 60), name, sets)
+def told(name: str, limit: int = 10, sets: Any = ("x-ratelimit", "ietf"), **more: bool) -> Tier:
+    return Tier(name, FixedWindow(limit, 60), sets, 503, **more)
 
 
 def admitted(limit: int = 10, remaining: int = 9, reset_after: float = 60.0) -> Decision:
@@ -27,11 +28,11 @@ def refused(limit: int = 10, retry_after: float = 60.0) -> Decision:
     return Decision(False, limit, 0, retry_after, retry_after, 1_000.0 + retry_after)
 
 
-def met(*limits: tuple[Any, ...]) -> MetLimits:
-    record = MetLimits()
-    for limit in limits:
-        record.add(*limit)
-    return record
+def fields_of(
+    *limits: tuple[Tier, Decision], around: bool = False, status: int = 200, own: Any = ()
+) -> list[tuple[bytes, bytes]]:
+    verdicts = [Verdict(tier, "key", 1, decision) for tier, decision in limits]
+    return answer_fields(verdicts, verdicts[0] if around else None, status, own)
 
 
 def items(fields: list[tuple[bytes, bytes]], name: bytes) -> dict[str, dict[str, int]]:
@@ -44,7 +45,7 @@ def items(fields: list[tuple[bytes, bytes]], name: bytes) -> dict[str, dict[str,
 
 
 def test_one_limit() -> None:
-    fields = met((told("free"), admitted())).fields(200, [(b"content-type", b"text/plain")])
+    fields = fields_of((told("free"), admitted()), own=[(b"content-type", b"text/plain")])
     assert fields == [
         (b"x-ratelimit-limit", b"10"),
         (b"x-ratelimit-remaining", b"9"),
@@ -55,18 +56,20 @@ def test_one_limit() -> None:
 
 
 def test_no_limit() -> None:
-    assert met().fields(200, []) == []
-    assert met((told("silent", sets=()), admitted())).fields(200, []) == []
+    assert fields_of() == []
+    assert fields_of((told("silent", sets=()), admitted())) == []
+    assert fields_of((told("shadow", shadow=True), admitted())) == []
 
 
 @pytest.mark.parametrize("status", [300, 302, 304, 399])
 def test_a_redirection_tells_nothing(status: int) -> None:
-    assert met((told("free"), admitted())).fields(status, []) == []
+    assert fields_of((told("free"), admitted()), status=status) == []
 
 
 @pytest.mark.parametrize("status", [101, 200, 299, 400, 404, 429, 500])
 def test_all_else_tells(status: int) -> None:
-    assert [name for name, _ in met((told("free"), admitted())).fields(status, [])] == X + LISTS
+    fields = fields_of((told("free"), admitted()), status=status)
+    assert [name for name, _ in fields] == X + LISTS
 
 
 @pytest.mark.parametrize(
@@ -82,13 +85,9 @@ def test_all_else_tells(status: int) -> None:
         ([refused(100, 7), refused(10, 8)], b"10"),
     ],
 )
-@pytest.mark.parametrize("at_endpoint", [False, True])
-def test_the_deciding_limit_speaks(decisions: Any, limit: bytes, at_endpoint: bool) -> None:
+def test_the_deciding_limit_speaks(decisions: Any, limit: bytes) -> None:
     for order in (decisions, decisions[::-1]):
-        record = MetLimits()
-        for each in order:
-            record.add(told("limit", each.limit), each, at_endpoint)
-        fields = record.fields(200, [])
+        fields = fields_of(*((told("limit", each.limit), each) for each in order))
         assert [name for name, _ in fields] == X + LISTS
         assert fields[0] == (X[0], limit)
         deciding = next(each for each in decisions if b"%d" % each.limit == limit)
@@ -98,33 +97,34 @@ def test_the_deciding_limit_speaks(decisions: Any, limit: bytes, at_endpoint: bo
         ]
 
 
-def test_every_limit_is_told_once_those_within_first() -> None:
-    fields = met(
+def test_every_limit_is_told_once_and_the_one_around_all_is_last() -> None:
+    fields = fields_of(
         (told("outer", 100), admitted(100, 99)),
         (told("inner", 50), admitted(50, 40)),
-        (told("router", 20), admitted(20, 19), True),
-        (told("route", 10), admitted(10, 9), True),
-    ).fields(200, [])
+        (told("router", 20), admitted(20, 19)),
+        (told("route", 10), admitted(10, 9)),
+        around=True,
+    )
     assert items(fields, b"ratelimit-policy") == {
         "router": {"q": 20, "w": 60},
         "route": {"q": 10, "w": 60},
         "inner": {"q": 50, "w": 60},
         "outer": {"q": 100, "w": 60},
     }
-    assert list(items(fields, b"ratelimit")) == ["router", "route", "inner", "outer"]
+    assert list(items(fields, b"ratelimit")) == ["inner", "router", "route", "outer"]
     assert items(fields, b"ratelimit")["inner"] == {"r": 40, "t": 60}
     assert fields[0] == (b"x-ratelimit-limit", b"50")
 
 
 def test_names_that_are_taken_get_a_number() -> None:
-    fields = met(
+    fields = fields_of(
         (told("default", 1), admitted(1, 0)),
         (told('a "name"', 2), admitted(2, 1)),
         (told("default", 3), admitted(3, 2)),
         (told("default", 4), admitted(4, 3)),
         (told('a "name"', 5), admitted(5, 4)),
         (told("default-2", 6), admitted(6, 5)),
-    ).fields(200, [])
+    )
     policies = items(fields, b"ratelimit-policy")
     # By the order in which they are asked, so that a name means the same in each answer.
     assert {name: policy["q"] for name, policy in policies.items()} == {
@@ -139,35 +139,36 @@ def test_names_that_are_taken_get_a_number() -> None:
 
 
 def test_a_silent_limit_leaves_the_others_theirs() -> None:
-    fields = met(
+    fields = fields_of(
         (told("outer", 100), admitted(100, 99)),
         (told("silent", 10, ()), admitted(10, 1)),
         (told("list", 20, "ietf"), admitted(20, 2)),
         (told("numbers", 30, "x-ratelimit"), admitted(30, 29)),
-    ).fields(200, [])
+    )
     assert fields[0] == (b"x-ratelimit-limit", b"30")
-    assert list(items(fields, b"ratelimit")) == ["list", "outer"]
+    assert list(items(fields, b"ratelimit")) == ["outer", "list"]
 
 
 @pytest.mark.parametrize("own", [b"X-RateLimit-Limit", b"x-ratelimit-remaining"])
 def test_an_apps_own_numbers_stand_alone(own: bytes) -> None:
-    record = met((told("free"), admitted()), (told("route"), admitted(), True))
-    fields = record.fields(200, [(own, b"5000")])
-    assert [name for name, _ in fields] == LISTS
-    assert [name for name, _ in met((told("a"), admitted())).fields(200, [(own, b"1")])] == LISTS
-    kindred = [(b"x-ratelimit-resource", b"search")]
-    assert [name for name, _ in record.fields(200, kindred)] == X + LISTS
+    alone = (told("free"), admitted())
+    both = (alone, (told("route"), admitted()))
+    for limits in (both, [alone]):
+        assert [name for name, _ in fields_of(*limits, own=[(own, b"5000")])] == LISTS
+        kindred = fields_of(*limits, own=[(b"x-ratelimit-resource", b"search")])
+        assert [name for name, _ in kindred] == X + LISTS
 
 
 def test_an_apps_own_list_goes_on() -> None:
     own = [(b"RateLimit-Policy", b'"default";q=5000;w=3600'), (b"RateLimit", b'"default";r=7;t=9')]
-    fields = met((told("default"), admitted()), (told("route"), admitted(), True)).fields(200, own)
-    assert list(items(fields, b"ratelimit")) == ["route", "default-2"]
+    limits = (told("default"), admitted()), (told("default-2"), admitted())
+    fields = fields_of(*limits, own=own)
+    assert list(items(fields, b"ratelimit")) == ["default-3", "default-2"]
     assert [name for name, _ in fields] == X + LISTS
 
 
 def test_a_refusal_that_tells_of_its_limit_itself() -> None:
     own = [(b"ratelimit", b'"free";r=0;t=9')]
-    record = met((told("outer"), admitted()), (told("free"), refused()))
-    assert list(items(record.fields(429, own), b"ratelimit")) == ["outer"]
-    assert [name for name, _ in met((told("free"), refused())).fields(429, own)] == X
+    fields = fields_of((told("outer"), admitted()), (told("free"), refused()), own=own)
+    assert list(items(fields, b"ratelimit")) == ["outer"]
+    assert [name for name, _ in fields_of((told("free"), refused()), own=own)] == X

@@ -86,8 +86,8 @@ class RateLimitMiddleware(NamesOptions):
                 await self.app(scope, receive, send)
             return None
         if enforcer.exempt is not None and await drive(enforcer.is_exempt(scope, self._view)):
-            Responder(scope, None, None, enforcer, send)
-            return await self.app(scope, receive, send)
+            request = Responder(scope, None, None, enforcer, send)
+            return await self.app(scope, receive, request.way_out)
         permit = (
             None
             if enforcer.permits is None
@@ -108,8 +108,7 @@ class RateLimitMiddleware(NamesOptions):
             scope["sluicegate.decision"] = verdict.decision
             if enforcer.observer is not None:
                 enforcer.observer.saw(scope, self._view, verdict)
-            if verdict.tells and (request.outer is None or not request.outer.is_written):
-                send = request.send
+            send = request.way_out
             if verdict.refusal is not None and not enforcer.policy.shadow:
                 await drive(request.give_back())
                 return await request.refuse(verdict.refusal, scope, receive, send)

@@ -6,17 +6,17 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from sluicegate.asgi import websocket
+from sluicegate.policy.fields import refusal_fields
 from sluicegate.policy.request import Request
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Message, Receive, Scope, Send
-    from sluicegate.headers import Field
     from sluicegate.policy.client import Client
     from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.verdict import Verdict
     from sluicegate.refusals import Refusal
 
-__all__ = ["Responder", "refusal_fields"]
+__all__ = ["Responder"]
 
 _FIRST_MESSAGES = frozenset(
     ("http.response.start", "websocket.accept", "websocket.http.response.start")
@@ -24,7 +24,11 @@ _FIRST_MESSAGES = frozenset(
 
 
 class Responder(Request):
-    """A request, and where its answer goes."""
+    """A request, and where its answer goes.
+
+    Attributes:
+        enforcer: of the middleware; ``None`` at a ``rate_limit`` that has none before it.
+    """
 
     __slots__ = ("_send", "enforcer")
 
@@ -33,44 +37,45 @@ class Responder(Request):
         scope: Scope,
         verdict: Verdict | None,
         client: Client | None,
-        enforcer: Enforcer,
+        enforcer: Enforcer | None,
         send: Send,
     ) -> None:
         super().__init__(scope, verdict, client)
         self.enforcer = enforcer
         self._send = send
 
+    @property
+    def way_out(self) -> Send:
+        """What the app is to send by: the outermost of several adds the fields of all limits."""
+        return self.send if self.outer is None else self._send
+
     def send(self, message: Message) -> Awaitable[None]:
         """Send it on; the first message of an answer also carries the quota's fields."""
         if message["type"] in _FIRST_MESSAGES:
-            # A copy: a message that is sent twice must not collect ours.
-            message = dict(message, headers=self.fields(message.get("headers", ())))
+            own = message.get("headers", ())
+            ours = self.fields(message.get("status", 101), own)
+            if ours:
+                # A copy: a message that is sent twice must not collect ours.
+                message = dict(message, headers=[*own, *ours])
         return self._send(message)
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the policy's ``refusal`` answer the request."""
+        assert self.enforcer is not None
         scope["sluicegate.refusal"] = refusal
+        refusal.told_as = self.name_of(refusal)
         answer = self.enforcer.policy.refusal
-        fields = refusal_fields(refusal)
         handshake = scope["type"] == "websocket"
         out = websocket.in_websocket_words(send) if handshake else send
 
         def send_refusal(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                own = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in own}
-                own += [each for each in fields if each[0] not in names]
-                message = {**message, "headers": own}
+                own = message.get("headers", ())
+                fields = refusal_fields(refusal, message["status"], own)
+                message = {**message, "headers": [*own, *fields]}
             return out(message)
 
         if handshake:
             await websocket.refuse(answer, scope, receive, send_refusal)
         else:
             await answer(scope, receive, send_refusal)
-
-
-def refusal_fields(refusal: Refusal) -> list[Field]:
-    """The header fields of a refusal, beside those of the quotas."""
-    if refusal.retry_after is None:
-        return []
-    return [(b"retry-after", b"%d" % refusal.retry_after)]

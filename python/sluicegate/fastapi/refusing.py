@@ -10,13 +10,15 @@ from fastapi.exception_handlers import http_exception_handler
 from starlette.responses import JSONResponse
 
 from sluicegate.asgi import websocket
-from sluicegate.asgi.responder import Responder, refusal_fields
+from sluicegate.asgi.responder import Responder
+from sluicegate.policy.fields import refusal_fields
 from sluicegate.refusals import json_refusal
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
+    from sluicegate.headers import Field
     from sluicegate.policy.request import Request
     from sluicegate.refusals import Refusal
 
@@ -37,23 +39,20 @@ def refused(request: Request, scope: Scope, refusal: Refusal) -> Exception:
     scope["sluicegate.refusal"] = refusal
     if scope["type"] == "websocket" and not websocket.answers_in_http(scope):
         return WebSocketException(websocket.close_code(refusal), refusal.message)
-    headers = header_text(
-        [*refusal_fields(refusal), *(() if request.is_written else request.fields())]
-    )
-    if isinstance(request, Responder):
-        _let_the_middleware_answer(scope)
-        return _Refused(request, refusal, headers)
-    return HTTPException(refusal.status, _detail(refusal), headers)
+    status = refusal.status
+    fields = refusal_fields(refusal, status, ())
+    if not isinstance(request, Responder):
+        fields += request.fields(status, ())
+    headers = header_text(fields)
+    if not isinstance(request, Responder) or request.enforcer is None:
+        return HTTPException(status, _detail(refusal), headers)
+    _let_the_middleware_answer(scope)
+    return _Refused(request, refusal, headers)
 
 
-def header_text(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Header fields as a mapping; several of one name are one list."""
-    headers: dict[str, str] = {}
-    for name, value in fields:
-        text = value.decode()
-        known = headers.get(name.decode())
-        headers[name.decode()] = text if known is None else f"{known}, {text}"
-    return headers
+def header_text(fields: list[Field]) -> dict[str, str]:
+    """Header fields as a mapping: there is one of each name."""
+    return {name.decode(): value.decode() for name, value in fields}
 
 
 def _detail(refusal: Refusal) -> dict[str, Any]:
@@ -74,6 +73,7 @@ def _let_the_middleware_answer(scope: Scope) -> None:
 
 async def _answer(_: HTTPConnection, error: _Refused) -> ASGIApp:
     """What the middleware's ``refusal`` answers."""
+    assert error.request.enforcer is not None
     if error.request.enforcer.policy.refusal is json_refusal:
         # As the middleware's, and under `detail` once more, where FastAPI has it.
         body = {**_detail(error.refusal), "detail": error.detail}

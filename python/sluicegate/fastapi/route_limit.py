@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from sluicegate._support.awaiting import drive
 from sluicegate.asgi.responder import Responder
 from sluicegate.errors import StoreError
+from sluicegate.fastapi.answering import request_of
 from sluicegate.fastapi.mounts import warn_of_mounts
 from sluicegate.fastapi.refusing import header_text, refused
 from sluicegate.fastapi.routes import route_template
@@ -70,7 +71,7 @@ class RouteLimit(SharedOptions):
         if not self._looked_for_mounts:
             self._looked_for_mounts.append(True)
             warn_of_mounts(scope, _is_limit)
-        request: Request = scope.get(REQUEST) or Request(scope, None, None)
+        request: Request = scope.get(REQUEST) or request_of(connection)
         enforcer = request.enforcer if isinstance(request, Responder) else None
         tier = self._tier if enforcer is None else self._tier_under(enforcer)
         verdict = await drive(self._charge(request, enforcer, scope, tier))
@@ -83,8 +84,8 @@ class RouteLimit(SharedOptions):
         if refusal is not None and not (enforcer is not None and enforcer.policy.shadow):
             await drive(request.give_back())
             raise refused(request, scope, refusal)
-        if verdict.tells and not request.is_written:
-            for name, value in header_text(request.fields()).items():
+        if not isinstance(request, Responder):
+            for name, value in header_text(request.fields(200, ())).items():
                 response.headers[name] = value
         return await drive(_left(verdict)) if decision is None else decision.info
 

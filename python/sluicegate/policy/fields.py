@@ -2,110 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from sluicegate.headers import quoted
 
 if TYPE_CHECKING:
-    from sluicegate._core import Decision
-    from sluicegate.headers import Field, QuotaHeaders
+    from sluicegate.headers import Field
+    from sluicegate.policy.verdict import Verdict
+    from sluicegate.refusals import Refusal
 
-__all__ = ["MetLimits"]
+__all__ = ["answer_fields", "names_of", "refusal_fields"]
 
-_POLICY, _QUOTA = b"ratelimit-policy", b"ratelimit"
+_LISTS: Final = (b"ratelimit-policy", b"ratelimit")
 _X: Final = frozenset((b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"))
-_OURS: Final = _X | {_POLICY, _QUOTA}
+_OURS: Final = _X.union(_LISTS)
 
 
-class _Met(NamedTuple):
-    headers: QuotaHeaders
-    decision: Decision
-    name: bytes
-    at_endpoint: bool
+def answer_fields(
+    verdicts: Sequence[Verdict], around: Verdict | None, status: int, own: Iterable[Field]
+) -> list[Field]:
+    """What is sent beside an answer's ``own`` fields; nothing with a redirection.
 
-
-class MetLimits:
-    """The limits that one request has met and that its answer tells of.
-
-    A limit in shadow tells nothing, so nobody adds it.
+    ``verdicts`` are in the order in which the limits were asked; ``around`` is that of them which
+    is a middleware's, around all others. An app that sends
+    ``X-RateLimit`` itself, as one in front of another service does, has the word: ours are left
+    out. The two lists have room for its items and ours.
     """
-
-    __slots__ = ("_met",)
-
-    def __init__(self) -> None:
-        self._met: list[_Met] = []
-
-    def add(self, headers: QuotaHeaders, decision: Decision, at_endpoint: bool = False) -> None:
-        """Add the limit that was asked last: an endpoint's, or that of a middleware around it."""
-        if headers.sets:
-            name = headers.name
-            if self._met:
-                name = _free(name, {met.name for met in self._met})
-            self._met.append(_Met(headers, decision, name, at_endpoint))
-
-    def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
-        """What is sent beside an answer's ``own`` fields; nothing with a redirection.
-
-        An app that sends ``X-RateLimit`` itself, as one in front of another service does, has
-        the word: ours are left out. The two lists have room for its items and ours.
-        """
-        if not self._met or 300 <= status < 400:
-            return []
-        own = [field for field in own if field[0].lower() in _OURS]
-        if len(self._met) == 1 and not own:
-            return self._met[0].headers.fields(self._met[0].decision)
-        told = [(met, dict(met.headers.fields(met.decision))) for met in self._from_within()]
-        return _x_ratelimit(told, own) + _lists(told, own)
-
-    def _from_within(self) -> list[_Met]:
-        """Those of the endpoint, then those of the middlewares around it."""
-        outside = [met for met in self._met if not met.at_endpoint]
-        return [met for met in self._met if met.at_endpoint] + outside[::-1]
-
-
-_Told = list[tuple[_Met, dict[bytes, bytes]]]
-
-
-def _x_ratelimit(told: _Told, own: list[Field]) -> list[Field]:
-    """One value of each field: that of the limit which decides."""
-    telling = [(met.decision, fields) for met, fields in told if not _X.isdisjoint(fields)]
-    if not telling or any(name.lower() in _X for name, _ in own):
+    if 300 <= status < 400:
         return []
-    refused = [each for each in telling if not each[0]]
-    if refused:
-        _, fields = max(refused, key=lambda each: each[0].retry_after)
-    else:
-        _, fields = min(telling, key=lambda each: _share_left(each[0]))
-    return [field for field in fields.items() if field[0] in _X]
+    telling = [verdict for verdict in verdicts if verdict.tells]
+    own = [field for field in own if field[0].lower() in _OURS]
+    if len(telling) == 1 and not own:
+        return _fields(telling[0])
+    fields = [] if any(name.lower() in _X for name, _ in own) else _x_ratelimit(telling)
+    sent = b",".join(value for name, value in own if name.lower() in _LISTS)
+    return fields + _lists(telling, around, sent)
 
 
-def _share_left(decision: Decision) -> tuple[float, float]:
-    """Of equal shares, that which takes longest to be whole again is the smaller one."""
-    return decision.remaining / max(1, decision.limit), -decision.reset_after
+def refusal_fields(refusal: Refusal, status: int, own: Iterable[Field]) -> list[Field]:
+    """What a refusal is sent beside its ``own`` fields, which stand, whatever the limits."""
+    fields = [(b"cache-control", b"no-store")]
+    if refusal.retry_after is not None and not _redirects(status):
+        fields.append((b"retry-after", b"%d" % refusal.retry_after))
+    names = {name.lower() for name, _ in own}
+    return [field for field in fields if field[0] not in names]
 
 
-def _lists(told: _Told, own: list[Field]) -> list[Field]:
-    """Every limit once, under a name of its own."""
-    sent = b",".join(value for name, value in own if name.lower() not in _X)
-    taken = {met.name for met, _ in told}
-    policies: list[bytes] = []
-    quotas: list[bytes] = []
-    for met, fields in told:
-        name = met.name
-        if _POLICY not in fields:
-            continue
-        if name in sent:
-            if not met.decision:
-                continue  # a refusal of the user's own has told of it
-            name = _free(name, taken, sent)
-        policies.append(name + fields[_POLICY].removeprefix(met.headers.name))
-        quotas.append(name + fields[_QUOTA].removeprefix(met.headers.name))
-    return [(_POLICY, b", ".join(policies)), (_QUOTA, b", ".join(quotas))] if policies else []
+def names_of(verdicts: Iterable[Verdict]) -> list[str]:
+    """A name for each limit: one that is taken gets a number."""
+    names: list[str] = []
+    for verdict in verdicts:
+        names.append(_free(verdict.tier.name, names))
+    return names
 
 
-def _free(name: bytes, taken: set[bytes], sent: bytes = b"") -> bytes:
-    """``name``, or with a number behind it that makes it one of its own."""
+def _redirects(status: int) -> bool:
+    """Whether a client that is told to wait may put off what it is sent on to."""
+    return 300 <= status < 400
+
+
+def _fields(verdict: Verdict, name: bytes = b"") -> list[Field]:
+    assert verdict.decision is not None
+    return verdict.tier.headers.fields(verdict.decision, name)
+
+
+def _x_ratelimit(telling: list[Verdict]) -> list[Field]:
+    """One value of each field: that of the limit which decides."""
+    saying = [verdict for verdict in telling if "x-ratelimit" in verdict.tier.headers.sets]
+    if not saying:
+        return []
+    return [field for field in _fields(max(saying, key=_strictness)) if field[0] in _X]
+
+
+def _strictness(verdict: Verdict) -> tuple[float, float, float]:
+    """Largest of the one that a client should heed: the longest wait, else the smallest share."""
+    decision = verdict.decision
+    assert decision is not None
+    return decision.retry_after, -decision.remaining / decision.limit, decision.reset_after
+
+
+def _lists(telling: list[Verdict], around: Verdict | None, sent: bytes) -> list[Field]:
+    """Every limit once, under a name that is not ``sent`` already; that ``around`` all is last."""
+    within: list[dict[bytes, bytes]] = []
+    last: list[dict[bytes, bytes]] = []
+    names = names_of(telling)
+    for verdict, name in zip(telling, names, strict=True):
+        told = quoted(name) in sent
+        if told and verdict.refusal is not None:
+            continue  # by a refusal of the user's own
+        fields = dict(_fields(verdict, quoted(_free(name, names, sent) if told else name)))
+        if not fields.keys().isdisjoint(_LISTS):
+            (last if verdict is around else within).append(fields)
+    items = within + last
+    return [(each, b", ".join(item[each] for item in items)) for each in _LISTS if items]
+
+
+def _free(name: str, taken: Collection[str], sent: bytes = b"") -> str:
     number, free = 2, name
-    while free in taken or free in sent:
-        free = b'%b-%d"' % (name[:-1], number)
+    while free in taken or quoted(free) in sent:
+        free = f"{name}-{number}"
         number += 1
     return free

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sluicegate.errors import StoreError
+from sluicegate.policy.fields import answer_fields, names_of
 
 if TYPE_CHECKING:
-    from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Scope
     from sluicegate.headers import Field
     from sluicegate.policy.client import Client
     from sluicegate.policy.steps import Steps
     from sluicegate.policy.verdict import Verdict
+    from sluicegate.refusals import Refusal
 
 __all__ = ["REQUEST", "Request"]
 
@@ -63,13 +64,6 @@ class Request:
         first = [] if self.verdict is None else [self.verdict]
         return first + (self._later or [])
 
-    @property
-    def is_written(self) -> bool:
-        """Whether a middleware adds the fields of all verdicts to the answer."""
-        if self.verdict is not None and self.verdict.tells:
-            return True
-        return self.outer is not None and self.outer.is_written
-
     def give_back(self) -> Steps[None]:
         """Give back what was spent on it: a later limit has refused it."""
         for verdict in self.verdicts():
@@ -80,27 +74,14 @@ class Request:
                 except StoreError:
                     _log.warning("What %r spent could not be given back.", verdict.tier.name)
 
-    def fields(self, own: Iterable[Field] = ()) -> list[Field]:
-        """An answer's ``own`` header fields, and those of all limits that tell of themselves."""
-        verdict = self.verdict
-        if verdict is not None and self._later is None and self.outer is None:
-            assert verdict.decision is not None
-            return verdict.tier.headers.fields(verdict.decision, own)
-        told = [
-            (each.tier.headers, each.decision)
-            for each in self.verdicts()
-            if each.decision is not None and each.tells
-        ]
-        if self.is_written:
-            told = [*told[1:], *told[:1]]  # the outermost, a middleware's, comes last
-        legacy = [decision for headers, decision in told if "x-ratelimit" in headers.sets]
-        deciding = max(legacy, key=_strictness, default=None)
-        fields = list(own)
-        for headers, decision in told:
-            fields = headers.fields(decision, fields, decision is deciding)
-        return fields
+    def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
+        """What is sent beside an answer's ``own`` header fields, of all limits so far."""
+        return answer_fields(self.verdicts(), self.verdict, status, own)
 
-
-def _strictness(decision: Decision) -> tuple[float, float]:
-    """Largest of the one that a client should heed: the longest wait, else the least left."""
-    return decision.retry_after, -decision.remaining / decision.limit
+    def name_of(self, refusal: Refusal) -> str:
+        """Under which name the fields tell of the limit that refuses."""
+        telling = [verdict for verdict in self.verdicts() if verdict.tells]
+        for verdict, name in zip(telling, names_of(telling), strict=True):
+            if verdict.refusal is refusal:
+                return name
+        return refusal.policy

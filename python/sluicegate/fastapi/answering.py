@@ -1,0 +1,37 @@
+"""An endpoint's answer, where no middleware is before its limit."""
+
+from __future__ import annotations
+
+from types import CellType
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.asgi.responder import Responder
+from sluicegate.policy.request import Request
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+__all__ = ["request_of"]
+
+
+def request_of(connection: HTTPConnection) -> Request:
+    """The request at its first limit, with a hand on its answer if Starlette gives one.
+
+    A dependency sees neither what the endpoint returns or raises nor where that is sent. But
+    Starlette sends each answer by a function that it makes for the request, to know if one has
+    begun, and what that calls can be replaced.
+    """
+    cell = _cell_of_send(connection)
+    if cell is None:
+        return Request(connection.scope, None, None)
+    request = Responder(connection.scope, None, None, None, cell.cell_contents)
+    cell.cell_contents = request.send
+    return request
+
+
+def _cell_of_send(connection: Any) -> CellType | None:
+    sender: Any = getattr(connection, "_send", None)
+    if getattr(sender, "__module__", "") != "starlette._exception_handler":
+        return None
+    names: tuple[str, ...] = sender.__code__.co_freevars
+    return sender.__closure__[names.index("send")] if "send" in names else None
