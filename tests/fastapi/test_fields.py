@@ -7,7 +7,7 @@ from typing import Any
 
 import http_sfv
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.responses import (
     JSONResponse,
     PlainTextResponse,
@@ -180,6 +180,18 @@ def test_a_refusal_tells_of_the_limit_that_refuses_and_of_all(middleware: dict[s
     assert names(headers) == ["app", "route", *middleware.get("tiers", ())]
 
 
+@pytest.mark.parametrize("middleware", [{}, {"tiers": {"free": (100, 60)}, "cors": "*"}])
+def test_a_script_can_read_a_refusal(middleware: dict[str, Any]) -> None:
+    app = app_with(rate_limit(1, 60), **middleware)
+    client = TestClient(app, headers={"Origin": "https://app.example"})
+    client.get("/value")
+    headers = client.get("/value").headers
+    (exposed,) = headers.get_list("access-control-expose-headers")
+    assert {"retry-after", "ratelimit", *X} <= {name.strip().lower() for name in exposed.split(",")}
+    if middleware:
+        assert headers.get_list("access-control-allow-origin") == ["*"]
+
+
 @pytest.mark.parametrize("middleware", [{}, {"tiers": {"free": (100, 60)}}])
 def test_an_accepted_websocket_tells_of_its_limit(middleware: dict[str, Any]) -> None:
     app = app_with(**middleware)
@@ -191,6 +203,23 @@ def test_an_accepted_websocket_tells_of_its_limit(middleware: dict[str, Any]) ->
 
     answer = asgi_calls.get(app, "/ws", kind="websocket", messages=[{"type": "websocket.connect"}])
     assert answer.headers["x-ratelimit-limit"] == "10"
+
+
+def test_an_apps_own_answer_to_a_refusal_is_readable() -> None:
+    app = app_with(rate_limit(1, 60), tiers={"free": (100, 60)}, cors=["https://app.example"])
+
+    @app.exception_handler(HTTPException)
+    async def own(request: Request, error: HTTPException) -> Response:
+        return PlainTextResponse("slow down", error.status_code, error.headers)
+
+    client = TestClient(app, headers={"Origin": "https://app.example"})
+    client.get("/value")
+    answer = client.get("/value")
+    assert (answer.status_code, answer.text) == (429, "slow down")
+    assert answer.headers.get_list("access-control-allow-origin") == ["https://app.example"]
+    assert answer.headers.get_list("vary") == ["Origin"]
+    assert answer.headers.get_list("retry-after") == ["60"]
+    assert answer.headers.get_list("x-ratelimit-limit") == ["1"]
 
 
 def test_a_limit_of_a_dependency_and_its_own_response() -> None:

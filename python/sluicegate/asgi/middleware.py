@@ -12,6 +12,7 @@ from sluicegate.asgi import websocket
 from sluicegate.asgi.option_names import NamesOptions
 from sluicegate.asgi.responder import Responder
 from sluicegate.asgi.starting import refuses_to_start
+from sluicegate.policy.cors import is_preflight
 from sluicegate.policy.owned import Owned, owned_by
 from sluicegate.policy.permits import RequestPermit
 from sluicegate.policy.policy import Policy
@@ -85,6 +86,8 @@ class RateLimitMiddleware(NamesOptions):
             if not (refuses and await refuses_to_start(receive, send)):
                 await self.app(scope, receive, send)
             return None
+        if is_preflight(scope) and enforcer.policy.exempt_preflight:
+            return await self.app(scope, receive, send)
         if enforcer.exempt is not None and await drive(enforcer.is_exempt(scope, self._view)):
             request = Responder(scope, None, None, enforcer, send)
             return await self.app(scope, receive, request.way_out)

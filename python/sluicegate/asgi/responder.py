@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING
 
 from sluicegate.asgi import websocket
+from sluicegate.policy.cors import expose, origin_of
 from sluicegate.policy.fields import refusal_fields
 from sluicegate.policy.request import Request
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Message, Receive, Scope, Send
+    from sluicegate.headers import Field
     from sluicegate.policy.client import Client
     from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.verdict import Verdict
@@ -28,9 +30,10 @@ class Responder(Request):
 
     Attributes:
         enforcer: of the middleware; ``None`` at a ``rate_limit`` that has none before it.
+        origin: where the script is from that sends it, if a browser says so.
     """
 
-    __slots__ = ("_send", "enforcer")
+    __slots__ = ("_send", "enforcer", "origin")
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Responder(Request):
     ) -> None:
         super().__init__(scope, verdict, client)
         self.enforcer = enforcer
+        self.origin = origin_of(scope)
         self._send = send
 
     @property
@@ -56,7 +60,7 @@ class Responder(Request):
             ours = self.fields(message.get("status", 101), own)
             if ours:
                 # A copy: a message that is sent twice must not collect ours.
-                message = dict(message, headers=[*own, *ours])
+                message = dict(message, headers=self._with(ours, own))
         return self._send(message)
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,11 +75,26 @@ class Responder(Request):
         def send_refusal(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 own = message.get("headers", ())
-                fields = refusal_fields(refusal, message["status"], own)
-                message = {**message, "headers": [*own, *fields]}
+                headers = self.refusal_fields(refusal, message["status"], own)
+                message = {**message, "headers": headers}
             return out(message)
 
         if handshake:
             await websocket.refuse(answer, scope, receive, send_refusal)
         else:
             await answer(scope, receive, send_refusal)
+
+    def refusal_fields(self, refusal: Refusal, status: int, own: Iterable[Field]) -> list[Field]:
+        """A refusal's ``own`` fields, and those that belong to it beside the quotas'."""
+        fields = self._with(refusal_fields(refusal, status, own), own)
+        cors = None if self.enforcer is None else self.enforcer.cors
+        if cors is not None:
+            cors.allow(self.origin, fields)
+        return fields
+
+    def _with(self, ours: list[Field], own: Iterable[Field]) -> list[Field]:
+        """``own`` fields and ``ours``, which a script may read wherever it may read the answer."""
+        fields = [*own, *ours]
+        if self.origin is not None:
+            expose(fields, [name for name, _ in ours])
+        return fields

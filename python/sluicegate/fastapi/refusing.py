@@ -40,11 +40,11 @@ def refused(request: Request, scope: Scope, refusal: Refusal) -> Exception:
     if scope["type"] == "websocket" and not websocket.answers_in_http(scope):
         return WebSocketException(websocket.close_code(refusal), refusal.message)
     status = refusal.status
-    fields = refusal_fields(refusal, status, ())
     if not isinstance(request, Responder):
-        fields += request.fields(status, ())
-    headers = header_text(fields)
-    if not isinstance(request, Responder) or request.enforcer is None:
+        fields = refusal_fields(refusal, status, ()) + request.fields(status, ())
+        return HTTPException(status, _detail(refusal), header_text(fields))
+    headers = header_text(request.refusal_fields(refusal, status, ()))
+    if request.enforcer is None:
         return HTTPException(status, _detail(refusal), headers)
     _let_the_middleware_answer(scope)
     return _Refused(request, refusal, headers)

@@ -15,6 +15,8 @@ __all__ = ["Cors", "expose", "is_preflight", "origin_of"]
 
 _ALLOW_ORIGIN: Final = b"access-control-allow-origin"
 _EXPOSE: Final = b"access-control-expose-headers"
+# Scripts may read this one of ours anyway.
+_READABLE: Final = b"cache-control"
 _OF_PREFLIGHTS: Final = frozenset((b"origin", b"access-control-request-method"))
 
 # As browsers write an origin: in lower case, without a path.
@@ -44,6 +46,7 @@ def expose(fields: list[Field], names: Iterable[bytes]) -> None:
     """Let scripts read the fields ``names`` too, beside those that ``fields`` exposes."""
     exposed = [value for name, value in fields if name.lower() == _EXPOSE]
     known = {name.strip().lower() for value in exposed for name in value.split(b",")}
+    known.add(_READABLE)
     new = [name for name in names if name not in known]
     if new:
         fields[:] = [field for field in fields if field[0].lower() != _EXPOSE]

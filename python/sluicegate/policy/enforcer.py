@@ -9,6 +9,7 @@ from sluicegate.identity.principal import principal_of
 from sluicegate.identity.proxies import header_name
 from sluicegate.policy.api_keys import verified_keys
 from sluicegate.policy.client import Client, api_client, user_client
+from sluicegate.policy.cors import Cors
 from sluicegate.policy.exempt import Paths, exemption
 from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
@@ -59,6 +60,7 @@ class Enforcer:
         options = (policy.identify, policy.verify, policy.tier, policy.cost, policy.concurrency)
         self.is_plain = options == (None,) * len(options)
         self.exempt = exemption(policy.exempt)
+        self.cors = None if policy.cors is None else Cors(policy.cors)
         self.observer = observer_of(self.tiers, self.messages, policy)
 
     def is_exempt(self, scope: Scope, view: Callable[[Scope], Any]) -> Steps[bool]:

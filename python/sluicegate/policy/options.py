@@ -166,6 +166,8 @@ class PolicyOptions(SharedOptions):
     verify_ttl: float = TTL
     api_key_header: str = "x-api-key"
     exempt: Iterable[str] | Callable[[Any], Any] = ()
+    exempt_preflight: bool = True
+    cors: Iterable[str] | str | None = None
     shadow: bool = False
     refusal: ASGIApp = json_refusal
     messages: Any = None
@@ -177,8 +179,10 @@ class PolicyOptions(SharedOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.shadow, bool):
-            raise TypeError(f"shadow must be True or False, got {self.shadow!r}")
+        for option in ("exempt_preflight", "shadow"):
+            value = getattr(self, option)
+            if not isinstance(value, bool):
+                raise TypeError(f"{option} must be True or False, got {value!r}")
         check_callables(tier=self.tier)
         if not callable(self.refusal):
             raise TypeError(f"refusal must be callable, an ASGI app, got {self.refusal!r}")

@@ -42,6 +42,9 @@ class Policy(Single, PolicyOptions):
         api_key_header: where the API key is sent.
         exempt: paths that are not limited (``"/health"``, or ``"/static/*"`` for all below),
             or a predicate like ``cost``.
+        exempt_preflight: leave out the ``OPTIONS`` by which a browser asks for a script.
+        cors: the origins whose scripts may read a refusal, which may never reach what else says
+            so: some, as ``["https://app.example.com"]``, or ``"*"``, without credentials.
         shadow: decide and count (``statistics().refused``), but refuse nobody, send no headers.
         refusal: the ASGI app that answers refused requests; see :mod:`sluicegate.refusals`.
         headers: which sets to send, some of ``("x-ratelimit", "ietf")``, or ``()``.
