@@ -4,6 +4,7 @@
 
 mod any;
 mod fixed_window;
+mod permits;
 mod plan;
 mod sliding_counter;
 mod sliding_log;
@@ -14,6 +15,7 @@ mod properties;
 
 pub use any::AnyAlgorithm;
 pub use fixed_window::FixedWindow;
+pub use permits::{Permits, State as PermitState};
 pub use plan::{Plan, StatePlan};
 pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
@@ -46,6 +48,10 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
 
     /// Whether windows are aligned to Unix time.
     const IS_ALIGNED: bool = false;
+
+    /// Whether what is spent is held in this process until it is given back. A forked child holds
+    /// nothing.
+    const IS_HELD: bool = false;
 
     /// The largest cost that can ever be admitted.
     fn limit(&self) -> u32;
@@ -89,6 +95,11 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
 
     /// How long until the whole quota is back. At 0 the state cannot be told from a fresh one.
     fn reset_after(&self, state: &Self::State, now: Ticks) -> Ticks;
+
+    /// Whether what was spent at that time may still count, if it was not given back.
+    fn counts(&self, _state: &Self::State, _spent_at: Ticks) -> bool {
+        true
+    }
 
     /// Give units back: the oldest live ones, never more than were spent.
     fn refund(&self, state: &mut Self::State, now: Ticks, units: u32);

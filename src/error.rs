@@ -65,8 +65,8 @@ impl fmt::Display for Error {
                 "cost must be an int from 1 to the limit, {limit}, got {cost}: it could never be admitted"
             ),
             Self::WouldNeverWake => f.write_str(
-                "wait_sync would block the event loop of this thread, where a coroutine waits \
-                 for the same key and has to go first: use `await limiter.wait(...)` here",
+                "this would block the event loop of its thread, where a coroutine waits for the same \
+                 key and has to go first: use `await limiter.wait(...)` or `async with` here",
             ),
         }
     }

@@ -14,6 +14,7 @@ mod limits_off;
 mod memory;
 mod parking;
 mod pending;
+mod permit;
 mod permits;
 #[cfg(unix)]
 mod redis;
@@ -60,7 +61,9 @@ mod core {
     #[pymodule_export]
     use super::pending::PyPending;
     #[pymodule_export]
-    use super::permits::{PyGrant, PyPermits};
+    use super::permit::PyPermit;
+    #[pymodule_export]
+    use super::permits::PyPermits;
     #[cfg(unix)]
     #[pymodule_export]
     use super::redis::{PyBridge, PyRedisLimiter, PyRedisScript, PyRedisScripts};

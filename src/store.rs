@@ -3,14 +3,12 @@
 mod bells;
 mod fork;
 mod memory;
-mod permits;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod wait;
 
 pub use bells::{Bell, Bells};
 pub use memory::{Fingerprint, KeyHasher, MemoryStore, Options, Overflow, Statistics, in_memory};
-pub use permits::{Grant, Permits};
 pub use wait::Parker;
 
 use std::any::Any;
@@ -36,12 +34,12 @@ pub enum Stop {
     /// A lock was held; only under [`Patience::Try`].
     Locked,
     /// No call with these arguments could ever do anything.
-    Invalid(Error),
+    Invalid(Box<Error>),
 }
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Self::Invalid(error)
+        Self::Invalid(Box::new(error))
     }
 }
 
@@ -174,8 +172,8 @@ pub struct Ticket {
 /// What came of joining a queue.
 #[derive(Debug)]
 pub enum Joined {
-    /// Settled at once.
-    Settled(Decision),
+    /// Settled at once, at this time on the store's clock.
+    Settled(Decision, Ticks),
     /// In the queue.
     Queued {
         /// What to poll with.
@@ -188,8 +186,8 @@ pub enum Joined {
 /// What came of a poll.
 #[derive(Debug)]
 pub enum Polled {
-    /// Settled; it is in the queue no longer.
-    Settled(Decision),
+    /// Settled, at this time on the store's clock; it is in the queue no longer.
+    Settled(Decision, Ticks),
     /// Not yet. Poll again at this time, unless woken before; `None`: only when woken.
     Pending(Option<Ticks>),
     /// It is not in the queue: it was settled before, or it lined up in a process of which this one

@@ -17,11 +17,11 @@ __all__ = [
     "Counts",
     "Decision",
     "FixedWindow",
-    "Grant",
     "Limiter",
     "Listener",
     "ManualClock",
     "Pending",
+    "Permit",
     "Permits",
     "RedisLimiter",
     "RedisScripts",
@@ -190,37 +190,85 @@ class Bells:
 class Listener:
     """Kept by the event loop that listens: gone with it, or when it is closed."""
 
-@final
 class Permits:
-    """The permits of a limiter's keys."""
+    """The permits of many keys, in this process."""
 
     def __new__(cls, limit: int) -> Self: ...
     @property
-    def limit(self) -> int: ...
-    def take(self, key: str) -> Grant | None:
-        """A permit, if one is free."""
-    def uncounted(self) -> Grant:
-        """A permit that counts for nothing."""
-    def join(self, key: str, bells: Bells, number: int) -> Grant:
-        """A permit if one is free, or else a place in line; the bell rings when it has come."""
-    def wait(self, key: str, seconds: float) -> Grant | None:
-        """A permit; this thread waits for it until so many seconds are over."""
+    def limit(self) -> int:
+        """How many permits a key has."""
+    def try_acquire(self, key: str) -> Permit | None:
+        """A permit, or ``None`` if none is free now. Release it, or use it in a ``with``.
+
+        Raises ``TypeError`` if ``key`` is no str.
+        """
     def in_use(self, key: str) -> int:
-        """How many permits of a key are held."""
-    def waiting(self, key: str) -> int:
-        """How many callers wait for one."""
+        """How many permits of ``key`` are held now."""
     def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    def _waiting(self, key: str) -> int:
+        """How many callers wait for a permit of a key."""
+    def _uncounted(self, key: str) -> Permit:
+        """A permit that counts for nothing."""
+    def _join(self, key: str, bells: Bells, number: int) -> Permit:
+        """A permit if one is free, or else one that waits; the bell rings when it may have come."""
+    def _wait(self, key: str, seconds: float) -> Permit | None:
+        """A permit; this thread waits for it until so many seconds are over."""
 
 @final
-class Grant:
-    """One permit, or the wait for it; over when it is dropped."""
+class Permit:
+    """One of a key's permits. Leaving its ``with`` or ``async with`` releases it.
 
+    One that is dropped without being released is given back when it is garbage-collected; in
+    Redis it runs out with its lease at the latest.
+    """
+
+    @staticmethod
+    def _leased(key: str, source: object) -> Permit:
+        """staticmethod(function) -> method
+
+        Convert a function to be a static method.
+
+        A static method does not receive an implicit first argument.
+        To declare a static method, use this idiom:
+
+             class C:
+                 @staticmethod
+                 def f(arg1, arg2, argN):
+                     ...
+
+        It can be called either on the class (e.g. C.f()) or on an instance
+        (e.g. C().f()). Both the class and the instance are ignored, and
+        neither is passed implicitly as the first argument to the method.
+
+        Static methods in Python are similar to those found in Java or C++.
+        For a more advanced concept, see the classmethod builtin.
+        """
     @property
-    def held(self) -> bool: ...
-    def come(self) -> bool:
-        """Whether the wait is over; while limits are off it is."""
-    def release(self) -> None:
-        """Give it back, or wait no longer."""
+    def key(self) -> str:
+        """Whose it is."""
+    @property
+    def held(self) -> bool:
+        """Whether it counts: it was neither released, nor lost with its lease, and this is the process
+        that acquired it.
+        """
+    @property
+    def _source(self) -> Any: ...
+    def release(self) -> Any:
+        """Give it back, to the first who waits. A second time does nothing.
+
+        In memory it is done at once, from any thread. In Redis this is a coroutine. The release
+        is sent by the call itself, in a running event loop, so that cancelling the coroutine
+        changes nothing. Neither a server that does not answer nor a lease that is lost is an
+        error: it is sent again for as long as the lease may last.
+        """
+    def _come(self) -> bool:
+        """Whether it is held, as far as a waiter can tell when its bell has rung."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_error: object) -> None: ...
+    def __aenter__(self) -> Awaitable[Self]: ...
+    def __aexit__(self, *_error: object) -> Awaitable[None]: ...
+    def __reduce__(self) -> NoReturn: ...
 
 @final
 class Pending(Generic[_T]):

@@ -12,7 +12,7 @@ use crate::store::{Fingerprint, Stop, Store};
 impl From<Stop> for PyErr {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Invalid(error) => error.into(),
+            Stop::Invalid(error) => (*error).into(),
             Stop::Locked => PyRuntimeError::new_err("a lock is held"),
         }
     }

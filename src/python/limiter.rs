@@ -57,7 +57,7 @@ impl PyLimiter {
             store.join(key, cost, timeout, &wake, patience)
         })?;
         let (ticket, poll_at) = match joined {
-            Joined::Settled(decision) => return Ok(Some(decision)),
+            Joined::Settled(decision, _) => return Ok(Some(decision)),
             Joined::Queued { ticket, poll_at } => (ticket, poll_at),
         };
         let settled = self.sleep_through(py, &ticket, poll_at, &parker);
@@ -86,7 +86,7 @@ impl PyLimiter {
             let left = left.map(|at| Duration::from_micros(at.saturating_sub(store.now())));
             sleeper.sleep(py, left)?;
             match patiently(py, |patience| store.poll(ticket, patience))? {
-                Polled::Settled(decision) => return Ok(Some(decision)),
+                Polled::Settled(decision, _) => return Ok(Some(decision)),
                 Polled::Pending(at) => poll_at = at,
                 Polled::Gone => return Ok(None),
             }
@@ -298,7 +298,7 @@ impl PyLimiter {
             store.join(key, cost.0, timeout, &wake, patience)
         })?;
         let ticket = match joined {
-            Joined::Settled(decision) => {
+            Joined::Settled(decision, _) => {
                 return Ok(Bound::new(py, PyDecision(decision))?.into_any());
             }
             Joined::Queued { ticket, poll_at } => {

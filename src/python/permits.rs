@@ -5,132 +5,164 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-use super::arguments::key_bytes;
+use super::arguments::{self, int_up_to};
 use super::bells::PyBells;
 use super::limits_off::limits_are_off;
 use super::parking::Sleeper;
-use crate::store::{Grant, Parker, Permits, Wake};
+use super::patiently;
+use super::permit::{Held, PermitStore, PyPermit, Turn};
+use crate::algorithm::Permits;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::store::{
+    self, Joined, MemoryStore, Options, Overflow, Parker, Queues, Stop, Store, Wake,
+};
 
-/// The permits of a limiter's keys.
-#[pyclass(frozen, name = "Permits", module = "sluicegate._core")]
-pub(super) struct PyPermits(Arc<Permits>);
-
-/// One permit, or the wait for it; over when it is dropped.
-#[pyclass(frozen, name = "Grant", module = "sluicegate._core")]
-pub(super) struct PyGrant {
-    permits: Arc<Permits>,
-    grant: Arc<Grant>,
-}
+/// The permits of many keys, in this process.
+#[pyclass(
+    subclass,
+    frozen,
+    weakref,
+    name = "Permits",
+    module = "sluicegate._core"
+)]
+pub(super) struct PyPermits(Arc<PermitStore>);
 
 impl PyPermits {
-    fn holding(&self, grant: Arc<Grant>) -> PyGrant {
-        PyGrant {
-            permits: Arc::clone(&self.0),
-            grant,
-        }
+    fn beside_the_limit(&self, key: &Bound<'_, PyAny>) -> PyResult<PyPermit> {
+        let fingerprint = arguments::key(&*self.0, key)?;
+        let held = Held::uncounted(Arc::clone(&self.0), fingerprint);
+        Ok(PyPermit::here(key.clone().unbind(), held))
     }
-}
 
-impl PyGrant {
-    fn has_come(&self) -> bool {
-        if limits_are_off() {
-            self.permits.excuse(&self.grant);
-        }
-        self.permits.holds(&self.grant)
+    /// A permit if one is free, or else one that waits in the key's queue.
+    fn line_up(
+        &self,
+        key: &Bound<'_, PyAny>,
+        wake: &Arc<dyn Wake>,
+    ) -> PyResult<store::Result<PyPermit>> {
+        let fingerprint = arguments::key(&*self.0, key)?;
+        let join = |patience| match self.0.join(fingerprint, 1, None, wake, patience) {
+            Err(Stop::Locked) => Err(Stop::Locked),
+            done => Ok(done),
+        };
+        let joined = patiently(key.py(), join)?;
+        let store = Arc::clone(&self.0);
+        Ok(joined.map(|joined| {
+            let held = match joined {
+                Joined::Settled(_, now) => Held::taken(store, fingerprint, now),
+                Joined::Queued { ticket, .. } => Held::waiting(store, &ticket),
+            };
+            PyPermit::here(key.clone().unbind(), held)
+        }))
     }
 }
 
 #[pymethods]
 impl PyPermits {
     #[new]
-    fn new(limit: u32) -> Self {
-        Self(Permits::new(limit))
+    fn new(limit: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let limit = int_up_to(limit, "limit", 1, u32::MAX)?;
+        let options = Options {
+            max_keys: usize::MAX,
+            overflow: Overflow::Share,
+            clock: Clock::system(),
+        };
+        Ok(Self(MemoryStore::new(&Permits { limit }, options)))
     }
 
+    /// How many permits a key has.
     #[getter]
     fn limit(&self) -> u32 {
         self.0.limit()
     }
 
-    /// A permit, if one is free.
-    fn take(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<PyGrant>> {
+    /// A permit, or ``None`` if none is free now. Release it, or use it in a ``with``.
+    ///
+    /// Raises ``TypeError`` if ``key`` is no str.
+    #[pyo3(signature = (key))]
+    fn try_acquire(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<PyPermit>> {
         if limits_are_off() {
-            return Ok(Some(self.uncounted()));
+            return self.beside_the_limit(key).map(Some);
         }
-        let taken = self.0.take(&key_bytes(key)?);
-        Ok(taken.map(|grant| self.holding(grant)))
+        let fingerprint = arguments::key(&*self.0, key)?;
+        let taken_at = patiently(py, |patience| self.0.take(fingerprint, patience))?;
+        Ok(taken_at.map(|at| {
+            let held = Held::taken(Arc::clone(&self.0), fingerprint, at);
+            PyPermit::here(key.clone().unbind(), held)
+        }))
+    }
+
+    /// How many permits of ``key`` are held now.
+    #[pyo3(signature = (key))]
+    fn in_use(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<u32> {
+        let key = arguments::key(&*self.0, key)?;
+        Ok(patiently(py, |patience| self.0.in_use(key, patience))?.0)
+    }
+
+    /// Keys of which a permit is held.
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "one of which nobody holds a permit is still one"
+    )]
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    /// How many callers wait for a permit of a key.
+    fn _waiting(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<u32> {
+        let key = arguments::key(&*self.0, key)?;
+        Ok(patiently(py, |patience| self.0.in_use(key, patience))?.1)
     }
 
     /// A permit that counts for nothing.
-    fn uncounted(&self) -> PyGrant {
-        self.holding(self.0.uncounted())
+    fn _uncounted(&self, key: &Bound<'_, PyAny>) -> PyResult<PyPermit> {
+        self.beside_the_limit(key)
     }
 
-    /// A permit if one is free, or else a place in line; the bell rings when it has come.
-    fn join(&self, key: &Bound<'_, PyAny>, bells: &PyBells, number: u64) -> PyResult<PyGrant> {
-        Ok(self.holding(self.0.join(&key_bytes(key)?, bells.bell(number))))
+    /// A permit if one is free, or else one that waits; the bell rings when it may have come.
+    fn _join(&self, key: &Bound<'_, PyAny>, bells: &PyBells, number: u64) -> PyResult<PyPermit> {
+        Ok(self.line_up(key, &bells.bell(number))??)
     }
 
     /// A permit; this thread waits for it until so many seconds are over.
-    fn wait(
+    fn _wait(
         &self,
         py: Python<'_>,
         key: &Bound<'_, PyAny>,
         seconds: f64,
-    ) -> PyResult<Option<PyGrant>> {
-        let parker = Arc::new(Parker::default());
-        let sleeper = Sleeper::new(py, &parker)?;
+    ) -> PyResult<Option<PyPermit>> {
         // More than can be added to a time is for ever.
         let seconds = Duration::try_from_secs_f64(seconds).ok();
         let until = seconds.and_then(|seconds| Instant::now().checked_add(seconds));
-        let wake: Arc<dyn Wake> = parker.clone();
-        // Given back, if a signal handler raises.
-        let grant = self.holding(self.0.join(&key_bytes(key)?, wake));
-        while !grant.has_come() {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                return Ok(None);
+        loop {
+            let parker = Arc::new(Parker::default());
+            let sleeper = Sleeper::new(py, &parker)?;
+            let wake: Arc<dyn Wake> = parker.clone();
+            // Given back, if a signal handler raises.
+            let permit = match self.line_up(key, &wake)? {
+                // Nobody can go first while this thread is blocked.
+                Err(Stop::Invalid(error)) if until.is_some() && *error == Error::WouldNeverWake => {
+                    return Ok(None);
+                }
+                permit => permit?,
+            };
+            let mut turn = permit.turn(py)?;
+            while turn == Turn::NotYet {
+                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+                if left == Some(Duration::ZERO) {
+                    return Ok(None);
+                }
+                sleeper.sleep(py, left)?;
+                turn = permit.turn(py)?;
             }
-            sleeper.sleep(py, left)?;
+            if turn == Turn::Come {
+                return Ok(Some(permit));
+            }
         }
-        Ok(Some(grant))
-    }
-
-    /// How many permits of a key are held.
-    fn in_use(&self, key: &Bound<'_, PyAny>) -> PyResult<u32> {
-        Ok(self.0.count(&key_bytes(key)?).0)
-    }
-
-    /// How many callers wait for one.
-    fn waiting(&self, key: &Bound<'_, PyAny>) -> PyResult<usize> {
-        Ok(self.0.count(&key_bytes(key)?).1)
-    }
-
-    fn __len__(&self) -> usize {
-        self.0.keys()
-    }
-}
-
-#[pymethods]
-impl PyGrant {
-    #[getter]
-    fn held(&self) -> bool {
-        self.permits.holds(&self.grant)
-    }
-
-    /// Whether the wait is over; while limits are off it is.
-    fn come(&self) -> bool {
-        self.has_come()
-    }
-
-    /// Give it back, or wait no longer.
-    fn release(&self) {
-        self.permits.release(&self.grant);
-    }
-}
-
-impl Drop for PyGrant {
-    fn drop(&mut self) {
-        self.permits.release(&self.grant);
     }
 }

@@ -48,7 +48,7 @@ impl PyTicket {
             return Ok(Some(PyDecision(decision)));
         }
         match patiently(py, |patience| self.store.poll(&self.ticket, patience))? {
-            Polled::Settled(decision) => Ok(Some(PyDecision(decision))),
+            Polled::Settled(decision, _) => Ok(Some(PyDecision(decision))),
             // In a forked child, where its event loop does not run.
             Polled::Gone => Ok(None),
             Polled::Pending(poll_at) => {

@@ -20,6 +20,7 @@ mod decide;
 mod evict;
 mod fingerprint;
 mod fork;
+mod held;
 mod look;
 mod queue;
 mod quota;

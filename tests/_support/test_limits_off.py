@@ -72,11 +72,11 @@ def test_those_who_wait_for_a_permit_go_on_beside_the_limit() -> None:
         entry = limiter.permit("k", timeout=None)
         task = asyncio.ensure_future(entry.__aenter__())
         await settle()
-        until(lambda: limiter._permits.waiting("k") == 2, "both wait")
+        until(lambda: limiter._waiting("k") == 2, "both wait")
         with limits_off():
             assert (await asyncio.wait_for(task, 20)).held
             until(lambda: inside == [True], "the thread goes on")
-        assert (limiter.in_use("k"), limiter._permits.waiting("k")) == (1, 0)
+        assert (limiter.in_use("k"), limiter._waiting("k")) == (1, 0)
         done.set()
         thread.join(20)
         await entry.__aexit__()

@@ -30,7 +30,7 @@ def acquired(limiter: ConcurrencyLimiter, key: str = "k") -> Permit:
 
 
 def waiting(limiter: ConcurrencyLimiter, key: str = "k") -> int:
-    return limiter._permits.waiting(key)
+    return limiter._waiting(key)
 
 
 def test_a_permit_is_one_of_so_many_of_its_key() -> None:
@@ -356,10 +356,10 @@ from sluicegate import ConcurrencyLimiter
 limiter = ConcurrencyLimiter(1)
 held = limiter.try_acquire("k")
 threading.Thread(target=limiter.permit("k", timeout=None).__enter__, daemon=True).start()
-while not limiter._permits.waiting("k"):
+while not limiter._waiting("k"):
     time.sleep(0.001)
 def begin_anew():
-    assert not held.held and limiter.in_use("k") == limiter._permits.waiting("k") == 0
+    assert not held.held and limiter.in_use("k") == limiter._waiting("k") == 0
     own = limiter.try_acquire("k")
     assert own is not None and limiter.try_acquire("k") is None
     held.release()
@@ -367,13 +367,57 @@ def begin_anew():
     own.release()
     assert len(limiter) == 0
 ended_well([forked(begin_anew)])
-assert held.held and limiter._permits.waiting("k") == 1
+assert held.held and limiter._waiting("k") == 1
 """
 
 
 @needs_fork
 def test_a_forked_child_begins_with_all_permits_free() -> None:
     program_that_forks(_FORK)
+
+
+_FORK_IN_A_WAIT = """
+import signal
+from sluicegate import ConcurrencyLimiter
+limiter, children = ConcurrencyLimiter(1), []
+held = limiter.try_acquire("k")
+def fork_in_the_middle(*_):
+    children.append(os.fork())
+    if children[0]:
+        threading.Timer(0.1, held.release).start()
+signal.signal(signal.SIGALRM, fork_in_the_middle)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+with limiter.permit("k", timeout=None) as permit:
+    assert permit.held and not held.held
+    assert limiter.try_acquire("k") is None and limiter._waiting("k") == 0
+assert len(limiter) == 0
+if children == [0]:
+    os._exit(0)
+ended_well(children, 10)
+"""
+
+
+@needs_fork
+def test_a_child_forked_by_a_signal_handler_in_a_wait_lines_up_anew() -> None:
+    program_that_forks(_FORK_IN_A_WAIT)
+
+
+def test_a_with_does_not_block_the_loop_in_which_the_next_one_waits() -> None:
+    limiter = ConcurrencyLimiter(1)
+
+    async def main() -> None:
+        held = acquired(limiter)
+        task = asyncio.ensure_future(limiter.permit("k", timeout=None).__aenter__())
+        await asyncio.sleep(0)
+        with pytest.raises(RateLimitError), limiter.permit("k", timeout=20):
+            pass
+        with pytest.raises(RuntimeError, match="event loop"), limiter.permit("k", timeout=None):
+            pass
+        held.release()
+        (await task).release()
+
+    run(main())
+    assert len(limiter) == 0
 
 
 def test_limits_off_admits_everything_and_counts_nothing() -> None:

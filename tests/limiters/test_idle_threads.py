@@ -84,7 +84,7 @@ def test_threads_that_wait_for_a_permit_sleep_until_it_comes() -> None:
     release.clear()
     giver = threading.Thread(target=give_back)
     giver.start()
-    woken, served = idle(wait, lambda: limiter._permits.waiting("k") == 50)
+    woken, served = idle(wait, lambda: limiter._waiting("k") == 50)
     giver.join(20)
     assert (woken, served) == (0, 50)
 
@@ -99,7 +99,7 @@ def test_the_main_thread_hears_signals_while_it_waits_for_a_permit() -> None:
         with pytest.raises(KeyboardInterrupt), limiter.permit("k", timeout=None):
             pass
         timer.join()
-        assert limiter._permits.waiting("k") == 0
+        assert limiter._waiting("k") == 0
     assert len(limiter) == 0
 
 

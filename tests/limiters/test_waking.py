@@ -275,7 +275,7 @@ def test_permits_near_the_recursion_limit() -> None:
 
             tasks = [asyncio.ensure_future(enter()) for _ in range(3)]
             await settle()
-            assert limiter._permits.waiting("k") == 3
+            assert limiter._waiting("k") == 3
             from_the_bottom(lambda held=held: held[0].release())  # type: ignore[misc,union-attr]
             await asyncio.gather(*tasks)
             assert len(limiter) == 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sluicegate._connection.replies import Taker
-    from sluicegate._core import Grant
+    from sluicegate._core import Permit
 
 __all__ = ["Lease", "Loan", "Undecided", "process"]
 
@@ -85,19 +85,19 @@ class Lease:
 class Loan:
     """A permit of this process, in the server's place; ``wake`` tells those who wait for it."""
 
-    __slots__ = ("_grant", "_wake")
+    __slots__ = ("_permit", "_wake")
 
-    def __init__(self, grant: Grant, wake: Callable[[], None]) -> None:
-        self._grant, self._wake = grant, wake
+    def __init__(self, permit: Permit, wake: Callable[[], None]) -> None:
+        self._permit, self._wake = permit, wake
 
     @property
     def held(self) -> bool:
-        return self._grant.held
+        return self._permit.held
 
     def release(self) -> Coroutine[Any, Any, None]:
         if asyncio._get_running_loop() is None:
             return self._release_later()
-        self._grant.release()
+        self._permit.release()
         self._wake()
         return _nothing_to_await()
 

@@ -1,74 +1,16 @@
-"""A permit, wherever its limiter keeps them, and what acquires one for a block."""
+"""What acquires a permit for a block, wherever its limiter keeps them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sluicegate._core import Grant
+from sluicegate._core import Permit
 from sluicegate.errors import RateLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from sluicegate.concurrency.lease import Lease, Loan
-
 __all__ = ["Entry", "Permit"]
-
-
-class Permit:
-    """One of a key's permits. Leaving its ``with`` or ``async with`` releases it.
-
-    One that is dropped without being released is given back when it is garbage-collected; in
-    Redis it runs out with its lease at the latest.
-
-    Attributes:
-        key: whose it is.
-    """
-
-    __slots__ = ("_source", "key")
-
-    def __init__(self, key: str, source: Grant | Lease | Loan | None = None) -> None:
-        self.key = key
-        # Given back when it is dropped. Set last: what could fail was done before.
-        self._source = source
-
-    @property
-    def held(self) -> bool:
-        """Whether it counts: it was neither released, nor lost with its lease.
-
-        Also false in a forked child, whose parent holds it.
-        """
-        return self._source is not None and self._source.held
-
-    def release(self) -> Any:
-        """Give it back, to the first who waits. A second time does nothing.
-
-        In memory it is done at once, from any thread. In Redis this is a coroutine. The release
-        is sent by the call itself, in a running event loop, so that cancelling the coroutine
-        changes nothing. Neither a server that does not answer nor a lease that is lost is an
-        error: it is sent again for as long as the lease may last.
-        """
-        return None if self._source is None else self._source.release()
-
-    def __enter__(self) -> Permit:
-        if not isinstance(self._source, Grant):
-            raise TypeError("a permit in Redis takes time to release: use `async with`")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    async def __aenter__(self) -> Permit:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        released = self.release()
-        if released is not None:
-            await released
-
-    def __reduce__(self) -> NoReturn:
-        # A copy would release it once more.
-        raise TypeError("a permit can be neither copied nor pickled")
 
 
 class _Limiter(Protocol):
@@ -113,7 +55,7 @@ class Entry:
     async def __aexit__(self, *_: object) -> None:
         permit, self._permit, self._entered = self._permit, None, False
         if permit is not None:
-            await permit.__aexit__()
+            await permit.__aexit__(None, None, None)
 
     def _begin(self) -> None:
         if self._entered:

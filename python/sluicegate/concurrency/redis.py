@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 from sluicegate._connection.bridge import running_loop
 from sluicegate._connection.notices import Complaint
@@ -14,6 +14,7 @@ from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.wait_queue import PermitQueue
+from sluicegate._core import Permit
 from sluicegate._support import limits_off
 from sluicegate._support.arguments import (
     checked_key,
@@ -28,13 +29,10 @@ from sluicegate._support.pickling import MadeAnew
 from sluicegate.concurrency import memory as concurrency
 from sluicegate.concurrency.lease import Lease, Loan, Undecided
 from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Leases
-from sluicegate.concurrency.permit import Entry, Permit
+from sluicegate.concurrency.permit import Entry
 from sluicegate.errors import StoreError
 
-if TYPE_CHECKING:
-    from sluicegate._core import Grant
-
-__all__ = ["ConcurrencyLimiter", "Permit"]
+__all__ = ["ConcurrencyLimiter"]
 
 
 class ConcurrencyLimiter(MadeAnew):
@@ -217,29 +215,29 @@ class ConcurrencyLimiter(MadeAnew):
 
     async def _attempt(self, here: Leases, key: str) -> Permit | float:
         if limits_off.are_off():
-            return self._lent(key, self._local._uncounted())
+            return self._lent(key, self._local._uncounted(key))
         try:
             got = await here.acquire(key)
         except StoreError as error:
             return self._without_server(key, error)
-        return Permit(key, got) if isinstance(got, Lease) else got
+        return Permit._leased(key, got) if isinstance(got, Lease) else got
 
     def _without_server(self, key: str, error: StoreError) -> Permit | float:
         if self._on_error == "raise":
             raise error
         self._complaint.make("Permits are decided by on_error, not by Redis", error)
         if self._on_error == "open":
-            return self._lent(key, self._local._uncounted())
+            return self._lent(key, self._local._uncounted(key))
         if self._on_error == "closed":
             return Undecided(1.0)  # nobody knows how long
         # This process alone never holds more than the limit, with what it has from Redis.
         held = sum(here.held(key) for here in self._here.all())
         room = held + self._local.in_use(key) < self._limit
-        grant = self._local._permits.take(key) if room else None
-        return 1.0 if grant is None else self._lent(key, grant)
+        permit = self._local.try_acquire(key) if room else None
+        return 1.0 if permit is None else self._lent(key, permit)
 
-    def _lent(self, key: str, grant: Grant) -> Permit:
-        return Permit(key, Loan(grant, partial(self._wake, key)))
+    def _lent(self, key: str, permit: Permit) -> Permit:
+        return Permit._leased(key, Loan(permit, partial(self._wake, key)))
 
     def _wake(self, key: str) -> None:
         self._now_here().wake(key)

@@ -34,7 +34,7 @@ impl<A: Algorithm> MemoryStore<A> {
             lock.publish(&shard);
             drop(shard);
             if dropped > 0 {
-                self.give_back(dropped);
+                self.release_keys(dropped);
                 return Ok(Room::Free);
             }
         }
@@ -66,7 +66,7 @@ impl<A: Algorithm> MemoryStore<A> {
             }
             Err(_) => own.sweep(STEPS_PER_SWEEP, now),
         };
-        self.give_back(dropped);
+        self.release_keys(dropped);
     }
 
     /// Take room for a new key, if there is some.
@@ -76,7 +76,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     #[inline]
-    pub(super) fn give_back(&self, keys: usize) {
+    pub(super) fn release_keys(&self, keys: usize) {
         if keys > 0 {
             self.keys.fetch_sub(keys, Relaxed);
         }

@@ -3,6 +3,8 @@
 use std::mem::{take, transmute};
 use std::sync::{Arc, MutexGuard};
 
+use hashbrown::HashTable;
+
 use super::{Algorithm, MemoryStore, Queue, Shard, WakeUp, locked_now};
 use crate::fork::{Forks, Held};
 
@@ -12,7 +14,7 @@ type Guard<T> = MutexGuard<'static, T>;
 struct HeldStore<A: Algorithm> {
     shards: Vec<Guard<Shard<A>>>,
     _overflow: Guard<A::State>,
-    _store: Arc<MemoryStore<A>>,
+    store: Arc<MemoryStore<A>>,
 }
 
 impl<A: Algorithm> Forks for MemoryStore<A> {
@@ -29,7 +31,7 @@ impl<A: Algorithm> Forks for MemoryStore<A> {
         Box::new(HeldStore {
             shards,
             _overflow: overflow,
-            _store: self,
+            store: self,
         })
     }
 
@@ -47,10 +49,18 @@ impl<A: Algorithm> Held for HeldStore<A> {
     fn release(self: Box<Self>) {}
 
     fn release_in_child(mut self: Box<Self>) {
-        let shards = self.shards.iter_mut();
-        let queues: Vec<_> = shards.map(|shard| take(&mut shard.queues)).collect();
+        let mut gone = Vec::new();
+        for shard in &mut self.shards {
+            let table = if A::IS_HELD {
+                shard.take_table()
+            } else {
+                HashTable::new()
+            };
+            self.store.release_keys(table.len());
+            gone.push((take(&mut shard.queues), table));
+        }
         drop(self);
         // Without a lock, and without the interpreter: no wake-up is a Python object.
-        drop(queues);
+        drop(gone);
     }
 }

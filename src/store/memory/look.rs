@@ -39,6 +39,7 @@ pub(super) struct Look {
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Look at a call, behind all who wait for its key.
+    #[inline(never)]
     pub(super) fn look(
         &self,
         shard: &mut Shard<A>,

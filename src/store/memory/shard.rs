@@ -112,8 +112,27 @@ impl<A: Algorithm> Shard<A> {
         self.idle_from
     }
 
-    /// Forget a key; says whether it was held.
-    pub(super) fn remove(&mut self, key: Fingerprint) -> bool {
+    /// Forget a key, whatever was spent of it; says whether it was held.
+    pub(super) fn forget(&mut self, key: Fingerprint) -> bool {
+        self.begin_epoch();
+        self.remove(key)
+    }
+
+    /// Drop a key that is known to be idle; says whether it was held.
+    pub(super) fn drop_idle(&mut self, key: Fingerprint) -> bool {
+        let held = self.remove(key);
+        self.evicted += u64::from(held);
+        held
+    }
+
+    /// What is held from now on is held since a later time than all that is forgotten now.
+    fn begin_epoch(&mut self) {
+        if A::IS_HELD {
+            self.latest += 1;
+        }
+    }
+
+    fn remove(&mut self, key: Fingerprint) -> bool {
         // `entry` would make room for a key that is not held, and move the slots.
         let slot = self.table.find_entry(key.hash(), |slot| slot.key == key);
         slot.map(OccupiedEntry::remove).is_ok()
@@ -221,6 +240,7 @@ impl<A: Algorithm> Shard<A> {
     pub(super) fn take_table(&mut self) -> HashTable<Slot<A::State>> {
         (self.idle_from, self.idle_from_next) = (Ticks::MAX, Ticks::MAX);
         self.reserve = Reserve::default();
+        self.begin_epoch();
         std::mem::take(&mut self.table)
     }
 

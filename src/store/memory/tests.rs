@@ -5,6 +5,7 @@
 mod changes;
 mod crowd;
 mod full;
+mod held;
 mod looks;
 mod queues;
 mod steps;
@@ -267,7 +268,7 @@ fn checking_before_acting_is_noticed() {
                     .unwrap_or_else(|| shard.rule.fresh());
                 let roomy = log(10_000, 60);
                 roomy.admit(&mut state, 0, 1);
-                shard.remove(hot);
+                shard.forget(hot);
                 shard.insert(hot, state, 0);
             }
             free

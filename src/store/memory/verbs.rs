@@ -22,9 +22,44 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
     ) -> Result<bool> {
         let mut decided = self.decide(Call::new(key, cost), now, patience, |_, _, _, _| ())?;
-        let allowed = matches!(decided.answer, Answer::Made { allowed: true, .. });
+        let allowed = decided.answer == Answer::Allowed;
         decided.shard.count(allowed);
         Ok(allowed)
+    }
+
+    /// Give units back. If it is known when they were spent, they must not have been forgotten
+    /// since.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn give_back(
+        &self,
+        key: Fingerprint,
+        units: u32,
+        spent_at: Option<Ticks>,
+        patience: Patience,
+    ) -> Result<()> {
+        let mut shard = self.lock(key, patience)?;
+        let now = shard.at(self.clock.now());
+        error::fits(units, shard.rule.limit())?;
+        if let Some((rule, state)) = shard.find_mut(key) {
+            if spent_at.is_some_and(|at| !rule.counts(state, at)) {
+                return Ok(());
+            }
+            rule.refund(state, now, units);
+            let left = rule.reset_after(state, now);
+            if left == 0 {
+                self.release_keys(usize::from(shard.drop_idle(key)));
+            } else {
+                shard.expect_idle(key, now.saturating_add(left));
+                self.lock_of(key).publish(&shard);
+            }
+        }
+        let head = shard.disturb(key);
+        drop(shard);
+        self.wake(head);
+        self.offer_room();
+        Ok(())
     }
 }
 
@@ -77,11 +112,12 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         patience: Patience,
     ) -> Result<Decision> {
         let now = || now.unwrap_or_else(|| self.clock.now());
+        let mut told = None;
         let tell = |rule: &A, state: &A::State, now, allowed| {
-            self.decision(rule, state, now, cost, allowed)
+            told = Some(self.decision(rule, state, now, cost, allowed));
         };
         let mut decided = self.decide(Call::new(key, cost), now, patience, tell)?;
-        let decision = if let Answer::Made { told, .. } = decided.answer {
+        let decision = if let Some(told) = told {
             told
         } else {
             let look = self.look(&mut decided.shard, key, cost, decided.now, patience)?;
@@ -128,25 +164,12 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     }
 
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<()> {
-        let mut shard = self.lock(key, patience)?;
-        let now = shard.at(self.clock.now());
-        error::fits(cost, shard.rule.limit())?;
-        if let Some((rule, state)) = shard.find_mut(key) {
-            rule.refund(state, now, cost);
-            let idle_at = now.saturating_add(rule.reset_after(state, now));
-            shard.expect_idle(key, idle_at);
-            self.lock_of(key).publish(&shard);
-        }
-        let head = shard.disturb(key);
-        drop(shard);
-        self.wake(head);
-        self.offer_room();
-        Ok(())
+        self.give_back(key, cost, None, patience)
     }
 
     fn reset(&self, key: Fingerprint, patience: Patience) -> Result<()> {
         let mut shard = self.lock(key, patience)?;
-        self.give_back(usize::from(shard.remove(key)));
+        self.release_keys(usize::from(shard.forget(key)));
         let head = shard.disturb(key);
         drop(shard);
         self.wake(head);
@@ -160,7 +183,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
             let table = shard.take_table();
             lock.publish(&shard);
             drop(shard);
-            self.give_back(table.len());
+            self.release_keys(table.len());
         }
         {
             // Under a shard's lock, so that the quota is not changed in between.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::decide::{Answer, Call};
+use super::decide::{Answer, Call, Decided};
 use super::queue::{Waiter, WakeUp};
 use super::{
     Algorithm, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard, Stop, Ticks,
@@ -18,14 +18,12 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
         cost: u32,
         patience: Patience,
     ) -> Result<Option<Decision>> {
-        let mut decided = self.decide_fully(Call::new(key, cost), patience)?;
-        Ok(match decided.answer {
-            Answer::Made { allowed, told } if allowed => {
-                decided.shard.count(true);
-                Some(told.0)
-            }
-            _ => None,
-        })
+        let (mut decided, told) = self.decide_fully(Call::new(key, cost), patience)?;
+        let admitted = told.filter(|_| decided.answer == Answer::Allowed);
+        if admitted.is_some() {
+            decided.shard.count(true);
+        }
+        Ok(admitted.map(|(decision, _)| decision))
     }
 
     fn join(
@@ -36,19 +34,19 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
         wake: &Arc<dyn Wake>,
         patience: Patience,
     ) -> Result<Joined> {
-        let decided = self.decide_fully(Call::new(key, cost), patience)?;
+        let (decided, told) = self.decide_fully(Call::new(key, cost), patience)?;
         let (mut shard, now) = (decided.shard, decided.now);
-        if let Answer::Made { allowed, told } = decided.answer
-            && allowed
+        if let Some((decision, _)) = told
+            && decision.allowed
         {
             shard.count(true);
-            return Ok(Joined::Settled(told.0));
+            return Ok(Joined::Settled(decision, now));
         }
         let look = self.look(&mut shard, key, cost, now, patience)?;
         let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
         if look.admit_at.unwrap_or(now + 1) > deadline {
             shard.count(false);
-            return Ok(Joined::Settled(look.decision));
+            return Ok(Joined::Settled(look.decision, now));
         }
         let rule = shard.rule.clone();
         let queue = shard.queue_or_new(key);
@@ -75,7 +73,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
     }
 
     fn poll(&self, ticket: &Ticket, patience: Patience) -> Result<Polled> {
-        let decided = match self.decide_fully(ticket.into(), patience) {
+        let (decided, told) = match self.decide_fully(ticket.into(), patience) {
             Err(stop @ Stop::Invalid(_)) => {
                 self.leave(ticket, patience)?;
                 return Err(stop);
@@ -83,10 +81,11 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             decided => decided?,
         };
         let (mut shard, now) = (decided.shard, decided.now);
-        let (told, admit_at) = match decided.answer {
-            Answer::Made { told, .. } => told,
-            Answer::Behind => return self.poll_behind(shard, ticket, now, patience),
-            Answer::Gone => return Ok(Polled::Gone),
+        let Some((told, admit_at)) = told else {
+            return match decided.answer {
+                Answer::Behind => self.poll_behind(shard, ticket, now, patience),
+                _ => Ok(Polled::Gone),
+            };
         };
         let deadline = shard.first_deadline(ticket.key);
         // A wait that has grown beyond the deadline is refused at once, as on joining.
@@ -100,7 +99,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
         drop(shard);
         self.wake(removed.next);
         self.offer_room();
-        Ok(Polled::Settled(told))
+        Ok(Polled::Settled(told, now))
     }
 
     fn leave(&self, ticket: &Ticket, patience: Patience) -> Result<()> {
@@ -123,13 +122,15 @@ impl<A: Algorithm> MemoryStore<A> {
         &self,
         call: Call,
         patience: Patience,
-    ) -> Result<super::decide::Decided<'_, A, Told>> {
+    ) -> Result<(Decided<'_, A>, Option<Told>)> {
+        let mut told = None;
         let tell = |rule: &A, state: &A::State, now: Ticks, allowed| {
             let wait = rule.wait(state, now, call.cost);
             let decision = self.decision(rule, state, now, call.cost, allowed);
-            (decision, wait.map(|wait| now.saturating_add(wait)))
+            told = Some((decision, wait.map(|wait| now.saturating_add(wait))));
         };
-        self.decide(call, || self.clock.now(), patience, tell)
+        let decided = self.decide(call, || self.clock.now(), patience, tell)?;
+        Ok((decided, told))
     }
 
     /// Poll for one who is not the first.
@@ -154,10 +155,11 @@ impl<A: Algorithm> MemoryStore<A> {
         shard.count(false);
         drop(shard);
         self.wake(removed.next);
-        Ok(Polled::Settled(Decision {
+        let decision = Decision {
             allowed: false,
             ..look.decision
-        }))
+        };
+        Ok(Polled::Settled(decision, now))
     }
 
     /// When a newcomer would be admitted behind those who wait; `None`: nobody waits for `key`.

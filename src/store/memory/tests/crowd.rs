@@ -58,7 +58,7 @@ impl Night {
         while let Some(one) = self.sleepers.iter_mut().find(stirs) {
             self.polls += 1;
             match poll_as(&self.store, &one.place) {
-                Polled::Settled(decision) => {
+                Polled::Settled(decision, _) => {
                     assert!(decision.allowed);
                     one.served_at = Some(now);
                 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::error::Error;
 use crate::store::{Joined, Polled, Queues, Wake};
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Bell {
     pub(super) rung: AtomicBool,
     pub(super) gone: AtomicBool,
@@ -20,6 +20,7 @@ impl Wake for Bell {
     }
 }
 
+#[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) ticket: Ticket,
     pub(super) bell: Arc<Bell>,
@@ -38,7 +39,7 @@ pub(super) fn join_as<A: Algorithm>(
         .join(key(store, &name), cost, timeout, &wake, Patience::Wait)
         .unwrap()
     {
-        Joined::Settled(decision) => Err(decision),
+        Joined::Settled(decision, _) => Err(decision),
         Joined::Queued { ticket, poll_at } => Ok((Waiting { ticket, bell }, poll_at)),
     }
 }
@@ -58,7 +59,7 @@ fn join<A: Algorithm>(
 
 fn poll<A: Algorithm>(store: &MemoryStore<A>, waiting: &Waiting) -> Option<Decision> {
     match poll_as(store, waiting) {
-        Polled::Settled(decision) => Some(decision),
+        Polled::Settled(decision, _) => Some(decision),
         Polled::Pending(_) => None,
         Polled::Gone => panic!("not in the queue"),
     }
@@ -143,7 +144,7 @@ fn a_cost_that_a_new_quota_can_never_admit_is_an_error_for_its_waiter() {
     store.set_rule(bucket(3, 1.0));
     let impossible = Error::CostAboveLimit { cost: 4, limit: 3 };
     let polled = store.poll(&waiting.ticket, Patience::Wait);
-    assert_eq!(polled.unwrap_err(), Stop::Invalid(impossible));
+    assert_eq!(polled.unwrap_err(), Stop::from(impossible));
     assert!(is_empty(&store), "it has left");
 }
 
@@ -260,7 +261,7 @@ fn a_thread_does_not_block_behind_a_waiter_that_needs_it() {
     assert!(matches!(join(false), Ok(Joined::Queued { .. })));
     assert!(matches!(
         join(true),
-        Err(Stop::Invalid(Error::WouldNeverWake))
+        Err(stop) if stop == Stop::from(Error::WouldNeverWake)
     ));
 }
 
