@@ -5,7 +5,6 @@ mod batch;
 mod bells;
 mod clock;
 mod config;
-mod counting;
 mod decision;
 mod fast_call;
 mod fork;
@@ -46,8 +45,6 @@ mod core {
     use super::clock::PyManualClock;
     #[pymodule_export]
     use super::config::PyTokenBucketConfig;
-    #[pymodule_export]
-    use super::counting::{PyCountedChecks, PyCounts};
     #[pymodule_export]
     use super::decision::{PyDecision, PyStatistics};
     #[pymodule_export]

@@ -5,7 +5,7 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 ``wait_sync`` release it first.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Awaitable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Generic, Literal, NoReturn, TypeVar, final
 
 from typing_extensions import Self
@@ -13,8 +13,6 @@ from typing_extensions import Self
 __all__ = [
     "Bells",
     "Bridge",
-    "CountedChecks",
-    "Counts",
     "Decision",
     "FixedWindow",
     "Limiter",
@@ -581,32 +579,6 @@ class RedisScripts:
         """
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
-
-@final
-class Counts:
-    """How often each name came, from any thread."""
-
-    def __new__(cls, label: Callable[[str], str]) -> Self: ...
-    def add(self, name: str) -> bool:
-        """Count one; whether it is this name's turn to have a check timed."""
-    def totals(self) -> dict[str, int]:
-        """Each label's count until now."""
-
-@final
-class CountedChecks:
-    """A limiter in memory whose checks are counted, and a few of them measured."""
-
-    def __new__(
-        cls,
-        limiter: Limiter,
-        admitted: Counts,
-        refused: Counts,
-        observe: Callable[[float, float], object],
-        tell: Callable[[str, str, bool], object] | None,
-        tell_admitted: bool,
-    ) -> Self: ...
-    def is_allowed(self, key: str, endpoint: str = "") -> bool:
-        """Decide as the limiter's own ``is_allowed`` does, at a cost of 1, and count it for ``endpoint``."""
 
 def _limits_off(off: bool) -> None:
     """Enter (`True`) or leave (`False`) a block in which nothing is limited, nor waited for."""

@@ -71,23 +71,17 @@ def test_a_refusal_is_told_in_full(clock: ManualClock) -> None:
         refused.cost = 2  # type: ignore[misc]
 
 
-def test_an_admission_is_not_even_looked_at_unless_asked_for(clock: ManualClock) -> None:
-    looks: list[str] = []
-
-    class Watched(FixedWindow):
+def test_the_decision_that_is_told_is_the_one_that_was_made(clock: ManualClock) -> None:
+    class Unseen(FixedWindow):
         def peek(self, key: str, cost: int = 1) -> Any:
-            looks.append(key)
-            return super().peek(key, cost)
+            raise AssertionError("somebody else may have spent since")
 
-    limiter = Watched(10, 60, clock=clock)
-    limited = instrumented(limiter, Refusals())
-    assert all(limited.is_allowed("ann") for _ in range(10))
-    assert not looks
-    assert not limited.is_allowed("ann")
-    assert len(looks) == 1
-    all_told = instrumented(Watched(10, 60, clock=clock), Everything())
-    assert all(all_told.is_allowed("bob") for _ in range(10))
-    assert looks.count("bob") == 10
+    everything = Everything()
+    limited = instrumented(Unseen(3, 60, clock=clock), everything)
+    clock.advance(15)
+    assert [limited.is_allowed("ann") for _ in range(4)] == [True, True, True, False]
+    told = [(details.remaining, details.retry_after) for details in everything.told]
+    assert told == [(2, 0.0), (1, 0.0), (0, 0.0), (0, 45.0)]
 
 
 def test_a_hook_that_raises_is_logged_once_and_harms_nobody(

@@ -92,8 +92,8 @@ class Hooks:
         if isinstance(hooks, Hook) or not isinstance(hooks, Iterable):
             raise TypeError(f"hooks must be an iterable of hooks, got {hooks!r}")
         given = list(hooks)
-        self.refused = [call for hook in given for call in _calls(hook, "on_refused")]
-        self.admitted = [call for hook in given for call in _calls(hook, "on_admitted")]
+        self.refused = [call for hook in given for call in _listeners(hook, "on_refused")]
+        self.admitted = [call for hook in given for call in _listeners(hook, "on_admitted")]
 
     def __bool__(self) -> bool:
         return bool(self.refused or self.admitted)
@@ -118,7 +118,7 @@ class Hooks:
             call(details, key)
 
 
-def _calls(hook: Any, method: str) -> list[_Listener]:
+def _listeners(hook: Any, method: str) -> list[_Listener]:
     function = getattr(hook, method, None)
     if function is None and method == "on_admitted":
         return []

@@ -22,6 +22,7 @@ does not see collectors like this one. A forked child starts with its parent's c
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
+from itertools import count
 from time import perf_counter
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, final, overload
 
@@ -34,6 +35,7 @@ from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
 from sluicegate.errors import StoreError
 from sluicegate.observe.collector import collector_of
+from sluicegate.observe.counts import SAMPLE
 from sluicegate.observe.hooks import Hook, Hooks
 from sluicegate.observe.tier_metrics import TierMetrics
 from sluicegate.redis.limiter import AsyncLimiter
@@ -124,32 +126,61 @@ class InstrumentedRateLimiter(Generic[A_co]):
         return f"<InstrumentedRateLimiter tier={self.tier!r} of {self.limiter!r}>"
 
 
+class _Reasons(list[str]):
+    """Why the next check needs more than a bool and a count."""
+
+    __slots__ = ("__weakref__",)
+
+    def limits_go_off(self) -> None:
+        self.append("off")
+
+
 def _in_memory(
     limiter: _core.Limiter, tier: str, metrics: TierMetrics, hooks: Hooks
 ) -> Callable[[str, str], bool]:
     """``is_allowed``, counted; one check in 64 is measured."""
+    fast = limiter.is_allowed
+    heard = ["heard"] if hooks else []
+    reasons = _Reasons(heard)
+    limits_off.call_when_off(reasons.limits_go_off)
+    # By endpoint: how often it was refused, and how often admitted.
+    known: dict[str, tuple[count[int], count[int]]] = {}
 
-    def observe(seconds: float, used: float) -> None:
-        metrics.seconds.observe(seconds)
-        metrics.used.observe(used)
+    def is_allowed(key: str, endpoint: str = "") -> bool:
+        try:
+            counts = known[endpoint]
+        except (KeyError, TypeError):
+            counts = counts_of(endpoint)
+        if reasons:
+            return look(key, endpoint, counts)
+        allowed = fast(key)
+        if not next(counts[allowed]) % SAMPLE:
+            reasons.append("timed")
+        return allowed
 
-    def tell(key: str, endpoint: str, allowed: bool) -> None:
-        hooks.tell(tier, _outcome(limiter.peek(key), allowed=allowed), 1, endpoint, key)
+    def counts_of(endpoint: str) -> tuple[count[int], count[int]]:
+        refused, admitted = metrics.results["rejected"], metrics.results["allowed"]
+        counts = refused.cell(endpoint), admitted.cell(endpoint)
+        if endpoint in admitted.cells:  # there is no end to those that are not told apart
+            known[endpoint] = counts
+        return counts
 
-    heard = tell if hooks.refused or hooks.admitted else None
-    admitted, refused = metrics.results["allowed"], metrics.results["rejected"]
-    counted = _core.CountedChecks(
-        limiter, admitted, refused, observe, heard, tell_admitted=bool(hooks.admitted)
-    )
-    return counted.is_allowed
+    def look(key: str, endpoint: str, counts: tuple[count[int], count[int]]) -> bool:
+        if limits_off.are_off():
+            return fast(key)
+        timed = "timed" in reasons
+        reasons[:] = heard
+        start = perf_counter()
+        decision = limiter.check(key)
+        if timed:
+            metrics.seconds.observe(perf_counter() - start)
+            metrics.measure(decision)
+        if not next(counts[decision.allowed]) % SAMPLE:
+            reasons.append("timed")
+        hooks.tell(tier, decision, 1, endpoint, key)
+        return decision.allowed
 
-
-def _outcome(peeked: Decision, *, allowed: bool) -> Decision:
-    """The decision before this look, as near as the look can tell."""
-    if peeked.allowed == allowed:
-        return peeked
-    remaining, reset_after, reset_at = peeked.remaining, peeked.reset_after, peeked.reset_at
-    return Decision(allowed, peeked.limit, remaining, 0.0, reset_after, reset_at, peeked.store)
+    return is_allowed
 
 
 def _in_redis(

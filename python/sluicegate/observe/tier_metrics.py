@@ -6,8 +6,8 @@ from bisect import bisect_right
 from math import inf
 from typing import TYPE_CHECKING
 
-from sluicegate._core import Counts
 from sluicegate._support import fork
+from sluicegate.observe.counts import Counts
 from sluicegate.observe.labels import BoundedLabels
 from sluicegate.observe.limiter_counts import LimiterCounts
 

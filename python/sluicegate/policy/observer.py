@@ -8,10 +8,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._core import Counts, Limiter
+from sluicegate._core import Limiter
 from sluicegate._support.awaiting import maybe_await
 from sluicegate._support.functions import is_async
 from sluicegate.errors import StoreError
+from sluicegate.observe.counts import Counts
 from sluicegate.observe.hooks import Hooks
 from sluicegate.observe.labels import OTHER
 

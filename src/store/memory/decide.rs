@@ -83,6 +83,9 @@ enum Place {
     Nowhere,
 }
 
+/// What gets to know of a decision, where it is not called at once.
+type Tell<'a, A> = &'a mut dyn FnMut(&A, &<A as Algorithm>::State, Ticks, bool);
+
 impl<A: Algorithm> MemoryStore<A> {
     /// Decide, and spend if it is allowed; counting is the caller's.
     ///
@@ -159,7 +162,7 @@ impl<A: Algorithm> MemoryStore<A> {
         shard: &mut Shard<A>,
         call: Call,
         now: Ticks,
-        tell: &mut impl FnMut(&A, &A::State, Ticks, bool),
+        tell: Tell<'_, A>,
     ) -> Option<Answer> {
         self.release_keys(shard.sweep(STEPS_ON_INSERT, now));
         let mut state = shard.rule.fresh();
@@ -204,7 +207,7 @@ impl<A: Algorithm> MemoryStore<A> {
         cost: u32,
         now: Ticks,
         patience: Patience,
-        tell: &mut impl FnMut(&A, &A::State, Ticks, bool),
+        tell: Tell<'_, A>,
     ) -> Result<bool> {
         let rule = &shard.rule;
         let mut common = locked(&self.overflow_state, patience)?;
