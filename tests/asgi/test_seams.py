@@ -163,3 +163,20 @@ def test_no_address_names_itself_when_it_gives_no_key() -> None:
     address: Any = ClientAddress(no_address=lambda scope: None)  # type: ignore[arg-type, return-value]
     with pytest.raises(TypeError, match="no_address must return a str, got NoneType"):
         address({"type": "http", "client": None})
+
+
+def test_a_request_that_is_handed_to_a_second_app_is_a_new_one() -> None:
+    """As by what tries one app after the other: neither is within the other."""
+    spent = FixedWindow(9, 600)
+    apps = [limited(tiers={"free": spent}), limited(tiers={"free": (1, 600)})]
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:
+        async def nowhere(message: Any) -> None: ...
+
+        await apps[0](scope, receive, nowhere)
+        await apps[1](scope, receive, send)
+
+    answers = [get(both), get(both)]
+    assert [answer.status for answer in answers] == [200, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"free";q=1;w=600'
+    assert spent.peek("ip:192.0.2.1").remaining == 7

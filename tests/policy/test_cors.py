@@ -31,8 +31,8 @@ def test_preflights(scope: dict[str, Any], is_one: bool) -> None:
 
 
 def test_the_origin() -> None:
-    assert origin_of(scope_of(headers=ASKS)) == APP
-    assert origin_of(scope_of()) is None
+    assert origin_of(scope_of(headers=ASKS)["headers"]) == APP
+    assert origin_of(scope_of()["headers"]) is None
 
 
 def allowed(cors: Cors, origin: bytes | None, *own: tuple[bytes, bytes]) -> Any:

@@ -31,7 +31,9 @@ def refused(limit: int = 10, retry_after: float = 60.0) -> Decision:
 def fields_of(
     *limits: tuple[Tier, Decision], around: bool = False, status: int = 200, own: Any = ()
 ) -> list[tuple[bytes, bytes]]:
-    verdicts = [Verdict(tier, "key", 1, decision) for tier, decision in limits]
+    verdicts = [Verdict() for _ in limits]
+    for verdict, (tier, decision) in zip(verdicts, limits, strict=True):
+        verdict.judge(tier, "key", 1, decision)
     return answer_fields(verdicts, verdicts[0] if around else None, status, own)
 
 

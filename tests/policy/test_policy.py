@@ -13,6 +13,7 @@ from asgi_calls import get, hello, scope_of
 from sluicegate import FixedWindow
 from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.policy import Policy
+from sluicegate.policy.request import Request
 
 
 def test_it_owns_what_it_counts_whenever_a_middleware_is_made() -> None:
@@ -80,9 +81,10 @@ def test_its_enforcer_needs_no_event_loop() -> None:
 
     def decided(who: str, tier: str | None, units: int) -> tuple[str, str, str]:
         view = {"who": who, "tier": tier, "units": units}
-        client, verdict = answers(policy.enforcer.decide(scope_of(), view, None))
-        outcome = "refused" if verdict.refusal else "admitted" if verdict.decision else "free"
-        return client.key, verdict.tier.name, outcome
+        request = Request(None)
+        answers(policy.enforcer.decide(request, scope_of(), view, None))
+        outcome = "refused" if request.refusal else "admitted" if request.decision else "free"
+        return request.key, request.tier.name, outcome
 
     assert decided("a", None, 2) == ("a", "free", "admitted")
     assert decided("a", None, 1) == ("a", "free", "refused")

@@ -14,9 +14,8 @@ from sluicegate.asgi.responder import Responder
 from sluicegate.asgi.starting import refuses_to_start
 from sluicegate.policy.cors import is_preflight
 from sluicegate.policy.owned import Owned, owned_by
-from sluicegate.policy.permits import RequestPermit
 from sluicegate.policy.policy import Policy
-from sluicegate.policy.verdict import Verdict
+from sluicegate.policy.request import REQUEST, Request
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
@@ -88,40 +87,43 @@ class RateLimitMiddleware(NamesOptions):
             return None
         if is_preflight(scope) and enforcer.policy.exempt_preflight:
             return await self.app(scope, receive, send)
-        if enforcer.exempt is not None and await drive(enforcer.is_exempt(scope, self._view)):
-            request = Responder(scope, None, None, enforcer, send)
-            return await self.app(scope, receive, request.way_out)
-        permit = (
-            None
-            if enforcer.permits is None
-            else RequestPermit(enforcer.permits, enforcer.policy.closed_status)
-        )
+        outer: Request | None = scope.get(REQUEST)
+        request = scope[REQUEST] = Responder(outer, enforcer, scope.get("headers", ()), send)
+        permit = None if enforcer.permits is None else enforcer.new_permit()
         try:
-            client = None
+            if enforcer.exempt is not None and await drive(enforcer.is_exempt(scope, self._view)):
+                request.leave(enforcer.default, "", 0)
+                return await self.app(scope, receive, request.send if outer is None else send)
             if enforcer.is_plain and "user" not in scope:
                 # As `decide`, of which one call is left, so that nothing else is awaited.
                 tier, key = enforcer.default, enforcer.address(scope)
                 decision = tier.check(key)
                 if type(decision) is not Decision and hasattr(decision, "__await__"):
                     decision = await decision
-                verdict = Verdict(tier, key, 1, decision)
+                request.judge(tier, key, 1, decision)
             else:
-                client, verdict = await drive(enforcer.decide(scope, self._view(scope), permit))
-            request = Responder(scope, verdict, client, enforcer, send)
-            scope["sluicegate.decision"] = verdict.decision
+                await drive(enforcer.decide(request, scope, self._view(scope), permit))
+            scope["sluicegate.decision"] = request.decision
             if enforcer.observer is not None:
-                enforcer.observer.saw(scope, self._view, verdict)
-            send = request.way_out
-            if verdict.refusal is not None and not enforcer.policy.shadow:
+                enforcer.observer.saw(scope, self._view, request)
+            if outer is None:
+                send = request.send
+            else:
+                outer.add(request)
+            if request.refusal is not None and not enforcer.policy.shadow:
                 await drive(request.give_back())
-                return await request.refuse(verdict.refusal, scope, receive, send)
+                return await request.refuse(request.refusal, scope, receive, send)
             if kind == "websocket" and enforcer.messages is not None:
                 messages = websocket.Messages(
-                    receive, send, enforcer.messages, verdict.key, enforcer.policy.shadow
+                    receive, send, enforcer.messages, request.key, enforcer.policy.shadow
                 )
                 receive, send = messages.receive, messages.send
             return await self.app(scope, receive, send)
         finally:
+            if outer is None:
+                scope.pop(REQUEST, None)  # the scope may be passed on to another app
+            else:
+                scope[REQUEST] = outer
             if permit is not None:
                 released = permit.release()
                 if released is not None:

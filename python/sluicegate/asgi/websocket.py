@@ -88,10 +88,11 @@ class Messages:
         if message["type"] != "websocket.receive" or self._over:
             return message
         decision: Decision = await maybe_await(self._tier.check(self._key))
-        refusal = Verdict(self._tier, self._key, 1, decision).refusal
-        if refusal is None or self._shadow or self._over:
+        verdict = Verdict()
+        verdict.judge(self._tier, self._key, 1, decision)
+        if verdict.refusal is None or self._shadow or self._over:
             return message
-        return self._closed or await self._close(refusal)
+        return self._closed or await self._close(verdict.refusal)
 
     async def _close(self, refusal: Refusal) -> Message:
         close = _close(refusal)

@@ -23,8 +23,8 @@ def request_of(connection: HTTPConnection) -> Request:
     """
     cell = _cell_of_send(connection)
     if cell is None:
-        return Request(connection.scope, None, None)
-    request = Responder(connection.scope, None, None, None, cell.cell_contents)
+        return Request(None)
+    request = Responder(None, None, connection.scope["headers"], cell.cell_contents)
     cell.cell_contents = request.send
     return request
 

@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import Depends
 
 from sluicegate._support.signatures import takes
-from sluicegate.fastapi.route_limit import RouteLimit
+from sluicegate.fastapi.route_limit import RouteLimit, RouteOptions
 
 __all__ = ["rate_limit"]
 
 
-@takes(RouteLimit)
+@takes(RouteOptions)
 def rate_limit(*quota: Any, **options: Any) -> Any:
     """A limit for one endpoint.
 
@@ -41,4 +41,4 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
         HTTPException: from the dependency: 429 with ``Retry-After``, 413 if the cost exceeds
             the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's handshake is refused the same way.
     """
-    return Depends(RouteLimit(*quota, **options).limited)
+    return Depends(RouteLimit(RouteOptions(*quota, **options)).limited)

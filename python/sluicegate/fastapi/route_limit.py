@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from time import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -18,20 +18,20 @@ from sluicegate.fastapi.mounts import warn_of_mounts
 from sluicegate.fastapi.refusing import header_text, refused
 from sluicegate.fastapi.routes import route_template
 from sluicegate.fastapi.views import view
-from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.principal import principal_of
 from sluicegate.policy.client import api_client, user_client
-from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import LimiterOptions, SharedOptions
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 from sluicegate.policy.tiers import Tier, is_elsewhere, make_limiter
-from sluicegate.policy.verdict import Verdict, charge
+from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
+    from sluicegate.policy.enforcer import Enforcer
+    from sluicegate.types import AnyLimiter
 
-__all__ = ["RouteLimit"]
+__all__ = ["RouteLimit", "RouteOptions"]
 
 
 class _Unless(int):
@@ -42,39 +42,53 @@ _MINUTE = _Unless(60)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RouteLimit(SharedOptions):
-    """What ``rate_limit`` makes; ``limited`` is the dependency."""
+class RouteOptions(SharedOptions):
+    """What ``rate_limit`` takes."""
 
     limit: int
     window_seconds: float = _MINUTE
     _: KW_ONLY
     window: float | None = None
     name: str = "route"
-    _tier: Tier = field(init=False)
-    _address: ClientAddress = field(init=False)
-    _under: WeakKeyDictionary[Enforcer, Tier] = field(init=False)
-    _looked_for_mounts: list[bool] = field(init=False)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, value in (
-            ("_tier", self._tier_of(make_limiter(*self._quota(), self, "route", self.name))),
-            ("_address", self.client_address()),
-            ("_under", WeakKeyDictionary()),
-            ("_looked_for_mounts", []),
-        ):
-            object.__setattr__(self, name, value)
+    def quota(self) -> tuple[int, float]:
+        """The limit and the window, which was given under either name."""
+        seconds, window = self.window_seconds, self.window
+        if window is not None:
+            if seconds is not _MINUTE:
+                raise TypeError(
+                    f"window_seconds and window are the same: pass one, got {seconds!r} and {window!r}"
+                )
+            seconds = window
+        return self.limit, seconds
+
+
+class RouteLimit:
+    """One ``rate_limit``; ``limited`` is the dependency."""
+
+    def __init__(self, options: RouteOptions) -> None:
+        self._options = options
+        self._address = options.client_address()
+        self._has_own_address = options.has_own_address()
+        self._tier = self._tier_of(self._limiter(options))
+        #: By the enforcer of the middleware before it.
+        self._tiers: WeakKeyDictionary[Enforcer, Tier] = WeakKeyDictionary()
+        self._has_looked_for_mounts = False
 
     async def limited(self, connection: HTTPConnection, response: Response) -> dict[str, Any]:
         """Charge a call of the endpoint, and say what is left."""
         scope = connection.scope
-        if not self._looked_for_mounts:
-            self._looked_for_mounts.append(True)
+        if not self._has_looked_for_mounts:
+            self._has_looked_for_mounts = True
             warn_of_mounts(scope, _is_limit)
-        request: Request = scope.get(REQUEST) or request_of(connection)
+        request: Request | None = scope.get(REQUEST)
+        if request is None:
+            request = scope[REQUEST] = request_of(connection)
+            request.leave(self._tier, "", 0)
         enforcer = request.enforcer if isinstance(request, Responder) else None
         tier = self._tier if enforcer is None else self._tier_under(enforcer)
-        verdict = await drive(self._charge(request, enforcer, scope, tier))
+        verdict = Verdict()
+        await drive(self._charge(verdict, request, enforcer, scope, tier))
         request.add(verdict)
         decision, refusal = verdict.decision, verdict.refusal
         if decision is not None:
@@ -90,50 +104,48 @@ class RouteLimit(SharedOptions):
         return await drive(_left(verdict)) if decision is None else decision.info
 
     def _charge(
-        self, request: Request, enforcer: Enforcer | None, scope: Scope, tier: Tier
-    ) -> Steps[Verdict]:
-        seen = view(scope)
-        cost = 1 if self.cost is None else checked_cost((yield self.cost, (seen,)))
-        identify = self.identify
+        self,
+        verdict: Verdict,
+        request: Request,
+        enforcer: Enforcer | None,
+        scope: Scope,
+        tier: Tier,
+    ) -> Steps[None]:
+        seen, options = view(scope), self._options
+        cost = 1 if options.cost is None else checked_cost((yield options.cost, (seen,)))
+        identify = options.identify
         who = None if identify is None else checked_text("identify", (yield identify, (seen,)))
         if who is not None:
             client = f"id:{who}"
-        elif enforcer is None or self.has_own_address():
+        elif enforcer is None or self._has_own_address:
             client = self._address(scope)
         else:
             hides = enforcer.hides_keys or is_elsewhere(tier.limiter)
             client = yield from _client_of(request, enforcer, scope, hides)
-        key = _route_key(scope, _place(scope, self.name), client)
-        return (yield from charge(tier, key, cost))
+        key = _route_key(scope, _place(scope, options.name), client)
+        yield from verdict.charge(tier, key, cost)
 
     def _tier_under(self, enforcer: Enforcer) -> Tier:
         """The tier in the store of a middleware's policy, if this limit names no place itself."""
-        tier = self._under.get(enforcer)
+        tier = self._tiers.get(enforcer)
         if tier is None:
             limiter, store = self._tier.limiter, enforcer.policy.of_store()
-            if store and not self.of_store():
-                options = LimiterOptions(algorithm=self.algorithm, **store)
-                made = make_limiter(*self._quota(), options, "route", self.name)
+            if store and not self._options.of_store():
+                made = self._limiter(LimiterOptions(algorithm=self._options.algorithm, **store))
                 limiter = enforcer.owned.first(("rate_limit", self), made)
             tier = self._tier_of(limiter, shadow=enforcer.policy.shadow)
             if enforcer.observer is not None:
                 enforcer.observer.watch(tier)
-            self._under[enforcer] = tier
+            self._tiers[enforcer] = tier
         return tier
 
-    def _tier_of(self, limiter: Any, shadow: bool = False) -> Tier:
-        return Tier(self.name, limiter, self.headers, self.closed_status, shadow=shadow)
+    def _limiter(self, options: LimiterOptions) -> AnyLimiter:
+        own = self._options
+        return make_limiter("rate_limit", own.quota(), options, "route", own.name)
 
-    def _quota(self) -> tuple[str, tuple[int, float]]:
-        """The limit and the window, which was given under either name."""
-        seconds, window = self.window_seconds, self.window
-        if window is not None:
-            if seconds is not _MINUTE:
-                raise TypeError(
-                    f"window_seconds and window are the same: pass one, got {seconds!r} and {window!r}"
-                )
-            seconds = window
-        return "rate_limit", (self.limit, seconds)
+    def _tier_of(self, limiter: AnyLimiter, shadow: bool = False) -> Tier:
+        own = self._options
+        return Tier(own.name, limiter, own.headers, own.closed_status, shadow=shadow)
 
 
 def _is_limit(dependency: Any) -> bool:
@@ -143,7 +155,7 @@ def _is_limit(dependency: Any) -> bool:
 def _client_of(request: Request, enforcer: Enforcer, scope: Scope, hides: bool) -> Steps[str]:
     """Whom a middleware has found, or who has logged in since."""
     client = request.client
-    if client is None and request.verdict is None:  # exempt there
+    if client is None and not enforcer.is_plain:  # exempt there
         client = yield from enforcer.find_client(scope, view(scope))
     if client is None or client.source in ("address", "unknown_api_key"):
         principal = principal_of(scope)

@@ -33,12 +33,11 @@ def is_preflight(scope: Scope) -> bool:
     return _OF_PREFLIGHTS.issubset(name for name, _ in scope["headers"])
 
 
-def origin_of(scope: Scope) -> bytes | None:
+def origin_of(headers: Iterable[Field]) -> bytes | None:
     """Where a script is from that a browser has sent the request for."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"origin":
-            origin: bytes = value
-            return origin
+            return value
     return None
 
 

@@ -15,12 +15,12 @@ from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 from sluicegate.policy.tiers import Tier, Tiers, check_limiter, is_elsewhere, is_pair, make_limiter
-from sluicegate.policy.verdict import Verdict, charge
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
     from sluicegate.policy.options import PolicyOptions
     from sluicegate.policy.owned import Owned
+    from sluicegate.policy.request import Request
 
 __all__ = ["Enforcer"]
 
@@ -70,12 +70,12 @@ class Enforcer:
         return bool((yield self.exempt, (view(scope),)))
 
     def decide(
-        self, scope: Scope, view: Any, permit: RequestPermit | None
-    ) -> Steps[tuple[Client, Verdict]]:
+        self, request: Request, scope: Scope, view: Any, permit: RequestPermit | None
+    ) -> Steps[None]:
         """Charge whom the request is from, if ``concurrency`` has a permit for them."""
         policy = self.policy
         cost = 1 if policy.cost is None else checked_cost((yield policy.cost, (view,)))
-        client = yield from self.find_client(scope, view)
+        client = request.client = yield from self.find_client(scope, view)
         principal, name = client.principal, None
         if client.source == "unknown_api_key":
             cost = cost or 1  # a try is never free
@@ -84,7 +84,7 @@ class Enforcer:
         if name is None and principal is not None:
             name = principal.tier
         tier = self.default if name is None else self.tiers.get(name)
-        return client, (yield from charge(tier, client.key, cost, permit))
+        yield from request.charge(tier, client.key, cost, permit)
 
     def find_client(self, scope: Scope, view: Any) -> Steps[Client]:
         """Find out who the request is from."""
@@ -120,6 +120,10 @@ class Enforcer:
                 text: str = value.decode("latin-1")
                 return text or None
         return None
+
+    def new_permit(self) -> RequestPermit:
+        """What ``concurrency`` may give a request, to be released when the app has returned."""
+        return RequestPermit(self.permits, self.policy.closed_status)
 
     def _refuse_unused(self) -> None:
         """Raise ``TypeError`` if there are options of limiters and none is made by them."""

@@ -31,10 +31,18 @@ def answer_fields(
     """
     if 300 <= status < 400:
         return []
+    if len(verdicts) == 1:  # most often, and in half the time
+        (verdict,) = verdicts
+        if not verdict.tells:
+            return []
+        for name, _ in own:
+            if name.lower() in _OURS:
+                break
+        else:
+            assert verdict.decision is not None
+            return verdict.tier.headers.fields(verdict.decision)
     telling = [verdict for verdict in verdicts if verdict.tells]
     own = [field for field in own if field[0].lower() in _OURS]
-    if len(telling) == 1 and not own:
-        return _fields(telling[0])
     fields = [] if any(name.lower() in _X for name, _ in own) else _x_ratelimit(telling)
     sent = b",".join(value for name, value in own if name.lower() in _LISTS)
     return fields + _lists(telling, around, sent)

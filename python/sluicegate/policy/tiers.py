@@ -111,23 +111,23 @@ def make_limiter(
     kind: str,
     name: str,
     owned: Owned | None = None,
-) -> Any:
+) -> AnyLimiter:
     """The limiter that ``quota`` is, or one of that limit and window: ``owned``'s, or new."""
     if is_pair(quota):
         limit, window_seconds = cast("tuple[Any, Any]", quota)
         try:
-            limiter = options.make_limiter(limit, window_seconds, kind, name)
+            limiter: AnyLimiter = options.make_limiter(limit, window_seconds, kind, name)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{argument}: {error}") from error
         check_limiter(f"{argument}: what algorithm makes", limiter)
-        if owned is None:
-            return limiter
-        described = kind, name, limit, window_seconds, options.description()
-        return owned.first(described, limiter)
+        if owned is not None:
+            described = kind, name, limit, window_seconds, options.description()
+            limiter = owned.first(described, limiter)
+        return limiter
     if not hasattr(quota, "check"):
         raise TypeError(f"{argument} must be (limit, window_seconds) or a limiter, got {quota!r}")
     check_limiter(argument, quota)
-    return quota
+    return cast("AnyLimiter", quota)
 
 
 def _tiers_limiter(name: object, quota: Any, options: LimiterOptions, owned: Owned) -> Any:

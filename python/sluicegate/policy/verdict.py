@@ -14,43 +14,63 @@ if TYPE_CHECKING:
     from sluicegate.policy.steps import Steps
     from sluicegate.policy.tiers import Tier
 
-__all__ = ["Verdict", "charge"]
+__all__ = ["Verdict"]
 
 
 class Verdict:
     """By which tier a request was limited, and with which decision or refusal.
 
     Without either it was not charged.
+
+    Attributes:
+        tells: whether clients are told of the quota, which somebody knows then.
     """
 
-    __slots__ = ("cost", "decision", "key", "refusal", "tier")
+    __slots__ = ("cost", "decision", "key", "refusal", "tells", "tier")
 
-    def __init__(
-        self,
-        tier: Tier,
-        key: str,
-        cost: int,
-        decision: Decision | None,
-        refusal: Refusal | None = None,
-    ) -> None:
+    tier: Tier
+    key: str
+    cost: int
+    decision: Decision | None
+    refusal: Refusal | None
+    tells: bool
+
+    def judge(self, tier: Tier, key: str, cost: int, decision: Decision) -> None:
+        """What the limiter has decided."""
         self.tier = tier
         self.key = key
         self.cost = cost
         self.decision = decision
-        if decision is None or decision:
-            self.refusal = refusal
+        self.tells = tier.tells
+        if decision:
+            self.refusal = None
         else:
-            wait = retry_after_seconds(decision)
-            self.refusal = Refusal(
-                tier.name, decision.limit, cost, wait, decision, tier.closed_status
-            )
+            wait, status = retry_after_seconds(decision), tier.closed_status
+            self.refusal = Refusal(tier.name, decision.limit, cost, wait, decision, status)
+            self.tells = tier.tells and not self.refusal.unavailable
 
-    @property
-    def tells(self) -> bool:
-        """Whether its quota is told to the client: one that somebody knows."""
-        refusal = self.refusal
-        known = self.decision is not None and (refusal is None or not refusal.unavailable)
-        return known and self.tier.tells
+    def leave(self, tier: Tier, key: str, cost: int, refusal: Refusal | None = None) -> None:
+        """The limiter is not asked: there is no charge, or no need to ask for a refusal."""
+        self.tier = tier
+        self.key = key
+        self.cost = cost
+        self.decision = None
+        self.tells = False
+        self.refusal = refusal
+
+    def charge(
+        self, tier: Tier, key: str, cost: int, permit: RequestPermit | None = None
+    ) -> Steps[None]:
+        """Ask the limiter, unless there is no permit, or the cost says that it need not be."""
+        limit = tier.limiter.limit
+        if cost > limit:
+            self.leave(tier, key, cost, Refusal(tier.name, limit, cost, None, None))
+        elif permit is not None and not (yield from permit.take(key)):
+            self.leave(tier, key, cost, permit.refusal(cost))
+        elif cost == 0:
+            self.leave(tier, key, cost)
+        else:
+            self.judge(tier, key, cost, (yield tier.check, (key, cost)))
 
     def given_back(self) -> tuple[Callable[..., Any], tuple[str, int]] | None:
         """The call that gives back what was spent, the first time and if the limiter can."""
@@ -59,14 +79,3 @@ class Verdict:
             return None
         self.cost = 0
         return refund, (self.key, cost)
-
-
-def charge(tier: Tier, key: str, cost: int, permit: RequestPermit | None = None) -> Steps[Verdict]:
-    """Ask one limit, unless there is no permit, or the cost says that it need not be asked."""
-    limit = tier.limiter.limit
-    if cost > limit:
-        return Verdict(tier, key, cost, None, Refusal(tier.name, limit, cost, None, None))
-    if permit is not None and not (yield from permit.take(key)):
-        return Verdict(tier, key, cost, None, permit.refusal(cost))
-    decision = None if cost == 0 else (yield tier.check, (key, cost))
-    return Verdict(tier, key, cost, decision)
