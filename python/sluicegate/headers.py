@@ -44,8 +44,8 @@ class QuotaHeaders:
     """
 
     __slots__ = (
-        *("_limit", "_limit_field", "_limiter", "_name", "_part", "_policy", "_window"),
-        "sets",
+        *("_limit", "_limit_field", "_limiter", "_name", "_part", "_policy"),
+        *("_policy_field", "_window", "sets"),
     )
 
     def __init__(self, limiter: Any, name: str, sets: Iterable[str] | str) -> None:
@@ -61,6 +61,7 @@ class QuotaHeaders:
         self._limit, self._window = limit, window
         self._limit_field = (b"x-ratelimit-limit", b"%d" % limit)
         self._policy = b";q=%d;w=%d" % (limit, max(1, ceil(window)))
+        self._policy_field = (b"ratelimit-policy", self._name + self._policy)
 
     def fields(self, decision: Decision, name: bytes = b"") -> list[Field]:
         """A new list: the fields for ``decision``, as ASGI wants them.
@@ -68,16 +69,14 @@ class QuotaHeaders:
         ``name`` is another one for the IETF's lists, :func:`quoted`.
         """
         limit, remaining, reset_at, quota = decision._header_values()
-        window = self._limiter.window_seconds
-        if limit != self._limit or window != self._window:
-            self._describe(limit, window)
-        name = name or self._name
+        if limit != self._limit or self._limiter.window_seconds != self._window:
+            self._describe(limit, self._limiter.window_seconds)
         fields = [
             self._limit_field,
             (b"x-ratelimit-remaining", remaining),
             (b"x-ratelimit-reset", reset_at),
-            (b"ratelimit-policy", name + self._policy),
-            (b"ratelimit", name + quota),
+            (b"ratelimit-policy", name + self._policy) if name else self._policy_field,
+            (b"ratelimit", (name or self._name) + quota),
         ]
         return fields if self._part is None else fields[self._part]
 
