@@ -2,55 +2,13 @@
 
 mod bridge;
 pub(super) mod gate;
-mod lane;
+mod lazy_route;
 mod limiter;
 mod runtime;
 mod scripts;
 mod settings;
+mod values;
 
 pub(super) use bridge::PyBridge;
 pub(super) use limiter::PyRedisLimiter;
 pub(super) use scripts::{PyRedisScript, PyRedisScripts};
-
-use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList};
-use redis::Value;
-
-use crate::store::redis::Failure;
-
-/// `sluicegate.errors.StoreError`.
-fn store_error(py: Python<'_>, failure: &Failure) -> PyErr {
-    static STORE_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let class = STORE_ERROR.get_or_try_init(py, || {
-        let errors = py.import("sluicegate.errors")?;
-        errors.getattr("StoreError").map(Bound::unbind)
-    });
-    let error = class.and_then(|class| class.call1(py, (failure.to_string(),)));
-    error.map_or_else(
-        |error| error,
-        |error| PyErr::from_value(error.into_bound(py)),
-    )
-}
-
-/// A reply of a server's: an int, bytes, None, or a list or a dict of those.
-fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
-    Ok(match value {
-        Value::Int(number) => number.into_pyobject(py)?.into_any(),
-        Value::BulkString(bytes) => PyBytes::new(py, &bytes).into_any(),
-        Value::SimpleString(text) => PyBytes::new(py, text.as_bytes()).into_any(),
-        Value::Array(items) => {
-            let items: PyResult<Vec<_>> =
-                items.into_iter().map(|item| in_python(py, item)).collect();
-            PyList::new(py, items?)?.into_any()
-        }
-        Value::Map(pairs) => {
-            let told = PyDict::new(py);
-            for (name, value) in pairs {
-                told.set_item(in_python(py, name)?, in_python(py, value)?)?;
-            }
-            told.into_any()
-        }
-        _ => py.None().into_bound(py),
-    })
-}

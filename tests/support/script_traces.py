@@ -20,7 +20,7 @@ from sluicegate import (
     TokenBucket,
 )
 
-SCRIPTS = Path(__file__).parents[2] / "src/store/scripts"
+SCRIPTS = Path(__file__).parents[2] / "src/store/redis/scripts"
 KINDS = ("token_bucket", "fixed_window", "sliding_counter", "sliding_log")
 KEY = "k" * 16
 YEAR_2027, LATEST = 1_798_761_600_000_000, 7_900_000_000_000_000

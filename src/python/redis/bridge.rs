@@ -17,7 +17,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::{in_python, store_error};
+use super::values::{in_python, store_error};
 use crate::python::decision::PyDecision;
 use crate::store::redis::{Answer, Reply, Request, Route, Sink, generation, take_notices};
 

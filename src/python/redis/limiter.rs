@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::bridge::PyBridge;
-use super::lane::Lane;
+use super::lazy_route::LazyRoute;
 use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
@@ -17,7 +17,9 @@ use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::memory::windowed;
 use crate::python::patiently;
-use crate::store::redis::{Limit, OnError, Quota, Settings, Verb, stand_in, stand_in_from};
+use crate::store::redis::{
+    EncodedQuota, OnError, RedisLimiter, Settings, Verb, stand_in, stand_in_from,
+};
 use crate::store::{MemoryStore, Options, Overflow, Store};
 
 /// Keys that the stand-in holds at most.
@@ -32,8 +34,8 @@ const LARGEST_CHUNK: u64 = 500;
 pub(in crate::python) struct PyRedisLimiter {
     algorithm: String,
     workers: u32,
-    limit: Arc<Limit>,
-    lane: Lane,
+    limiter: Arc<RedisLimiter>,
+    route: LazyRoute,
     chunk: u64,
 }
 
@@ -50,7 +52,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     /// The quota, and its share for one of the `workers` if the policy is to decide here.
-    fn quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<Quota> {
+    fn quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<EncodedQuota> {
         let whole = self.algorithm(quota)?;
         let share = whole.share(self.workers);
         let local = (self.on_error == OnError::Local).then(|| match &share {
@@ -59,7 +61,7 @@ impl Plan<'_> {
             AnyAlgorithm::SlidingLog(rule) => self.local(rule),
             AnyAlgorithm::TokenBucket(rule) => self.local(rule),
         });
-        Ok(Quota::new(whole, local))
+        Ok(EncodedQuota::new(whole, local))
     }
 
     fn algorithm(&self, quota: &Bound<'_, PyAny>) -> PyResult<AnyAlgorithm> {
@@ -108,10 +110,10 @@ fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
 impl PyRedisLimiter {
     /// Give back what was admitted here and the server was never charged; how many units.
     fn refunded_here(&self, py: Python<'_>, key: &[u8], units: u32) -> u32 {
-        let here = self.limit.take_uncharged(key, units);
+        let here = self.limiter.take_uncharged(key, units);
         if here > 0 {
             // Whatever it answers: the units were taken.
-            let _ = patiently(py, |patience| self.limit.refund_here(key, here, patience));
+            let _ = patiently(py, |patience| self.limiter.refund_here(key, here, patience));
         }
         here
     }
@@ -153,12 +155,12 @@ impl PyRedisLimiter {
         let quota = plan.quota(quota)?;
         let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);
         let patience = Duration::from_micros(patience);
-        let limit = Limit::new(quota, prefix, patience, on_error, remember);
+        let limiter = RedisLimiter::new(quota, prefix, patience, on_error, remember);
         Ok(Self {
             algorithm,
             workers,
-            limit: Arc::new(limit),
-            lane: Lane::new(settings),
+            limiter: Arc::new(limiter),
+            route: LazyRoute::new(settings),
             chunk,
         })
     }
@@ -172,12 +174,12 @@ impl PyRedisLimiter {
 
     #[getter]
     fn limit(&self) -> u32 {
-        self.limit.quota().limit()
+        self.limiter.quota().limit()
     }
 
     #[getter]
     fn window_seconds(&self) -> f64 {
-        seconds(self.limit.quota().window())
+        seconds(self.limiter.quota().window())
     }
 
     /// Begin a call: its decision if it needs no server, else True if a flush is to be planned.
@@ -199,7 +201,7 @@ impl PyRedisLimiter {
             _ => Verb::Reset,
         };
         let key = key_bytes(key)?;
-        let quota = self.limit.quota();
+        let quota = self.limiter.quota();
         quota.fits(cost.0)?;
         if limits_are_off() && verb != Verb::Reset {
             let decision = untouched(quota.limit(), unix_now());
@@ -213,10 +215,10 @@ impl PyRedisLimiter {
                 return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
             }
         }
-        match self.limit.call(quota, verb, key, units) {
+        match self.limiter.call(quota, verb, key, units) {
             Err(refusal) => Ok(Some(Bound::new(py, PyDecision(refusal))?.into_any())),
             Ok(call) => {
-                let plan = bridge.submit(self.lane.route()?, future, call);
+                let plan = bridge.submit(self.route.get()?, future, call);
                 Ok(plan.then(|| pyo3::types::PyBool::new(py, true).to_owned().into_any()))
             }
         }
@@ -224,22 +226,22 @@ impl PyRedisLimiter {
 
     #[pyo3(signature = (quota))]
     fn set_quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<()> {
-        let now = self.limit.quota();
+        let now = self.limiter.quota();
         let plan = Plan {
             algorithm: &self.algorithm,
-            settings: self.lane.settings(),
-            prefix: self.limit.prefix(),
+            settings: self.route.settings(),
+            prefix: self.limiter.prefix(),
             workers: self.workers,
-            on_error: self.limit.on_error(),
+            on_error: self.limiter.on_error(),
             before: now.local(),
         };
-        self.limit.set_quota(plan.quota(quota)?);
+        self.limiter.set_quota(plan.quota(quota)?);
         Ok(())
     }
 
     /// Admitted, refused, errors, timeouts, local and remembered.
     fn statistics(&self) -> (u64, u64, u64, u64, u64, u64) {
-        let s = self.limit.statistics();
+        let s = self.limiter.statistics();
         (
             s.admitted,
             s.refused,
@@ -253,17 +255,17 @@ impl PyRedisLimiter {
     /// Raise what a check would.
     fn examine(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
         key_bytes(key)?;
-        Ok(self.limit.quota().fits(cost.0)?)
+        Ok(self.limiter.quota().fits(cost.0)?)
     }
 
     /// The text of the script that decides.
     #[getter]
     fn script(&self) -> String {
-        self.limit.quota().script_text().to_owned()
+        self.limiter.quota().script_text().to_owned()
     }
 
     /// Let go of the connection, if no other limiter uses it.
     fn close(&self) {
-        self.lane.close();
+        self.route.close();
     }
 }

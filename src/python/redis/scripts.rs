@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use redis::{Pipeline, Value};
+use redis::Value;
 use tokio::time::Instant;
 
 use super::bridge::PyBridge;
-use super::lane::Lane;
+use super::lazy_route::LazyRoute;
 use super::runtime::awaitable;
-use super::{in_python, store_error};
+use super::values::{in_python, store_error};
 use crate::python::arguments::key_bytes;
 use crate::store::redis::{Failure, Request, Run, Script, Settings, notice, take_notices};
 
@@ -35,7 +35,7 @@ impl PyRedisScript {
 /// Runs scripts on one key each, over the connections that limiters use.
 #[pyclass(frozen, name = "RedisScripts", module = "sluicegate._core")]
 pub(in crate::python) struct PyRedisScripts {
-    lane: Lane,
+    route: LazyRoute,
     prefix: String,
 }
 
@@ -45,7 +45,7 @@ impl PyRedisScripts {
     #[pyo3(signature = (settings, prefix))]
     fn new(settings: Settings, prefix: String) -> Self {
         Self {
-            lane: Lane::new(settings),
+            route: LazyRoute::new(settings),
             prefix,
         }
     }
@@ -68,17 +68,17 @@ impl PyRedisScripts {
         let script = Arc::clone(&script.0);
         let run = Run::new(script, &self.prefix, &key_bytes(key)?, arguments, by_text);
         let request = Request::new(run, within(timeout));
-        Ok(bridge.submit(self.lane.route()?, future, request))
+        Ok(bridge.submit(self.route.get()?, future, request))
     }
 
     /// An awaitable of what a server says of itself, a dict, within `timeout` seconds.
     fn hello<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
-        let route = self.lane.route()?;
+        let route = self.route.get()?;
         let deadline = Instant::now() + within(timeout);
         awaitable(py, async move {
-            let mut pipeline = Pipeline::new();
-            pipeline.cmd("HELLO").arg(3);
-            Ok(Hello(route.ask(pipeline, deadline).await.and_then(only)))
+            let mut hello = redis::cmd("HELLO");
+            hello.arg(3);
+            Ok(Hello(route.ask(hello, deadline).await))
         })
     }
 
@@ -94,7 +94,7 @@ impl PyRedisScripts {
 
     /// Let go of the connection, if nobody else uses it.
     fn close(&self) {
-        self.lane.close();
+        self.route.close();
     }
 }
 
@@ -114,11 +114,4 @@ impl<'py> IntoPyObject<'py> for Hello {
 
 fn within(timeout: f64) -> Duration {
     Duration::from_secs_f64(timeout.clamp(0.001, 60.0))
-}
-
-fn only(values: Vec<Value>) -> Result<Value, Failure> {
-    match values.into_iter().next() {
-        Some(Value::ServerError(error)) => Err(Failure::refused(&error)),
-        answer => Ok(answer.unwrap_or(Value::Nil)),
-    }
 }

@@ -31,38 +31,9 @@ pub(super) fn name(prefix: &str, key: &[u8]) -> Vec<u8> {
     name
 }
 
-/// The slot of a key in a cluster (CRC-16/XMODEM of its tag, as the specification has it).
-pub(super) fn slot(name: &[u8]) -> u16 {
-    let tag = name.iter().position(|&byte| byte == b'{').and_then(|open| {
-        let rest = &name[open + 1..];
-        let close = rest.iter().position(|&byte| byte == b'}')?;
-        (close > 0).then(|| &rest[..close])
-    });
-    let mut crc: u16 = 0;
-    for &byte in tag.unwrap_or(name) {
-        crc ^= u16::from(byte) << 8;
-        for _ in 0..8 {
-            let carry = crc & 0x8000 != 0;
-            crc <<= 1;
-            if carry {
-                crc ^= 0x1021;
-            }
-        }
-    }
-    crc % 16_384
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slots_are_those_of_the_specification() {
-        assert_eq!(slot(b"123456789"), 0x31C3);
-        assert_eq!(slot(b"{user1000}.following"), slot(b"user1000"));
-        assert_ne!(slot(b"foo{}{bar}"), slot(b"bar"));
-        assert_eq!(slot(b"foo{{bar}}zap"), slot(b"{bar"));
-    }
 
     #[test]
     fn no_two_keys_share_a_name() {
@@ -84,6 +55,5 @@ mod tests {
         }
         assert_eq!(name("p", b"a"), b"p:{a}");
         assert_eq!(name("", b"0123456789abcdef"), b"0123456789abcdef");
-        assert_ne!(slot(&name("p", b"a}b")), slot(&name("p", b"a}c")));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 
-use super::{Answer, Failure};
+use super::answer::{Answer, Failure};
 
 /// What a server says to a request, be it an error; or why it says nothing.
 pub(super) type Said = Result<Value, Failure>;
@@ -43,13 +43,5 @@ impl Request {
             work: Box::new(work),
             timeout,
         }
-    }
-}
-
-/// A reply without its errors.
-pub(super) fn without_error(reply: Value) -> Said {
-    match reply {
-        Value::ServerError(error) => Err(Failure::refused(&error)),
-        reply => Ok(reply),
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use redis::{Cmd, Value};
 
+use super::answer::{Answer, Failure, Reply};
+use super::key;
 use super::request::Work;
 use super::script::Script;
-use super::{Answer, Failure, Reply, key};
 
 /// A script on a key with arguments.
 pub struct Run {

@@ -15,7 +15,7 @@ pub struct Script {
 
 macro_rules! script {
     ($file:literal) => {
-        LazyLock::new(|| Script::new(include_str!(concat!("../scripts/", $file, ".lua"))))
+        LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file, ".lua"))))
     };
 }
 

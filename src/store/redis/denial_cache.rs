@@ -16,7 +16,7 @@ use kept::{Kept, Refusal};
 const MOST: usize = 65_536;
 
 /// What the server refused lately.
-pub(super) struct Remembered {
+pub(super) struct DenialCache {
     hasher: KeyHasher,
     born: Instant,
     kept: Mutex<Kept>,
@@ -24,7 +24,7 @@ pub(super) struct Remembered {
     epoch: AtomicU64,
 }
 
-impl Default for Remembered {
+impl Default for DenialCache {
     fn default() -> Self {
         Self {
             hasher: KeyHasher::random(),
@@ -36,7 +36,7 @@ impl Default for Remembered {
     }
 }
 
-impl Remembered {
+impl DenialCache {
     /// Changes whenever something is given back: what was decided before is not kept.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Relaxed)

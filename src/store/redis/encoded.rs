@@ -4,16 +4,31 @@ use std::sync::Arc;
 
 use redis::{Cmd, Value};
 
+use super::answer::Failure;
 use super::script::{self, Script};
-use super::{Failure, Verb};
 use crate::algorithm::{AnyAlgorithm, TokenBucket};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
 use crate::error;
 use crate::store::Store;
 
+/// What a call wants of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Decide, and spend if it is admitted.
+    Check,
+    /// Decide, and spend nothing.
+    Peek,
+    /// As `Peek`, but `reset_after` tells when the oldest unit leaves the log.
+    FirstFree,
+    /// Give units back.
+    Refund,
+    /// Forget the key.
+    Reset,
+}
+
 /// A quota, ready to be sent.
-pub struct Quota {
+pub struct EncodedQuota {
     rule: AnyAlgorithm,
     arguments: Vec<String>,
     limit: u32,
@@ -21,7 +36,7 @@ pub struct Quota {
     local: Option<Arc<dyn Store>>,
 }
 
-impl Quota {
+impl EncodedQuota {
     /// A quota with its stand-in.
     #[must_use]
     pub fn new(rule: AnyAlgorithm, local: Option<Arc<dyn Store>>) -> Self {

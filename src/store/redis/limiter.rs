@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
 
-use super::notices::{self, notice};
-use super::refused::Remembered;
+use super::answer::{Answer, Failure, Reply};
+use super::denial_cache::DenialCache;
+use super::encoded::{EncodedQuota, Verb};
+use super::key;
 use super::request::{Request, Work};
-use super::rule::Quota;
+use super::server::{SILENCE, notice};
 use super::uncharged::Uncharged;
-use super::{Answer, Failure, Reply, Verb, key};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
 use crate::store::fork::locked_now;
@@ -48,12 +49,12 @@ pub struct RedisStatistics {
 }
 
 /// A limiter whose state is in Redis.
-pub struct Limit {
-    quota: Mutex<Arc<Quota>>,
+pub struct RedisLimiter {
+    quota: Mutex<Arc<EncodedQuota>>,
     prefix: String,
     timeout: Duration,
     on_error: OnError,
-    remembered: Option<Remembered>,
+    remembered: Option<DenialCache>,
     uncharged: Uncharged,
     counts: Counts,
     /// When it was last told that the server does not decide; 0 for never.
@@ -78,10 +79,10 @@ struct Call {
     key: Box<[u8]>,
     made_at: Instant,
     /// The quota in force then.
-    quota: Arc<Quota>,
+    quota: Arc<EncodedQuota>,
     /// What the limiter had heard of refunds and resets then.
     epoch: u64,
-    limit: Arc<Limit>,
+    limit: Arc<RedisLimiter>,
 }
 
 impl Work for Call {
@@ -102,11 +103,11 @@ impl Work for Call {
 /// How long a caller that is refused because the server is down is told to wait.
 const CLOSED_FOR: Ticks = SECOND;
 
-impl Limit {
+impl RedisLimiter {
     /// A limiter.
     #[must_use]
     pub fn new(
-        quota: Quota,
+        quota: EncodedQuota,
         prefix: String,
         timeout: Duration,
         on_error: OnError,
@@ -117,7 +118,7 @@ impl Limit {
             prefix,
             timeout,
             on_error,
-            remembered: remember.then(Remembered::default),
+            remembered: remember.then(DenialCache::default),
             uncharged: Uncharged::default(),
             counts: Counts::default(),
             told_at: AtomicU64::new(0),
@@ -126,12 +127,12 @@ impl Limit {
 
     /// The quota in force.
     #[must_use]
-    pub fn quota(&self) -> Arc<Quota> {
+    pub fn quota(&self) -> Arc<EncodedQuota> {
         Arc::clone(&locked_now(&self.quota))
     }
 
     /// Change the quota. The server's state stays.
-    pub fn set_quota(&self, quota: Quota) {
+    pub fn set_quota(&self, quota: EncodedQuota) {
         *locked_now(&self.quota) = Arc::new(quota);
         if let Some(remembered) = &self.remembered {
             remembered.clear();
@@ -156,7 +157,7 @@ impl Limit {
     /// None, but a remembered refusal if the server need not be asked.
     pub fn call(
         self: &Arc<Self>,
-        quota: Arc<Quota>,
+        quota: Arc<EncodedQuota>,
         verb: Verb,
         key: Vec<u8>,
         cost: u32,
@@ -319,7 +320,7 @@ impl Limit {
 
     /// Who gets an exception knows; others would never learn that a password is wrong.
     fn tell(&self, failure: &Failure, now: Ticks) {
-        let quiet = notices::SILENCE.as_secs() * SECOND;
+        let quiet = SILENCE.as_secs() * SECOND;
         let told_at = self.told_at.load(Relaxed);
         if self.on_error == OnError::Raise || now.abs_diff(told_at) < quiet {
             return;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use super::connect::{Node, Place};
+use super::address::{Address, Node};
 use super::settings::Tls;
 use super::tls;
 
@@ -27,22 +27,22 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 /// How many bytes the system has taken, encrypted or not.
 pub(super) type Written = Arc<AtomicU64>;
 
-/// A stream to `place`, which must have an address.
-pub(super) async fn open(place: &Place, tls: Option<&Tls>) -> io::Result<(Stream, Written)> {
+/// A stream to `address`, which must have an address.
+pub(super) async fn open(address: &Address, tls: Option<&Tls>) -> io::Result<(Stream, Written)> {
     let written = Written::default();
-    let stream: Stream = match (place, tls) {
-        (Place::Unix(path), _) => {
+    let stream: Stream = match (address, tls) {
+        (Address::Unix(path), _) => {
             let socket = UnixStream::connect(path).await?;
             Box::new(Socket(socket, Arc::clone(&written)))
         }
-        (Place::Node(node), None) => Box::new(Socket(tcp(node).await?, Arc::clone(&written))),
-        (Place::Node(node), Some(tls)) => {
+        (Address::Node(node), None) => Box::new(Socket(tcp(node).await?, Arc::clone(&written))),
+        (Address::Node(node), Some(tls)) => {
             let config = tls::config(tls)?;
             let name = ServerName::try_from(node.0.clone()).map_err(io::Error::other)?;
             let socket = Socket(tcp(node).await?, Arc::clone(&written));
             Box::new(TlsConnector::from(config).connect(name, socket).await?)
         }
-        (Place::Primary, _) => unreachable!("resolved before"),
+        (Address::Primary, _) => unreachable!("resolved before"),
     };
     Ok((stream, written))
 }
@@ -157,8 +157,9 @@ mod tests {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let place = Place::Node(("127.0.0.1".into(), listener.local_addr().unwrap().port()));
-            let (mut stream, written) = open(&place, None).await.unwrap();
+            let address =
+                Address::Node(("127.0.0.1".into(), listener.local_addr().unwrap().port()));
+            let (mut stream, written) = open(&address, None).await.unwrap();
             let (mut server, _) = listener.accept().unwrap();
             let mut write = async |bytes| {
                 poll_fn(|context| Pin::new(&mut stream).poll_write(context, bytes)).await

@@ -1,18 +1,20 @@
-//! Connecting a link, and again whenever its connection has ended.
+//! Connecting to a server, and again whenever its connection has ended.
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::{RedisError, RedisResult};
+use redis::RedisResult;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::connect::{Place, connect};
-use super::connection::Connection;
-use super::link::{Link, State};
+use super::address::Address;
+use super::connect::connect;
+use super::ordered_watch::OrderedWatch;
+use super::session::Session;
 use super::settings::Settings;
+use super::state::State;
 
 /// An attempt to connect may take so long: several round trips around the world.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,9 +24,13 @@ const ANOTHER: Duration = Duration::from_millis(600);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 
-/// Keep `link` connected to `place` until it is dropped.
-pub(super) async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: Place) {
-    let Some(mut state) = link.upgrade().map(|link| link.state.subscribe()) else {
+/// Keep a connection to `address` until nobody watches its state.
+pub(super) async fn supervise(
+    watch: Weak<OrderedWatch<State>>,
+    settings: Arc<Settings>,
+    address: Address,
+) {
+    let Some(mut state) = watch.upgrade().map(|watch| watch.subscribe()) else {
         return;
     };
     let mut dropped = state.clone();
@@ -35,26 +41,30 @@ pub(super) async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: 
             let begun = Instant::now();
             let numbered = || {
                 number += 1;
-                connect(&settings, &place, number, lost(link.clone(), number))
+                connect(&settings, &address, number, lost(watch.clone(), number))
             };
             let found = attempt(numbered).await;
-            let Some(strong) = link.upgrade() else { return };
+            let Some(strong) = watch.upgrade() else {
+                return;
+            };
             match found {
-                Ok(connection) => {
-                    let connection = Arc::new(connection);
-                    strong.state.set(State::Up(Arc::clone(&connection)));
+                Ok(session) => {
+                    let session = Arc::new(session);
+                    strong.set(State::Up(Arc::clone(&session)));
                     drop(strong);
-                    if was_of_use(&mut state, &connection).await {
+                    if was_of_use(&mut state, &session).await {
                         pause = SHORTEST_PAUSE;
                         continue;
                     }
-                    let Some(strong) = link.upgrade() else { return };
+                    let Some(strong) = watch.upgrade() else {
+                        return;
+                    };
                     if pause > SHORTEST_PAUSE {
                         strong.set_down("the server closes connections at once");
                     }
                 }
                 Err(why) => {
-                    strong.state.set(State::Down(why.into()));
+                    strong.set(State::Down(why.into()));
                     drop(strong); // or it would live for the pause
                 }
             }
@@ -64,42 +74,42 @@ pub(super) async fn supervise(link: Weak<Link>, settings: Arc<Settings>, place: 
     };
     tokio::select! {
         () = kept => {}
-        // Only a link that was dropped ends the wait for what never comes.
+        // Only a watch that was dropped ends the wait for what never comes.
         _ = dropped.wait_for(|_| false) => {}
     }
 }
 
-fn lost(link: Weak<Link>, number: u64) -> impl Fn() + Send + Sync + 'static {
+fn lost(watch: Weak<OrderedWatch<State>>, number: u64) -> impl Fn() + Send + Sync + 'static {
     move || {
-        if let Some(link) = link.upgrade() {
-            link.give_up(number, None);
+        if let Some(watch) = watch.upgrade() {
+            watch.give_up(number, None);
         }
     }
 }
 
 /// Wait until the connection has ended. Whether it lasted, or was lost after it had answered: then
 /// the next is made at once. One to the wrong server is not, however often it is asked.
-async fn was_of_use(state: &mut Receiver<State>, connection: &Connection) -> bool {
+async fn was_of_use(state: &mut Receiver<State>, session: &Session) -> bool {
     let ended = state.wait_for(|state| !matches!(state, State::Up(_)));
     let was_lost = ended
         .await
         .is_ok_and(|state| matches!(*state, State::Connecting));
-    connection.age() >= LONGEST_PAUSE || (was_lost && connection.was_heard())
+    session.age() >= LONGEST_PAUSE || (was_lost && session.was_heard())
 }
 
-/// A connection, or why there is none: by the first attempt, however long it takes, or by others
+/// A session, or why there is none: by the first attempt, however long it takes, or by others
 /// that are begun beside it and are only given a moment.
-async fn attempt<F>(mut connect: impl FnMut() -> F) -> Result<Connection, String>
+async fn attempt<F>(mut connect: impl FnMut() -> F) -> Result<Session, String>
 where
-    F: Future<Output = RedisResult<Connection>>,
+    F: Future<Output = RedisResult<Session>>,
 {
     let mut first = pin!(timeout(PATIENCE, connect()));
     let mut found = timeout(ANOTHER, &mut first).await.ok();
     while found.is_none() {
         let ends = Instant::now() + ANOTHER;
         let another = async {
-            if let Ok(Ok(connection)) = timeout_at(ends, connect()).await {
-                return Some(Ok(Ok(connection)));
+            if let Ok(Ok(session)) = timeout_at(ends, connect()).await {
+                return Some(Ok(Ok(session)));
             }
             sleep_until(ends).await;
             None
@@ -110,12 +120,7 @@ where
         };
     }
     match found {
-        Some(Ok(found)) => found.map_err(|error| told(&error)),
+        Some(Ok(found)) => found.map_err(|error| error.to_string()),
         _ => Err("it does not answer".to_owned()),
     }
-}
-
-/// What an error says. It names addresses and causes, never a password.
-pub(super) fn told(error: &RedisError) -> String {
-    error.to_string()
 }

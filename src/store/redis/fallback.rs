@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
-use super::settings::Settings;
+use super::server::Settings;
 use crate::store::Store;
 use crate::store::fork::locked_now;
 

@@ -87,11 +87,10 @@ pub fn after_fork_in_parent() {
 }
 
 /// In a forked child, where that thread is not: it makes its own when it needs one.
-pub fn after_fork_in_child() {
+pub(super) fn after_fork_in_child() {
     // What belongs to the parent's thread is left alone: to drop it would wake that thread.
     forget(PAUSED.take());
     *locked_now(&PAUSE) = Weak::new();
     forget(locked_now(&THREAD).take());
-    super::routes::after_fork_in_child();
     GENERATION.fetch_add(1, Relaxed);
 }

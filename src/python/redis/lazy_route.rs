@@ -1,5 +1,5 @@
-//! The way to the servers, made when first needed, and anew in a forked child. It is let go when
-//! its limiter is dropped.
+//! The route to the servers, made when first needed, and anew in a forked child. It is let go
+//! when its limiter is dropped.
 
 use std::mem::forget;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +9,12 @@ use pyo3::PyResult;
 use crate::store::redis::{Route, RouteUse, Settings, generation};
 
 /// Settings, and the route that is used for them with the generation it was made in.
-pub(super) struct Lane {
+pub(super) struct LazyRoute {
     settings: Settings,
     route: Mutex<Option<(u64, RouteUse)>>,
 }
 
-impl Lane {
+impl LazyRoute {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,
@@ -26,7 +26,7 @@ impl Lane {
         &self.settings
     }
 
-    pub(super) fn route(&self) -> PyResult<Arc<Route>> {
+    pub(super) fn get(&self) -> PyResult<Arc<Route>> {
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
         match &*route {
             Some((made_in, used)) if *made_in == generation() => {
@@ -35,9 +35,9 @@ impl Lane {
             _ => forget(route.take()), // a parent's
         }
         let made = RouteUse::of(&self.settings)?;
-        let way = Arc::clone(made.route());
+        let found = Arc::clone(made.route());
         *route = Some((generation(), made));
-        Ok(way)
+        Ok(found)
     }
 
     /// Let go of the connection, if nobody else uses it.
@@ -51,7 +51,7 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for LazyRoute {
     fn drop(&mut self) {
         let route = self.route.get_mut().unwrap_or_else(PoisonError::into_inner);
         if route

@@ -1,6 +1,5 @@
 //! Making one connection: address, encryption, login.
 
-use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -12,43 +11,30 @@ use redis::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::connection::{Connection, Driver};
+use super::address::{Address, Node};
 use super::notices::notice;
-use super::script;
+use super::session::{Driver, Session};
 use super::settings::{Settings, Topology};
 use super::stream::open;
 use crate::store::fork::locked_now;
+use crate::store::redis::script;
 
 /// Commands that one connection may have on their way.
 const PIPELINES: usize = 4_096;
 /// A sentinel is given so long, which is several round trips around the world.
 const SENTINEL_WITHIN: Duration = Duration::from_secs(3);
 
-/// Host and port.
-pub(super) type Node = (String, u16);
-
-/// Where a link leads.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Place {
-    /// This server.
-    Node(Node),
-    /// A socket of this machine.
-    Unix(String),
-    /// Whatever server the sentinels name.
-    Primary,
-}
-
-/// Connect to `place` and log in; `lost` is told when the connection has ended. `number` is what
+/// Connect to `address` and log in; `lost` is told when the connection has ended. `number` is what
 /// the connection is known by.
 pub(super) async fn connect(
     settings: &Settings,
-    place: &Place,
+    address: &Address,
     number: u64,
     lost: impl Fn() + Send + Sync + 'static,
-) -> RedisResult<Connection> {
-    let place = match place {
-        Place::Primary => &Place::Node(primary(settings).await?),
-        place => place,
+) -> RedisResult<Session> {
+    let address = match address {
+        Address::Primary => &Address::Node(primary(settings).await?),
+        address => address,
     };
     let mut login = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
     if settings.topology != Topology::Cluster {
@@ -65,24 +51,22 @@ pub(super) async fn connect(
             }
             Ok::<(), ()>(())
         });
-    let (stream, written) = open(place, settings.tls.as_ref()).await?;
+    let (stream, written) = open(address, settings.tls.as_ref()).await?;
     let begun = Instant::now();
     let (mut requests, driver) =
         MultiplexedConnection::new_with_config(&login, stream, config).await?;
     let driver = Driver::new(driver);
     let logged_in = Instant::now();
-    introduce(settings, place, &mut requests).await?;
+    introduce(settings, address, &mut requests).await?;
     // Both take one; a server that was busy held up one of them.
     let round_trip = logged_in.elapsed().min(logged_in - begun);
-    Ok(Connection::new(
-        requests, driver, written, number, round_trip,
-    ))
+    Ok(Session::new(requests, driver, written, number, round_trip))
 }
 
 /// All that is said and asked on a new connection, in one round trip.
 async fn introduce(
     settings: &Settings,
-    place: &Place,
+    address: &Address,
     connection: &mut MultiplexedConnection,
 ) -> RedisResult<()> {
     let mut pipeline = Pipeline::new();
@@ -110,15 +94,15 @@ async fn introduce(
     if settings.client_name.is_some() {
         reply().extract_error()?;
     }
-    look_at_memory(memory, place);
+    look_at_memory(memory, address);
     Ok(())
 }
 
 /// Servers whose eviction was told of.
-static EVICTING: Mutex<Vec<Place>> = Mutex::new(Vec::new());
+static EVICTING: Mutex<Vec<Address>> = Mutex::new(Vec::new());
 
 /// A server that evicts keys forgets limits: worth a notice. A user may not be allowed to ask.
-fn look_at_memory(info: Value, place: &Place) {
+fn look_at_memory(info: Value, address: &Address) {
     let Ok(text) = from_redis_value::<String>(info) else {
         return;
     };
@@ -132,22 +116,12 @@ fn look_at_memory(info: Value, place: &Place) {
         return;
     };
     let mut told = locked_now(&EVICTING);
-    if !told.contains(place) {
-        told.push(place.clone());
+    if !told.contains(address) {
+        told.push(address.clone());
         notice(format!(
-            "The Redis server at {place} may evict keys (maxmemory-policy is {policy}), and with \
+            "The Redis server at {address} may evict keys (maxmemory-policy is {policy}), and with \
              them what clients have spent; set it to noeviction."
         ));
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node((host, port)) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => f.write_str(path),
-            Self::Primary => f.write_str("the sentinels' primary"),
-        }
     }
 }
 
@@ -189,7 +163,7 @@ async fn ask_sentinel(settings: &Settings, node: &Node) -> RedisResult<Node> {
     let login = with_user(RedisConnectionInfo::default(), user);
     let asked = async {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let (stream, _) = open(&Place::Node(node.clone()), settings.tls.as_ref()).await?;
+        let (stream, _) = open(&Address::Node(node.clone()), settings.tls.as_ref()).await?;
         let (mut requests, driver) =
             MultiplexedConnection::new_with_config(&login, stream, config).await?;
         let _driver = Driver::new(driver);

@@ -3,6 +3,8 @@
 use redis::{ServerError, Value};
 
 use super::settings::Topology;
+use crate::store::redis::answer::Failure;
+use crate::store::redis::request::Said;
 
 /// The code of an error. Redis before 7 wraps what a script meets: `ERR Error running script (call
 /// to f_…): @user_script:1: @user_script: 1: -READONLY You can't write against …`.
@@ -12,11 +14,19 @@ pub(super) fn code(error: &ServerError) -> &str {
 }
 
 /// What the server said, without what it is wrapped in.
-pub(super) fn told(error: &ServerError) -> String {
+fn message(error: &ServerError) -> String {
     match (wrapped(error), error.details()) {
         (Some(text), _) => text.to_owned(),
         (None, Some(details)) => format!("{} {details}", error.code()),
         (None, None) => error.code().to_owned(),
+    }
+}
+
+/// A reply, unless it is an error.
+pub(super) fn without_error(reply: Value) -> Said {
+    match reply {
+        Value::ServerError(error) => Err(Failure::Refused(message(&error))),
+        reply => Ok(reply),
     }
 }
 
@@ -83,7 +93,7 @@ mod tests {
         ),
         (
             "MASTERDOWN",
-            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "MASTERDOWN Connection with MASTER is down and replica-serve-stale-data is set to 'no'.",
         ),
         ("LOADING", "LOADING Redis is loading the dataset in memory"),
         ("LOADING", "LOADING Valkey is loading the dataset in memory"),
@@ -144,10 +154,10 @@ mod tests {
         let Value::ServerError(error) = reply(LINES[1].1) else {
             unreachable!()
         };
-        assert!(told(&error).starts_with("READONLY You can't write"));
+        assert!(message(&error).starts_with("READONLY You can't write"));
         let Value::ServerError(error) = reply(LINES[0].1) else {
             unreachable!()
         };
-        assert_eq!(told(&error), LINES[0].1);
+        assert_eq!(message(&error), LINES[0].1);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::io;
+use super::io_thread;
 use super::route::Route;
 use super::settings::Settings;
 use crate::store::fork::locked_now;
@@ -51,7 +51,7 @@ impl RouteUse {
     pub fn of(settings: &Settings) -> std::io::Result<Self> {
         let routes = &mut *locked_now(&ROUTES);
         let Some(entry) = routes.by_settings.get_mut(settings) else {
-            let route = Arc::new(Route::new(settings, io::handle()?));
+            let route = Arc::new(Route::new(settings, io_thread::handle()?));
             let entry = Entry {
                 route: Arc::clone(&route),
                 uses: 1,
@@ -158,7 +158,8 @@ async fn close_when_unused(settings: Arc<Settings>) {
     }
 }
 
-/// A child has no connections, and must not touch its parent's.
-pub(super) fn after_fork_in_child() {
+/// In a forked child, which has no connections, and must not touch its parent's.
+pub fn after_fork_in_child() {
+    io_thread::after_fork_in_child();
     forget(take(&mut *locked_now(&ROUTES)));
 }

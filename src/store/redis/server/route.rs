@@ -2,27 +2,28 @@
 
 use std::sync::Arc;
 
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::address::Address;
 use super::cluster::Cluster;
-use super::connect::Place;
-use super::link::Link;
-use super::request::{Request, Said, without_error};
+use super::connection::Connection;
+use super::meaning::without_error;
 use super::settings::{Settings, Topology};
-use super::{Failure, Sink};
+use crate::store::redis::answer::{Failure, Sink};
+use crate::store::redis::request::{Request, Said};
 
 /// How calls get to the server that is in charge of their key.
 pub struct Route {
     pub(super) settings: Arc<Settings>,
     handle: Handle,
-    way: Way,
+    servers: Servers,
 }
 
-enum Way {
-    One(Arc<Link>),
-    Slots(Arc<Cluster>),
+enum Servers {
+    One(Arc<Connection>),
+    Cluster(Arc<Cluster>),
 }
 
 impl Route {
@@ -31,16 +32,16 @@ impl Route {
         let settings = Arc::new(settings.clone());
         let shared = Arc::clone(&settings);
         let entered = handle.enter();
-        let way = match settings.topology {
-            Topology::Cluster => Way::Slots(Cluster::new(shared)),
-            Topology::Sentinel => Way::One(Link::new(shared, Place::Primary)),
-            Topology::Standalone => Way::One(Link::new(shared, place(&settings))),
+        let servers = match settings.topology {
+            Topology::Cluster => Servers::Cluster(Cluster::new(shared)),
+            Topology::Sentinel => Servers::One(Connection::new(shared, Address::Primary)),
+            Topology::Standalone => Servers::One(Connection::new(shared, address(&settings))),
         };
         drop(entered);
         Self {
             settings,
             handle,
-            way,
+            servers,
         }
     }
 
@@ -79,33 +80,39 @@ impl Route {
         deadline: Instant,
         mut settled: impl FnMut(Vec<(usize, Said)>),
     ) {
-        match &self.way {
-            Way::One(link) => {
+        match &self.servers {
+            Servers::One(connection) => {
                 let requests: Vec<_> = requests.iter().collect();
-                let replies = link.run(&requests, false, deadline).await;
+                let replies = connection.run(&requests, false, deadline).await;
                 settled(replies.into_iter().enumerate().collect());
             }
-            Way::Slots(cluster) => cluster.run(requests, deadline, settled).await,
+            Servers::Cluster(cluster) => cluster.run(requests, deadline, settled).await,
         }
     }
 
     /// Ask one server something that is no decision.
     ///
     /// # Errors
-    /// When there is no answer by `deadline`.
-    pub async fn ask(&self, pipeline: Pipeline, deadline: Instant) -> Result<Vec<Value>, Failure> {
-        let link = match &self.way {
-            Way::One(link) => Arc::clone(link),
-            Way::Slots(cluster) => cluster.any(),
+    /// When there is no answer by `deadline`, or it is an error.
+    pub async fn ask(&self, command: Cmd, deadline: Instant) -> Result<Value, Failure> {
+        let connection = match &self.servers {
+            Servers::One(connection) => Arc::clone(connection),
+            Servers::Cluster(cluster) => cluster.any(),
         };
-        link.send(|| pipeline.clone(), deadline).await
+        let pipeline = || {
+            let mut pipeline = Pipeline::new();
+            pipeline.add_command(command.clone());
+            pipeline
+        };
+        let replies = connection.send(pipeline, deadline).await?;
+        without_error(replies.into_iter().next().unwrap_or(Value::Nil))
     }
 }
 
-fn place(settings: &Settings) -> Place {
+fn address(settings: &Settings) -> Address {
     match (&settings.unix_path, settings.nodes.first()) {
-        (Some(path), _) => Place::Unix(path.clone()),
-        (None, Some(node)) => Place::Node(node.clone()),
-        (None, None) => Place::Node(("localhost".into(), 6379)),
+        (Some(path), _) => Address::Unix(path.clone()),
+        (None, Some(node)) => Address::Node(node.clone()),
+        (None, None) => Address::Node(("localhost".into(), 6379)),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::store::fork::locked_now;
 
 /// The same is not said again for so long.
-pub(super) const SILENCE: Duration = Duration::from_secs(60);
+pub(in crate::store::redis) const SILENCE: Duration = Duration::from_secs(60);
 /// So many different things are remembered as said.
 const MOST: usize = 64;
 

@@ -1,4 +1,4 @@
-//! One connection to one server, and what is known of it.
+//! One session with one server, from its login to its end.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const ROUND_TRIPS: u32 = 3;
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 
 /// A connection that is logged in.
-pub(super) struct Connection {
+pub(super) struct Session {
     requests: MultiplexedConnection,
     _driver: Driver,
     written: Written,
@@ -31,7 +31,7 @@ pub(super) struct Connection {
     heard: AtomicU64,
 }
 
-impl Connection {
+impl Session {
     pub(super) fn new(
         requests: MultiplexedConnection,
         driver: Driver,

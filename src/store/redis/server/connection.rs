@@ -1,6 +1,6 @@
 //! One supervised connection to one server.
 //!
-//! A link is connected, or being connected for the first time since it was, or known to be
+//! A connection is up, or being connected for the first time since it was, or known to be
 //! down; callers wait only for the second, and never beyond their deadline. A connection that
 //! does not answer is given up by its number, so that no late reply is ever read.
 
@@ -12,28 +12,21 @@ use redis::{Pipeline, ServerErrorKind, Value};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use super::Failure;
-use super::connect::Place;
-use super::connection::Connection;
-use super::line::Line;
+use super::address::Address;
 use super::meaning::is_of_no_use;
-use super::request::{Request, Said};
+use super::ordered_watch::OrderedWatch;
+use super::session::Session;
 use super::settings::{Settings, Topology};
-use super::supervise::{supervise, told};
+use super::state::State;
+use super::supervise::supervise;
+use crate::store::redis::answer::Failure;
+use crate::store::redis::request::{Request, Said};
 
 /// A server, and the connection to it that there is or will be.
-pub(super) struct Link {
-    place: Place,
+pub(super) struct Connection {
+    address: Address,
     topology: Topology,
-    pub(super) state: Line<State>,
-}
-
-#[derive(Clone)]
-pub(super) enum State {
-    /// Not tried yet, or lost a moment ago.
-    Connecting,
-    Up(Arc<Connection>),
-    Down(Arc<str>),
+    state: Arc<OrderedWatch<State>>,
 }
 
 /// Why a pipeline has no replies.
@@ -44,23 +37,24 @@ enum Lost {
     Written(Failure),
 }
 
-impl Link {
-    /// A link that connects at once, on the runtime this is called in. It ends when dropped.
-    pub(super) fn new(settings: Arc<Settings>, place: Place) -> Arc<Self> {
-        let link = Arc::new(Self {
-            place: place.clone(),
+impl Connection {
+    /// It connects at once, on the runtime this is called in. It ends when dropped.
+    pub(super) fn new(settings: Arc<Settings>, address: Address) -> Arc<Self> {
+        let state = Arc::new(OrderedWatch::new(State::Connecting));
+        let connection = Arc::new(Self {
+            address: address.clone(),
             topology: settings.topology,
-            state: Line::new(State::Connecting),
+            state: Arc::clone(&state),
         });
-        tokio::spawn(supervise(Arc::downgrade(&link), settings, place));
-        link
+        tokio::spawn(supervise(Arc::downgrade(&state), settings, address));
+        connection
     }
 
     /// The server's host; empty for a server that has no address of its own.
     pub(super) fn host(&self) -> &str {
-        match &self.place {
-            Place::Node((host, _)) => host,
-            Place::Unix(_) | Place::Primary => "",
+        match &self.address {
+            Address::Node((host, _)) => host,
+            Address::Unix(_) | Address::Primary => "",
         }
     }
 
@@ -125,8 +119,8 @@ impl Link {
     ) -> Result<Vec<Value>, Failure> {
         let mut is_last = false;
         loop {
-            let connection = self.connected(deadline).await?;
-            match self.send_over(connection, pipeline(), deadline).await {
+            let session = self.connected(deadline).await?;
+            match self.send_over(session, pipeline(), deadline).await {
                 Ok(values) => return Ok(values),
                 Err(Lost::Unwritten(_)) if !is_last => is_last = true,
                 Err(Lost::Unwritten(failure) | Lost::Written(failure)) => return Err(failure),
@@ -136,22 +130,22 @@ impl Link {
 
     async fn send_over(
         self: &Arc<Self>,
-        connection: Arc<Connection>,
+        session: Arc<Session>,
         pipeline: Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Value>, Lost> {
         let sent_at = Instant::now();
-        let written = connection.written();
-        let mut sent = Box::pin(Arc::clone(&connection).send(pipeline));
+        let written = session.written();
+        let mut sent = Box::pin(Arc::clone(&session).send(pipeline));
         match by(deadline, &mut sent).await {
             Some(Ok(values)) => {
-                self.take(&connection, &values);
+                self.take(&session, &values);
                 return Ok(values);
             }
             Some(Err(error)) => {
-                self.give_up(connection.number, None);
-                let failure = Failure::Down(told(&error));
-                return Err(if connection.written() == written {
+                self.state.give_up(session.number, None);
+                let failure = Failure::Down(error.to_string());
+                return Err(if session.written() == written {
                     Lost::Unwritten(failure)
                 } else {
                     Lost::Written(failure)
@@ -161,15 +155,16 @@ impl Link {
         }
         // The caller waits no more. Whether the connection is at its end shows when it has had
         // its time, however short the caller's was.
-        let link = Arc::downgrade(self);
+        let ours = Arc::downgrade(self);
         tokio::spawn(async move {
-            let late = by(sent_at + connection.patience, &mut sent).await;
-            let Some(link) = link.upgrade() else { return };
+            let late = by(sent_at + session.patience, &mut sent).await;
+            let Some(ours) = ours.upgrade() else { return };
             match late {
-                Some(Ok(values)) => link.take(&connection, &values),
-                Some(Err(_)) => link.give_up(connection.number, None),
-                None if connection.is_silent(sent_at) => {
-                    link.give_up(connection.number, Some("it does not answer"));
+                Some(Ok(values)) => ours.take(&session, &values),
+                Some(Err(_)) => ours.state.give_up(session.number, None),
+                None if session.is_silent(sent_at) => {
+                    ours.state
+                        .give_up(session.number, Some("it does not answer"));
                 }
                 None => {}
             }
@@ -178,45 +173,22 @@ impl Link {
     }
 
     /// Learn from replies.
-    fn take(&self, connection: &Connection, values: &[Value]) {
-        connection.hear();
+    fn take(&self, session: &Session, values: &[Value]) {
+        session.hear();
         let useless = |value| is_of_no_use(value, self.topology);
         if let Some(why) = values.iter().find_map(useless) {
-            self.give_up(connection.number, Some(why));
+            self.state.give_up(session.number, Some(why));
         }
     }
 
-    async fn connected(&self, deadline: Instant) -> Result<Arc<Connection>, Failure> {
+    async fn connected(&self, deadline: Instant) -> Result<Arc<Session>, Failure> {
         let settled = |state: &State| !matches!(state, State::Connecting);
         let silent = || State::Down("it does not answer".into());
         match self.state.wait(settled, deadline, silent).await {
-            Some(State::Up(connection)) => Ok(connection),
+            Some(State::Up(session)) => Ok(session),
             Some(State::Down(why)) => Err(Failure::Down(why.to_string())),
             Some(State::Connecting) | None => Err(Failure::Timeout),
         }
-    }
-
-    /// End the connection of that number, if it is still the one in use. The next is waited for,
-    /// unless the server is `down`.
-    pub(super) fn give_up(&self, number: u64, down: Option<&str>) {
-        self.state.change(|state| {
-            let ours = matches!(state, State::Up(connection) if connection.number == number);
-            if ours {
-                *state = down.map_or(State::Connecting, |why| State::Down(why.into()));
-            }
-            ours
-        });
-    }
-
-    /// Let nobody wait for a connection now.
-    pub(super) fn set_down(&self, why: &str) {
-        self.state.change(|state| {
-            let waits = matches!(state, State::Connecting);
-            if waits {
-                *state = State::Down(why.into());
-            }
-            waits
-        });
     }
 
     /// Whether it becomes known by `deadline` that there is a connection, or none.

@@ -12,15 +12,15 @@ use redis::{Pipeline, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::{Node, Place};
-use super::line::Line;
-use super::link::Link;
+use super::address::{Address, Node};
+use super::connection::Connection;
 use super::meaning::code;
-use super::request::{Request, Said};
+use super::ordered_watch::OrderedWatch;
 use super::settings::Settings;
-use super::slots::{Range, SLOTS, ranges, redirection};
-use super::{Failure, key};
+use super::slots::{Range, SLOTS, ranges, redirection, slot};
 use crate::store::fork::locked_now;
+use crate::store::redis::answer::Failure;
+use crate::store::redis::request::{Request, Said};
 
 /// A call is sent on so often at most.
 const MOST_HOPS: usize = 16;
@@ -38,22 +38,22 @@ const TRY_AGAIN: Duration = Duration::from_millis(2);
 /// The masters of a cluster.
 pub(super) struct Cluster {
     settings: Arc<Settings>,
-    seeds: Vec<Arc<Link>>,
+    seeds: Vec<Arc<Connection>>,
     known: Mutex<Known>,
-    turn: AtomicUsize,
+    next_node: AtomicUsize,
     stale: Arc<Notify>,
     /// Whether there is a map; `None` while the first attempt goes on.
-    mapped: Line<Option<bool>>,
+    mapped: OrderedWatch<Option<bool>>,
 }
 
 struct Known {
-    links: HashMap<Node, Arc<Link>>,
-    slots: Vec<Option<Arc<Link>>>,
+    connections: HashMap<Node, Arc<Connection>>,
+    slots: Vec<Option<Arc<Connection>>>,
 }
 
 /// Calls that go to the same server together.
 struct Group {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     asking: bool,
     /// Whether they are sent after a pause.
     waits: bool,
@@ -65,23 +65,24 @@ struct Group {
 enum Next {
     Done,
     Again,
-    Elsewhere(Arc<Link>, bool),
+    Elsewhere(Arc<Connection>, bool),
 }
 
 impl Cluster {
     /// Its masters, found from the nodes that the settings name.
     pub(super) fn new(settings: Arc<Settings>) -> Arc<Self> {
-        let seed = |node: &Node| Link::new(Arc::clone(&settings), Place::Node(node.clone()));
+        let seed =
+            |node: &Node| Connection::new(Arc::clone(&settings), Address::Node(node.clone()));
         let cluster = Arc::new(Self {
             seeds: settings.nodes.iter().map(seed).collect(),
             settings,
             known: Mutex::new(Known {
-                links: HashMap::new(),
+                connections: HashMap::new(),
                 slots: vec![None; SLOTS],
             }),
-            turn: AtomicUsize::new(0),
+            next_node: AtomicUsize::new(0),
             stale: Arc::default(),
-            mapped: Line::new(None),
+            mapped: OrderedWatch::new(None),
         });
         cluster.stale.notify_one();
         tokio::spawn(keep_map(
@@ -92,11 +93,11 @@ impl Cluster {
     }
 
     /// Some server of it, another one each time.
-    pub(super) fn any(&self) -> Arc<Link> {
-        let turn = self.turn.fetch_add(1, Relaxed);
+    pub(super) fn any(&self) -> Arc<Connection> {
+        let next = self.next_node.fetch_add(1, Relaxed);
         let known = locked_now(&self.known);
-        let all: Vec<_> = known.links.values().chain(&self.seeds).collect();
-        Arc::clone(all[turn % all.len()])
+        let all: Vec<_> = known.connections.values().chain(&self.seeds).collect();
+        Arc::clone(all[next % all.len()])
     }
 
     /// Run calls, each at the master of its key's slot. `settled` gets the replies of each server
@@ -124,12 +125,12 @@ impl Cluster {
             let is_last = group.hops == MOST_HOPS || Instant::now() >= deadline;
             let (mut done, mut sent_on) = (Vec::new(), Vec::new());
             for (&index, reply) in group.indices.iter().zip(replies) {
-                match self.next(&reply, &group.link) {
-                    Next::Elsewhere(link, asking) if !is_last => {
-                        put(&mut sent_on, group.then(link, asking, false), index);
+                match self.next(&reply, &group.connection) {
+                    Next::Elsewhere(connection, asking) if !is_last => {
+                        put(&mut sent_on, group.then(connection, asking, false), index);
                     }
                     Next::Again if !is_last => {
-                        let same = Arc::clone(&group.link);
+                        let same = Arc::clone(&group.connection);
                         put(&mut sent_on, group.then(same, group.asking, true), index);
                     }
                     _ => done.push((index, reply)),
@@ -151,11 +152,11 @@ impl Cluster {
         let (mut groups, mut homeless) = (Vec::new(), Vec::new());
         let known = locked_now(&self.known);
         for (index, request) in requests.iter().enumerate() {
-            let slot = key::slot(&request.work.name());
-            if let Some(link) = &known.slots[usize::from(slot)] {
-                put(&mut groups, Group::of(Arc::clone(link)), index);
+            let number = slot(&request.work.name());
+            if let Some(connection) = &known.slots[usize::from(number)] {
+                put(&mut groups, Group::of(Arc::clone(connection)), index);
             } else {
-                let why = format!("no master has slot {slot}");
+                let why = format!("no master has slot {number}");
                 homeless.push((index, Err(Failure::Down(why))));
             }
         }
@@ -174,7 +175,7 @@ impl Cluster {
     }
 
     /// What is to be done after `asked` gave that reply.
-    fn next(&self, reply: &Said, asked: &Link) -> Next {
+    fn next(&self, reply: &Said, asked: &Connection) -> Next {
         let error = match reply {
             Ok(Value::ServerError(error)) => error,
             Ok(_) | Err(Failure::Refused(_)) => return Next::Done,
@@ -190,13 +191,13 @@ impl Cluster {
             ("MOVED", Some((slot, node))) => {
                 self.stale.notify_one();
                 let mut known = locked_now(&self.known);
-                let link = self.link(&mut known.links, node);
-                known.slots[slot] = Some(Arc::clone(&link));
-                Next::Elsewhere(link, false)
+                let connection = self.connection(&mut known.connections, node);
+                known.slots[slot] = Some(Arc::clone(&connection));
+                Next::Elsewhere(connection, false)
             }
             ("ASK", Some((_, node))) => {
                 let mut known = locked_now(&self.known);
-                Next::Elsewhere(self.link(&mut known.links, node), true)
+                Next::Elsewhere(self.connection(&mut known.connections, node), true)
             }
             ("TRYAGAIN", _) => Next::Again,
             ("CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "LOADING", _) => {
@@ -207,17 +208,21 @@ impl Cluster {
         }
     }
 
-    fn link(&self, links: &mut HashMap<Node, Arc<Link>>, node: Node) -> Arc<Link> {
-        let place = Place::Node(node.clone());
-        let link = links
+    fn connection(
+        &self,
+        connections: &mut HashMap<Node, Arc<Connection>>,
+        node: Node,
+    ) -> Arc<Connection> {
+        let address = Address::Node(node.clone());
+        let connection = connections
             .entry(node)
-            .or_insert_with(|| Link::new(Arc::clone(&self.settings), place));
-        Arc::clone(link)
+            .or_insert_with(|| Connection::new(Arc::clone(&self.settings), address));
+        Arc::clone(connection)
     }
 
     /// Ask every server until one shows the map: the next when one is slow to answer.
     async fn map(&self) -> bool {
-        let mut untried = self.seeds.len() + locked_now(&self.known).links.len();
+        let mut untried = self.seeds.len() + locked_now(&self.known).connections.len();
         let mut asked = FuturesUnordered::new();
         loop {
             if untried > 0 {
@@ -237,29 +242,32 @@ impl Cluster {
 
     fn take(&self, ranges: Vec<Range>) {
         let mut known = locked_now(&self.known);
-        let (mut links, mut slots) = (HashMap::new(), vec![None; SLOTS]);
+        let (mut connections, mut slots) = (HashMap::new(), vec![None; SLOTS]);
         for (first, last, node) in ranges {
-            let link = self.link(&mut known.links, node.clone());
-            links.insert(node, Arc::clone(&link));
+            let connection = self.connection(&mut known.connections, node.clone());
+            connections.insert(node, Arc::clone(&connection));
             for slot in slots.iter_mut().take(last + 1).skip(first) {
-                *slot = Some(Arc::clone(&link));
+                *slot = Some(Arc::clone(&connection));
             }
         }
-        *known = Known { links, slots };
+        *known = Known { connections, slots };
     }
 }
 
-async fn show_map(link: Arc<Link>) -> Option<Vec<Range>> {
+async fn show_map(connection: Arc<Connection>) -> Option<Vec<Range>> {
     let slots = || {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("CLUSTER").arg("SLOTS");
         pipeline
     };
-    if !link.is_settled(Instant::now() + CONNECTED_WITHIN).await {
+    if !connection
+        .is_settled(Instant::now() + CONNECTED_WITHIN)
+        .await
+    {
         return None;
     }
-    let reply = link.send(slots, Instant::now() + MAP_WITHIN).await;
-    ranges(&reply.ok()?, link.host())
+    let reply = connection.send(slots, Instant::now() + MAP_WITHIN).await;
+    ranges(&reply.ok()?, connection.host())
 }
 
 impl Drop for Cluster {
@@ -269,9 +277,9 @@ impl Drop for Cluster {
 }
 
 impl Group {
-    fn of(link: Arc<Link>) -> Self {
+    fn of(connection: Arc<Connection>) -> Self {
         Self {
-            link,
+            connection,
             asking: false,
             waits: false,
             hops: 1,
@@ -280,9 +288,9 @@ impl Group {
     }
 
     /// Where some of these calls go next.
-    fn then(&self, link: Arc<Link>, asking: bool, waits: bool) -> Self {
+    fn then(&self, connection: Arc<Connection>, asking: bool, waits: bool) -> Self {
         Self {
-            link,
+            connection,
             asking,
             waits,
             hops: self.hops + 1,
@@ -295,12 +303,12 @@ impl Group {
             sleep(TRY_AGAIN).await;
         }
         let requests: Vec<_> = self.indices.iter().map(|&i| &requests[i]).collect();
-        let replies = self.link.run(&requests, self.asking, deadline).await;
+        let replies = self.connection.run(&requests, self.asking, deadline).await;
         (self, replies)
     }
 
     fn joins(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.link, &other.link) && self.asking == other.asking
+        Arc::ptr_eq(&self.connection, &other.connection) && self.asking == other.asking
     }
 }
 

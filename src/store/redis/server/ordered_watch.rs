@@ -9,13 +9,13 @@ use tokio::time::{Instant, timeout_at};
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A value that is settled sooner or later, and the line of those who wait for it.
-pub(super) struct Line<T> {
+pub(super) struct OrderedWatch<T> {
     value: watch::Sender<T>,
     // A watch wakes all at once, in any order; this lock is handed on in the order of asking.
     turn: Mutex<()>,
 }
 
-impl<T: Clone> Line<T> {
+impl<T: Clone> OrderedWatch<T> {
     pub(super) fn new(value: T) -> Self {
         Self {
             value: watch::Sender::new(value),
