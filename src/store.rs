@@ -92,12 +92,12 @@ pub trait Store: Any + Send + Sync {
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<Decision>;
     /// When the first unit of `key` that counts is back; a window from now if none counts.
     fn first_free_at(&self, key: Fingerprint, patience: Patience) -> Result<Ticks>;
-    /// Decide for the keys that have no answer yet, in order. `answers` tells how far it got.
+    /// Decide for the keys that have no answer yet: for the calls of one key in their order.
     fn admit_many(
         &self,
         keys: &[Fingerprint],
         cost: u32,
-        answers: &mut Vec<bool>,
+        answers: &mut [Option<bool>],
         patience: Patience,
     ) -> Result<()>;
     /// Give units back.

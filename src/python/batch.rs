@@ -19,17 +19,17 @@ pub(super) fn is_allowed_many<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     // Every key is looked at before the first one is spent: nothing is half applied.
     let keys = fingerprints(store, keys)?;
-    let mut answers = Vec::with_capacity(keys.len());
+    let mut answers = vec![None; keys.len()];
     if limits_are_off() {
         admit_untouched(store, cost.0)?;
-        answers.resize(keys.len(), true);
+        answers.fill(Some(true));
     } else {
         let tried = if keys.len() < LARGE_BATCH {
             store.admit_many(&keys, cost.0, &mut answers, Patience::Try)
         } else {
             Err(Stop::Locked)
         };
-        // It goes on from the first key that has no answer yet.
+        // Those that have an answer keep it.
         match tried {
             Err(Stop::Locked) => {
                 py.detach(|| store.admit_many(&keys, cost.0, &mut answers, Patience::Wait))
@@ -39,7 +39,9 @@ pub(super) fn is_allowed_many<'py>(
     }
     PyList::new(
         py,
-        answers.into_iter().map(|allowed| PyBool::new(py, allowed)),
+        answers
+            .into_iter()
+            .map(|allowed| PyBool::new(py, allowed == Some(true))),
     )
 }
 

@@ -14,6 +14,7 @@ use crate::fork as forks;
 use queue::{Queue, WakeUp};
 use shard::Shard;
 
+mod batch;
 mod copied;
 mod crowd;
 mod decide;

@@ -141,7 +141,7 @@ impl<A: Algorithm> MemoryStore<A> {
     /// new and there is no room for it.
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
-    fn spend(
+    pub(super) fn spend(
         &self,
         shard: &mut Shard<A>,
         call: Call,
@@ -224,7 +224,8 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// The decision, for a caller: from the state after it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     pub(super) fn decision(
         &self,
         rule: &A,

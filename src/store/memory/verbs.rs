@@ -3,13 +3,10 @@
 use super::decide::{Answer, Call};
 use super::{
     Algorithm, Clock, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Statistics,
-    Stop, Store, Ticks, locked, locked_now,
+    Store, Ticks, locked, locked_now,
 };
 use crate::algorithm::AnyAlgorithm;
 use crate::error;
-
-/// A batch reads the clock once for so many keys.
-const KEYS_PER_CLOCK_READ: usize = 128;
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Decide, spend and count. A plain call does not overtake a waiter.
@@ -146,21 +143,10 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         &self,
         keys: &[Fingerprint],
         cost: u32,
-        answers: &mut Vec<bool>,
+        answers: &mut [Option<bool>],
         patience: Patience,
     ) -> Result<()> {
-        for chunk in keys[answers.len()..].chunks(KEYS_PER_CLOCK_READ) {
-            let now = self.clock.now();
-            for &key in chunk {
-                match self.admits(key, cost, || now, patience) {
-                    Ok(allowed) => answers.push(allowed),
-                    // The quota has shrunk since: what was spent keeps its answer.
-                    Err(Stop::Invalid(_)) if !answers.is_empty() => answers.push(false),
-                    Err(stop) => return Err(stop),
-                }
-            }
-        }
-        Ok(())
+        self.decide_many(keys, cost, answers, patience)
     }
 
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<()> {

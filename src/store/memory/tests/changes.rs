@@ -23,15 +23,48 @@ fn a_batch_ends_with_an_answer_for_each_key_whatever_happens_to_the_quota() {
     let (options, _) = options(10, Overflow::Share);
     let store = MemoryStore::new(&log(5, 10), options);
     let keys: Vec<_> = (0..4).map(|name| key(&store, &name)).collect();
-    let mut answers = vec![true, true]; // the quota shrinks after two keys
+    // The quota shrinks after two keys.
+    let mut answers = [Some(true), Some(true), None, None];
     store.set_rule(log(2, 10));
     store
         .admit_many(&keys, 3, &mut answers, Patience::Wait)
         .unwrap();
-    assert_eq!(answers, [true, true, false, false]);
-    let mut none = Vec::new();
+    assert_eq!(answers, [true, true, false, false].map(Some));
+    let mut none = [None; 4];
     let refused = store.admit_many(&keys, 3, &mut none, Patience::Wait);
-    assert!(refused.is_err() && none.is_empty());
+    assert!(refused.is_err() && none == [None; 4]);
+}
+
+/// A batch is what its calls are one after the other, whatever is full, waited for or held.
+#[test]
+fn a_batch_decides_as_single_calls_do() {
+    for max_keys in [10_000, 700] {
+        let [one, many] = [0, 1].map(|_| {
+            let store = MemoryStore::new(&log(2, 10), options(max_keys, Overflow::Share).0);
+            assert!(allowed(&store, 3) && allowed(&store, 3));
+            let joined = queues::join_as(&store, "3", 1, None);
+            (store, joined.expect("has to wait"))
+        });
+        let names: Vec<u64> = (0..3_000).map(|call| call * call % 1_009 % 600).collect();
+        let single: Vec<_> = names.iter().map(|name| allowed(&one.0, name)).collect();
+        let keys: Vec<_> = names.iter().map(|name| key(&many.0, name)).collect();
+        let held = locked_now(&many.0.lock_of(keys[0]).shard);
+        let mut answers = vec![None; keys.len()];
+        let tried = many.0.admit_many(&keys, 1, &mut answers, Patience::Try);
+        assert_eq!(tried, Err(Stop::Locked));
+        drop(held);
+        many.0
+            .admit_many(&keys, 1, &mut answers, Patience::Wait)
+            .unwrap();
+        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        assert_eq!(answers, single);
+        let statistics = |store: &MemoryStore<_>| store.statistics(Patience::Wait).unwrap();
+        assert_eq!(statistics(&many.0), statistics(&one.0));
+        assert_eq!(
+            statistics(&many.0).admitted,
+            single.iter().filter(|&&a| a).count() as u64 + 2
+        );
+    }
 }
 
 /// A batch reads its clock before the lock: a call to another shard may drop the key meanwhile.
