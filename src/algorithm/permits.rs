@@ -81,39 +81,42 @@ mod tests {
 
     #[test]
     fn what_is_held_frees_nothing_by_time() {
-        let rule = Permits { limit: 3 };
-        let mut state = rule.fresh();
-        assert!(rule.admit(&mut state, 5, 2) && !rule.admit(&mut state, 6, 2));
-        let (now, later) = (rule.look(&state, 6, 2), rule.look(&state, Ticks::MAX, 2));
+        let algorithm = Permits { limit: 3 };
+        let mut state = algorithm.fresh();
+        assert!(algorithm.admit(&mut state, 5, 2) && !algorithm.admit(&mut state, 6, 2));
+        let (now, later) = (
+            algorithm.look(&state, 6, 2),
+            algorithm.look(&state, Ticks::MAX, 2),
+        );
         assert_eq!((now.fits, now.wait, now.left), (false, None, 1));
         assert_eq!(now, later);
-        assert_eq!(rule.look(&state, 6, 1).wait, Some(0));
-        assert_eq!(rule.reset_after(&state, 6), Ticks::MAX);
-        rule.refund(&mut state, 7, 2);
-        assert_eq!((rule.reset_after(&state, 7), state.held()), (0, 0));
+        assert_eq!(algorithm.look(&state, 6, 1).wait, Some(0));
+        assert_eq!(algorithm.reset_after(&state, 6), Ticks::MAX);
+        algorithm.refund(&mut state, 7, 2);
+        assert_eq!((algorithm.reset_after(&state, 7), state.held()), (0, 0));
     }
 
     #[test]
     fn more_than_the_limit_is_given_back_before_one_is_free() {
-        let rule = Permits { limit: 2 };
-        let mut state = rule.fresh();
-        rule.spend(&mut state, 0, 5);
+        let algorithm = Permits { limit: 2 };
+        let mut state = algorithm.fresh();
+        algorithm.spend(&mut state, 0, 5);
         for left in (2..5).rev() {
-            assert!(!rule.admit(&mut state, 1, 1));
-            rule.refund(&mut state, 1, 1);
+            assert!(!algorithm.admit(&mut state, 1, 1));
+            algorithm.refund(&mut state, 1, 1);
             assert_eq!(state.held(), left);
         }
-        rule.spend(&mut state, 1, u32::MAX);
-        rule.refund(&mut state, 1, u32::MAX);
-        assert!(rule.admit(&mut state, 1, 2));
+        algorithm.spend(&mut state, 1, u32::MAX);
+        algorithm.refund(&mut state, 1, u32::MAX);
+        assert!(algorithm.admit(&mut state, 1, 2));
     }
 
     #[test]
     fn what_was_held_before_it_was_forgotten_does_not_count() {
-        let rule = Permits { limit: 1 };
-        let mut state = rule.fresh();
-        assert!(!rule.counts(&state, 0), "nothing is held");
-        assert!(rule.admit(&mut state, 9, 1));
-        assert!(rule.counts(&state, 9) && !rule.counts(&state, 8));
+        let algorithm = Permits { limit: 1 };
+        let mut state = algorithm.fresh();
+        assert!(!algorithm.counts(&state, 0), "nothing is held");
+        assert!(algorithm.admit(&mut state, 9, 1));
+        assert!(algorithm.counts(&state, 9) && !algorithm.counts(&state, 8));
     }
 }

@@ -10,14 +10,14 @@ use crate::clock::Ticks;
 /// of those who wait were admitted, each of which was told by `pop`.
 pub trait Plan<A: Algorithm>: Send {
     /// Nobody waits.
-    fn new(rule: &A, state: &A::State) -> Self;
+    fn new(algorithm: &A, state: &A::State) -> Self;
 
     /// As [`Algorithm::wait`], behind all who wait; `Ticks::MAX` for what no time frees. `at` is not
     /// before any of their turns.
-    fn wait(&self, rule: &A, state: &A::State, at: Ticks, cost: u32) -> Ticks;
+    fn wait(&self, algorithm: &A, state: &A::State, at: Ticks, cost: u32) -> Ticks;
 
     /// One more waits, and will be admitted at `at`.
-    fn push(&mut self, rule: &A, at: Ticks, cost: u32);
+    fn push(&mut self, algorithm: &A, at: Ticks, cost: u32);
 
     /// The first of them was admitted.
     fn pop(&mut self);
@@ -27,16 +27,16 @@ pub trait Plan<A: Algorithm>: Send {
 pub struct StatePlan<A: Algorithm>(A::State);
 
 impl<A: Algorithm> Plan<A> for StatePlan<A> {
-    fn new(_rule: &A, state: &A::State) -> Self {
+    fn new(_algorithm: &A, state: &A::State) -> Self {
         Self(state.clone())
     }
 
-    fn wait(&self, rule: &A, _state: &A::State, at: Ticks, cost: u32) -> Ticks {
-        rule.wait(&self.0, at, cost).unwrap_or(Ticks::MAX)
+    fn wait(&self, algorithm: &A, _state: &A::State, at: Ticks, cost: u32) -> Ticks {
+        algorithm.wait(&self.0, at, cost).unwrap_or(Ticks::MAX)
     }
 
-    fn push(&mut self, rule: &A, at: Ticks, cost: u32) {
-        rule.spend(&mut self.0, at, cost);
+    fn push(&mut self, algorithm: &A, at: Ticks, cost: u32) {
+        algorithm.spend(&mut self.0, at, cost);
     }
 
     fn pop(&mut self) {}

@@ -43,25 +43,25 @@ fn trace(limit: u32, window: Ticks, interval: Ticks) -> impl Strategy<Value = Ve
     prop::collection::vec(step, 1..60)
 }
 
-/// What goes wrong when `rule` and `model` go through the same steps, if anything does.
+/// What goes wrong when `algorithm` and `model` go through the same steps, if anything does.
 fn disagreement<A: Algorithm, M: Model>(
-    rule: &A,
+    algorithm: &A,
     mut model: M,
     start: Ticks,
     steps: &[Step],
 ) -> Option<String> {
-    let mut state = rule.fresh();
+    let mut state = algorithm.fresh();
     let mut now = start;
     for (index, step) in steps.iter().enumerate() {
         now += step.gap;
         let problem = if step.refund {
-            rule.refund(&mut state, now, step.cost);
+            algorithm.refund(&mut state, now, step.cost);
             model.refund(now, step.cost);
             None
         } else {
-            call(rule, &mut state, &mut model, now, step.cost)
+            call(algorithm, &mut state, &mut model, now, step.cost)
         };
-        let problem = problem.or_else(|| report(rule, &state, &model, now));
+        let problem = problem.or_else(|| report(algorithm, &state, &model, now));
         if let Some(problem) = problem {
             return Some(format!("step {index} at {now}, {step:?}: {problem}"));
         }
@@ -71,13 +71,13 @@ fn disagreement<A: Algorithm, M: Model>(
 
 /// Decisions are the model's, and `wait` is a promise: kept then, and not a tick earlier.
 fn call<A: Algorithm, M: Model>(
-    rule: &A,
+    algorithm: &A,
     state: &mut A::State,
     model: &mut M,
     now: Ticks,
     cost: u32,
 ) -> Option<String> {
-    let Some(wait) = rule.wait(state, now, cost) else {
+    let Some(wait) = algorithm.wait(state, now, cost) else {
         return Some("a wait that nobody knows".into());
     };
     let expected = model.fits(now, cost);
@@ -87,7 +87,7 @@ fn call<A: Algorithm, M: Model>(
     if wait > 0 && (model.fits(now + wait - 1, cost) || !model.fits(now + wait, cost)) {
         return Some(format!("a wait of {wait} is not the first instant"));
     }
-    let allowed = rule.admit(state, now, cost);
+    let allowed = algorithm.admit(state, now, cost);
     if allowed {
         model.spend(now, cost);
     }
@@ -96,19 +96,19 @@ fn call<A: Algorithm, M: Model>(
 
 /// `remaining` is the largest cost that fits, `reset_after` the first instant as good as new.
 fn report<A: Algorithm, M: Model>(
-    rule: &A,
+    algorithm: &A,
     state: &A::State,
     model: &M,
     now: Ticks,
 ) -> Option<String> {
-    let remaining = rule.remaining(state, now);
+    let remaining = algorithm.remaining(state, now);
     if remaining > 0 && !model.fits(now, remaining) {
         return Some(format!("remaining {remaining} does not fit"));
     }
-    if remaining < rule.limit() && model.fits(now, remaining + 1) {
+    if remaining < algorithm.limit() && model.fits(now, remaining + 1) {
         return Some(format!("more than remaining {remaining} fits"));
     }
-    let reset = rule.reset_after(state, now);
+    let reset = algorithm.reset_after(state, now);
     if !model.is_whole(now + reset) || (reset > 0 && model.is_whole(now + reset - 1)) {
         return Some(format!(
             "reset_after {reset} is not the first instant of a whole quota"
@@ -177,53 +177,53 @@ proptest! {
 
     #[test]
     fn the_log_is_exact((limit, window, start, steps) in window_case()) {
-        let rule = SlidingLog { limit, window };
-        prop_assert_eq!(disagreement(&rule, LogModel::new(limit, window), start, &steps), None);
+        let algorithm = SlidingLog { limit, window };
+        prop_assert_eq!(disagreement(&algorithm, LogModel::new(limit, window), start, &steps), None);
     }
 
     #[test]
     fn the_fixed_window_is_exact((limit, window, start, steps) in window_case()) {
-        let rule = FixedWindow::new(limit, window);
-        prop_assert_eq!(disagreement(&rule, FixedModel::new(limit, window), start, &steps), None);
+        let algorithm = FixedWindow::new(limit, window);
+        prop_assert_eq!(disagreement(&algorithm, FixedModel::new(limit, window), start, &steps), None);
     }
 
     #[test]
     fn the_counter_is_the_integer_form((limit, window, start, steps) in window_case()) {
-        let rule = SlidingCounter { limit, window };
-        prop_assert_eq!(disagreement(&rule, CounterModel::new(limit, window), start, &steps), None);
+        let algorithm = SlidingCounter { limit, window };
+        prop_assert_eq!(disagreement(&algorithm, CounterModel::new(limit, window), start, &steps), None);
     }
 
     #[test]
     fn the_bucket_is_exact((capacity, tokens, seconds, initial, start, steps) in bucket_case()) {
-        let rule = bucket(capacity, tokens, seconds, initial, start);
+        let algorithm = bucket(capacity, tokens, seconds, initial, start);
         let model = BucketModel::new(capacity, tokens, seconds, initial, start);
-        prop_assert_eq!(disagreement(&rule, model, start, &steps), None);
+        prop_assert_eq!(disagreement(&algorithm, model, start, &steps), None);
     }
 
     #[test]
     fn a_cost_is_the_same_as_so_many_ones((limit, window, start, steps) in window_case()) {
-        let rule = SlidingLog { limit, window };
-        let (mut whole, mut split) = (rule.fresh(), rule.fresh());
+        let algorithm = SlidingLog { limit, window };
+        let (mut whole, mut split) = (algorithm.fresh(), algorithm.fresh());
         let mut now = start;
         for step in steps {
             now += step.gap;
-            if rule.admit(&mut whole, now, step.cost) {
-                prop_assert!((0..step.cost).all(|_| rule.admit(&mut split, now, 1)));
+            if algorithm.admit(&mut whole, now, step.cost) {
+                prop_assert!((0..step.cost).all(|_| algorithm.admit(&mut split, now, 1)));
             }
-            prop_assert_eq!(rule.remaining(&whole, now), rule.remaining(&split, now));
+            prop_assert_eq!(algorithm.remaining(&whole, now), algorithm.remaining(&split, now));
         }
     }
 
     #[test]
     fn shifting_all_times_changes_nothing((limit, window, start, steps) in window_case(), shift in 0..1_000_000_u64) {
-        let rule = SlidingCounter { limit, window };
-        let (mut here, mut there) = (rule.fresh(), rule.fresh());
+        let algorithm = SlidingCounter { limit, window };
+        let (mut here, mut there) = (algorithm.fresh(), algorithm.fresh());
         let mut now = start;
         for step in steps {
             now += step.gap;
             // Aligned windows are shifted by whole windows.
             let shifted = now + shift * window;
-            prop_assert_eq!(rule.admit(&mut here, now, step.cost), rule.admit(&mut there, shifted, step.cost));
+            prop_assert_eq!(algorithm.admit(&mut here, now, step.cost), algorithm.admit(&mut there, shifted, step.cost));
         }
     }
 }
@@ -239,12 +239,12 @@ fn states_are_as_small_as_the_docstrings_say() {
 #[test]
 fn rates_that_no_short_fraction_tells_are_never_exceeded_and_hardly_missed() {
     let rate = std::f64::consts::PI;
-    let rule = TokenBucket::new(1_000_000, rate, 0, 0).expect("valid");
-    let mut state = rule.fresh();
+    let algorithm = TokenBucket::new(1_000_000, rate, 0, 0).expect("valid");
+    let mut state = algorithm.fresh();
     let day = 86_400 * SECOND;
     let expected = (rate * 86_400.0).floor();
     let mut admitted = 0.0;
-    while rule.admit(&mut state, day, 1) {
+    while algorithm.admit(&mut state, day, 1) {
         admitted += 1.0;
     }
     assert!(

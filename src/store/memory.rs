@@ -125,26 +125,31 @@ pub struct MemoryStore<A: Algorithm> {
 #[must_use]
 pub fn in_memory(quota: AnyAlgorithm, options: Options) -> Arc<dyn Queues> {
     match quota {
-        AnyAlgorithm::FixedWindow(rule) => MemoryStore::new(&rule, options),
-        AnyAlgorithm::SlidingCounter(rule) => MemoryStore::new(&rule, options),
-        AnyAlgorithm::SlidingLog(rule) => MemoryStore::new(&rule, options),
-        AnyAlgorithm::TokenBucket(rule) => MemoryStore::new(&rule, options),
+        AnyAlgorithm::FixedWindow(algorithm) => MemoryStore::new(&algorithm, options),
+        AnyAlgorithm::SlidingCounter(algorithm) => MemoryStore::new(&algorithm, options),
+        AnyAlgorithm::SlidingLog(algorithm) => MemoryStore::new(&algorithm, options),
+        AnyAlgorithm::TokenBucket(algorithm) => MemoryStore::new(&algorithm, options),
     }
 }
 
 impl<A: Algorithm> MemoryStore<A> {
-    /// A store for `rule`, without a key.
-    pub fn new(rule: &A, options: Options) -> Arc<Self> {
+    /// A store for `algorithm`, without a key.
+    pub fn new(algorithm: &A, options: Options) -> Arc<Self> {
         let offset = options.clock.offset();
-        let rule = rule.clone().aligned(offset);
-        let shards = (0..SHARDS).map(|_| Shard::new(rule.clone()));
-        let store = Self::holding(shards.collect(), &rule, KeyHasher::random(), options);
+        let algorithm = algorithm.clone().aligned(offset);
+        let shards = (0..SHARDS).map(|_| Shard::new(algorithm.clone()));
+        let store = Self::holding(shards.collect(), &algorithm, KeyHasher::random(), options);
         store.offset.store(offset, Relaxed);
         store
     }
 
-    /// A store of these shards, whose rule is `rule`.
-    fn holding(shards: Vec<Shard<A>>, rule: &A, hasher: KeyHasher, options: Options) -> Arc<Self> {
+    /// A store of these shards, whose algorithm is `algorithm`.
+    fn holding(
+        shards: Vec<Shard<A>>,
+        algorithm: &A,
+        hasher: KeyHasher,
+        options: Options,
+    ) -> Arc<Self> {
         let keys = shards.iter().map(Shard::len).sum();
         let locks = shards.into_iter().map(|shard| ShardLock {
             idle_from: AtomicU64::new(shard.idle_from()),
@@ -157,7 +162,7 @@ impl<A: Algorithm> MemoryStore<A> {
             keys: AtomicUsize::new(keys),
             max_keys: options.max_keys,
             overflow: options.overflow,
-            overflow_state: Mutex::new(rule.fresh()),
+            overflow_state: Mutex::new(algorithm.fresh()),
             overflow_latest: AtomicU64::new(0),
             overflowed: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
@@ -165,8 +170,8 @@ impl<A: Algorithm> MemoryStore<A> {
             next_look: AtomicU64::new(0),
             has_crowd: AtomicBool::new(false),
             offset: AtomicI64::new(0),
-            limit: AtomicU32::new(rule.limit()),
-            window: AtomicU64::new(rule.window()),
+            limit: AtomicU32::new(algorithm.limit()),
+            window: AtomicU64::new(algorithm.window()),
         });
         if let Clock::Manual(clock) = &store.clock {
             let weak = Arc::downgrade(&store);
@@ -181,7 +186,7 @@ impl<A: Algorithm> MemoryStore<A> {
         &self.locks[key.shard() as usize % SHARDS]
     }
 
-    /// Lock the shard of `key`, its rule aligned to the wall clock. No lock may be held.
+    /// Lock the shard of `key`, its algorithm aligned to the wall clock. No lock may be held.
     #[inline]
     fn lock(&self, key: Fingerprint, patience: Patience) -> Result<MutexGuard<'_, Shard<A>>> {
         if A::IS_ALIGNED && self.clock.offset() != self.offset.load(Relaxed) {

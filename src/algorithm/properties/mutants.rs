@@ -237,13 +237,13 @@ impl Algorithm for WrongWindow {
 
 fn log_is_killed(late: i64, set: bool) -> bool {
     is_killed(window_case(), |(limit, window, start, steps)| {
-        let rule = WrongLog {
+        let algorithm = WrongLog {
             limit,
             window,
             late,
             set,
         };
-        disagreement(&rule, LogModel::new(limit, window), start, &steps)
+        disagreement(&algorithm, LogModel::new(limit, window), start, &steps)
     })
 }
 
@@ -277,16 +277,16 @@ fn bucket_is_killed(whole_ticks: bool, mend: impl Fn(&mut WrongBucket)) -> bool 
             if interval == 0 || (whole_ticks && !per_token.is_multiple_of(Ticks::from(tokens))) {
                 return None;
             }
-            let mut rule = WrongBucket {
+            let mut algorithm = WrongBucket {
                 capacity,
                 interval,
                 tau: capacity - 1,
                 clamped: true,
                 full_at_start: start,
             };
-            mend(&mut rule);
+            mend(&mut algorithm);
             let model = BucketModel::new(capacity, tokens, seconds, capacity, start);
-            disagreement(&rule, model, start, &steps)
+            disagreement(&algorithm, model, start, &steps)
         },
     )
 }
@@ -303,34 +303,34 @@ fn an_interval_rounded_down_is_killed() {
 
 #[test]
 fn a_burst_of_one_too_many_is_killed() {
-    assert!(bucket_is_killed(true, |rule| rule.tau = rule.capacity));
+    assert!(bucket_is_killed(true, |algorithm| algorithm.tau = algorithm.capacity));
 }
 
 #[test]
 fn elapsed_time_without_a_clamp_is_killed() {
-    assert!(bucket_is_killed(true, |rule| rule.clamped = false));
+    assert!(bucket_is_killed(true, |algorithm| algorithm.clamped = false));
 }
 
 #[test]
 fn a_window_that_starts_with_its_first_call_is_killed() {
     assert!(is_killed(window_case(), |(limit, window, start, steps)| {
-        let rule = WrongWindow {
+        let algorithm = WrongWindow {
             limit,
             window,
             weighs_previous: false,
         };
-        disagreement(&rule, FixedModel::new(limit, window), start, &steps)
+        disagreement(&algorithm, FixedModel::new(limit, window), start, &steps)
     }));
 }
 
 #[test]
 fn a_counter_that_rounds_its_weight_down_is_killed() {
     assert!(is_killed(window_case(), |(limit, window, start, steps)| {
-        let rule = WrongWindow {
+        let algorithm = WrongWindow {
             limit,
             window,
             weighs_previous: true,
         };
-        disagreement(&rule, CounterModel::new(limit, window), start, &steps)
+        disagreement(&algorithm, CounterModel::new(limit, window), start, &steps)
     }));
 }

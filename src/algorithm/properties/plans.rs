@@ -17,7 +17,7 @@ enum Event {
 }
 
 struct Line<A: Algorithm> {
-    rule: A,
+    algorithm: A,
     state: A::State,
     now: Ticks,
     plan: A::Plan,
@@ -27,15 +27,15 @@ struct Line<A: Algorithm> {
 
 impl<A: Algorithm> Line<A> {
     /// Behind what was spent, each so long after the one before.
-    fn behind(rule: &A, start: Ticks, spent: &[(Ticks, u32)]) -> Self {
-        let (mut state, mut now) = (rule.fresh(), start);
+    fn behind(algorithm: &A, start: Ticks, spent: &[(Ticks, u32)]) -> Self {
+        let (mut state, mut now) = (algorithm.fresh(), start);
         for &(gap, cost) in spent {
             now += gap;
-            rule.admit(&mut state, now, cost);
+            algorithm.admit(&mut state, now, cost);
         }
         Self {
-            rule: rule.clone(),
-            plan: A::Plan::new(rule, &state),
+            algorithm: algorithm.clone(),
+            plan: A::Plan::new(algorithm, &state),
             state,
             now,
             waiting: VecDeque::new(),
@@ -45,24 +45,24 @@ impl<A: Algorithm> Line<A> {
     fn planned(&self, cost: u32) -> Ticks {
         let at = self.waiting.back().map_or(self.now, |last| last.0);
         let at = at.max(self.now);
-        at + self.plan.wait(&self.rule, &self.state, at, cost)
+        at + self.plan.wait(&self.algorithm, &self.state, at, cost)
     }
 
     /// The same from a copy of the state, in which all who wait are admitted.
     fn expected(&self, cost: u32) -> Ticks {
         let (mut state, mut at) = (self.state.clone(), self.now);
         for &(_, cost) in &self.waiting {
-            at += self.rule.wait(&state, at, cost).unwrap_or(Ticks::MAX);
-            assert!(self.rule.admit(&mut state, at, cost));
+            at += self.algorithm.wait(&state, at, cost).unwrap_or(Ticks::MAX);
+            assert!(self.algorithm.admit(&mut state, at, cost));
         }
-        at + self.rule.wait(&state, at, cost).unwrap_or(Ticks::MAX)
+        at + self.algorithm.wait(&state, at, cost).unwrap_or(Ticks::MAX)
     }
 
     fn happens(&mut self, event: Event) {
         match event {
             Event::Join(cost) => {
                 let turn = self.planned(cost);
-                self.plan.push(&self.rule, turn, cost);
+                self.plan.push(&self.algorithm, turn, cost);
                 self.waiting.push_back((turn, cost));
             }
             Event::Serve => {
@@ -70,7 +70,7 @@ impl<A: Algorithm> Line<A> {
                     return;
                 };
                 self.now = self.now.max(turn);
-                assert!(self.rule.admit(&mut self.state, self.now, cost));
+                assert!(self.algorithm.admit(&mut self.state, self.now, cost));
                 self.plan.pop();
             }
             Event::Pass(gap) => {
@@ -79,19 +79,19 @@ impl<A: Algorithm> Line<A> {
                 };
                 self.now = (self.now + gap).min(turn);
                 if self.now < turn {
-                    assert!(!self.rule.admit(&mut self.state, self.now, cost));
+                    assert!(!self.algorithm.admit(&mut self.state, self.now, cost));
                 }
             }
         }
     }
 }
 
-/// What goes wrong with plans of `rule`, if anything does.
-fn misplanned<A: Algorithm>(rule: &A, start: Ticks, case: &PlanCase) -> Option<String> {
-    let mut line = Line::behind(rule, start, &case.spent);
+/// What goes wrong with plans of `algorithm`, if anything does.
+fn misplanned<A: Algorithm>(algorithm: &A, start: Ticks, case: &PlanCase) -> Option<String> {
+    let mut line = Line::behind(algorithm, start, &case.spent);
     for (index, &event) in case.events.iter().enumerate() {
         line.happens(event);
-        for cost in 1..=rule.limit() {
+        for cost in 1..=algorithm.limit() {
             let (planned, expected) = (line.planned(cost), line.expected(cost));
             if planned != expected {
                 let waiting = line.waiting;
@@ -146,18 +146,18 @@ proptest! {
 /// As those who ask for language models' tokens have it: few callers, and many units each.
 #[test]
 fn ten_thousand_callers_of_a_hundred_thousand_units_are_planned() {
-    let rule = SlidingLog {
+    let algorithm = SlidingLog {
         limit: SlidingLog::LARGEST,
         window: 60 * SECOND,
     };
-    let mut state = rule.fresh();
-    assert!((0..167).all(|second| rule.admit(&mut state, second, 100_000)));
-    let mut plan = <SlidingLog as Algorithm>::Plan::new(&rule, &state);
+    let mut state = algorithm.fresh();
+    assert!((0..167).all(|second| algorithm.admit(&mut state, second, 100_000)));
+    let mut plan = <SlidingLog as Algorithm>::Plan::new(&algorithm, &state);
     let mut at = 167;
     for caller in 0..10_000_u64 {
-        at += plan.wait(&rule, &state, at, 100_000);
-        plan.push(&rule, at, 100_000);
+        at += plan.wait(&algorithm, &state, at, 100_000);
+        plan.push(&algorithm, at, 100_000);
         // 167 of them fit the log, and of each window as many who wait.
-        assert_eq!(at, (caller / 167 + 1) * rule.window + caller % 167);
+        assert_eq!(at, (caller / 167 + 1) * algorithm.window + caller % 167);
     }
 }

@@ -3,29 +3,39 @@
 use super::*;
 
 /// What a state says of every cost, now and later.
-fn told<A: Algorithm>(rule: &A, state: &A::State, now: Ticks) -> Vec<(Verdict, Ticks)> {
-    let times = [now, now + 1, now + rule.window() / 2, now + rule.window()];
-    let of = |at| (1..=rule.limit()).map(move |cost| (at, cost));
+fn told<A: Algorithm>(algorithm: &A, state: &A::State, now: Ticks) -> Vec<(Verdict, Ticks)> {
+    let times = [
+        now,
+        now + 1,
+        now + algorithm.window() / 2,
+        now + algorithm.window(),
+    ];
+    let of = |at| (1..=algorithm.limit()).map(move |cost| (at, cost));
     let all = times.into_iter().flat_map(of);
-    all.map(|(at, cost)| (rule.look(state, at, cost), rule.reset_after(state, at)))
-        .collect()
+    all.map(|(at, cost)| {
+        (
+            algorithm.look(state, at, cost),
+            algorithm.reset_after(state, at),
+        )
+    })
+    .collect()
 }
 
 /// `admit` against a look and then a spend, along a trace.
-fn parted<A: Algorithm>(rule: &A, start: Ticks, steps: &[Step]) -> Option<String> {
-    let (mut whole, mut apart) = (rule.fresh(), rule.fresh());
+fn parted<A: Algorithm>(algorithm: &A, start: Ticks, steps: &[Step]) -> Option<String> {
+    let (mut whole, mut apart) = (algorithm.fresh(), algorithm.fresh());
     let mut now = start;
     for step in steps {
         now += step.gap;
         if step.refund {
-            rule.refund(&mut whole, now, step.cost);
-            rule.refund(&mut apart, now, step.cost);
+            algorithm.refund(&mut whole, now, step.cost);
+            algorithm.refund(&mut apart, now, step.cost);
         } else {
-            let verdict = rule.look(&apart, now, step.cost);
-            if told(rule, &whole, now) != told(rule, &apart, now) {
+            let verdict = algorithm.look(&apart, now, step.cost);
+            if told(algorithm, &whole, now) != told(algorithm, &apart, now) {
                 return Some(format!("a look at {now} has changed something"));
             }
-            if verdict.fits != rule.admit(&mut whole, now, step.cost) {
+            if verdict.fits != algorithm.admit(&mut whole, now, step.cost) {
                 return Some(format!("{verdict:?} at {now} for {}", step.cost));
             }
             if verdict.fits != (verdict.wait == Some(0))
@@ -34,10 +44,10 @@ fn parted<A: Algorithm>(rule: &A, start: Ticks, steps: &[Step]) -> Option<String
                 return Some(format!("{verdict:?} contradicts itself"));
             }
             if verdict.fits {
-                rule.spend(&mut apart, now, step.cost);
+                algorithm.spend(&mut apart, now, step.cost);
             }
         }
-        if told(rule, &whole, now) != told(rule, &apart, now) {
+        if told(algorithm, &whole, now) != told(algorithm, &apart, now) {
             return Some(format!("the states part at {now}"));
         }
     }
@@ -45,32 +55,32 @@ fn parted<A: Algorithm>(rule: &A, start: Ticks, steps: &[Step]) -> Option<String
 }
 
 /// Spends whatever the look says: the wait stays a promise, and the debt is bounded.
-fn bad_debt<A: Algorithm>(rule: &A, start: Ticks, steps: &[Step]) -> Option<String> {
-    let (mut state, mut now) = (rule.fresh(), start);
+fn bad_debt<A: Algorithm>(algorithm: &A, start: Ticks, steps: &[Step]) -> Option<String> {
+    let (mut state, mut now) = (algorithm.fresh(), start);
     for step in steps {
         now += step.gap;
-        let before = rule.reset_after(&state, now);
+        let before = algorithm.reset_after(&state, now);
         let cost = if step.refund { u32::MAX } else { step.cost };
-        rule.spend(&mut state, now, cost);
-        let after = rule.reset_after(&state, now);
+        algorithm.spend(&mut state, now, cost);
+        let after = algorithm.reset_after(&state, now);
         if after == 0 || after < before {
             return Some(format!("{cost} spent at {now}: {before} to {after}"));
         }
         // No more than the debt of a whole quota, which takes a window, and the window itself.
-        if after > 2 * rule.window() + 2 {
+        if after > 2 * algorithm.window() + 2 {
             return Some(format!("a debt of {after} at {now}"));
         }
-        if cost >= rule.limit() && rule.look(&state, now, 1).fits {
+        if cost >= algorithm.limit() && algorithm.look(&state, now, 1).fits {
             return Some(format!("more fits at {now} than the limit"));
         }
-        for cost in [1, rule.limit()] {
-            let Some(wait) = rule.wait(&state, now, cost) else {
+        for cost in [1, algorithm.limit()] {
+            let Some(wait) = algorithm.wait(&state, now, cost) else {
                 return Some("a wait that nobody knows".into());
             };
-            if !rule.look(&state, now + wait, cost).fits {
+            if !algorithm.look(&state, now + wait, cost).fits {
                 return Some(format!("{cost} does not fit at {now} + {wait}"));
             }
-            if wait > 0 && rule.look(&state, now + wait - 1, cost).fits {
+            if wait > 0 && algorithm.look(&state, now + wait - 1, cost).fits {
                 return Some(format!("{cost} fits before {now} + {wait}"));
             }
         }
@@ -114,24 +124,24 @@ proptest! {
 
     #[test]
     fn a_look_and_a_spend_are_an_admission((limit, window, start, steps) in window_case()) {
-        prop_assert_eq!(all_windows(limit, window, |rule| rule.parted(start, &steps)), None);
+        prop_assert_eq!(all_windows(limit, window, |algorithm| algorithm.parted(start, &steps)), None);
     }
 
     #[test]
     fn a_look_and_a_spend_are_a_buckets_admission((capacity, tokens, seconds, initial, start, steps) in bucket_case()) {
-        let rule = bucket(capacity, tokens, seconds, initial, start);
-        prop_assert_eq!(parted(&rule, start, &steps), None);
+        let algorithm = bucket(capacity, tokens, seconds, initial, start);
+        prop_assert_eq!(parted(&algorithm, start, &steps), None);
     }
 
     #[test]
     fn a_debt_is_paid_off_in_time((limit, window, start, steps) in window_case()) {
-        prop_assert_eq!(all_windows(limit, window, |rule| rule.bad_debt(start, &steps)), None);
+        prop_assert_eq!(all_windows(limit, window, |algorithm| algorithm.bad_debt(start, &steps)), None);
     }
 
     #[test]
     fn a_buckets_debt_is_paid_off_in_time((capacity, tokens, seconds, initial, start, steps) in bucket_case()) {
-        let rule = bucket(capacity, tokens, seconds, initial, start);
-        prop_assert_eq!(bad_debt(&rule, start, &steps), None);
+        let algorithm = bucket(capacity, tokens, seconds, initial, start);
+        prop_assert_eq!(bad_debt(&algorithm, start, &steps), None);
     }
 }
 
@@ -141,20 +151,20 @@ fn the_largest_quotas_and_costs_overflow_nothing() {
     let log = SlidingLog { limit: 1, window };
     let buckets = [(1, 1e12), (1, 1e-9), (u32::MAX, 4.3)];
     let start = 8 * window;
-    let twice = |rule: &dyn Check| {
+    let twice = |algorithm: &dyn Check| {
         let step = Step {
             gap: 0,
             refund: true,
             cost: 1,
         };
-        rule.bad_debt(start, &[step, Step { gap: 1, ..step }])
+        algorithm.bad_debt(start, &[step, Step { gap: 1, ..step }])
     };
     assert_eq!(twice(&FixedWindow::new(limit, window)), None);
     assert_eq!(twice(&SlidingCounter { limit, window }), None);
     assert_eq!(twice(&log), None);
     for (capacity, rate) in buckets {
-        let rule = TokenBucket::new(capacity, rate, capacity, start).expect("valid");
-        assert_eq!(twice(&rule), None, "{capacity} at {rate}");
+        let algorithm = TokenBucket::new(capacity, rate, capacity, start).expect("valid");
+        assert_eq!(twice(&algorithm), None, "{capacity} at {rate}");
     }
 }
 
@@ -166,10 +176,10 @@ fn buckets_that_begin_full_agree_whenever_they_were_made() {
     let renewed = TokenBucket::new(3, 1.0, 3, 0)
         .expect("valid")
         .succeeding(&late, 11 * SECOND);
-    for rule in [&early, &late, &renewed] {
-        let mut state = rule.fresh();
-        assert_eq!(rule.reset_after(&state, 0), 0);
-        assert!(rule.admit(&mut state, 5 * SECOND, 3));
+    for algorithm in [&early, &late, &renewed] {
+        let mut state = algorithm.fresh();
+        assert_eq!(algorithm.reset_after(&state, 0), 0);
+        assert!(algorithm.admit(&mut state, 5 * SECOND, 3));
         // Given back under either, it is as full as under the other.
         late.refund(&mut state, 5 * SECOND, 3);
         assert_eq!(early.look(&state, 5 * SECOND, 3).left, 3);

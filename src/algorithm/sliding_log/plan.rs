@@ -21,10 +21,10 @@ impl LogPlan {
     }
 
     /// The time of the unit at `index` of the log and, behind it, of those who wait.
-    fn time_of(&self, rule: &SlidingLog, state: &State, index: u64) -> Ticks {
-        let logged = rule.len(state);
+    fn time_of(&self, algorithm: &SlidingLog, state: &State, index: u64) -> Ticks {
+        let logged = algorithm.len(state);
         match usize::try_from(index) {
-            Ok(index) if index < logged => rule.at(state, index),
+            Ok(index) if index < logged => algorithm.at(state, index),
             _ => {
                 let before = index - logged as u64 + self.admitted;
                 let turn = self.turns.partition_point(|&(_, up_to)| up_to <= before);
@@ -35,23 +35,25 @@ impl LogPlan {
 }
 
 impl Plan<SlidingLog> for LogPlan {
-    fn new(_rule: &SlidingLog, _state: &State) -> Self {
+    fn new(_algorithm: &SlidingLog, _state: &State) -> Self {
         Self {
             turns: VecDeque::new(),
             admitted: 0,
         }
     }
 
-    fn wait(&self, rule: &SlidingLog, state: &State, at: Ticks, cost: u32) -> Ticks {
-        let units = rule.len(state) as u64 + self.planned() + u64::from(cost);
+    fn wait(&self, algorithm: &SlidingLog, state: &State, at: Ticks, cost: u32) -> Ticks {
+        let units = algorithm.len(state) as u64 + self.planned() + u64::from(cost);
         // So many of the oldest have to leave; those that have left already are among them.
-        match units.saturating_sub(u64::from(rule.limit)) {
+        match units.saturating_sub(u64::from(algorithm.limit)) {
             0 => 0,
-            excess => (self.time_of(rule, state, excess - 1) + rule.window).saturating_sub(at),
+            excess => {
+                (self.time_of(algorithm, state, excess - 1) + algorithm.window).saturating_sub(at)
+            }
         }
     }
 
-    fn push(&mut self, _rule: &SlidingLog, at: Ticks, cost: u32) {
+    fn push(&mut self, _algorithm: &SlidingLog, at: Ticks, cost: u32) {
         let up_to = self.admitted + self.planned() + u64::from(cost);
         self.turns.push_back((at, up_to));
     }

@@ -102,7 +102,7 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Result<bool> {
         let mut shard = self.lock(keys[usize::from(places[0])], patience)?;
         let now = shard.at(now);
-        error::fits(cost, shard.rule.limit())?;
+        error::fits(cost, shard.algorithm.limit())?;
         let mut left = false;
         for &place in places {
             let (key, answer) = (keys[usize::from(place)], &mut answers[usize::from(place)]);

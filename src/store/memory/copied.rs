@@ -8,7 +8,7 @@ use super::{Algorithm, MemoryStore, Options, locked_now};
 impl<A: Algorithm> MemoryStore<A> {
     /// A store with the same keys by another quota. What was spent stays spent; nobody waits.
     #[must_use]
-    pub fn copied(&self, rule: A) -> Arc<Self> {
+    pub fn copied(&self, algorithm: A) -> Arc<Self> {
         let shards = self.lock_all();
         let options = Options {
             max_keys: self.max_keys,
@@ -17,7 +17,7 @@ impl<A: Algorithm> MemoryStore<A> {
         };
         let same = shards.iter().map(|shard| shard.copied()).collect();
         let (before, overflow) = (
-            shards[0].rule.clone(),
+            shards[0].algorithm.clone(),
             locked_now(&self.overflow_state).clone(),
         );
         drop(shards);
@@ -26,7 +26,7 @@ impl<A: Algorithm> MemoryStore<A> {
         *locked_now(&copy.overflow_state) = overflow;
         let latest = self.overflow_latest.load(Relaxed);
         copy.overflow_latest.store(latest, Relaxed);
-        copy.set_rule(rule);
+        copy.set_algorithm(algorithm);
         copy
     }
 }

@@ -106,7 +106,7 @@ impl<A: Algorithm> MemoryStore<A> {
         loop {
             let mut shard = self.lock(call.key, patience)?;
             let now = shard.at(now());
-            error::fits(call.cost, shard.rule.limit())?;
+            error::fits(call.cost, shard.algorithm.limit())?;
             self.tend(&mut shard, now);
             if call.number.is_some() || shard.has_queue(call.key) {
                 let answer = match self.place(&mut shard, call, now, patience)? {
@@ -148,11 +148,11 @@ impl<A: Algorithm> MemoryStore<A> {
         now: Ticks,
         tell: &mut impl FnMut(&A, &A::State, Ticks, bool),
     ) -> Option<Answer> {
-        let Some((rule, state)) = shard.find_mut(call.key) else {
+        let Some((algorithm, state)) = shard.find_mut(call.key) else {
             return self.first_touch(shard, call, now, tell);
         };
-        let allowed = rule.admit(state, now, call.cost);
-        tell(rule, state, now, allowed);
+        let allowed = algorithm.admit(state, now, call.cost);
+        tell(algorithm, state, now, allowed);
         Some(allowed.into())
     }
 
@@ -165,15 +165,15 @@ impl<A: Algorithm> MemoryStore<A> {
         tell: Tell<'_, A>,
     ) -> Option<Answer> {
         self.release_keys(shard.sweep(STEPS_ON_INSERT, now));
-        let mut state = shard.rule.fresh();
-        let allowed = shard.rule.admit(&mut state, now, call.cost);
+        let mut state = shard.algorithm.fresh();
+        let allowed = shard.algorithm.admit(&mut state, now, call.cost);
         // A refused newcomer is as good as unseen: it is not remembered.
         if allowed && !self.reserve_key() {
             return None;
         }
-        tell(&shard.rule, &state, now, allowed);
+        tell(&shard.algorithm, &state, now, allowed);
         if allowed {
-            let idle_at = now.saturating_add(shard.rule.reset_after(&state, now));
+            let idle_at = now.saturating_add(shard.algorithm.reset_after(&state, now));
             shard.insert(call.key, state, idle_at);
             self.lock_of(call.key).publish(shard);
         }
@@ -209,17 +209,17 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
         tell: Tell<'_, A>,
     ) -> Result<bool> {
-        let rule = &shard.rule;
+        let algorithm = &shard.algorithm;
         let mut common = locked(&self.overflow_state, patience)?;
         let now = self.overflow_latest.fetch_max(now, Relaxed).max(now);
         self.overflowed.fetch_add(1, Relaxed);
-        let mut unseen = rule.fresh();
+        let mut unseen = algorithm.fresh();
         let state = match self.overflow {
             Overflow::Share => &mut *common,
             Overflow::Admit => &mut unseen,
         };
-        let allowed = rule.admit(state, now, cost) || self.overflow == Overflow::Admit;
-        tell(rule, state, now, allowed);
+        let allowed = algorithm.admit(state, now, cost) || self.overflow == Overflow::Admit;
+        tell(algorithm, state, now, allowed);
         Ok(allowed)
     }
 
@@ -228,19 +228,19 @@ impl<A: Algorithm> MemoryStore<A> {
     #[inline(always)]
     pub(super) fn decision(
         &self,
-        rule: &A,
+        algorithm: &A,
         state: &A::State,
         now: Ticks,
         cost: u32,
         allowed: bool,
     ) -> Decision {
-        let wait = || rule.wait(state, now, cost).unwrap_or(A_GUESS).max(1);
+        let wait = || algorithm.wait(state, now, cost).unwrap_or(A_GUESS).max(1);
         Decision {
             allowed,
-            limit: rule.limit(),
-            remaining: rule.remaining(state, now),
+            limit: algorithm.limit(),
+            remaining: algorithm.remaining(state, now),
             retry_after: if allowed { 0 } else { wait() },
-            reset_after: rule.reset_after(state, now),
+            reset_after: algorithm.reset_after(state, now),
             at: self.clock.unix(now),
             source: Source::Memory,
         }

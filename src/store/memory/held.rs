@@ -23,7 +23,9 @@ impl MemoryStore<Permits> {
     /// # Errors
     /// [`Stop::Locked`](super::Stop::Locked).
     pub fn holds(&self, key: Fingerprint, taken_at: Ticks, patience: Patience) -> Result<bool> {
-        self.view(key, patience, |rule, state, _| rule.counts(state, taken_at))
+        self.view(key, patience, |algorithm, state, _| {
+            algorithm.counts(state, taken_at)
+        })
     }
 
     /// How many permits of `key` are held, and how many callers wait for one. A free permit belongs
@@ -36,7 +38,7 @@ impl MemoryStore<Permits> {
         let held = shard.find(key).map_or(0, State::held);
         let queue = shard.look_at_queue(key);
         let waiting = queue.map_or(0, |queue| queue.waiters.len() as u32);
-        let free = shard.rule.limit().saturating_sub(held);
+        let free = shard.algorithm.limit().saturating_sub(held);
         let taking = waiting.min(free);
         Ok((held + taking, waiting - taking))
     }

@@ -50,9 +50,9 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Result<Look> {
         let behind = self.admit_at(shard, key, cost, now, patience)?;
         let state = self.live(shard, key, cost, now, patience)?;
-        let wait = shard.rule.wait(&state, now, cost);
+        let wait = shard.algorithm.wait(&state, now, cost);
         let allowed = behind.is_none() && wait == Some(0);
-        let decision = self.decision(&shard.rule, &state, now, cost, allowed);
+        let decision = self.decision(&shard.algorithm, &state, now, cost, allowed);
         Ok(match behind {
             None => Look {
                 decision,
@@ -82,7 +82,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut shard = self.lock_with_room(key, patience)?;
         let now = shard.at(self.clock.now());
         let state = self.live(&shard, key, 1, now, patience)?;
-        Ok(view(&shard.rule, &state, now))
+        Ok(view(&shard.algorithm, &state, now))
     }
 
     /// Lock the shard of `key`; if it is new and the store seems full, idle keys go first, as
@@ -112,21 +112,21 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Result<Live<'a, A::State>> {
         match shard.find(key) {
             Some(state) => Ok(Live::Held(state)),
-            None => self.live_of_newcomer(&shard.rule, cost, now, patience),
+            None => self.live_of_newcomer(&shard.algorithm, cost, now, patience),
         }
     }
 
     /// The same for a key that is not held.
     pub(super) fn live_of_newcomer<'a>(
         &'a self,
-        rule: &A,
+        algorithm: &A,
         cost: u32,
         now: Ticks,
         patience: Patience,
     ) -> Result<Live<'a, A::State>> {
-        let fresh = rule.fresh();
+        let fresh = algorithm.fresh();
         // A call that a quota of its own would refuse needs no room: the shared one is not asked.
-        let overflows = self.is_full() && rule.wait(&fresh, now, cost) == Some(0);
+        let overflows = self.is_full() && algorithm.wait(&fresh, now, cost) == Some(0);
         if overflows && self.overflow == Overflow::Share {
             return Ok(Live::Overflow(locked(&self.overflow_state, patience)?));
         }

@@ -69,12 +69,16 @@ impl<A: Algorithm> Queue<A> {
     }
 
     /// Plan when each waiter is admitted, from the key's state.
-    pub(super) fn make_plan(&mut self, rule: &A, state: &A::State, now: Ticks) {
-        let (mut plan, mut at) = (A::Plan::new(rule, state), now);
+    pub(super) fn make_plan(&mut self, algorithm: &A, state: &A::State, now: Ticks) {
+        let (mut plan, mut at) = (A::Plan::new(algorithm, state), now);
         // One whose cost no longer fits the quota leaves with an error when it is polled.
-        for waiter in self.waiters.iter_mut().filter(|w| w.cost <= rule.limit()) {
-            at = at.saturating_add(plan.wait(rule, state, at, waiter.cost));
-            plan.push(rule, at, waiter.cost);
+        for waiter in self
+            .waiters
+            .iter_mut()
+            .filter(|w| w.cost <= algorithm.limit())
+        {
+            at = at.saturating_add(plan.wait(algorithm, state, at, waiter.cost));
+            plan.push(algorithm, at, waiter.cost);
             waiter.admit_at = at;
         }
         self.plan = Some((plan, at));
@@ -84,21 +88,21 @@ impl<A: Algorithm> Queue<A> {
     /// When a newcomer would be admitted, behind all who wait. `None`: there is no plan.
     pub(super) fn admit_at(
         &self,
-        rule: &A,
+        algorithm: &A,
         state: &A::State,
         now: Ticks,
         cost: u32,
     ) -> Option<Ticks> {
         let (plan, at) = self.plan.as_ref()?;
         let at = now.max(*at);
-        Some(at.saturating_add(plan.wait(rule, state, at, cost)))
+        Some(at.saturating_add(plan.wait(algorithm, state, at, cost)))
     }
 
     /// Add a waiter, and say when it should look after those before it.
-    pub(super) fn push(&mut self, waiter: Waiter, rule: &A) -> Ticks {
+    pub(super) fn push(&mut self, waiter: Waiter, algorithm: &A) -> Ticks {
         if let Some((plan, at)) = &mut self.plan {
             *at = waiter.admit_at;
-            plan.push(rule, waiter.admit_at, waiter.cost);
+            plan.push(algorithm, waiter.admit_at, waiter.cost);
         }
         let behind = !self.waiters.is_empty();
         let look_at = waiter
@@ -121,12 +125,12 @@ impl<A: Algorithm> Queue<A> {
     }
 
     /// Whether the first waiter could be admitted and has not come for a while.
-    pub(super) fn is_overdue(&self, rule: &A, live: &A::State, now: Ticks) -> bool {
+    pub(super) fn is_overdue(&self, algorithm: &A, live: &A::State, now: Ticks) -> bool {
         let missed_a_look = (1..=now).contains(&self.looks_at);
         let due = |first: &Waiter| {
             missed_a_look
-                || first.cost > rule.limit()
-                || rule.wait(live, now, first.cost) == Some(0)
+                || first.cost > algorithm.limit()
+                || algorithm.wait(live, now, first.cost) == Some(0)
         };
         now >= self.wake_again_at && self.waiters.front().is_some_and(due)
     }

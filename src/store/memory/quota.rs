@@ -6,8 +6,8 @@ use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, Shard, Stop, lock
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Change the quota of every key at once. What was spent stays spent.
-    pub fn set_rule(&self, rule: A) {
-        self.replace_rule(self.lock_all(), rule);
+    pub fn set_algorithm(&self, algorithm: A) {
+        self.replace_algorithm(self.lock_all(), algorithm);
     }
 
     /// Lay aligned windows by the wall clock of now. What was spent in a window that is running
@@ -19,27 +19,33 @@ impl<A: Algorithm> MemoryStore<A> {
         }
         let shards = self.lock_all();
         if self.clock.offset() != self.offset.load(Relaxed) {
-            let rule = shards[0].rule.clone();
-            self.replace_rule(shards, rule);
+            let algorithm = shards[0].algorithm.clone();
+            self.replace_algorithm(shards, algorithm);
         }
         Ok(())
     }
 
-    /// `rule` continues what the shards were locked with, while nothing can be spent.
-    fn replace_rule(&self, mut shards: Vec<MutexGuard<'_, Shard<A>>>, rule: A) {
+    /// `algorithm` continues what the shards were locked with, while nothing can be spent.
+    fn replace_algorithm(&self, mut shards: Vec<MutexGuard<'_, Shard<A>>>, algorithm: A) {
         let now = shards
             .iter_mut()
             .fold(self.clock.now(), |now, shard| now.max(shard.at(now)));
         let offset = self.clock.offset();
-        let rule = rule.succeeding(&shards[0].rule, now).aligned(offset);
-        rule.adopt(&shards[0].rule, &mut locked_now(&self.overflow_state), now);
+        let algorithm = algorithm
+            .succeeding(&shards[0].algorithm, now)
+            .aligned(offset);
+        algorithm.adopt(
+            &shards[0].algorithm,
+            &mut locked_now(&self.overflow_state),
+            now,
+        );
         for (lock, shard) in self.locks.iter().zip(&mut shards) {
-            shard.set_rule(&rule, now);
+            shard.set_algorithm(&algorithm, now);
             lock.publish(shard);
         }
         self.offset.store(offset, Relaxed);
-        self.limit.store(rule.limit(), Relaxed);
-        self.window.store(rule.window(), Relaxed);
+        self.limit.store(algorithm.limit(), Relaxed);
+        self.window.store(algorithm.window(), Relaxed);
         drop(shards);
         self.wake_heads();
     }

@@ -28,7 +28,7 @@ impl<S> Slot<S> {
 
 /// What is under one lock.
 pub(super) struct Shard<A: Algorithm> {
-    pub(super) rule: A,
+    pub(super) algorithm: A,
     table: HashTable<Slot<A::State>>,
     pub(super) queues: HashTable<Queue<A>>,
     hand: usize,
@@ -45,9 +45,9 @@ pub(super) struct Shard<A: Algorithm> {
 }
 
 impl<A: Algorithm> Shard<A> {
-    pub(super) fn new(rule: A) -> Self {
+    pub(super) fn new(algorithm: A) -> Self {
         Self {
-            rule,
+            algorithm,
             table: HashTable::new(),
             queues: HashTable::new(),
             hand: 0,
@@ -81,11 +81,11 @@ impl<A: Algorithm> Shard<A> {
         Some(&slot.state)
     }
 
-    /// The rule and the key's state, to be changed together.
+    /// The algorithm and the key's state, to be changed together.
     #[inline]
     pub(super) fn find_mut(&mut self, key: Fingerprint) -> Option<(&A, &mut A::State)> {
         let slot = self.table.find_mut(key.hash(), |slot| slot.key == key)?;
-        Some((&self.rule, &mut slot.state))
+        Some((&self.algorithm, &mut slot.state))
     }
 
     /// Remember a key that is not held yet, and that goes idle at `idle_at`.
@@ -169,7 +169,7 @@ impl<A: Algorithm> Shard<A> {
                 self.idle_from = std::mem::replace(&mut self.idle_from_next, Ticks::MAX);
             }
             if let Some(slot) = self.table.get_bucket(self.hand) {
-                let left = self.rule.reset_after(&slot.state, now);
+                let left = self.algorithm.reset_after(&slot.state, now);
                 if left > 0 {
                     self.idle_from_next = self.idle_from_next.min(now.saturating_add(left));
                 } else if let Ok(slot) = self.table.get_bucket_entry(self.hand) {
@@ -199,7 +199,7 @@ impl<A: Algorithm> Shard<A> {
         while let Some(key) = self.reserve.pop(now) {
             let held = self.table.find_entry(key.hash(), |slot| slot.key == key);
             let Ok(slot) = held else { continue };
-            let left = self.rule.reset_after(&slot.get().state, now);
+            let left = self.algorithm.reset_after(&slot.get().state, now);
             if left == 0 {
                 slot.remove();
                 self.evicted += 1;
@@ -213,10 +213,10 @@ impl<A: Algorithm> Shard<A> {
     /// Drop every idle key at once, and put those that follow in reserve; says how many.
     fn sweep_all(&mut self, now: Ticks) -> usize {
         let before = self.table.len();
-        let (rule, reserve) = (&self.rule, &mut self.reserve);
+        let (algorithm, reserve) = (&self.algorithm, &mut self.reserve);
         *reserve = Reserve::of(before);
         self.table.retain(|slot| {
-            let left = rule.reset_after(&slot.state, now);
+            let left = algorithm.reset_after(&slot.state, now);
             if left > 0 {
                 reserve.add(slot.key, now.saturating_add(left));
             }
@@ -251,19 +251,19 @@ impl<A: Algorithm> Shard<A> {
             idle_from: 0,
             idle_from_next: 0,
             latest: self.latest,
-            ..Self::new(self.rule.clone())
+            ..Self::new(self.algorithm.clone())
         }
     }
 
-    /// Change the rule and carry every state over.
-    pub(super) fn set_rule(&mut self, rule: &A, now: Ticks) {
+    /// Change the algorithm and carry every state over.
+    pub(super) fn set_algorithm(&mut self, algorithm: &A, now: Ticks) {
         for slot in &mut self.table {
-            rule.adopt(&self.rule, &mut slot.state, now);
+            algorithm.adopt(&self.algorithm, &mut slot.state, now);
         }
         for queue in &mut self.queues {
-            queue.forget_plan(); // made under the old rule
+            queue.forget_plan(); // made under the old algorithm
         }
-        self.rule = rule.clone();
+        self.algorithm = algorithm.clone();
         (self.idle_from, self.idle_from_next) = (0, 0);
         self.reserve = Reserve::default();
     }
@@ -295,7 +295,7 @@ impl<A: Algorithm> Shard<A> {
         let state = held.map(|slot| &slot.state).or(elsewhere);
         let queue = self.queues.find_mut(key.hash(), |queue| queue.key == key);
         if let (Some(queue), Some(state)) = (queue, state) {
-            queue.make_plan(&self.rule, state, now);
+            queue.make_plan(&self.algorithm, state, now);
         }
     }
 

@@ -53,14 +53,14 @@ fn allowed<A: Algorithm>(store: &MemoryStore<A>, name: impl ToString) -> bool {
 }
 
 /// Replays calls `(gap, key)` through a store and through a state a key that is never dropped.
-fn parts_from_single_states<A: Algorithm>(rule: &A, calls: &[(u64, u8)]) -> bool {
+fn parts_from_single_states<A: Algorithm>(algorithm: &A, calls: &[(u64, u8)]) -> bool {
     let (options, clock) = options(1_000, Overflow::Share);
-    let store = MemoryStore::new(rule, options);
+    let store = MemoryStore::new(algorithm, options);
     let mut states: HashMap<u8, A::State> = HashMap::new();
     calls.iter().any(|&(gap, name)| {
         clock.advance(gap);
-        let state = states.entry(name).or_insert_with(|| rule.fresh());
-        allowed(&store, name) != rule.admit(state, clock.now(), 1)
+        let state = states.entry(name).or_insert_with(|| algorithm.fresh());
+        allowed(&store, name) != algorithm.admit(state, clock.now(), 1)
     })
 }
 
@@ -85,13 +85,13 @@ proptest! {
 
 #[test]
 fn forgetting_a_key_too_early_is_noticed() {
-    let mut rule = Watched::new(log(1, 10));
+    let mut algorithm = Watched::new(log(1, 10));
     let calls: Vec<_> = (0..20_000_u64)
         .map(|call| (SECOND / 25, (call * 7 % 240) as u8))
         .collect();
-    assert!(!parts_from_single_states(&rule, &calls));
-    rule.early = SECOND;
-    assert!(parts_from_single_states(&rule, &calls));
+    assert!(!parts_from_single_states(&algorithm, &calls));
+    algorithm.early = SECOND;
+    assert!(parts_from_single_states(&algorithm, &calls));
 }
 
 #[test]
@@ -185,15 +185,15 @@ fn a_new_quota_keeps_what_was_spent() {
     let (options, clock) = options(10, Overflow::Share);
     let store = MemoryStore::new(&log(3, 10), options);
     assert!(allowed(&store, "a") && allowed(&store, "a"));
-    store.set_rule(log(2, 10));
+    store.set_algorithm(log(2, 10));
     assert!(!allowed(&store, "a"));
     // Over 71 minutes a unit takes 8 bytes; the units so far are carried over, and back.
-    store.set_rule(log(3, 6_000));
+    store.set_algorithm(log(3, 6_000));
     clock.advance(5_999 * SECOND);
     assert!(allowed(&store, "a") && !allowed(&store, "a"));
     clock.advance(SECOND);
     assert!(allowed(&store, "a") && allowed(&store, "a") && !allowed(&store, "a"));
-    store.set_rule(log(4, 10));
+    store.set_algorithm(log(4, 10));
     assert!(allowed(&store, "a") && !allowed(&store, "a"));
 }
 
@@ -202,7 +202,7 @@ fn a_new_bucket_keeps_the_tokens_that_are_missing() {
     let (options, clock) = options(10, Overflow::Share);
     let store = MemoryStore::new(&bucket(10, 1.0), options);
     assert!((0..6).all(|_| allowed(&store, "a")));
-    store.set_rule(bucket(20, 7.0));
+    store.set_algorithm(bucket(20, 7.0));
     let remaining = || {
         store
             .peek(key(&store, &"a"), 1, Patience::Wait)
@@ -212,7 +212,7 @@ fn a_new_bucket_keeps_the_tokens_that_are_missing() {
     assert_eq!(remaining(), 14);
     clock.advance(SECOND / 2);
     assert_eq!(remaining(), 17);
-    store.set_rule(bucket(2, 7.0));
+    store.set_algorithm(bucket(2, 7.0));
     assert_eq!(remaining(), 0);
 }
 
@@ -231,12 +231,12 @@ fn admitted_by_threads(threads: usize, calls: usize, call: impl Fn() -> bool + S
     admitted.into_inner()
 }
 
-fn exact_under_threads<A: Algorithm>(rule: &A) {
+fn exact_under_threads<A: Algorithm>(algorithm: &A) {
     for _ in 0..20 {
         let (options, _) = options(100, Overflow::Share);
-        let store = MemoryStore::new(rule, options);
+        let store = MemoryStore::new(algorithm, options);
         let admitted = admitted_by_threads(8, 500, || allowed(&store, "hot"));
-        assert_eq!(admitted, rule.limit() as usize);
+        assert_eq!(admitted, algorithm.limit() as usize);
     }
 }
 
@@ -265,7 +265,7 @@ fn checking_before_acting_is_noticed() {
                 let mut state = shard
                     .find(hot)
                     .cloned()
-                    .unwrap_or_else(|| shard.rule.fresh());
+                    .unwrap_or_else(|| shard.algorithm.fresh());
                 let roomy = log(10_000, 60);
                 roomy.admit(&mut state, 0, 1);
                 shard.forget(hot);

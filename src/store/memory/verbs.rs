@@ -38,13 +38,13 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Result<()> {
         let mut shard = self.lock(key, patience)?;
         let now = shard.at(self.clock.now());
-        error::fits(units, shard.rule.limit())?;
-        if let Some((rule, state)) = shard.find_mut(key) {
-            if spent_at.is_some_and(|at| !rule.counts(state, at)) {
+        error::fits(units, shard.algorithm.limit())?;
+        if let Some((algorithm, state)) = shard.find_mut(key) {
+            if spent_at.is_some_and(|at| !algorithm.counts(state, at)) {
                 return Ok(());
             }
-            rule.refund(state, now, units);
-            let left = rule.reset_after(state, now);
+            algorithm.refund(state, now, units);
+            let left = algorithm.reset_after(state, now);
             if left == 0 {
                 self.release_keys(usize::from(shard.drop_idle(key)));
             } else {
@@ -110,8 +110,8 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     ) -> Result<Decision> {
         let now = || now.unwrap_or_else(|| self.clock.now());
         let mut told = None;
-        let tell = |rule: &A, state: &A::State, now, allowed| {
-            told = Some(self.decision(rule, state, now, cost, allowed));
+        let tell = |algorithm: &A, state: &A::State, now, allowed| {
+            told = Some(self.decision(algorithm, state, now, cost, allowed));
         };
         let mut decided = self.decide(Call::new(key, cost), now, patience, tell)?;
         let decision = if let Some(told) = told {
@@ -127,15 +127,15 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<Decision> {
         let mut shard = self.lock_with_room(key, patience)?;
         let now = shard.at(self.clock.now());
-        error::fits(cost, shard.rule.limit())?;
+        error::fits(cost, shard.algorithm.limit())?;
         let look = self.look(&mut shard, key, cost, now, patience)?;
         Ok(look.decision)
     }
 
     fn first_free_at(&self, key: Fingerprint, patience: Patience) -> Result<Ticks> {
-        self.view(key, patience, |rule, state, now| {
-            let at = rule.first_free_at(state, now);
-            at.unwrap_or(now.saturating_add(rule.window()))
+        self.view(key, patience, |algorithm, state, now| {
+            let at = algorithm.first_free_at(state, now);
+            at.unwrap_or(now.saturating_add(algorithm.window()))
         })
     }
 
@@ -174,13 +174,15 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         {
             // Under a shard's lock, so that the quota is not changed in between.
             let shard = locked_now(&self.locks[0].shard);
-            *locked_now(&self.overflow_state) = shard.rule.fresh();
+            *locked_now(&self.overflow_state) = shard.algorithm.fresh();
         }
         self.wake_heads();
     }
 
     fn set_quota(&self, quota: AnyAlgorithm) -> bool {
-        A::of(quota).map(|rule| self.set_rule(rule)).is_some()
+        A::of(quota)
+            .map(|algorithm| self.set_algorithm(algorithm))
+            .is_some()
     }
 
     fn statistics(&self, patience: Patience) -> Result<Statistics> {

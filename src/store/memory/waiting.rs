@@ -48,7 +48,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             shard.count(false);
             return Ok(Joined::Settled(look.decision, now));
         }
-        let rule = shard.rule.clone();
+        let algorithm = shard.algorithm.clone();
         let queue = shard.queue_or_new(key);
         if wake.blocks_this_thread() && queue.needs_this_thread() {
             return Err(Error::WouldNeverWake.into());
@@ -62,7 +62,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             wake: Arc::clone(wake),
         };
         let is_first = queue.waiters.is_empty();
-        let mut poll_at = queue.push(waiter, &rule);
+        let mut poll_at = queue.push(waiter, &algorithm);
         if is_first {
             poll_at = self.first_polls_at(&mut shard, key, now, poll_at);
         }
@@ -124,9 +124,9 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
     ) -> Result<(Decided<'_, A>, Option<Told>)> {
         let mut told = None;
-        let tell = |rule: &A, state: &A::State, now: Ticks, allowed| {
-            let wait = rule.wait(state, now, call.cost);
-            let decision = self.decision(rule, state, now, call.cost, allowed);
+        let tell = |algorithm: &A, state: &A::State, now: Ticks, allowed| {
+            let wait = algorithm.wait(state, now, call.cost);
+            let decision = self.decision(algorithm, state, now, call.cost, allowed);
             told = Some((decision, wait.map(|wait| now.saturating_add(wait))));
         };
         let decided = self.decide(call, || self.clock.now(), patience, tell)?;
@@ -179,7 +179,7 @@ impl<A: Algorithm> MemoryStore<A> {
         self.plan(shard, key, now, patience)?;
         let live = self.live(shard, key, cost, now, patience)?;
         let queue = shard.look_at_queue(key);
-        Ok(queue.and_then(|queue| queue.admit_at(&shard.rule, &live, now, cost)))
+        Ok(queue.and_then(|queue| queue.admit_at(&shard.algorithm, &live, now, cost)))
     }
 
     /// Make sure that the queue of `key`, if there is one, has a plan.
@@ -195,7 +195,7 @@ impl<A: Algorithm> MemoryStore<A> {
             return Ok(());
         };
         let elsewhere = if shard.find(key).is_none() {
-            Some(self.live_of_newcomer(&shard.rule, queue.first_cost(), now, patience)?)
+            Some(self.live_of_newcomer(&shard.algorithm, queue.first_cost(), now, patience)?)
         } else {
             None
         };
@@ -216,7 +216,7 @@ impl<A: Algorithm> MemoryStore<A> {
         };
         let overdue = {
             let live = self.live(shard, key, queue.first_cost(), now, patience)?;
-            queue.is_overdue(&shard.rule, &live, now)
+            queue.is_overdue(&shard.algorithm, &live, now)
         };
         Ok(match shard.queue(key) {
             Some(queue) if overdue => queue.wake_first_again(now),

@@ -25,7 +25,7 @@ fn a_batch_ends_with_an_answer_for_each_key_whatever_happens_to_the_quota() {
     let keys: Vec<_> = (0..4).map(|name| key(&store, &name)).collect();
     // The quota shrinks after two keys.
     let mut answers = [Some(true), Some(true), None, None];
-    store.set_rule(log(2, 10));
+    store.set_algorithm(log(2, 10));
     store
         .admit_many(&keys, 3, &mut answers, Patience::Wait)
         .unwrap();

@@ -5,9 +5,9 @@ use super::*;
 use crate::store::{Polled, Queues};
 
 /// A full store of keys that go idle at 10 s, whose shared quota is spent until 14 s.
-fn full(keys: u32, rule: &SlidingLog) -> (Arc<MemoryStore<SlidingLog>>, Arc<ManualClock>) {
+fn full(keys: u32, algorithm: &SlidingLog) -> (Arc<MemoryStore<SlidingLog>>, Arc<ManualClock>) {
     let (options, clock) = options(keys as usize, Overflow::Share);
-    let store = MemoryStore::new(rule, options);
+    let store = MemoryStore::new(algorithm, options);
     assert!((0..keys).all(|name| allowed(&store, name)));
     clock.advance(4 * SECOND);
     assert!(allowed(&store, "by the shared quota"));

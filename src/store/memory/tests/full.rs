@@ -15,27 +15,27 @@ type Call = (Ticks, u32, Verb);
 struct Model<A: Algorithm> {
     store: Arc<MemoryStore<A>>,
     clock: Arc<ManualClock>,
-    rule: A,
+    algorithm: A,
     states: HashMap<u32, A::State>,
     overflowed: u64,
 }
 
 impl<A: Algorithm> Model<A> {
-    fn new(rule: &A, max_keys: usize) -> Self {
+    fn new(algorithm: &A, max_keys: usize) -> Self {
         let (options, clock) = options(max_keys, Overflow::Admit);
         Self {
-            store: MemoryStore::new(rule, options),
+            store: MemoryStore::new(algorithm, options),
             clock,
-            rule: rule.clone(),
+            algorithm: algorithm.clone(),
             states: HashMap::new(),
             overflowed: 0,
         }
     }
 
     fn forget_idle(&mut self) {
-        let (rule, now) = (&self.rule, self.clock.now());
+        let (algorithm, now) = (&self.algorithm, self.clock.now());
         self.states
-            .retain(|_, state| rule.reset_after(state, now) > 0);
+            .retain(|_, state| algorithm.reset_after(state, now) > 0);
     }
 
     fn call(&mut self, (gap, name, verb): Call) {
@@ -47,7 +47,7 @@ impl<A: Algorithm> Model<A> {
                 let refunded = self.store.refund(key, 1, Patience::Wait);
                 refunded.expect("valid");
                 if let Some(state) = self.states.get_mut(&name) {
-                    self.rule.refund(state, self.clock.now(), 1);
+                    self.algorithm.refund(state, self.clock.now(), 1);
                 }
             }
             Verb::Reset => {
@@ -67,8 +67,11 @@ impl<A: Algorithm> Model<A> {
             self.overflowed += 1;
             true
         } else {
-            let state = self.states.entry(name).or_insert_with(|| self.rule.fresh());
-            self.rule.admit(state, self.clock.now(), 1)
+            let state = self
+                .states
+                .entry(name)
+                .or_insert_with(|| self.algorithm.fresh());
+            self.algorithm.admit(state, self.clock.now(), 1)
         };
         assert_eq!(allowed(&self.store, name), expected, "key {name}");
         assert_eq!(self.store.overflowed.load(Relaxed), self.overflowed);
@@ -87,9 +90,10 @@ impl<A: Algorithm> Model<A> {
                 continue;
             };
             held += 1;
-            let left = self.rule.reset_after(state, self.clock.now());
+            let left = self.algorithm.reset_after(state, self.clock.now());
             let kept = self.states.get(&name);
-            let expected = kept.map_or(0, |kept| self.rule.reset_after(kept, self.clock.now()));
+            let expected =
+                kept.map_or(0, |kept| self.algorithm.reset_after(kept, self.clock.now()));
             assert_eq!(left, expected, "key {name}");
             assert!(lock.idle_from.load(Relaxed) <= self.clock.now() + left);
         }
@@ -99,8 +103,8 @@ impl<A: Algorithm> Model<A> {
 }
 
 /// Fills a store, replays `calls` on names below `names`, and compares now and then.
-fn replay<A: Algorithm>(rule: &A, max_keys: u32, names: u32, calls: &[Call]) -> u64 {
-    let mut model = Model::new(rule, max_keys as usize);
+fn replay<A: Algorithm>(algorithm: &A, max_keys: u32, names: u32, calls: &[Call]) -> u64 {
+    let mut model = Model::new(algorithm, max_keys as usize);
     for name in 0..max_keys {
         model.call((9 * SECOND / Ticks::from(max_keys), name, Verb::Spend));
     }
@@ -165,8 +169,8 @@ fn a_new_quota_and_a_cleared_store_leave_no_old_reserve() {
     for name in 0..1_100 {
         model.call((SECOND / 50, name, Verb::Spend)); // full after 20 s, when the first goes idle
     }
-    model.rule = log(2, 5);
-    model.store.set_rule(model.rule.clone());
+    model.algorithm = log(2, 5);
+    model.store.set_algorithm(model.algorithm.clone());
     for name in 1_100..2_000 {
         model.call((0, name, Verb::Spend));
     }
@@ -185,16 +189,16 @@ fn a_new_quota_and_a_cleared_store_leave_no_old_reserve() {
 /// If keys are `touched` in time, none goes idle, and all newcomers overflow.
 fn looks_a_newcomer(touched: bool) -> usize {
     let (keys, newcomers) = (65_536, 20_000);
-    let rule = Watched::new(SlidingLog {
+    let algorithm = Watched::new(SlidingLog {
         limit: 2,
         window: keys,
     });
-    let model = Model::new(&rule, keys as usize);
+    let model = Model::new(&algorithm, keys as usize);
     for name in 0..keys {
         assert!(allowed(&model.store, name));
         model.clock.advance(1);
     }
-    let filling = rule.looks.swap(0, SeqCst) / keys as usize;
+    let filling = algorithm.looks.swap(0, SeqCst) / keys as usize;
     assert!(filling <= 2, "{filling} looks a key while none is idle");
     for name in 0..newcomers {
         assert!(!touched || allowed(&model.store, name));
@@ -203,7 +207,7 @@ fn looks_a_newcomer(touched: bool) -> usize {
     }
     let overflowed = model.store.overflowed.load(Relaxed);
     assert_eq!(overflowed, if touched { newcomers } else { 0 });
-    rule.looks.load(SeqCst) / newcomers as usize
+    algorithm.looks.load(SeqCst) / newcomers as usize
 }
 
 #[test]

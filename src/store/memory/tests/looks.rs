@@ -32,19 +32,19 @@ fn live<A: Algorithm>(store: &MemoryStore<A>, names: u8, now: Ticks) -> Vec<u8> 
         let key = key(store, name);
         let shard = locked_now(&store.lock_of(key).shard);
         let state = shard.find(key);
-        state.is_some_and(|state| shard.rule.reset_after(state, now) > 0)
+        state.is_some_and(|state| shard.algorithm.reset_after(state, now) > 0)
     };
     (0..names).filter(is_live).collect()
 }
 
 /// Replays `calls`; before each, a look is compared with what a copy of the store decides.
-fn looks_like_spending<A: Algorithm>(rule: &A, overflow: Overflow, calls: &[Call]) {
+fn looks_like_spending<A: Algorithm>(algorithm: &A, overflow: Overflow, calls: &[Call]) {
     let (options, clock) = options(12, overflow);
-    let store = MemoryStore::new(rule, options);
+    let store = MemoryStore::new(algorithm, options);
     for call in calls {
         clock.advance(call.gap);
-        for cost in 1..=rule.limit() {
-            let copy = store.copied(rule.clone());
+        for cost in 1..=algorithm.limit() {
+            let copy = store.copied(algorithm.clone());
             let key = key(&store, &call.name);
             let counted = store.statistics(Patience::Wait).unwrap();
             let kept = live(&store, 24, clock.now());

@@ -122,7 +122,7 @@ fn refunds_resets_and_quotas_reach_those_who_wait() {
         &|| store.refund(k, 1, Patience::Wait).unwrap(),
         &|| store.reset(k, Patience::Wait).unwrap(),
         &|| store.clear(),
-        &|| store.set_rule(bucket(2, 0.001)),
+        &|| store.set_algorithm(bucket(2, 0.001)),
     ];
     for change in changes {
         store.clear();
@@ -141,7 +141,7 @@ fn a_cost_that_a_new_quota_can_never_admit_is_an_error_for_its_waiter() {
     let store = MemoryStore::new(&bucket(5, 1.0), options);
     assert!(join(&store, 5, None).is_err());
     let waiting = join(&store, 4, None).ok().unwrap();
-    store.set_rule(bucket(3, 1.0));
+    store.set_algorithm(bucket(3, 1.0));
     let impossible = Error::CostAboveLimit { cost: 4, limit: 3 };
     let polled = store.poll(&waiting.ticket, Patience::Wait);
     assert_eq!(polled.unwrap_err(), Stop::from(impossible));
@@ -153,8 +153,8 @@ proptest! {
     #[test]
     fn a_queue_is_served_as_planned(costs in prop::collection::vec(1..=3_u32, 1..20), given_up in any::<prop::sample::Index>()) {
         let (options, clock) = options(10, Overflow::Share);
-        let rule = log(3, 10);
-        let store = MemoryStore::new(&rule, options);
+        let algorithm = log(3, 10);
+        let store = MemoryStore::new(&algorithm, options);
         let mut line: Vec<_> = Vec::new();
         for &cost in &costs {
             if let Ok(waiting) = join(&store, cost, None) {
@@ -168,8 +168,8 @@ proptest! {
         let mut state = store.view(key(&store, &"k"), Patience::Wait, |_, state, _| state.clone()).unwrap();
         let mut at = 0;
         for (waiting, cost) in line {
-            at += rule.wait(&state, at, cost).expect("time frees it");
-            rule.admit(&mut state, at, cost);
+            at += algorithm.wait(&state, at, cost).expect("time frees it");
+            algorithm.admit(&mut state, at, cost);
             if at > clock.now() {
                 clock.advance(at - 1 - clock.now());
                 prop_assert!(poll(&store, &waiting).is_none());

@@ -103,8 +103,8 @@ proptest! {
 fn all_limiters_of_a_process_agree() {
     let (options, clock) = options(10, Overflow::Share);
     clock.advance(10 * HOUR + 5 * SECOND);
-    let rule = FixedWindow::new(2, HOUR);
-    let before = MemoryStore::new(&rule, options.clone());
+    let algorithm = FixedWindow::new(2, HOUR);
+    let before = MemoryStore::new(&algorithm, options.clone());
     let other = MemoryStore::new(&log(2, 3_600), options.clone());
     let reset_at = |store: &dyn Store, name: &str| {
         let key = store.fingerprint(name.as_bytes());
@@ -114,14 +114,14 @@ fn all_limiters_of_a_process_agree() {
     };
     assert_eq!(reset_at(&*before, "k"), 11 * HOUR);
     clock.step_wall_clock((2 * HOUR + 10 * SECOND).cast_signed());
-    let after = MemoryStore::new(&rule, options);
+    let after = MemoryStore::new(&algorithm, options);
     for name in ["k", "new"] {
         assert_eq!(reset_at(&*before, name), 13 * HOUR);
         assert_eq!(reset_at(&*after, name), 13 * HOUR);
         assert_eq!(reset_at(&*other, name), 13 * HOUR + 15 * SECOND);
     }
     assert!(!allowed(&before, "k"), "what was spent stays spent");
-    before.set_rule(FixedWindow::new(3, HOUR));
+    before.set_algorithm(FixedWindow::new(3, HOUR));
     let copy = before.copied(FixedWindow::new(4, HOUR));
     assert_eq!(reset_at(&*before, "k"), 13 * HOUR);
     assert_eq!(reset_at(&*copy, "newest"), 13 * HOUR);

@@ -1,20 +1,20 @@
-//! A rule that counts how often it is asked when a key goes idle, and may say so too early.
+//! A algorithm that counts how often it is asked when a key goes idle, and may say so too early.
 
 use super::*;
 use crate::algorithm::StatePlan;
 
-/// As the rule it wraps; `early` is what too short a time to live would be.
+/// As the algorithm it wraps; `early` is what too short a time to live would be.
 #[derive(Clone)]
 pub(super) struct Watched<A> {
-    pub(super) rule: A,
+    pub(super) algorithm: A,
     pub(super) early: Ticks,
     pub(super) looks: Arc<AtomicUsize>,
 }
 
 impl<A: Algorithm> Watched<A> {
-    pub(super) fn new(rule: A) -> Self {
+    pub(super) fn new(algorithm: A) -> Self {
         Self {
-            rule,
+            algorithm,
             early: 0,
             looks: Arc::default(),
         }
@@ -26,43 +26,45 @@ impl<A: Algorithm> Algorithm for Watched<A> {
     type Plan = StatePlan<Self>;
 
     fn limit(&self) -> u32 {
-        self.rule.limit()
+        self.algorithm.limit()
     }
 
     fn window(&self) -> Ticks {
-        self.rule.window()
+        self.algorithm.window()
     }
 
     fn fresh(&self) -> A::State {
-        self.rule.fresh()
+        self.algorithm.fresh()
     }
 
     fn admit(&self, state: &mut A::State, now: Ticks, cost: u32) -> bool {
-        self.rule.admit(state, now, cost)
+        self.algorithm.admit(state, now, cost)
     }
 
     fn spend(&self, state: &mut A::State, now: Ticks, cost: u32) {
-        self.rule.spend(state, now, cost);
+        self.algorithm.spend(state, now, cost);
     }
 
     fn wait(&self, state: &A::State, now: Ticks, cost: u32) -> Option<Ticks> {
-        self.rule.wait(state, now, cost)
+        self.algorithm.wait(state, now, cost)
     }
 
     fn remaining(&self, state: &A::State, now: Ticks) -> u32 {
-        self.rule.remaining(state, now)
+        self.algorithm.remaining(state, now)
     }
 
     fn reset_after(&self, state: &A::State, now: Ticks) -> Ticks {
         self.looks.fetch_add(1, SeqCst);
-        self.rule.reset_after(state, now).saturating_sub(self.early)
+        self.algorithm
+            .reset_after(state, now)
+            .saturating_sub(self.early)
     }
 
     fn refund(&self, state: &mut A::State, now: Ticks, units: u32) {
-        self.rule.refund(state, now, units);
+        self.algorithm.refund(state, now, units);
     }
 
     fn adopt(&self, old: &Self, state: &mut A::State, now: Ticks) {
-        self.rule.adopt(&old.rule, state, now);
+        self.algorithm.adopt(&old.algorithm, state, now);
     }
 }
