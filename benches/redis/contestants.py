@@ -7,7 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = Path(__file__).parents[2] / "src" / "store" / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "src" / "store" / "redis" / "scripts"
 PLENTY = 1_000_000_000
 MOST_CONNECTIONS = 50
 

@@ -15,6 +15,7 @@ use queue::{Queue, WakeUp};
 use shard::Shard;
 
 mod batch;
+#[cfg(test)]
 mod copied;
 mod crowd;
 mod decide;

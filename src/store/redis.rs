@@ -18,7 +18,7 @@ mod uncharged;
 
 pub use answer::{Answer, Failure, Reply, Sink};
 pub use encoded::{EncodedQuota, Verb};
-pub use fallback::{StandInKey, stand_in, stand_in_from};
+pub use fallback::stand_in;
 pub use limiter::{OnError, RedisLimiter, RedisStatistics};
 pub use request::{Request, Work};
 pub use run::Run;

@@ -1,6 +1,5 @@
 //! A limiter in Redis, as its coroutines need it.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,21 +8,15 @@ use pyo3::prelude::*;
 
 use super::bridge::PyBridge;
 use super::lazy_route::LazyRoute;
-use crate::algorithm::{Algorithm, AnyAlgorithm};
-use crate::clock::{Clock, seconds, unix_now};
+use crate::algorithm::AnyAlgorithm;
+use crate::clock::{seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::memory::windowed;
 use crate::python::patiently;
-use crate::store::redis::{
-    EncodedQuota, OnError, RedisLimiter, Settings, Verb, stand_in, stand_in_from,
-};
-use crate::store::{MemoryStore, Options, Overflow, Store};
-
-/// Keys that the stand-in holds at most.
-const LOCAL_KEYS: usize = 1_000_000;
+use crate::store::redis::{EncodedQuota, OnError, RedisLimiter, Settings, Verb, stand_in};
 
 /// A server that is well needs less for a call, and a busy machine for its way there and back.
 const MICROS_A_CALL: u64 = 500;
@@ -39,59 +32,14 @@ pub(in crate::python) struct PyRedisLimiter {
     chunk: u64,
 }
 
-/// What a limiter's quota is made from.
-struct Plan<'a> {
-    algorithm: &'a str,
-    settings: &'a Settings,
-    prefix: &'a str,
-    workers: u32,
-    on_error: OnError,
-    /// Whose keys the stand-in takes over.
-    before: Option<&'a Arc<dyn Store>>,
-}
-
-impl Plan<'_> {
-    /// The quota, and its share for one of the `workers` if the policy is to decide here.
-    fn quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<EncodedQuota> {
-        let whole = self.algorithm(quota)?;
-        let share = whole.share(self.workers);
-        let local = (self.on_error == OnError::Local).then(|| match &share {
-            AnyAlgorithm::FixedWindow(rule) => self.local(rule),
-            AnyAlgorithm::SlidingCounter(rule) => self.local(rule),
-            AnyAlgorithm::SlidingLog(rule) => self.local(rule),
-            AnyAlgorithm::TokenBucket(rule) => self.local(rule),
-        });
-        Ok(EncodedQuota::new(whole, local))
+/// A quota from its arguments: a bucket's configuration, or limit and window.
+fn algorithm(name: &str, quota: &Bound<'_, PyAny>) -> PyResult<AnyAlgorithm> {
+    if name == "token_bucket" {
+        let config: PyTokenBucketConfig = quota.extract()?;
+        return Ok(AnyAlgorithm::TokenBucket(config.full_bucket()?));
     }
-
-    fn algorithm(&self, quota: &Bound<'_, PyAny>) -> PyResult<AnyAlgorithm> {
-        if self.algorithm == "token_bucket" {
-            let config: PyTokenBucketConfig = quota.extract()?;
-            return Ok(AnyAlgorithm::TokenBucket(config.full_bucket()?));
-        }
-        let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
-        windowed(self.algorithm, Some(&limit), Some(&window), "limit")
-    }
-
-    fn local<A: Algorithm>(&self, rule: &A) -> Arc<dyn Store> {
-        let quota = format!("{} {} {}", self.algorithm, rule.limit(), rule.window());
-        let key = (self.settings.clone(), self.prefix.to_owned(), quota);
-        let before = self.before.and_then(|store| {
-            let kind: &dyn Any = &**store;
-            Some((store, kind.downcast_ref::<MemoryStore<A>>()?))
-        });
-        match before {
-            Some((store, before)) => stand_in_from(key, store, || before.copied(rule.clone())),
-            None => stand_in(key, || {
-                let options = Options {
-                    max_keys: LOCAL_KEYS,
-                    overflow: Overflow::Share,
-                    clock: Clock::system(),
-                };
-                MemoryStore::new(rule, options)
-            }),
-        }
-    }
+    let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
+    windowed(name, Some(&limit), Some(&window), "limit")
 }
 
 fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
@@ -144,18 +92,13 @@ impl PyRedisLimiter {
             );
             return Err(PyValueError::new_err(message));
         }
-        let plan = Plan {
-            algorithm: &algorithm,
-            settings: &settings,
-            prefix: &prefix,
-            workers,
-            on_error,
-            before: None,
-        };
-        let quota = plan.quota(quota)?;
+        let quota = self::algorithm(&algorithm, quota)?;
+        let local = (on_error == OnError::Local)
+            .then(|| stand_in(&settings, &prefix, quota.share(workers), None));
+        let quota = EncodedQuota::new(quota);
         let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);
         let patience = Duration::from_micros(patience);
-        let limiter = RedisLimiter::new(quota, prefix, patience, on_error, remember);
+        let limiter = RedisLimiter::new(quota, local, prefix, patience, on_error, remember);
         Ok(Self {
             algorithm,
             workers,
@@ -226,16 +169,12 @@ impl PyRedisLimiter {
 
     #[pyo3(signature = (quota))]
     fn set_quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<()> {
-        let now = self.limiter.quota();
-        let plan = Plan {
-            algorithm: &self.algorithm,
-            settings: self.route.settings(),
-            prefix: self.limiter.prefix(),
-            workers: self.workers,
-            on_error: self.limiter.on_error(),
-            before: now.local(),
-        };
-        self.limiter.set_quota(plan.quota(quota)?);
+        let quota = algorithm(&self.algorithm, quota)?;
+        let local = self.limiter.local().map(|before| {
+            let (settings, prefix) = (self.route.settings(), self.limiter.prefix());
+            stand_in(settings, prefix, quota.share(self.workers), Some(before))
+        });
+        self.limiter.set_quota(EncodedQuota::new(quota), local);
         Ok(())
     }
 

@@ -245,6 +245,7 @@ impl<A: Algorithm> Shard<A> {
     }
 
     /// The same keys in the same state, without queues or counts.
+    #[cfg(test)]
     pub(super) fn copied(&self) -> Self {
         Self {
             table: self.table.clone(),

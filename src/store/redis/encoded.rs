@@ -1,7 +1,5 @@
 //! A quota as a script's arguments, and a script's reply as a decision.
 
-use std::sync::Arc;
-
 use redis::{Cmd, Value};
 
 use super::answer::Failure;
@@ -10,7 +8,6 @@ use crate::algorithm::{AnyAlgorithm, TokenBucket};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Source};
 use crate::error;
-use crate::store::Store;
 
 /// What a call wants of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +30,12 @@ pub struct EncodedQuota {
     arguments: Vec<String>,
     limit: u32,
     window: Ticks,
-    local: Option<Arc<dyn Store>>,
 }
 
 impl EncodedQuota {
-    /// A quota with its stand-in.
+    /// `rule` as a script's arguments.
     #[must_use]
-    pub fn new(rule: AnyAlgorithm, local: Option<Arc<dyn Store>>) -> Self {
+    pub fn new(rule: AnyAlgorithm) -> Self {
         let (limit, window) = (rule.limit(), rule.window());
         let arguments = match &rule {
             AnyAlgorithm::TokenBucket(rule) => {
@@ -55,7 +51,6 @@ impl EncodedQuota {
             arguments,
             limit,
             window,
-            local,
         }
     }
 
@@ -85,12 +80,6 @@ impl EncodedQuota {
             AnyAlgorithm::SlidingCounter(_) => 2 * self.window,
             _ => self.window,
         }
-    }
-
-    /// Who decides in this process while the server does not.
-    #[must_use]
-    pub fn local(&self) -> Option<&Arc<dyn Store>> {
-        self.local.as_ref()
     }
 
     /// The script that decides.

@@ -3,55 +3,62 @@
 //! A program may make a limiter for every request; its stand-in has to know the last ones.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::mem::{Discriminant, discriminant};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use super::server::Settings;
-use crate::store::Store;
+use crate::algorithm::AnyAlgorithm;
+use crate::clock::{Clock, Ticks};
 use crate::store::fork::locked_now;
+use crate::store::{Options, Overflow, Store, in_memory};
 
-/// Which limiters share one: those that share a server, a prefix and a quota.
-pub type StandInKey = (Settings, String, String);
-
+/// Keys that a stand-in holds at most.
+const MOST_KEYS: usize = 1_000_000;
 /// From so many on, those that no limiter uses are dropped.
 const MANY: usize = 256;
 
-static STAND_INS: LazyLock<Mutex<StandIns>> = LazyLock::new(Mutex::default);
+/// Which limiters share one: those that share a server, a prefix and a quota.
+#[derive(PartialEq, Eq, Hash)]
+struct Name(Settings, String, Discriminant<AnyAlgorithm>, u32, Ticks);
 
-/// The stand-in of that name, made if there is none.
-pub fn stand_in(key: StandInKey, make: impl FnOnce() -> Arc<dyn Store>) -> Arc<dyn Store> {
-    Arc::clone(stand_ins_for(&key).entry(key).or_insert_with(make))
-}
+static STAND_INS: LazyLock<Mutex<HashMap<Name, Arc<dyn Store>>>> = LazyLock::new(Mutex::default);
 
-/// The stand-in of that name, if a limiter uses it, or else `copy` of `before` by that name: one
-/// that nobody uses has not seen what was spent since. `before` is forgotten if only the caller
-/// uses it, or each change of a quota would leave a copy of all keys behind.
-pub fn stand_in_from(
-    key: StandInKey,
-    before: &Arc<dyn Store>,
-    copy: impl FnOnce() -> Arc<dyn Store>,
+/// The stand-in for a `share` of a quota. It is the one `before`, which has seen what was spent,
+/// with another quota, unless other limiters use that one, or already one for this quota.
+#[must_use]
+pub fn stand_in(
+    settings: &Settings,
+    prefix: &str,
+    share: AnyAlgorithm,
+    before: Option<Arc<dyn Store>>,
 ) -> Arc<dyn Store> {
-    let mut stand_ins = stand_ins_for(&key);
-    let store = match stand_ins.get(&key) {
-        Some(store) if Arc::strong_count(store) > 1 => Arc::clone(store),
-        _ => {
-            let store = copy();
-            stand_ins.insert(key, Arc::clone(&store));
-            store
-        }
-    };
-    // Here and in the caller's quota.
-    if !Arc::ptr_eq(&store, before) && Arc::strong_count(before) <= 2 {
-        stand_ins.retain(|_, other| !Arc::ptr_eq(other, before));
-    }
-    store
-}
-
-type StandIns = HashMap<StandInKey, Arc<dyn Store>>;
-
-fn stand_ins_for(key: &StandInKey) -> MutexGuard<'static, StandIns> {
+    let kind = discriminant(&share);
+    let (limit, window) = (share.limit(), share.window());
+    let name = Name(settings.clone(), prefix.to_owned(), kind, limit, window);
     let mut stand_ins = locked_now(&STAND_INS);
-    if stand_ins.len() >= MANY && !stand_ins.contains_key(key) {
-        stand_ins.retain(|_, store| Arc::strong_count(store) > 1);
+    let is_used = |store: &Arc<dyn Store>| Arc::strong_count(store) > 1;
+    if let Some(store) = stand_ins.get(&name)
+        && (before.is_none() || is_used(store))
+    {
+        return Arc::clone(store);
     }
-    stand_ins
+    if stand_ins.len() >= MANY {
+        stand_ins.retain(|_, store| is_used(store));
+    }
+    // Here, in the limiter, and in the hands of who changes its quota.
+    let ours = before.filter(|before| Arc::strong_count(before) <= 3);
+    let store = if let Some(before) = ours {
+        stand_ins.retain(|_, store| !Arc::ptr_eq(store, &before));
+        before.set_quota(share);
+        before
+    } else {
+        let options = Options {
+            max_keys: MOST_KEYS,
+            overflow: Overflow::Share,
+            clock: Clock::system(),
+        };
+        in_memory(share, options)
+    };
+    stand_ins.insert(name, Arc::clone(&store));
+    store
 }

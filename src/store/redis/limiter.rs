@@ -16,7 +16,7 @@ use super::uncharged::Uncharged;
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
 use crate::store::fork::locked_now;
-use crate::store::{self, Patience};
+use crate::store::{self, Patience, Store};
 
 /// Who decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct RedisStatistics {
 /// A limiter whose state is in Redis.
 pub struct RedisLimiter {
     quota: Mutex<Arc<EncodedQuota>>,
+    /// Who decides in this process while the server does not.
+    local: Mutex<Option<Arc<dyn Store>>>,
     prefix: String,
     timeout: Duration,
     on_error: OnError,
@@ -108,6 +110,7 @@ impl RedisLimiter {
     #[must_use]
     pub fn new(
         quota: EncodedQuota,
+        local: Option<Arc<dyn Store>>,
         prefix: String,
         timeout: Duration,
         on_error: OnError,
@@ -115,6 +118,7 @@ impl RedisLimiter {
     ) -> Self {
         Self {
             quota: Mutex::new(Arc::new(quota)),
+            local: Mutex::new(local),
             prefix,
             timeout,
             on_error,
@@ -132,11 +136,18 @@ impl RedisLimiter {
     }
 
     /// Change the quota. The server's state stays.
-    pub fn set_quota(&self, quota: EncodedQuota) {
+    pub fn set_quota(&self, quota: EncodedQuota, local: Option<Arc<dyn Store>>) {
         *locked_now(&self.quota) = Arc::new(quota);
+        *locked_now(&self.local) = local;
         if let Some(remembered) = &self.remembered {
             remembered.clear();
         }
+    }
+
+    /// Who decides in this process while the server does not.
+    #[must_use]
+    pub fn local(&self) -> Option<Arc<dyn Store>> {
+        locked_now(&self.local).clone()
     }
 
     /// What its keys begin with.
@@ -207,12 +218,11 @@ impl RedisLimiter {
     /// # Errors
     /// [`store::Stop`].
     pub fn refund_here(&self, key: &[u8], units: u32, patience: Patience) -> store::Result<()> {
-        let quota = self.quota();
-        let Some(local) = quota.local() else {
-            return Ok(());
-        };
-        let units = units.min(local.limit());
-        local.refund(local.fingerprint(key), units, patience)
+        let local = locked_now(&self.local);
+        local.as_ref().map_or(Ok(()), |local| {
+            let units = units.min(local.limit());
+            local.refund(local.fingerprint(key), units, patience)
+        })
     }
 
     /// Turn the server's reply, or its failure, into the call's answer.
@@ -242,8 +252,7 @@ impl RedisLimiter {
 
     /// The server has decided: keep the stand-in warm, and remember a refusal.
     fn note(&self, call: &Call, decision: &Decision) {
-        // By the quota in force, whose stand-in is to see it all.
-        if let Some(local) = self.quota().local() {
+        if let Some(local) = &*locked_now(&self.local) {
             let key = local.fingerprint(&call.key);
             let cost = call.cost.min(local.limit());
             // Whatever it answers: it only has to have seen what was admitted.
@@ -332,8 +341,8 @@ impl RedisLimiter {
     }
 
     fn decide_here(&self, call: &Call) -> Option<Decision> {
-        let quota = self.quota();
-        let local = quota.local()?;
+        let local = locked_now(&self.local);
+        let local = local.as_ref()?;
         let key = local.fingerprint(&call.key);
         let cost = call.cost.min(local.limit());
         let decided = match call.verb {
