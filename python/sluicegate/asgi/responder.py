@@ -13,6 +13,7 @@ from sluicegate.policy.request import Request
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Message, Receive, Scope, Send
     from sluicegate.headers import Field
+    from sluicegate.policy.cors import Cors
     from sluicegate.policy.enforcer import Enforcer
     from sluicegate.refusals import Refusal
 
@@ -40,20 +41,23 @@ class Responder(Request):
         send: Send,
     ) -> None:
         self.outer = outer  # not by super(), which would cost a request 0.1 µs
-        self.client = self.later = None
+        self.client = self.later = self.refused = None
         self.enforcer = enforcer
         self._headers = headers
         self._send = send
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Send it on; the first message of an answer also carries the quota's fields."""
+        """Send it on; the first message of an answer also carries the fields that are ours."""
         kind = message["type"]
         if kind == "http.response.start" or kind in _FIRST_MESSAGES:
-            own = message.get("headers", ())
-            ours = self.fields(message.get("status", 101), own)
-            if ours:
-                # A copy: a message that is sent twice must not collect ours.
-                message = dict(message, headers=self._with(ours, own))
+            own, status = message.get("headers", ()), message.get("status", 101)
+            fields = self.fields(status, own)
+            # A copy in either case: a message that is sent twice must not collect ours.
+            if self.refused is not None:
+                fields = self.refusal_fields(*self.refused, status, own, fields)
+                message = dict(message, headers=fields)
+            elif fields:
+                message = dict(message, headers=self._with(fields, own))
         return self._send(message)
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,26 +65,23 @@ class Responder(Request):
         assert self.enforcer is not None
         scope["sluicegate.refusal"] = refusal
         refusal.told_as = self.name_of(refusal)
+        self.outermost().refused = refusal, self.enforcer.cors
         answer = self.enforcer.policy.refusal
-        handshake = scope["type"] == "websocket"
-        out = websocket.in_websocket_words(send) if handshake else send
-
-        def send_refusal(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                own = message.get("headers", ())
-                headers = self.refusal_fields(refusal, message["status"], own)
-                message = dict(message, headers=headers)
-            return out(message)
-
-        if handshake:
-            await websocket.refuse(answer, scope, receive, send_refusal)
+        if scope["type"] == "websocket":
+            await websocket.refuse(answer, scope, receive, websocket.in_websocket_words(send))
         else:
-            await answer(scope, receive, send_refusal)
+            await answer(scope, receive, send)
 
-    def refusal_fields(self, refusal: Refusal, status: int, own: Iterable[Field]) -> list[Field]:
-        """A refusal's ``own`` fields, and those that belong to it beside the quotas'."""
-        fields = self._with(refusal_fields(refusal, status, own), own)
-        cors = None if self.enforcer is None else self.enforcer.cors
+    def refusal_fields(
+        self,
+        refusal: Refusal,
+        cors: Cors | None,
+        status: int,
+        own: Iterable[Field] = (),
+        quotas: Iterable[Field] = (),
+    ) -> list[Field]:
+        """A refusal's ``own`` fields, those of the ``quotas``, and what belongs to it beside them."""
+        fields = self._with([*refusal_fields(refusal, status, own), *quotas], own)
         if cors is not None:
             cors.allow(origin_of(self._headers), fields)
         return fields

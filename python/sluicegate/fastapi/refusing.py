@@ -43,7 +43,8 @@ def refused(request: Request, scope: Scope, refusal: Refusal) -> Exception:
     if not isinstance(request, Responder):
         fields = refusal_fields(refusal, status, ()) + request.fields(status, ())
         return HTTPException(status, _detail(refusal), header_text(fields))
-    headers = header_text(request.refusal_fields(refusal, status, ()))
+    cors = None if request.enforcer is None else request.enforcer.cors
+    headers = header_text(request.refusal_fields(refusal, cors, status))
     if request.enforcer is None:
         return HTTPException(status, _detail(refusal), headers)
     _let_the_middleware_answer(scope)

@@ -13,6 +13,7 @@ from sluicegate.policy.verdict import Verdict
 if TYPE_CHECKING:
     from sluicegate.headers import Field
     from sluicegate.policy.client import Client
+    from sluicegate.policy.cors import Cors
     from sluicegate.policy.steps import Steps
     from sluicegate.refusals import Refusal
 
@@ -30,28 +31,34 @@ class Request(Verdict):
         client: whom the request is from, unless that is only its address, or it is exempt.
     """
 
-    __slots__ = ("client", "later", "outer")
+    __slots__ = ("client", "later", "outer", "refused")
 
     def __init__(self, outer: Request | None) -> None:
         self.outer = outer
         self.client: Client | None = None
         #: Those of all limits further in are the outermost one's.
         self.later: list[Verdict] | None = None
+        #: What the outermost one's answer refuses, and which scripts may read it.
+        self.refused: tuple[Refusal, Cors | None] | None = None
+
+    def outermost(self) -> Request:
+        """The same request at the outermost middleware, which writes the answer's fields."""
+        request = self
+        while request.outer is not None:
+            request = request.outer
+        return request
 
     def add(self, verdict: Verdict) -> None:
         """Take note of what a limit further in has decided."""
-        if self.outer is not None:
-            self.outer.add(verdict)
-        elif self.later is None:
-            self.later = [verdict]
-        else:
-            self.later.append(verdict)
+        outermost = self.outermost()
+        if outermost.later is None:
+            outermost.later = []
+        outermost.later.append(verdict)
 
     def verdicts(self) -> list[Verdict]:
         """Of all limits so far, the outermost first."""
-        if self.outer is not None:
-            return self.outer.verdicts()
-        return [self, *(self.later or ())]
+        outermost = self.outermost()
+        return [outermost, *(outermost.later or ())]
 
     def give_back(self) -> Steps[None]:
         """Give back what was spent on it: a later limit has refused it."""
