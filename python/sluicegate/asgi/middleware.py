@@ -12,7 +12,6 @@ from sluicegate.asgi import websocket
 from sluicegate.asgi.option_names import NamesOptions
 from sluicegate.asgi.responder import Responder
 from sluicegate.asgi.starting import refuses_to_start
-from sluicegate.policy.cors import is_preflight
 from sluicegate.policy.owned import Owned, owned_by
 from sluicegate.policy.policy import Policy
 from sluicegate.policy.request import REQUEST, Request
@@ -85,7 +84,7 @@ class RateLimitMiddleware(NamesOptions):
             if not (refuses and await refuses_to_start(receive, send)):
                 await self.app(scope, receive, send)
             return None
-        if is_preflight(scope) and enforcer.policy.exempt_preflight:
+        if scope.get("method") == "OPTIONS" and enforcer.is_free(scope):
             return await self.app(scope, receive, send)
         outer: Request | None = scope.get(REQUEST)
         request = scope[REQUEST] = Responder(outer, enforcer, scope.get("headers", ()), send)

@@ -9,7 +9,7 @@ from sluicegate.identity.principal import principal_of
 from sluicegate.identity.proxies import header_name
 from sluicegate.policy.api_keys import verified_keys
 from sluicegate.policy.client import Client, api_client, user_client
-from sluicegate.policy.cors import Cors
+from sluicegate.policy.cors import Cors, is_preflight
 from sluicegate.policy.exempt import Paths, exemption
 from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
@@ -31,6 +31,12 @@ class Enforcer:
     It does no I/O: what has to be called, and perhaps awaited, are steps that a shell makes.
     The ``view`` of a request is what the options' functions get of it.
     """
+
+    __slots__ = (
+        *("__weakref__", "_api_key_header", "address", "cors", "default", "exempt", "hides_keys"),
+        *("is_plain", "keys", "messages", "needs_asyncio", "observer", "owned", "permits"),
+        *("policy", "tiers"),
+    )
 
     def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
         if (policy.tiers is None) == (policy.limiter is None):
@@ -62,6 +68,10 @@ class Enforcer:
         self.exempt = exemption(policy.exempt)
         self.cors = None if policy.cors is None else Cors(policy.cors)
         self.observer = observer_of(self.tiers, self.messages, policy)
+
+    def is_free(self, scope: Scope) -> bool:
+        """Whether it is a preflight, of those that are not limited."""
+        return self.policy.exempt_preflight and is_preflight(scope)
 
     def is_exempt(self, scope: Scope, view: Callable[[Scope], Any]) -> Steps[bool]:
         """Whether the request is not limited at all."""

@@ -72,8 +72,7 @@ class Request(Verdict):
 
     def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
         """What is sent beside an answer's ``own`` header fields, of all limits so far."""
-        alone = self.later is None and self.outer is None
-        return answer_fields((self,) if alone else self.verdicts(), self, status, own)
+        return answer_fields(self.verdicts(), self, status, own)
 
     def name_of(self, refusal: Refusal) -> str:
         """Under which name the fields tell of the limit that refuses."""
