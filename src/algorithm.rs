@@ -110,12 +110,6 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
         (wait > 0).then(|| now.saturating_add(wait))
     }
 
-    /// This algorithm, if `any` is it.
-    #[must_use]
-    fn of(_any: AnyAlgorithm) -> Option<Self> {
-        None
-    }
-
     /// Take over a state that was kept under the quota `old`.
     fn adopt(&self, old: &Self, state: &mut Self::State, now: Ticks);
 

@@ -221,12 +221,11 @@ def rust_uses(name: str, text: str, *, public: bool = False) -> Iterator[tuple[s
             for path in leaves(re.sub(r"\s+", " ", tree).strip()):
                 yield from resolved(name, path)
     if not public:
-        for child in re.findall(r"^\s*(?:pub(?:\([^)]*\))? )?mod (\w+);", text, flags=re.M):
-            for symbol in re.findall(rf"\b(?<!::){child}::(\w+)", text):
+        body = re.sub(r"^\s*(?:pub(?:\([^)]*\))? )?use [^;]+;", "", text, flags=re.M)
+        for child in re.findall(r"^\s*(?:pub(?:\([^)]*\))? )?mod (\w+);", body, flags=re.M):
+            for symbol in re.findall(rf"(?<!::)\b{child}::(\w+)", body):
                 yield from resolved(name, f"self::{child}::{symbol}")
-        for path in re.findall(
-            r"\b((?:crate|super|self)(?:::\w+)+)", re.sub(r"use [^;]+;", "", text)
-        ):
+        for path in re.findall(r"\b((?:crate|super|self)(?:::\w+)+)", body):
             yield from resolved(name, path)
 
 

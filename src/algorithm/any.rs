@@ -1,5 +1,7 @@
 //! An algorithm with its quota as a value, for those who learn only at run time which one it is.
 
+use std::any::Any;
+
 use super::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::Ticks;
 
@@ -38,6 +40,18 @@ impl AnyAlgorithm {
     #[must_use]
     pub fn window(&self) -> Ticks {
         self.terms().1
+    }
+
+    /// The algorithm itself, if it is an `A`.
+    #[must_use]
+    pub fn into_one<A: Algorithm>(self) -> Option<A> {
+        let one: Box<dyn Any> = match self {
+            Self::FixedWindow(this) => Box::new(this),
+            Self::SlidingCounter(this) => Box::new(this),
+            Self::SlidingLog(this) => Box::new(this),
+            Self::TokenBucket(this) => Box::new(this),
+        };
+        one.downcast().ok().map(|one| *one)
     }
 
     fn terms(&self) -> (u32, Ticks) {
@@ -86,6 +100,8 @@ mod tests {
             assert_eq!((whole.limit(), whole.window()), (10, SECOND));
             assert_eq!(whole.share(4).terms(), (2, SECOND), "{name}");
             assert_eq!(whole.share(11).terms(), (1, SECOND), "{name}");
+            let is_log = whole.into_one::<SlidingLog>().is_some();
+            assert_eq!(is_log, name == "sliding_log");
         }
         assert!(AnyAlgorithm::named("token_bucket", 10, SECOND).is_none());
     }

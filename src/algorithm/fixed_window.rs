@@ -1,7 +1,7 @@
 //! A counter per aligned window.
 
+use super::Algorithm;
 use super::plan::StatePlan;
-use super::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 
 /// At most `limit` units in each window aligned to Unix time.
@@ -114,13 +114,6 @@ impl Algorithm for FixedWindow {
 
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {
         state.used = state.used(now).saturating_sub(units);
-    }
-
-    fn of(any: AnyAlgorithm) -> Option<Self> {
-        match any {
-            AnyAlgorithm::FixedWindow(this) => Some(this),
-            _ => None,
-        }
     }
 
     fn adopt(&self, _old: &Self, state: &mut State, now: Ticks) {

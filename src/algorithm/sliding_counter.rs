@@ -1,7 +1,7 @@
 //! Two aligned counters that approximate a sliding window.
 
+use super::Algorithm;
 use super::plan::StatePlan;
-use super::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 
 /// Admits `c` while `previous · (w - f) + current · w + c · w ≤ limit · w`, `f` into the window.
@@ -125,13 +125,6 @@ impl Algorithm for SlidingCounter {
         let older = units.min(state.previous);
         state.previous -= older;
         state.current = state.current.saturating_sub(units - older);
-    }
-
-    fn of(any: AnyAlgorithm) -> Option<Self> {
-        match any {
-            AnyAlgorithm::SlidingCounter(this) => Some(this),
-            _ => None,
-        }
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {

@@ -1,7 +1,7 @@
 //! The token bucket, kept as one time: when it would be full (GCRA, ITU-T I.371).
 
+use super::Algorithm;
 use super::plan::StatePlan;
-use super::{Algorithm, AnyAlgorithm};
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
 use crate::error::{Error, Result};
 use crate::fraction::Fraction;
@@ -188,13 +188,6 @@ impl Algorithm for TokenBucket {
     fn refund(&self, state: &mut State, _now: Ticks, units: u32) {
         let full_at = state.full_at.saturating_sub(u128::from(self.price(units)));
         state.full_at = full_at.max(self.full_at);
-    }
-
-    fn of(any: AnyAlgorithm) -> Option<Self> {
-        match any {
-            AnyAlgorithm::TokenBucket(this) => Some(this),
-            _ => None,
-        }
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::super::plan::Plan;
-use super::{SlidingLog, State};
+use super::log::{SlidingLog, State};
 use crate::clock::Ticks;
 
 /// The units of those who wait, which follow those of the log: one entry for each caller.

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::log::SMALL;
 use super::*;
 
 fn algorithm(limit: u32, window: Ticks) -> SlidingLog {

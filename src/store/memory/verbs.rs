@@ -180,7 +180,8 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     }
 
     fn set_quota(&self, quota: AnyAlgorithm) -> bool {
-        A::of(quota)
+        quota
+            .into_one()
             .map(|algorithm| self.set_algorithm(algorithm))
             .is_some()
     }
