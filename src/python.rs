@@ -15,6 +15,7 @@ mod parking;
 mod pending;
 mod permit;
 mod permits;
+mod quota_fields;
 #[cfg(unix)]
 mod redis;
 mod ticket;
@@ -61,6 +62,8 @@ mod core {
     use super::permit::PyPermit;
     #[pymodule_export]
     use super::permits::PyPermits;
+    #[pymodule_export]
+    use super::quota_fields::PyQuotaFields;
     #[cfg(unix)]
     #[pymodule_export]
     use super::redis::{PyBridge, PyRedisLimiter, PyRedisScript, PyRedisScripts};

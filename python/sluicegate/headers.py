@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
+from sluicegate._core import QuotaFields
+
 if TYPE_CHECKING:
     from sluicegate._core import Decision
 
@@ -43,42 +45,29 @@ class QuotaHeaders:
         sets: some of :data:`HEADER_SETS`.
     """
 
-    __slots__ = (
-        *("_limit", "_limit_field", "_limiter", "_name", "_part", "_policy"),
-        *("_policy_field", "_window", "sets"),
-    )
+    __slots__ = ("_limiter", "_name", "_part", "made", "sets")
 
     def __init__(self, limiter: Any, name: str, sets: Iterable[str] | str) -> None:
         self.sets = header_sets(sets)
-        first, last = 0 if "x-ratelimit" in self.sets else 3, 5 if "ietf" in self.sets else 3
-        #: Which of the five fields are sent; ``None`` for all.
-        self._part = None if (first, last) == (0, 5) else slice(first, last)
+        self._part = 0 if "x-ratelimit" in self.sets else 3, 5 if "ietf" in self.sets else 3
         self._limiter = limiter
         self._name = quoted(name)
-        self._describe(limiter.limit, limiter.window_seconds)
+        #: The fields by the quota of now.
+        self.made = self._make(limiter.limit)
 
-    def _describe(self, limit: int, window: float) -> None:
-        self._limit, self._window = limit, window
-        self._limit_field = (b"x-ratelimit-limit", b"%d" % limit)
-        self._policy = b";q=%d;w=%d" % (limit, max(1, ceil(window)))
-        self._policy_field = (b"ratelimit-policy", self._name + self._policy)
+    def _make(self, limit: int) -> QuotaFields:
+        return QuotaFields(self._limiter, limit, self._name, *self._part)
 
     def fields(self, decision: Decision, name: bytes = b"") -> list[Field]:
         """A new list: the fields for ``decision``, as ASGI wants them.
 
         ``name`` is another one for the IETF's lists, :func:`quoted`.
         """
-        limit, remaining, reset_at, quota = decision._header_values()
-        if limit != self._limit or self._limiter.window_seconds != self._window:
-            self._describe(limit, self._limiter.window_seconds)
-        fields = [
-            self._limit_field,
-            (b"x-ratelimit-remaining", remaining),
-            (b"x-ratelimit-reset", reset_at),
-            (b"ratelimit-policy", name + self._policy) if name else self._policy_field,
-            (b"ratelimit", (name or self._name) + quota),
-        ]
-        return fields if self._part is None else fields[self._part]
+        fields = self.made.of(decision, name)
+        while fields is None:  # the quota has changed, and may do so once more
+            self.made = self._make(decision.limit)
+            fields = self.made.of(decision, name)
+        return fields
 
 
 def quoted(name: str) -> bytes:

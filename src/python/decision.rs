@@ -2,14 +2,12 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyIterator, PyString, PyTuple, PyType};
 
 use super::arguments::{self, int_up_to, shown};
-use crate::clock::{SECOND, Ticks, seconds};
+use crate::clock::{Ticks, seconds};
 use crate::decision::{Decision, Source};
 use crate::store::Statistics;
-
-type Text<'py> = Bound<'py, PyBytes>;
 
 /// The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``. Frozen, equal by value.
 ///
@@ -129,30 +127,6 @@ impl PyDecision {
             info.set_item("retry_after", self.retry_after())?;
         }
         Ok(info)
-    }
-
-    /// What header fields say of it, as text: four getters and four formats in one call.
-    ///
-    /// After a refusal `t` names the same instant as `Retry-After`.
-    fn _header_values<'py>(&self, py: Python<'py>) -> (u32, Text<'py>, Text<'py>, Text<'py>) {
-        let decision = &self.0;
-        let text = |text: String| PyBytes::new(py, text.as_bytes());
-        let wait = if decision.allowed {
-            decision.reset_after.div_ceil(SECOND)
-        } else {
-            decision.retry_after.div_ceil(SECOND).max(1)
-        };
-        let remaining = decision.remaining;
-        (
-            decision.limit,
-            text(remaining.to_string()),
-            text(
-                (decision.at + decision.reset_after)
-                    .div_ceil(SECOND)
-                    .to_string(),
-            ),
-            text(format!(";r={remaining};t={wait}")),
-        )
     }
 
     fn __bool__(&self) -> bool {

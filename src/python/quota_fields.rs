@@ -1,0 +1,171 @@
+//! The header fields that tell a client of its quota: what every answer of the middleware has.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use super::decision::PyDecision;
+use crate::clock::SECOND;
+use crate::decision::Decision;
+
+const NAMES: [&[u8]; FIELDS] = [
+    b"x-ratelimit-limit",
+    b"x-ratelimit-remaining",
+    b"x-ratelimit-reset",
+    b"ratelimit-policy",
+    b"ratelimit",
+];
+const FIELDS: usize = 5;
+
+/// The fields for one limiter's decisions, as long as its limit and its window stay.
+#[pyclass(frozen, name = "QuotaFields", module = "sluicegate._core")]
+pub(super) struct PyQuotaFields {
+    limiter: Py<PyAny>,
+    limit: u32,
+    window: f64,
+    /// Which of the five are sent.
+    first: usize,
+    last: usize,
+    name: Vec<u8>,
+    policy: Vec<u8>,
+    names: [Py<PyBytes>; FIELDS],
+    limit_field: Py<PyTuple>,
+    policy_field: Py<PyTuple>,
+}
+
+impl PyQuotaFields {
+    fn is_of(&self, py: Python<'_>, decision: &Decision) -> PyResult<bool> {
+        let window = self.limiter.getattr(py, intern!(py, "window_seconds"))?;
+        Ok(decision.limit == self.limit
+            && window.extract::<f64>(py)?.to_bits() == self.window.to_bits())
+    }
+
+    /// Add them to a list.
+    fn add_to(&self, fields: &Bound<'_, PyList>, decision: &Decision, name: &[u8]) -> PyResult<()> {
+        let py = fields.py();
+        for index in self.first..self.last {
+            let own_name = name.is_empty();
+            match index {
+                0 => fields.append(&self.limit_field)?,
+                3 if own_name => fields.append(&self.policy_field)?,
+                _ => {
+                    let name = if own_name { &self.name } else { name };
+                    let value = PyBytes::new(py, &self.value(index, decision, name));
+                    fields.append((&self.names[index], value))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a refusal `t` names the same instant as `Retry-After`.
+    fn value(&self, index: usize, decision: &Decision, name: &[u8]) -> Vec<u8> {
+        let remaining = decision.remaining;
+        match index {
+            1 => remaining.to_string().into_bytes(),
+            2 => {
+                let reset_at = decision.at + decision.reset_after;
+                reset_at.div_ceil(SECOND).to_string().into_bytes()
+            }
+            3 => [name, &self.policy].concat(),
+            _ => {
+                let wait = if decision.allowed {
+                    decision.reset_after.div_ceil(SECOND)
+                } else {
+                    decision.retry_after.div_ceil(SECOND).max(1)
+                };
+                [name, format!(";r={remaining};t={wait}").as_bytes()].concat()
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl PyQuotaFields {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        limiter: Py<PyAny>,
+        limit: u32,
+        name: Vec<u8>,
+        first: usize,
+        last: usize,
+    ) -> PyResult<Self> {
+        let window: f64 = limiter.getattr(py, "window_seconds")?.extract(py)?;
+        let names = NAMES.map(|name| PyBytes::new(py, name).unbind());
+        let policy = format!(";q={limit};w={:.0}", window.ceil().max(1.0)).into_bytes();
+        let field = |index: usize, value: &[u8]| {
+            let field = (&names[index], PyBytes::new(py, value)).into_pyobject(py)?;
+            Ok::<_, PyErr>(field.unbind())
+        };
+        Ok(Self {
+            limiter,
+            limit,
+            window,
+            first,
+            last: last.min(FIELDS),
+            limit_field: field(0, limit.to_string().as_bytes())?,
+            policy_field: field(3, &[&name[..], &policy].concat())?,
+            name,
+            policy,
+            names,
+        })
+    }
+
+    /// The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
+    /// is another one for the IETF's lists.
+    fn of<'py>(
+        &self,
+        py: Python<'py>,
+        decision: &PyDecision,
+        name: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
+        if !self.is_of(py, &decision.0)? {
+            return Ok(None);
+        }
+        let fields = PyList::empty(py);
+        self.add_to(&fields, &decision.0, name)?;
+        Ok(Some(fields))
+    }
+
+    /// An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
+    /// is still the same, the answer has none of these fields itself, and what was ``asked`` for
+    /// has no origin. Else ``None``.
+    fn beside<'py>(
+        &self,
+        py: Python<'py>,
+        decision: &PyDecision,
+        own: &Bound<'py, PyAny>,
+        asked: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
+        let (Ok(own), Ok(asked)) = (own.cast::<PyList>(), asked.cast::<PyList>()) else {
+            return Ok(None);
+        };
+        let is_plain = has_none(own, is_ours)
+            && has_none(asked, |name| name == b"origin")
+            && self.is_of(py, &decision.0)?;
+        if !is_plain {
+            return Ok(None);
+        }
+        let fields = own.get_slice(0, own.len());
+        self.add_to(&fields, &decision.0, &[])?;
+        Ok(Some(fields))
+    }
+}
+
+fn is_ours(name: &[u8]) -> bool {
+    NAMES.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+}
+
+/// Whether these are pairs of bytes, of which no name is such a one.
+fn has_none(fields: &Bound<'_, PyList>, is_one: impl Fn(&[u8]) -> bool) -> bool {
+    fields.iter().all(|field| {
+        let name = field
+            .cast::<PyTuple>()
+            .ok()
+            .and_then(|field| field.get_item(0).ok());
+        name.as_ref()
+            .and_then(|name| name.cast::<PyBytes>().ok())
+            .is_some_and(|name| !is_one(name.as_bytes()))
+    })
+}
