@@ -22,6 +22,7 @@ __all__ = [
     "Permit",
     "Permits",
     "RedisLimiter",
+    "RedisScript",
     "RedisScripts",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",

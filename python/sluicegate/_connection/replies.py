@@ -20,7 +20,7 @@ class Taker:
         self._is_over = False
         self._ended: asyncio.Future[None] | None = None
 
-    def take(self, reply: Any) -> None:
+    def take(self, reply: Any, /) -> None:
         """There is a reply."""
         raise NotImplementedError
 

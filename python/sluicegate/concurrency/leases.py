@@ -202,7 +202,7 @@ class _Release(Taker):
         super().__init__()
         self._home, self._key, self.ids, self._complain = home, key, ids, complain
 
-    def take(self, _: Any) -> None:
+    def take(self, _: Any, /) -> None:
         if self._home is not None:
             self._home.released(self._key, self.ids)
 
@@ -222,7 +222,7 @@ class _Renewal(Taker):
         super().__init__()
         self._home, self._ids, self._sent = home, ids, sent
 
-    def take(self, reply: Any) -> None:
+    def take(self, reply: Any, /) -> None:
         for lease_id, live in zip(self._ids, reply, strict=True):
             self._home.renewed(lease_id, self._sent if live else None)
 

@@ -19,6 +19,7 @@ class _Limiter(Protocol):
 
     def _block(self, key: str, seconds: float, /) -> Permit | float:
         """A permit, within ``seconds``; or seconds, > 0, until one may be free."""
+        ...
 
     def _acquire(self, key: str, seconds: float, /) -> Coroutine[Any, Any, Permit | float]: ...
 
