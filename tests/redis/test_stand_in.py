@@ -135,6 +135,22 @@ def test_a_quota_that_changes_and_changes_back_gives_nothing_away(
     run(main())
 
 
+def test_a_quota_that_one_limiter_changes_stays_anothers(start: Start) -> None:
+    server = start(Server)
+
+    async def main() -> None:
+        one = FixedWindow(server.url, 10, AGES, prefix="both")
+        other = FixedWindow(server.url, 10, AGES, prefix="both")
+        await one.check("key", 4)
+        await one.set_quota(20, AGES)
+        server.kill()
+        left = sum([bool(await other.check("key")) for _ in range(30)])
+        print(f"{left} left of 10 to the one whose quota is as it was")
+        assert left == 6
+
+    run(main())
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's figures")
 def test_old_quotas_leave_nothing_behind(redis_server: Server) -> None:
     def resident() -> int:
