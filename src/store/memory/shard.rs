@@ -1,11 +1,12 @@
 //! One shard: a table of keys under one lock, which gives idle keys back as it goes.
 
+mod queues;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
-use super::decide::Call;
 use super::fingerprint::Fingerprint;
-use super::queue::{Queue, Removed, WakeUp};
+use super::queue::Queue;
 use super::reserve::Reserve;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
@@ -267,87 +268,5 @@ impl<A: Algorithm> Shard<A> {
         self.algorithm = algorithm.clone();
         (self.idle_from, self.idle_from_next) = (0, 0);
         self.reserve = Reserve::default();
-    }
-}
-
-/// The queues of those who wait for the shard's keys.
-impl<A: Algorithm> Shard<A> {
-    #[inline]
-    pub(super) fn has_queue(&self, key: Fingerprint) -> bool {
-        !self.queues.is_empty() && self.look_at_queue(key).is_some()
-    }
-
-    pub(super) fn look_at_queue(&self, key: Fingerprint) -> Option<&Queue<A>> {
-        self.queues.find(key.hash(), |queue| queue.key == key)
-    }
-
-    pub(super) fn queue(&mut self, key: Fingerprint) -> Option<&mut Queue<A>> {
-        self.queues.find_mut(key.hash(), |queue| queue.key == key)
-    }
-
-    /// Plan when those are admitted who wait for `key`; `elsewhere` is its state if it is not held.
-    pub(super) fn plan_queue(
-        &mut self,
-        key: Fingerprint,
-        elsewhere: Option<&A::State>,
-        now: Ticks,
-    ) {
-        let held = self.table.find(key.hash(), |slot| slot.key == key);
-        let state = held.map(|slot| &slot.state).or(elsewhere);
-        let queue = self.queues.find_mut(key.hash(), |queue| queue.key == key);
-        if let (Some(queue), Some(state)) = (queue, state) {
-            queue.make_plan(&self.algorithm, state, now);
-        }
-    }
-
-    pub(super) fn queue_or_new(&mut self, key: Fingerprint) -> &mut Queue<A> {
-        self.queues
-            .entry(
-                key.hash(),
-                |queue| queue.key == key,
-                |queue| queue.key.hash(),
-            )
-            .or_insert_with(|| Queue::new(key))
-            .into_mut()
-    }
-
-    /// Where one who waits stands in the queue of its key.
-    pub(super) fn position(&self, call: Call) -> Option<usize> {
-        self.look_at_queue(call.key)?.position(call.number?)
-    }
-
-    /// When the first waiter of `key` gives up.
-    pub(super) fn first_deadline(&self, key: Fingerprint) -> Ticks {
-        let first = self
-            .look_at_queue(key)
-            .and_then(|queue| queue.waiters.front());
-        first.map_or(Ticks::MAX, |first| first.deadline)
-    }
-
-    /// Take a waiter out of its queue.
-    pub(super) fn dequeue(
-        &mut self,
-        key: Fingerprint,
-        position: usize,
-        admitted_at: Option<Ticks>,
-    ) -> Removed {
-        let removed = match self.queue(key) {
-            Some(queue) => queue.remove(position, admitted_at),
-            None => Removed::default(),
-        };
-        self.drop_empty_queue(key);
-        removed
-    }
-
-    pub(super) fn drop_empty_queue(&mut self, key: Fingerprint) {
-        let empty = |queue: &Queue<A>| queue.key == key && queue.waiters.is_empty();
-        if let Ok(queue) = self.queues.find_entry(key.hash(), empty) {
-            queue.remove();
-        }
-    }
-
-    /// The key's state has changed: the first waiter, to be woken without the lock.
-    pub(super) fn disturb(&mut self, key: Fingerprint) -> Option<WakeUp> {
-        self.queue(key)?.disturb()
     }
 }
