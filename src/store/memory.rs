@@ -15,6 +15,7 @@ use queue::{Queue, WakeUp};
 use shard::Shard;
 
 mod batch;
+mod call;
 #[cfg(test)]
 mod copied;
 mod crowd;

@@ -1,6 +1,7 @@
 //! Many keys in one call: a shard is locked once for all keys of a chunk that it holds.
 
-use super::decide::{Answer, Call};
+use super::call::Call;
+use super::decide::Answer;
 use super::{Algorithm, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Ticks};
 use crate::error;
 

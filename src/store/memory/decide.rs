@@ -2,12 +2,12 @@
 
 use std::sync::MutexGuard;
 
+use super::call::Call;
 use super::evict::Room;
 use super::queue::WakeUp;
 use super::shard::STEPS_ON_INSERT;
 use super::{
-    Algorithm, Decision, Fingerprint, MemoryStore, Overflow, Patience, Relaxed, Result, Shard,
-    Ticket, Ticks, locked,
+    Algorithm, Decision, MemoryStore, Overflow, Patience, Relaxed, Result, Shard, Ticks, locked,
 };
 use crate::clock::SECOND;
 use crate::decision::Source;
@@ -15,36 +15,6 @@ use crate::error;
 
 /// Said of a wait that nobody knows.
 const A_GUESS: Ticks = SECOND;
-
-/// One call.
-#[derive(Clone, Copy)]
-pub(super) struct Call {
-    pub(super) key: Fingerprint,
-    pub(super) cost: u32,
-    /// Its number in the key's queue, if it waits there.
-    pub(super) number: Option<u64>,
-}
-
-impl Call {
-    /// Of one who does not wait.
-    #[inline]
-    pub(super) fn new(key: Fingerprint, cost: u32) -> Self {
-        Self {
-            key,
-            cost,
-            number: None,
-        }
-    }
-}
-
-impl From<&Ticket> for Call {
-    fn from(ticket: &Ticket) -> Self {
-        Self {
-            number: Some(ticket.number),
-            ..Self::new(ticket.key, ticket.cost)
-        }
-    }
-}
 
 /// What a call came to; the shard of its key is still locked.
 pub(super) struct Decided<'a, A: Algorithm> {

@@ -1,6 +1,7 @@
 //! Permits, which are held in this process: the verbs that no other algorithm has.
 
-use super::decide::{Answer, Call};
+use super::call::Call;
+use super::decide::Answer;
 use super::{Fingerprint, MemoryStore, Patience, Result, Ticks};
 use crate::algorithm::{Algorithm, PermitState as State, Permits};
 

@@ -1,6 +1,7 @@
 //! The verbs that answer at once.
 
-use super::decide::{Answer, Call};
+use super::call::Call;
+use super::decide::Answer;
 use super::{
     Algorithm, Clock, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Statistics,
     Store, Ticks, locked, locked_now,

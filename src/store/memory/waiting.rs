@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::decide::{Answer, Call, Decided};
+use super::call::Call;
+use super::decide::{Answer, Decided};
 use super::queue::{Waiter, WakeUp};
 use super::{
     Algorithm, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard, Stop, Ticks,

@@ -1,7 +1,7 @@
 //! The queues of those who wait for the shard's keys.
 
 use super::{Algorithm, Fingerprint, Shard, Ticks};
-use crate::store::memory::decide::Call;
+use crate::store::memory::call::Call;
 use crate::store::memory::queue::{Queue, Removed, WakeUp};
 
 impl<A: Algorithm> Shard<A> {
