@@ -266,11 +266,20 @@ class Permit:
 
 @final
 class QuotaFields:
+    """The fields for one limiter's decisions, as long as its limit and its window stay."""
+
     def __new__(cls, limiter: Any, limit: int, name: bytes, first: int, last: int) -> Self: ...
-    def of(self, decision: Decision, name: bytes) -> list[tuple[bytes, bytes]] | None: ...
+    def of(self, decision: Decision, name: bytes) -> list[tuple[bytes, bytes]] | None:
+        """The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
+        is another one for the IETF's lists.
+        """
     def beside(
         self, decision: Decision, own: object, asked: object
-    ) -> list[tuple[bytes, bytes]] | None: ...
+    ) -> list[tuple[bytes, bytes]] | None:
+        """An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
+        is still the same, the answer has none of these fields itself, and what was ``asked`` for
+        has no origin. Else ``None``.
+        """
 
 @final
 class Pending(Generic[_T]):

@@ -5,7 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::decision::PyDecision;
-use crate::clock::SECOND;
+use super::limiter::PyLimiter;
+use crate::clock::{SECOND, seconds};
 use crate::decision::Decision;
 
 const NAMES: [&[u8]; FIELDS] = [
@@ -35,48 +36,83 @@ pub(super) struct PyQuotaFields {
 
 impl PyQuotaFields {
     fn is_of(&self, py: Python<'_>, decision: &Decision) -> PyResult<bool> {
-        let window = self.limiter.getattr(py, intern!(py, "window_seconds"))?;
-        Ok(decision.limit == self.limit
-            && window.extract::<f64>(py)?.to_bits() == self.window.to_bits())
+        let limiter = self.limiter.bind(py);
+        let window: f64 = match limiter.cast::<PyLimiter>() {
+            Ok(limiter) => seconds(limiter.get().store.window()),
+            Err(_) => limiter.getattr(intern!(py, "window_seconds"))?.extract()?,
+        };
+        Ok(decision.limit == self.limit && window.to_bits() == self.window.to_bits())
     }
 
     /// Add them to a list.
     fn add_to(&self, fields: &Bound<'_, PyList>, decision: &Decision, name: &[u8]) -> PyResult<()> {
-        let py = fields.py();
-        for index in self.first..self.last {
-            let own_name = name.is_empty();
-            match index {
-                0 => fields.append(&self.limit_field)?,
-                3 if own_name => fields.append(&self.policy_field)?,
-                _ => {
-                    let name = if own_name { &self.name } else { name };
-                    let value = PyBytes::new(py, &self.value(index, decision, name));
-                    fields.append((&self.names[index], value))?;
-                }
+        let own_name = name.is_empty();
+        let name = if own_name { &self.name } else { name };
+        let remaining = Digits::of(decision.remaining.into());
+        if self.first == 0 {
+            let reset_at = Digits::of((decision.at + decision.reset_after).div_ceil(SECOND));
+            fields.append(&self.limit_field)?;
+            self.add(fields, 1, &[remaining.text()])?;
+            self.add(fields, 2, &[reset_at.text()])?;
+        }
+        if self.last == FIELDS {
+            // After a refusal `t` names the same instant as `Retry-After`.
+            let wait = if decision.allowed {
+                decision.reset_after.div_ceil(SECOND)
+            } else {
+                decision.retry_after.div_ceil(SECOND).max(1)
+            };
+            if own_name {
+                fields.append(&self.policy_field)?;
+            } else {
+                self.add(fields, 3, &[name, &self.policy])?;
             }
+            let wait = Digits::of(wait);
+            self.add(
+                fields,
+                4,
+                &[name, b";r=", remaining.text(), b";t=", wait.text()],
+            )?;
         }
         Ok(())
     }
 
-    /// After a refusal `t` names the same instant as `Retry-After`.
-    fn value(&self, index: usize, decision: &Decision, name: &[u8]) -> Vec<u8> {
-        let remaining = decision.remaining;
-        match index {
-            1 => remaining.to_string().into_bytes(),
-            2 => {
-                let reset_at = decision.at + decision.reset_after;
-                reset_at.div_ceil(SECOND).to_string().into_bytes()
+    fn add(&self, fields: &Bound<'_, PyList>, index: usize, parts: &[&[u8]]) -> PyResult<()> {
+        let py = fields.py();
+        let length = parts.iter().map(|part| part.len()).sum();
+        let value = PyBytes::new_with(py, length, |mut value| {
+            for part in parts {
+                let (now, rest) = value.split_at_mut(part.len());
+                now.copy_from_slice(part);
+                value = rest;
             }
-            3 => [name, &self.policy].concat(),
-            _ => {
-                let wait = if decision.allowed {
-                    decision.reset_after.div_ceil(SECOND)
-                } else {
-                    decision.retry_after.div_ceil(SECOND).max(1)
-                };
-                [name, format!(";r={remaining};t={wait}").as_bytes()].concat()
+            Ok(())
+        })?;
+        fields.append((&self.names[index], value))
+    }
+}
+
+/// A number's digits.
+struct Digits {
+    text: [u8; 20],
+    start: usize,
+}
+
+impl Digits {
+    fn of(mut number: u64) -> Self {
+        let (mut text, mut start) = ([b'0'; 20], 20);
+        loop {
+            start -= 1;
+            text[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Self { text, start };
             }
         }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text[self.start..]
     }
 }
 
@@ -168,4 +204,16 @@ fn has_none(fields: &Bound<'_, PyList>, is_one: impl Fn(&[u8]) -> bool) -> bool 
             .and_then(|name| name.cast::<PyBytes>().ok())
             .is_some_and(|name| !is_one(name.as_bytes()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_those_of_the_number() {
+        for number in [0, 7, 10, 999, 4_294_967_295, u64::MAX] {
+            assert_eq!(Digits::of(number).text(), number.to_string().as_bytes());
+        }
+    }
 }

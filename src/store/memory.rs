@@ -6,7 +6,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fork::{locked, locked_now};
-use super::{Patience, Queues, Result, Stop, Store, Ticket};
+use super::{Patience, Queues, Result, Stop, Store};
 use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, ClockObserver, Ticks};
 use crate::decision::Decision;

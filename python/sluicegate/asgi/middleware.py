@@ -87,10 +87,11 @@ class RateLimitMiddleware(NamesOptions):
         if scope.get("method") == "OPTIONS" and enforcer.is_free(scope):
             return await self.app(scope, receive, send)
         outer: Request | None = scope.get(REQUEST)
-        request = scope[REQUEST] = Responder(outer, enforcer, scope.get("headers", ()), send)
+        headers = scope.get("headers", ())
         permit = None if enforcer.permits is None else enforcer.new_permit()
         try:
             if enforcer.exempt is not None and await drive(enforcer.is_exempt(scope, self._view)):
+                request = scope[REQUEST] = Responder.of(outer, enforcer, headers, send)
                 request.leave(enforcer.default, "", 0)
                 return await self.app(scope, receive, request.send if outer is None else send)
             if enforcer.is_plain and "user" not in scope:
@@ -99,9 +100,23 @@ class RateLimitMiddleware(NamesOptions):
                 decision = tier.check(key)
                 if type(decision) is not Decision and hasattr(decision, "__await__"):
                     decision = await decision
-                request.judge(tier, key, 1, decision)
+                if decision:  # as `judge`, and all without a call: each costs 0.3 µs
+                    request = Responder()
+                    request.outer = outer
+                    request.enforcer = enforcer
+                    request.headers = headers
+                    request.out = send
+                    request.tier = tier
+                    request.key = key
+                    request.decision = decision
+                    request.tells = tier.tells
+                else:
+                    request = Responder.of(outer, enforcer, headers, send)
+                    request.judge(tier, key, 1, decision)
             else:
+                request = Responder.of(outer, enforcer, headers, send)
                 await drive(enforcer.decide(request, scope, self._view(scope), permit))
+            scope[REQUEST] = request
             scope["sluicegate.decision"] = request.decision
             if enforcer.observer is not None:
                 enforcer.observer.saw(scope, self._view, request)
@@ -110,7 +125,8 @@ class RateLimitMiddleware(NamesOptions):
             else:
                 outer.add(request)
             if request.refusal is not None and not enforcer.policy.shadow:
-                await drive(request.give_back())
+                if outer is not None:  # else there is nothing but this verdict
+                    await drive(request.give_back())
                 return await request.refuse(request.refusal, scope, receive, send)
             if kind == "websocket" and enforcer.messages is not None:
                 messages = websocket.Messages(

@@ -29,22 +29,23 @@ class Responder(Request):
 
     Attributes:
         enforcer: of the middleware; ``None`` at a ``rate_limit`` that has none before it.
+        headers: the request's own.
+        out: where messages of the answer go on to.
     """
 
-    __slots__ = ("_headers", "_send", "enforcer")
+    enforcer: Enforcer | None
+    headers: Iterable[Field]
+    out: Send
 
-    def __init__(
-        self,
-        outer: Request | None,
-        enforcer: Enforcer | None,
-        headers: Iterable[Field],
-        send: Send,
-    ) -> None:
-        self.outer = outer  # not by super(), which would cost a request 0.1 µs
-        self.client = self.later = self.refused = None
-        self.enforcer = enforcer
-        self._headers = headers
-        self._send = send
+    @classmethod
+    def of(
+        cls, outer: Request | None, enforcer: Enforcer | None, headers: Iterable[Field], send: Send
+    ) -> Responder:
+        """A request about which nothing is decided yet."""
+        request = cls()
+        request.outer, request.enforcer = outer, enforcer
+        request.headers, request.out = headers, send
+        return request
 
     def send(self, message: Message) -> Awaitable[None]:
         """Send it on; the first message of an answer also carries the fields that are ours."""
@@ -52,17 +53,24 @@ class Responder(Request):
         if kind == "http.response.start" or kind in _FIRST_MESSAGES:
             own, status = message.get("headers", ()), message.get("status", 101)
             fields: list[Field] | None = None
-            if self.later is None and self.refused is None and not 300 <= status < 400:
+            if self.later is None and not 300 <= status < 400:
                 # Most often, and not by methods of Python's: after an app has run, each costs
                 # 0.25 µs for being called at all.
-                if not self.tells:
-                    return self._send(message)
-                fields = self.tier.headers.made.beside(self.decision, own, self._headers)
+                if self.tells:
+                    assert self.decision is not None
+                    fields = self.tier.headers.made.beside(self.decision, own, self.headers)
+                elif self.refused is None:
+                    return self.out(message)
             if fields is None:
                 fields = self.all_fields(status, own)
+            elif self.refused is not None:
+                refusal, cors = self.refused
+                fields += refusal_fields(refusal, status, own)
+                if cors is not None:
+                    cors.allow(None, fields)
             # A copy: a message that is sent twice must not collect ours.
             message = dict(message, headers=fields)
-        return self._send(message)
+        return self.out(message)
 
     def all_fields(self, status: int, own: Iterable[Field]) -> list[Field]:
         """An answer's ``own`` fields and ours, of all limits, and what scripts may read of them."""
@@ -71,7 +79,7 @@ class Responder(Request):
         if self.refused is not None:
             return self.refusal_fields(*self.refused, status, fields, ours)
         fields += ours
-        if ours and origin_of(self._headers) is not None:
+        if ours and origin_of(self.headers) is not None:
             expose(fields, [name for name, _ in ours])
         return fields
 
@@ -97,7 +105,7 @@ class Responder(Request):
     ) -> list[Field]:
         """A refusal's ``own`` fields, those of the ``quotas``, and what belongs to it beside them."""
         ours = [*refusal_fields(refusal, status, own), *quotas]
-        fields, origin = [*own, *ours], origin_of(self._headers)
+        fields, origin = [*own, *ours], origin_of(self.headers)
         if origin is not None:
             expose(fields, [name for name, _ in ours])
         if cors is not None:

@@ -23,8 +23,8 @@ def request_of(connection: HTTPConnection) -> Request:
     """
     cell = _cell_of_send(connection)
     if cell is None:
-        return Request(None)
-    request = Responder(None, None, connection.scope["headers"], cell.cell_contents)
+        return Request()
+    request = Responder.of(None, None, connection.scope["headers"], cell.cell_contents)
     cell.cell_contents = request.send
     return request
 

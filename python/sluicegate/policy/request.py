@@ -31,15 +31,12 @@ class Request(Verdict):
         client: whom the request is from, unless that is only its address, or it is exempt.
     """
 
-    __slots__ = ("client", "later", "outer", "refused")
-
-    def __init__(self, outer: Request | None) -> None:
-        self.outer = outer
-        self.client: Client | None = None
-        #: Those of all limits further in are the outermost one's.
-        self.later: list[Verdict] | None = None
-        #: What the outermost one's answer refuses, and which scripts may read it.
-        self.refused: tuple[Refusal, Cors | None] | None = None
+    outer: Request | None = None
+    client: Client | None = None
+    #: Those of all limits further in are the outermost one's.
+    later: list[Verdict] | None = None
+    #: What the outermost one's answer refuses, and which scripts may read it.
+    refused: tuple[Refusal, Cors | None] | None = None
 
     def outermost(self) -> Request:
         """The same request at the outermost middleware, which writes the answer's fields."""

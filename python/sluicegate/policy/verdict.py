@@ -26,14 +26,13 @@ class Verdict:
         tells: whether clients are told of the quota, which somebody knows then.
     """
 
-    __slots__ = ("cost", "decision", "key", "refusal", "tells", "tier")
-
     tier: Tier
     key: str
-    cost: int
-    decision: Decision | None
-    refusal: Refusal | None
-    tells: bool
+    # Of the class as long as nothing else is known: what is not set costs a request nothing.
+    cost: int = 1
+    decision: Decision | None = None
+    refusal: Refusal | None = None
+    tells: bool = False
 
     def judge(self, tier: Tier, key: str, cost: int, decision: Decision) -> None:
         """What the limiter has decided."""
@@ -42,9 +41,7 @@ class Verdict:
         self.cost = cost
         self.decision = decision
         self.tells = tier.tells
-        if decision:
-            self.refusal = None
-        else:
+        if not decision:
             wait, status = retry_after_seconds(decision), tier.closed_status
             self.refusal = Refusal(tier.name, decision.limit, cost, wait, decision, status)
             self.tells = tier.tells and not self.refusal.unavailable
@@ -54,8 +51,6 @@ class Verdict:
         self.tier = tier
         self.key = key
         self.cost = cost
-        self.decision = None
-        self.tells = False
         self.refusal = refusal
 
     def charge(
