@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 
+import pytest
+
 from forking import needs_fork, program_that_forks
 from sluicegate._support import fork
 from sluicegate.breaker import CircuitBreaker, CircuitConfig, CircuitState
@@ -72,6 +74,59 @@ ended_well([forked(called)])
 assert calls == []
 """
 
+# A signal that came in the middle of a fork is answered by the first function in Python after it.
+_LATE_SIGNAL = """
+import _thread, logging, signal
+from functools import partial
+
+class Late(Exception):
+    pass
+def raises(*_):
+    raise Late
+signal.signal(signal.SIGUSR1, raises)
+os.register_at_fork(after_in_parent=partial(_thread.interrupt_main, signal.SIGUSR1))
+
+from sluicegate._support import fork
+lock = fork.new_lock()
+def free():
+    assert lock.acquire(timeout=0)
+for _ in range(3):
+    ended_well([forked(free)])
+taken = []
+thread = threading.Thread(target=lambda: taken.append(lock.acquire(timeout=5)))
+thread.start()
+thread.join()
+assert taken == [True]
+"""
+
+# The handler of one that comes while a fork waits for a lock forks, too.
+_FORKING_SIGNAL = """
+import signal
+from sluicegate._support import fork
+
+first, lock = fork.new_lock(), fork.new_lock()
+stop, held = threading.Event(), threading.Event()
+def hold():
+    with lock:
+        held.set()
+        stop.wait(60)
+holder = threading.Thread(target=hold, daemon=True)
+holder.start()
+held.wait()
+def free():
+    assert first.acquire(timeout=0) and lock.acquire(timeout=0)
+signal.signal(signal.SIGALRM, lambda *_: ended_well([forked(free)]))
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+ended_well([forked(free)])
+stop.set()
+holder.join()
+taken = []
+thread = threading.Thread(target=lambda: taken.append(first.acquire(timeout=5)))
+thread.start()
+thread.join()
+assert taken == [True]
+"""
+
 
 @needs_fork
 def test_a_child_finds_every_lock_free_and_no_step_half_done() -> None:
@@ -81,6 +136,12 @@ def test_a_child_finds_every_lock_free_and_no_step_half_done() -> None:
 @needs_fork
 def test_what_a_child_must_do_anew_is_done_once_while_its_object_lives() -> None:
     program_that_forks(_CALLS)
+
+
+@needs_fork
+@pytest.mark.parametrize("code", [_LATE_SIGNAL, _FORKING_SIGNAL])
+def test_signals_in_the_middle_of_a_fork_leave_no_lock_taken(code: str) -> None:
+    program_that_forks(code)
 
 
 def test_a_lock_goes_with_its_object() -> None:

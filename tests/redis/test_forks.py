@@ -87,3 +87,31 @@ thread.join()
 print("fine")
 """
     assert program(code, redis_server.url) == "fine\n"
+
+
+def test_a_signal_in_the_middle_of_a_fork_leaves_answers_on_their_way(redis_server: Server) -> None:
+    """Its handler, which raises, is called in the first function in Python after the fork."""
+    code = f"""
+import _thread, asyncio, signal, sys
+from functools import partial
+{FORKED}
+class Late(Exception):
+    pass
+def raises(*_):
+    raise Late
+signal.signal(signal.SIGUSR1, raises)
+sys.unraisablehook = lambda _: None
+os.register_at_fork(after_in_parent=partial(_thread.interrupt_main, signal.SIGUSR1))
+
+from sluicegate.redis import FixedWindow
+async def main():
+    limiter = FixedWindow(sys.argv[1], 9, 600, timeout=20)
+    await limiter.check("k")
+    ended_well([forked(int)])
+    decision = await asyncio.wait_for(limiter.check("k"), 20)
+    assert decision.remaining == 7 and decision.store == "redis"
+asyncio.run(main())
+print("fine", flush=True)
+os._exit(0)  # one whose answers are kept would hang
+"""
+    assert program(code, redis_server.url) == "fine\n"

@@ -1,4 +1,4 @@
-"""What is done around a fork: the package's one hook, and what registers for it."""
+"""What is done around a fork: the package's hooks, and what registers for them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,17 @@ _PATIENCE = 1.0
 _numbers = count()
 _locks: dict[int, ref[Any]] = {}
 _in_child: dict[int, Callable[[], Any]] = {}
-# By the thread that forks.
-_held: dict[int, list[Any]] = {}
+_let_go = type(threading.RLock()).release
+
+
+class _Held(threading.local):
+    """The locks that a thread has taken to fork."""
+
+    def __init__(self) -> None:
+        self.locks: list[Any] = []
+
+
+_held = _Held()
 
 
 def new_lock() -> Lock:
@@ -55,19 +64,14 @@ def call_in_child(method: Callable[[], object]) -> None:
 
 def _before() -> None:
     until = time.monotonic() + _PATIENCE
-    held = _held[threading.get_ident()] = []
-    held += (lock for lock in _alive() if lock.acquire(timeout=max(0, until - time.monotonic())))
-    _core._before_fork()
-
-
-def _in_parent_after() -> None:
-    _core._after_fork_in_parent()
-    _release()
+    for lock in _alive():
+        if lock.acquire(timeout=max(0, until - time.monotonic())):
+            _held.locks.append(lock)
 
 
 def _in_child_after() -> None:
-    _core._after_fork_in_child()
-    held = set(map(id, _release()))
+    held = set(map(id, _held.locks))
+    _release()
     for lock in _alive():
         if id(lock) not in held:
             lock._at_fork_reinit()
@@ -81,16 +85,21 @@ def _alive() -> list[Any]:
     return [lock for known in list(_locks.values()) if (lock := known()) is not None]
 
 
-def _release() -> list[Any]:
-    # Hooks that are registered while a fork is under way, by an import, see only its end.
-    held = _held.pop(threading.get_ident(), [])
-    for lock in held:
-        lock.release()
-    return held
+def _release() -> None:
+    try:
+        any(map(_let_go, iter(_held.locks.pop, None)))  # in one step, as far as signals can tell
+    except IndexError:
+        return  # that was the last
 
 
 if hasattr(os, "register_at_fork"):
     # A child finds every lock free and nobody waiting: its parent's threads are not there.
+    # The core's are no Python functions, and so no handler of a signal that came meanwhile can
+    # raise in their place. It may in one of ours, which therefore comes twice.
     os.register_at_fork(
-        before=_before, after_in_parent=_in_parent_after, after_in_child=_in_child_after
+        before=_core._before_fork,
+        after_in_parent=_core._after_fork_in_parent,
+        after_in_child=_core._after_fork_in_child,
     )
+    os.register_at_fork(before=_before, after_in_parent=_release, after_in_child=_in_child_after)
+    os.register_at_fork(after_in_parent=_release)
