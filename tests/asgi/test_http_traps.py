@@ -131,6 +131,24 @@ def test_a_message_sent_twice_does_not_collect_headers() -> None:
     assert start["headers"] == [(b"x-mine", b"1")]
 
 
+@pytest.mark.parametrize("origin", [[], [("origin", "https://app.example")]])
+def test_headers_that_can_be_read_once_are_kept(origin: list[tuple[str, str]]) -> None:
+    """ASGI asks for an iterable, no more."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        status = 307 if scope["path"] == "/away" else 200
+        mine = iter([(b"x-mine", b"1")])
+        await send({"type": "http.response.start", "status": status, "headers": mine})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def no(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    limited = RateLimitMiddleware(app, tiers={"free": (2, 60)}, refusal=no)
+    for path in ("/away", "/", "/"):
+        assert get(limited, path, headers=origin).headers["x-mine"] == "1"
+
+
 def test_after_a_refusal_t_is_retry_after(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=60, refill_rate=1, clock=clock)
     bucket.check("ip:192.0.2.1", 60)
