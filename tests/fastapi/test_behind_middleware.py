@@ -274,6 +274,22 @@ def test_a_limiter_that_cannot_give_back_is_left_alone() -> None:
     assert passed(app, [{}] * 3) == [200, 429, 429]
 
 
+def test_one_that_fails_to_give_back_neither_hides_the_refusal_nor_stops_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(FixedWindow):
+        def refund(self, key: str, cost: int = 1) -> None:
+            raise ConnectionError("down")
+
+    inner, outer = Failing(10, 86_400), FixedWindow(10, 86_400)
+    app = an_app(rate_limit(1, 600), tiers=None, limiter=inner)
+    both = RateLimitMiddleware(RateLimitMiddleware(app, limiter=inner), limiter=outer)
+    assert passed(both, [{}] * 2) == [200, 429]
+    assert outer.peek("ip:192.0.2.1").remaining == 9
+    assert "could not be given back" in caplog.text
+    assert "down" in caplog.text
+
+
 def test_one_policy_behind_two_apps_and_its_endpoints(clock: ManualClock) -> None:
     policy = Policy(tiers={"free": (3, 600)}, clock=clock)
     limit = rate_limit(1, 60)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sluicegate.errors import StoreError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sluicegate.refusals import Refusal
 
 __all__ = ["REQUEST", "Request"]
+
+_log = logging.getLogger("sluicegate")
 
 #: Where limits further in find the request in its scope, which it must not hold therefore.
 REQUEST = "sluicegate.request"
@@ -64,8 +66,12 @@ class Request(Verdict):
         for verdict in self.verdicts():
             call = verdict.given_back()
             if call is not None:
-                with suppress(StoreError, ValueError):  # the limit may have been lowered since
+                try:
                     yield call
+                except (StoreError, ValueError):  # the limit may have been lowered since
+                    pass
+                except Exception:
+                    _log.exception("What a refused request had spent could not be given back.")
 
     def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
         """What is sent beside an answer's ``own`` header fields, of all limits so far."""
