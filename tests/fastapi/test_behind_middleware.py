@@ -116,6 +116,18 @@ def test_the_identity_holds_where_the_middleware_is_exempt() -> None:
     assert answers[1].headers["ratelimit-policy"] == '"route";q=1;w=600'
 
 
+def test_the_identity_holds_for_preflights_too() -> None:
+    """All clients behind one proxy shared the quota of an endpoint that answers them itself."""
+    app = an_app(trusted_proxies=1)
+    app.options("/asked", dependencies=[rate_limit(1, 600)])(endpoint)
+    asks = [("origin", "https://app.example"), ("access-control-request-method", "GET")]
+    calls = [
+        {"path": "/asked", "method": "OPTIONS", "headers": [("x-forwarded-for", peer), *asks]}
+        for peer in ("203.0.113.1", "203.0.113.2", "203.0.113.1")
+    ]
+    assert passed(app, calls) == [200, 200, 429]
+
+
 def test_it_counts_by_the_middlewares_clock_and_bound(clock: ManualClock) -> None:
     app = an_app(rate_limit(1, 60), rate_limit(9, 60, max_keys=5), clock=clock)
     assert passed(app, [{}] * 2) == [200, 429]

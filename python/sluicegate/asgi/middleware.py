@@ -84,13 +84,14 @@ class RateLimitMiddleware(NamesOptions):
             if not (refuses and await refuses_to_start(receive, send)):
                 await self.app(scope, receive, send)
             return None
-        if scope.get("method") == "OPTIONS" and enforcer.is_free(scope):
-            return await self.app(scope, receive, send)
         outer: Request | None = scope.get(REQUEST)
         headers = scope.get("headers", ())
         permit = None if enforcer.permits is None else enforcer.new_permit()
         try:
-            if enforcer.exempt is not None and await drive(enforcer.is_exempt(scope, self._view)):
+            free = scope.get("method") == "OPTIONS" and enforcer.is_free(scope)
+            if not free and enforcer.exempt is not None:
+                free = await drive(enforcer.is_exempt(scope, self._view))
+            if free:
                 request = scope[REQUEST] = Responder.of(outer, enforcer, headers, send)
                 request.leave(enforcer.default, "", 0)
                 return await self.app(scope, receive, request.send if outer is None else send)
