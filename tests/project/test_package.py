@@ -114,6 +114,13 @@ def test_importing_is_light_and_starts_no_thread() -> None:
     print(done.stdout)
 
 
+def test_it_is_imported_where_nothing_forks() -> None:
+    names = ", ".join(f"sluicegate.{name}" for name in ("redis", "fastapi", "breaker", "retry"))
+    code = f"import os; del os.fork, os.register_at_fork; import {names}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_public_name_is_documented() -> None:
     for name in sluicegate.__all__:
         thing = getattr(sluicegate, name)

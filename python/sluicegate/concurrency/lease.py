@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from itertools import count
 from secrets import token_urlsafe
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
+
+from sluicegate._support import fork
 
 if TYPE_CHECKING:
     from sluicegate._connection.replies import Taker
@@ -26,7 +27,7 @@ def _after_fork() -> None:
     _process = token_urlsafe(6)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+fork.call_in_child(_after_fork)
 
 
 def process() -> str:
