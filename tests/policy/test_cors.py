@@ -115,6 +115,7 @@ def test_right_origins(origin: str) -> None:
         ("http://app.example:80", "http://app.example"),
         ("https://user@app.example", "https://app.example"),
         ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://straße.example", "https://app.example.com"),  # not the host strasse.example
         ("app.example", "https://app.example"),
         ("localhost:3000", "https://localhost:3000"),
         *((wrong, "https://app.example.com") for wrong in ("*", "null", "", "https://", "/x")),

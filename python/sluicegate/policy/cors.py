@@ -23,6 +23,9 @@ _OF_PREFLIGHTS: Final = frozenset((b"origin", b"access-control-request-method"))
 _ORIGIN: Final = re.compile(
     r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.~%-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 )
+# Python writes hosts that have one of these as IDNA 2003 does, browsers as IDNA 2008: the host
+# that was meant is another.
+_OTHERWISE: Final = frozenset("\u00df\u03c2\u200c\u200d")
 _OWN_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -111,6 +114,8 @@ def _as_browsers_write(origin: str) -> str:
     try:
         parts = urlsplit(origin)
         host, port = parts.hostname or "", parts.port
+        if not _OTHERWISE.isdisjoint(host):
+            return ""
         if not host.isascii():
             host = host.encode("idna").decode("ascii")
     except ValueError:
