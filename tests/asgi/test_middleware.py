@@ -407,7 +407,7 @@ def test_a_response_used_twice_does_not_collect_headers(limiter: Any) -> None:
         ({"trusted_proxies": ["10.0.0.0/8", "*"]}, r"trusted_proxies must not be '\*'"),
         ({"trusted_proxies": ["proxy.local"]}, "trusted_proxies must hold IP networks"),
         ({"trusted_proxies": -1}, "trusted_proxies must be 0 to 32 hops, got -1"),
-        ({"proxy_header": "a b"}, "header must be the name of an HTTP header"),
+        ({"proxy_header": "a b"}, "^proxy_header must be the name of an HTTP header"),
         ({"ipv6_prefix": 8}, "ipv6_prefix must be 16 to 128 bits, got 8"),
         ({"no_address": 7}, "no_address must be a str or a callable"),
         ({"identify": "x-user"}, "identify must be callable, got 'x-user'"),

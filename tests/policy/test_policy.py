@@ -12,6 +12,7 @@ import pytest
 from asgi_calls import get, hello, scope_of
 from sluicegate import FixedWindow
 from sluicegate.asgi import RateLimitMiddleware
+from sluicegate.fastapi import rate_limit
 from sluicegate.policy import Policy
 from sluicegate.policy.request import Request
 
@@ -38,7 +39,8 @@ def test_it_is_frozen_and_shows_no_secret() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "needs either tiers= or limiter="),
+        ({}, "^a policy needs either tiers= or limiter=, got neither"),
+        ({"tiers": {"a": (1, 60)}, "limiter": FixedWindow(1, 60)}, "limiter=, got both"),
         ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: max_requests must be an int from 1"),
         ({"limiter": FixedWindow(1, 60), "max_keys": 5}, "max_keys= means nothing here"),
         ({"limiter": FixedWindow(1, 60), "shadow": 1}, "shadow must be True or False, got 1"),
@@ -49,6 +51,18 @@ def test_it_is_checked_as_a_whole(options: dict[str, Any], text: str) -> None:
     for make in (Policy, lambda **given: RateLimitMiddleware(hello, **given)):
         with pytest.raises((TypeError, ValueError), match=text):
             make(**options)
+
+
+def test_no_error_names_a_private_class() -> None:
+    wrong: dict[str, Any] = {"tiers": {"free": (1, 60)}, "bogus": 1}
+    with pytest.raises(TypeError, match=r"^Policy.__init__\(\) got an unexpected .* 'bogus'"):
+        Policy(**wrong)
+    with pytest.raises(TypeError, match=r"^RateLimitMiddleware.__init__\(\) got an unexpected"):
+        RateLimitMiddleware(hello, **wrong)
+    make: Any = rate_limit
+    for arguments, text in [((), "missing"), ((1, 2, 3), "takes from")]:
+        with pytest.raises(TypeError, match=rf"^rate_limit\(\) {text}"):
+            make(*arguments)
 
 
 def test_it_stands_alone() -> None:

@@ -20,6 +20,7 @@ def takes(options: Callable[P, object]) -> Callable[[Callable[..., R]], Callable
 
     def mark(function: Any) -> Any:
         function.__signature__ = inspect.signature(options).replace(return_annotation=Any)
+        _speak_of(function, options)
         return function
 
     return mark
@@ -34,6 +35,12 @@ def takes_app_and(
         own = list(inspect.signature(method).parameters.values())[:2]
         more = inspect.signature(options).parameters.values()
         method.__signature__ = inspect.Signature([*own, *more])
+        _speak_of(method, options)
         return method
 
     return mark
+
+
+def _speak_of(function: Any, options: Any) -> None:
+    """Have Python's errors about arguments name what the user has called."""
+    options.__init__.__qualname__ = function.__qualname__

@@ -40,7 +40,8 @@ class Enforcer:
 
     def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
         if (policy.tiers is None) == (policy.limiter is None):
-            raise TypeError("RateLimitMiddleware needs either tiers= or limiter=")
+            given = "neither" if policy.tiers is None else "both"
+            raise TypeError(f"a policy needs either tiers= or limiter=, got {given}")
         if policy.limiter is not None:
             check_limiter("limiter", policy.limiter)
         self.policy = policy

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sluicegate._support.arguments import checked_prefix
 from sluicegate._support.functions import check_callables
 from sluicegate.identity.client_address import ClientAddress
+from sluicegate.identity.proxies import header_name
 from sluicegate.identity.verified import TTL
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis
@@ -138,6 +139,7 @@ class SharedOptions(LimiterOptions):
         super().__post_init__()
         check_callables(identify=self.identify, cost=self.cost)
         checked_closed_status(self.closed_status)
+        header_name(self.proxy_header, "proxy_header")
 
     def has_own_address(self) -> bool:
         """Whether the options say anything of who the client is by its address."""
