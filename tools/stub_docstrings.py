@@ -46,6 +46,8 @@ def _definitions(
         if not isinstance(node, ast.ClassDef | ast.FunctionDef) or node.name not in vars(thing):
             continue
         found = vars(thing)[node.name]
+        if isinstance(found, staticmethod):
+            found = found.__func__  # without a text of its own, the other has that of its class
         # Python's own text of `__len__` and the like is no news; of overloads the first has it.
         ours = not node.name.startswith("__") and node.name not in seen
         seen.add(node.name)

@@ -219,25 +219,7 @@ class Permit:
 
     @staticmethod
     def _leased(key: str, source: object) -> Permit:
-        """staticmethod(function) -> method
-
-        Convert a function to be a static method.
-
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
-
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
-        """
+        """A permit in Redis, which `source` renews and gives back."""
     @property
     def key(self) -> str:
         """Whose it is."""
@@ -571,25 +553,7 @@ class RedisScripts:
         """An awaitable of what a server says of itself, a dict, within `timeout` seconds."""
     @staticmethod
     def notices(more: str | None = None) -> list[str]:
-        """staticmethod(function) -> method
-
-        Convert a function to be a static method.
-
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
-
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
-        """
+        """What is to be logged, and `more` unless that was said a moment ago."""
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
 
