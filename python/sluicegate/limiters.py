@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluicegate import _core
 from sluicegate._core import Decision
-from sluicegate._support import fork as _fork  # noqa: F401  its hook is for the core, too
+from sluicegate._support import fork as _fork  # pyright: ignore  # noqa: F401  its hooks are the core's
 from sluicegate._support.acquiring import key_and_tokens
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
