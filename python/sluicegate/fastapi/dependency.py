@@ -32,13 +32,14 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
         window: the same by another name; not both.
         redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
         headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow, clock,
-        closed_status: as for :class:`RateLimitMiddleware`, and instead of the middleware's. Limits of one
-            name on one endpoint (a router's and a route's) count apart, in the order in which they
-            are asked.
+        closed_status: as for :class:`RateLimitMiddleware`, and instead of the middleware's. Limits
+            of one name on one endpoint (a router's and a route's) count apart, in the order in
+            which they are asked.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
         HTTPException: from the dependency: 429 with ``Retry-After``, 413 if the cost exceeds
-            the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's handshake is refused the same way.
+            the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's
+            handshake is refused the same way.
     """
     return Depends(RouteLimit(RouteOptions(*quota, **options)).limited)

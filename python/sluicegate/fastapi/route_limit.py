@@ -35,7 +35,7 @@ __all__ = ["RouteLimit", "RouteOptions"]
 
 
 class _Unless(int):
-    """A default that is told from the same number, given."""
+    """A default that is not the same number given by the user."""
 
 
 _MINUTE = _Unless(60)
@@ -178,7 +178,7 @@ def _left(verdict: Verdict) -> Steps[dict[str, Any]]:
 
 
 def _place(scope: Scope, name: str) -> int:
-    """The how manyth limit of this name it is that is asked for a request."""
+    """Which of the limits of this name it is, counted from 1 as a request meets them."""
     places: dict[str, int] = scope.setdefault("sluicegate.places", {})
     places[name] = places.get(name, 0) + 1
     return places[name]

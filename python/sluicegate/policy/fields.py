@@ -24,10 +24,9 @@ def answer_fields(
 ) -> list[Field]:
     """What is sent beside an answer's ``own`` fields; nothing with a redirection.
 
-    ``verdicts`` are in the order in which the limits were asked; ``around`` is that of them which
-    is a middleware's, around all others. An app that sends
-    ``X-RateLimit`` itself, as one in front of another service does, has the word: ours are left
-    out. The two lists have room for its items and ours.
+    ``verdicts`` are in the order in which the limits were asked; ``around`` is the middleware's
+    that is around all others. Where an app sends ``X-RateLimit`` itself, as one in front of another
+    service does, ours are left out. The two lists have room for its items and ours.
     """
     if 300 <= status < 400:
         return []
