@@ -21,6 +21,7 @@ __all__ = [
     "Pending",
     "Permit",
     "Permits",
+    "QuotaFields",
     "RedisLimiter",
     "RedisScript",
     "RedisScripts",
@@ -31,11 +32,11 @@ __all__ = [
     "TokenBucket",
     "TokenBucketConfig",
     "__version__",
-    "_after_fork_in_child",
-    "_after_fork_in_parent",
-    "_before_fork",
-    "_limits_are_off",
-    "_limits_off",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "before_fork",
+    "limits_are_off",
+    "limits_off",
 ]
 
 __version__: str
@@ -557,17 +558,17 @@ class RedisScripts:
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
 
-def _limits_off(off: bool) -> None:
+def limits_off(off: bool) -> None:
     """Enter (`True`) or leave (`False`) a block in which nothing is limited, nor waited for."""
 
-def _limits_are_off() -> bool:
+def limits_are_off() -> bool:
     """Whether such a block runs."""
 
-def _before_fork() -> None:
+def before_fork() -> None:
     """In the thread that is about to fork."""
 
-def _after_fork_in_parent() -> None:
+def after_fork_in_parent() -> None:
     """In the parent, after the fork."""
 
-def _after_fork_in_child() -> None:
+def after_fork_in_child() -> None:
     """In the child, after the fork."""

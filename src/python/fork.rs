@@ -6,7 +6,7 @@ use crate::store::redis;
 
 /// In the thread that is about to fork.
 #[pyfunction]
-#[pyo3(name = "_before_fork")]
+#[pyo3(name = "before_fork")]
 pub(super) fn before_fork(py: Python<'_>) {
     // Those who use the interpreter go first.
     #[cfg(unix)]
@@ -17,7 +17,7 @@ pub(super) fn before_fork(py: Python<'_>) {
 
 /// In the parent, after the fork.
 #[pyfunction]
-#[pyo3(name = "_after_fork_in_parent")]
+#[pyo3(name = "after_fork_in_parent")]
 pub(super) fn after_fork_in_parent() {
     redis::after_fork_in_parent();
     #[cfg(unix)]
@@ -26,7 +26,7 @@ pub(super) fn after_fork_in_parent() {
 
 /// In the child, after the fork.
 #[pyfunction]
-#[pyo3(name = "_after_fork_in_child")]
+#[pyo3(name = "after_fork_in_child")]
 pub(super) fn after_fork_in_child() {
     redis::after_fork_in_child();
     #[cfg(unix)]

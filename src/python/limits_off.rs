@@ -14,7 +14,7 @@ static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
 /// Enter (`True`) or leave (`False`) a block in which nothing is limited, nor waited for.
 #[pyfunction]
-#[pyo3(name = "_limits_off")]
+#[pyo3(name = "limits_off")]
 pub(super) fn limits_off(py: Python<'_>, off: bool) {
     if off {
         BLOCKS.fetch_add(1, Ordering::Relaxed);
@@ -27,7 +27,7 @@ pub(super) fn limits_off(py: Python<'_>, off: bool) {
 
 /// Whether such a block runs.
 #[pyfunction]
-#[pyo3(name = "_limits_are_off")]
+#[pyo3(name = "limits_are_off")]
 pub(super) fn are_off() -> bool {
     limits_are_off()
 }

@@ -166,7 +166,7 @@ for levels in range(860, 1_000):
         deep(levels, off)
     except RecursionError:
         failed += 1
-    assert not _core._limits_are_off(), levels
+    assert not _core.limits_are_off(), levels
 print("limits are on", failed > 0)
 """
 

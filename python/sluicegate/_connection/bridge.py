@@ -26,7 +26,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
     Raises ``RuntimeError`` with what to do if there is none, as under trio.
     """
-    loop = asyncio._get_running_loop()
+    loop = asyncio._get_running_loop()  # noqa: SLF001
     if loop is None:
         raise RuntimeError(
             "limits in Redis need an asyncio event loop, and none runs here. Where trio runs "

@@ -74,7 +74,7 @@ def _in_child_after() -> None:
     _release()
     for lock in _alive():
         if id(lock) not in held:
-            lock._at_fork_reinit()
+            lock._at_fork_reinit()  # noqa: SLF001
     for known in list(_in_child.values()):
         method = known()
         if method is not None:
@@ -97,9 +97,9 @@ if hasattr(os, "register_at_fork"):
     # The core's are no Python functions, and so no handler of a signal that came meanwhile can
     # raise in their place. It may in one of ours, which therefore comes twice.
     os.register_at_fork(
-        before=_core._before_fork,
-        after_in_parent=_core._after_fork_in_parent,
-        after_in_child=_core._after_fork_in_child,
+        before=_core.before_fork,
+        after_in_parent=_core.after_fork_in_parent,
+        after_in_child=_core.after_fork_in_child,
     )
     os.register_at_fork(before=_before, after_in_parent=_release, after_in_child=_in_child_after)
     os.register_at_fork(after_in_parent=_release)

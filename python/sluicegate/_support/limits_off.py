@@ -16,7 +16,7 @@ _called: dict[int, WeakMethod[Callable[[], object]]] = {}
 
 def are_off() -> bool:
     """Whether a block of :func:`sluicegate.testing.limits_off` runs."""
-    return _core._limits_are_off()
+    return _core.limits_are_off()
 
 
 def call_when_off(method: Callable[[], object]) -> None:
@@ -27,7 +27,7 @@ def call_when_off(method: Callable[[], object]) -> None:
 
 def set_off(off: bool) -> None:
     """Turn limits off, or on again. Blocks nest: each one that turns them off turns them on."""
-    _core._limits_off(off)
+    _core.limits_off(off)
     if not off:
         return
     try:
@@ -35,5 +35,5 @@ def set_off(off: bool) -> None:
             if (method := told()) is not None:
                 method()
     except BaseException:
-        _core._limits_off(False)  # the block is not entered, and will not be left
+        _core.limits_off(False)  # the block is not entered, and will not be left
         raise

@@ -64,7 +64,7 @@ def _dress(dressed: Any, function: Any, names: tuple[str, ...]) -> None:
     dressed.__wrapped__ = function
     # What asyncio asks for, if it has been imported by whoever asks.
     coroutines = sys.modules.get("asyncio.coroutines")
-    dressed._is_coroutine = getattr(coroutines, "_is_coroutine", True)
+    dressed._is_coroutine = getattr(coroutines, "_is_coroutine", True)  # noqa: SLF001
 
 
 # In `types`, which need not have been imported.

@@ -24,7 +24,7 @@ _FEW = 64
 async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | None) -> Decision:
     """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
     waiter = Waiter(asyncio.get_running_loop())
-    ticket = limiter._enqueue(key, cost, timeout, waiter.bells, waiter.number)
+    ticket = limiter._enqueue(key, cost, timeout, waiter.bells, waiter.number)  # noqa: SLF001
     if isinstance(ticket, Decision):
         return ticket
     try:

@@ -62,7 +62,7 @@ class Lease:
 
     def release(self) -> Coroutine[Any, Any, None]:
         """Send the release, at once where a loop runs; a coroutine that ends when it is answered."""
-        if asyncio._get_running_loop() is None:
+        if asyncio._get_running_loop() is None:  # noqa: SLF001
             return self._release_later()
         if not self._is_ours():
             return _nothing_to_await()
@@ -96,7 +96,7 @@ class Loan:
         return self._permit.held
 
     def release(self) -> Coroutine[Any, Any, None]:
-        if asyncio._get_running_loop() is None:
+        if asyncio._get_running_loop() is None:  # noqa: SLF001
             return self._release_later()
         self._permit.release()
         self._wake()

@@ -73,7 +73,7 @@ class ConcurrencyLimiter(Single, _core.Permits):
         waiter = Waiter(loop)
         permit = self._join(key, waiter.bells, waiter.number)
         try:
-            while not permit._come():
+            while not permit._come():  # noqa: SLF001
                 left = until - loop.time()
                 if left <= 0:
                     permit.release()

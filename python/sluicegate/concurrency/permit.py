@@ -37,7 +37,7 @@ class Entry:
     def __enter__(self) -> Permit:
         self._begin()
         try:
-            return self._holding(self._limiter._block(self._key, self._seconds))
+            return self._holding(self._limiter._block(self._key, self._seconds))  # noqa: SLF001
         finally:
             self._entered = self._permit is not None
 
@@ -49,7 +49,7 @@ class Entry:
     async def __aenter__(self) -> Permit:
         self._begin()
         try:
-            return self._holding(await self._limiter._acquire(self._key, self._seconds))
+            return self._holding(await self._limiter._acquire(self._key, self._seconds))  # noqa: SLF001
         finally:
             self._entered = self._permit is not None
 

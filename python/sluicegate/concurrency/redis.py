@@ -215,19 +215,19 @@ class ConcurrencyLimiter(MadeAnew):
 
     async def _attempt(self, here: Leases, key: str) -> Permit | float:
         if limits_off.are_off():
-            return self._lent(key, self._local._uncounted(key))
+            return self._lent(key, self._local._uncounted(key))  # noqa: SLF001
         try:
             got = await here.acquire(key)
         except StoreError as error:
             return self._without_server(key, error)
-        return Permit._leased(key, got) if isinstance(got, Lease) else got
+        return Permit._leased(key, got) if isinstance(got, Lease) else got  # noqa: SLF001
 
     def _without_server(self, key: str, error: StoreError) -> Permit | float:
         if self._on_error == "raise":
             raise error
         self._complaint.make("Permits are decided by on_error, not by Redis", error)
         if self._on_error == "open":
-            return self._lent(key, self._local._uncounted(key))
+            return self._lent(key, self._local._uncounted(key))  # noqa: SLF001
         if self._on_error == "closed":
             return Undecided(1.0)  # nobody knows how long
         # This process alone never holds more than the limit, with what it has from Redis.
@@ -237,7 +237,7 @@ class ConcurrencyLimiter(MadeAnew):
         return 1.0 if permit is None else self._lent(key, permit)
 
     def _lent(self, key: str, permit: Permit) -> Permit:
-        return Permit._leased(key, Loan(permit, partial(self._wake, key)))
+        return Permit._leased(key, Loan(permit, partial(self._wake, key)))  # noqa: SLF001
 
     def _wake(self, key: str) -> None:
         self._now_here().wake(key)

@@ -119,4 +119,4 @@ def limiter_in_redis(
     window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
     bucket = made is RedisTokenBucket
     quota = (_bucket_config(limit, window_seconds),) if bucket else (limit, window_seconds)
-    return made(redis, *quota, prefix=prefix(made._ALGORITHM, window), **options)
+    return made(redis, *quota, prefix=prefix(made._ALGORITHM, window), **options)  # noqa: SLF001

@@ -53,7 +53,7 @@ def _asking(limiter: Any) -> Callable[[str], Any]:
     for kind in type(limiter).__mro__:
         if "try_acquire" in vars(kind):
             acquire: Callable[[str], Any] = limiter.try_acquire
-            return limiter._try_acquire if "_try_acquire" in vars(kind) else acquire
+            return limiter._try_acquire if "_try_acquire" in vars(kind) else acquire  # noqa: SLF001
     return limiter.try_acquire  # type: ignore[no-any-return]
 
 

@@ -146,7 +146,7 @@ class ClusterRateLimiter(MadeAnew):
     def _drop(self, quota: tuple[str, int, float]) -> None:
         limiter = self._limiters.pop(quota, None)
         if limiter is not None:
-            limiter._core.close()  # aclose would not know of it
+            limiter._core.close()  # aclose would not know of it  # noqa: SLF001
 
     async def aclose(self) -> None:
         """Close the connections, unless other limiters use them."""
