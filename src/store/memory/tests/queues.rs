@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Error;
+use crate::store::Ticket;
 use crate::store::{Joined, Polled, Queues, Wake};
 
 #[derive(Debug, Default)]
