@@ -159,6 +159,13 @@ class Listening:
         self.told.append(details)
 
 
+@pytest.mark.parametrize(("own", "status"), [({}, 500), ({"closed_status": 502}, 502)])
+def test_what_nobody_decided_has_the_middlewares_status(own: dict[str, Any], status: int) -> None:
+    limits = {"redis": "redis://127.0.0.1:1", "on_error": "closed", "closed_status": 500}
+    app = an_app(rate_limit(3, 600, **own), exempt=["/"], **limits)
+    assert get(app).status == status
+
+
 def test_hooks_and_metrics_are_told() -> None:
     hook, registry = Listening(), CollectorRegistry()
     app = an_app(

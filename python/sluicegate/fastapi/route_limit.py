@@ -70,7 +70,7 @@ class RouteLimit:
         self._options = options
         self._address = options.client_address()
         self._has_own_address = options.has_own_address()
-        self._tier = self._tier_of(self._limiter(options))
+        self._tier = self._tier_of(self._limiter(options), options.closed_status)
         #: By the enforcer of the middleware before it.
         self._tiers: WeakKeyDictionary[Enforcer, Tier] = WeakKeyDictionary()
         self._has_looked_for_mounts = False
@@ -133,7 +133,10 @@ class RouteLimit:
             if store and not self._options.of_store():
                 made = self._limiter(LimiterOptions(algorithm=self._options.algorithm, **store))
                 limiter = enforcer.owned.first(("rate_limit", self), made)
-            tier = self._tier_of(limiter, shadow=enforcer.policy.shadow)
+            status = self._options.closed_status
+            if status == SharedOptions.closed_status:
+                status = enforcer.policy.closed_status
+            tier = self._tier_of(limiter, status, enforcer.policy.shadow)
             if enforcer.observer is not None:
                 enforcer.observer.watch(tier)
             self._tiers[enforcer] = tier
@@ -143,9 +146,9 @@ class RouteLimit:
         own = self._options
         return make_limiter("rate_limit", own.quota(), options, "route", own.name)
 
-    def _tier_of(self, limiter: AnyLimiter, shadow: bool = False) -> Tier:
+    def _tier_of(self, limiter: AnyLimiter, closed_status: int, shadow: bool = False) -> Tier:
         own = self._options
-        return Tier(own.name, limiter, own.headers, own.closed_status, shadow=shadow)
+        return Tier(own.name, limiter, own.headers, closed_status, shadow=shadow)
 
 
 def _is_limit(dependency: Any) -> bool:
