@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Error;
-use crate::store::Ticket;
-use crate::store::{Joined, Polled, Queues, Wake};
+use crate::store::{Joined, Polled, Queues, Ticket, Wake};
 
 #[derive(Debug, Default)]
 pub(super) struct Bell {
