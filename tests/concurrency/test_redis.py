@@ -358,6 +358,8 @@ def test_without_a_server_the_policy_decides(
             with pytest.raises(RateLimitError) as refused:
                 await limiter.permit("k", timeout=0.05).__aenter__()
             assert refused.value.retry_after > 0
+            undecided = "server did not decide" in str(refused.value)
+            assert undecided == (on_error == "closed")
         if held:
             await held[0].release()
             assert not held[0].held

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sluicegate._connection.replies import Taker
     from sluicegate._core import Permit
 
-__all__ = ["Lease", "Loan", "Undecided", "process"]
+__all__ = ["Lease", "Loan", "process"]
 
 # What ids begin with, and by which a forked child knows what is its parent's.
 _process = token_urlsafe(6)
@@ -107,7 +107,3 @@ class Loan:
 
 
 async def _nothing_to_await() -> None: ...
-
-
-class Undecided(float):
-    """Seconds to wait, where the server did not decide and ``on_error`` is ``"closed"``."""

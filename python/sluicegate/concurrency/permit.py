@@ -10,7 +10,7 @@ from sluicegate.errors import RateLimitError
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-__all__ = ["Entry", "Permit"]
+__all__ = ["Entry", "Permit", "Undecided"]
 
 
 class _Limiter(Protocol):
@@ -22,6 +22,10 @@ class _Limiter(Protocol):
         ...
 
     def _acquire(self, key: str, seconds: float, /) -> Coroutine[Any, Any, Permit | float]: ...
+
+
+class Undecided(float):
+    """Seconds to wait, where the server did not decide and ``on_error`` is ``"closed"``."""
 
 
 class Entry:
@@ -64,6 +68,8 @@ class Entry:
         self._entered = True
 
     def _holding(self, got: Permit | float) -> Permit:
+        if isinstance(got, Undecided):
+            raise RateLimitError("The server did not decide, and on_error is 'closed'", got)
         if not isinstance(got, Permit):
             raise RateLimitError(f"All {self._limiter.limit} permits are in use", got)
         self._permit = got

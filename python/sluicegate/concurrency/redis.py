@@ -27,9 +27,9 @@ from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.concurrency import memory as concurrency
-from sluicegate.concurrency.lease import Lease, Loan, Undecided
+from sluicegate.concurrency.lease import Lease, Loan
 from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Leases
-from sluicegate.concurrency.permit import Entry
+from sluicegate.concurrency.permit import Entry, Undecided
 from sluicegate.errors import StoreError
 
 __all__ = ["ConcurrencyLimiter"]
