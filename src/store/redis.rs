@@ -4,6 +4,7 @@
 //! connection a server ([`server`]), and are settled by their [`Sink`].
 
 mod answer;
+mod counts;
 mod denial_cache;
 mod encoded;
 mod fallback;
@@ -17,9 +18,10 @@ mod server;
 mod uncharged;
 
 pub use answer::{Answer, Failure, Reply, Sink};
+pub use counts::RedisStatistics;
 pub use encoded::{EncodedQuota, Verb};
 pub use fallback::stand_in;
-pub use limiter::{OnError, RedisLimiter, RedisStatistics};
+pub use limiter::{OnError, RedisLimiter};
 pub use request::{Request, Work};
 pub use run::Run;
 pub use script::Script;

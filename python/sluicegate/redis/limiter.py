@@ -16,6 +16,7 @@ from sluicegate._core import Decision, RedisLimiter
 from sluicegate._support.arguments import checked_prefix
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
+from sluicegate.redis.prefix import prefix_of
 from sluicegate.redis.statistics import RedisStatistics
 
 if TYPE_CHECKING:
@@ -78,11 +79,7 @@ class AsyncLimiter(MadeAnew):
         self._quota = quota
 
     def _prefix(self, quota: Any) -> str:
-        """Limits of different quotas count apart, unless they are told to share a prefix."""
-        limit, window = quota
-        # 60 and 60.0 are the same quota.
-        seconds = f"{window:.15g}" if isinstance(window, float) else str(window)
-        return f"sluicegate:{self._ALGORITHM}:{limit}/{seconds}"
+        return prefix_of(self._ALGORITHM, *quota)
 
     @property
     def limit(self) -> int:

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Value};
 
 use super::answer::{Answer, Failure, Reply};
+use super::counts::{Counts, RedisStatistics};
 use super::denial_cache::DenialCache;
 use super::encoded::{EncodedQuota, Verb};
 use super::key;
@@ -31,23 +32,6 @@ pub enum OnError {
     Raise,
 }
 
-/// Counts since a limiter was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RedisStatistics {
-    /// Calls that were admitted, by whomever.
-    pub admitted: u64,
-    /// Calls that were refused, by whomever.
-    pub refused: u64,
-    /// Calls that the server did not decide.
-    pub errors: u64,
-    /// Those of them that it did not answer in time.
-    pub timeouts: u64,
-    /// Calls that were decided in this process instead.
-    pub local: u64,
-    /// Calls that were refused because the server had refused the key before.
-    pub remembered: u64,
-}
-
 /// A limiter whose state is in Redis.
 pub struct RedisLimiter {
     quota: Mutex<Arc<EncodedQuota>>,
@@ -61,16 +45,6 @@ pub struct RedisLimiter {
     counts: Counts,
     /// When it was last told that the server does not decide; 0 for never.
     told_at: AtomicU64,
-}
-
-#[derive(Default)]
-struct Counts {
-    admitted: AtomicU64,
-    refused: AtomicU64,
-    errors: AtomicU64,
-    timeouts: AtomicU64,
-    local: AtomicU64,
-    remembered: AtomicU64,
 }
 
 /// One verb of a limiter on its way.
@@ -360,14 +334,6 @@ impl RedisLimiter {
     /// Counts since the limiter was made.
     #[must_use]
     pub fn statistics(&self) -> RedisStatistics {
-        let counts = &self.counts;
-        RedisStatistics {
-            admitted: counts.admitted.load(Relaxed),
-            refused: counts.refused.load(Relaxed),
-            errors: counts.errors.load(Relaxed),
-            timeouts: counts.timeouts.load(Relaxed),
-            local: counts.local.load(Relaxed),
-            remembered: counts.remembered.load(Relaxed),
-        }
+        self.counts.read()
     }
 }
