@@ -51,7 +51,7 @@ lint: $(VENV)/lint $(VENV)/built
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 	cargo check --quiet --no-default-features
 	cargo check --quiet --no-default-features --features redis
-	$(PY) tools/check_imports.py
+	$(PY) tools/check_structure.py
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy

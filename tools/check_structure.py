@@ -1,4 +1,4 @@
-"""Holds the structure: no circle of imports, and no arrow that runs up.
+"""Holds the structure: no circle of imports, no arrow that runs up, no file or folder too large.
 
 A room is a file, an arrow an import, wherever in the file it stands and even if only a type
 checker follows it. A name that a package hands on counts as its file's own. ``make lint`` runs
@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+MOST_LINES = {".py": 250, ".rs": 350}
+MOST_FILES = 18  # in a folder of Python's
 Arrows = dict[str, set[str]]
 
 # From the ground up: a room knows its own floor and those below.
@@ -49,6 +51,7 @@ def main() -> int:
     faults = [
         *faults_of("python", python, PYTHON_FLOORS),
         *faults_of("src", rust, RUST_FLOORS),
+        *too_large(),
     ]
     for fault in faults:
         print(fault)
@@ -62,6 +65,17 @@ def faults_of(tree: str, arrows: Arrows, floors: list[str]) -> Iterator[str]:
         for other in sorted(known):
             if floor(room, floors) < floor(other, floors):
                 yield f"{tree}: an arrow that runs up: {room} -> {other}"
+
+
+def too_large() -> Iterator[str]:
+    for path in [*(ROOT / "python").rglob("*.py"), *(ROOT / "src").rglob("*.rs")]:
+        lines, most = path.read_text().count("\n"), MOST_LINES[path.suffix]
+        if lines > most:
+            yield f"{path.relative_to(ROOT)} has {lines} lines, {most} at most: move an idea out"
+    for folder in (ROOT / "python").rglob("*/"):
+        files = len([*folder.glob("*.py")])
+        if files > MOST_FILES:
+            yield f"{folder.relative_to(ROOT)} has {files} files, {MOST_FILES} at most"
 
 
 def floor(room: str, floors: list[str]) -> int:
