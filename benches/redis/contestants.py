@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
-SCRIPTS = Path(__file__).parents[2] / "src" / "store" / "redis" / "scripts"
 PLENTY = 1_000_000_000
 MOST_CONNECTIONS = 50
 
@@ -25,6 +23,20 @@ def is_cluster(url: str) -> bool:
 def plain(url: str) -> str:
     """The URL of one server, the first one of a Cluster, as other libraries want it."""
     return url.replace("redis+cluster://", "redis://").split(",")[0]
+
+
+def script_of(algorithm: str) -> str:
+    """The text of sluicegate's own script."""
+    from sluicegate import redis
+
+    name = {
+        "token_bucket": "TokenBucket",
+        "fixed_window": "FixedWindow",
+        "sliding_counter": "SlidingWindowCounter",
+        "sliding_log": "SlidingWindowRateLimiter",
+    }[algorithm]
+    text: str = getattr(redis, name)("redis://127.0.0.1:1", 1, 1)._core.script
+    return text
 
 
 async def bucket(url: str) -> Check:
@@ -71,7 +83,7 @@ def redis_client(url: str) -> Any:
 async def redis_py(url: str) -> Check:
     """A bare EVALSHA of sluicegate's own script."""
     client = redis_client(url)
-    digest = await client.script_load((SCRIPTS / "token_bucket.lua").read_text())
+    digest = await client.script_load(script_of("token_bucket"))
     return lambda: client.evalsha(digest, 1, next_client(), "c", 1, PLENTY, 1, 1, 0)
 
 
@@ -133,7 +145,7 @@ async def glide(url: str) -> Check:
         client = await g.GlideClient.create(
             g.GlideClientConfiguration(addresses, request_timeout=5_000)
         )
-    script = g.Script((SCRIPTS / "token_bucket.lua").read_text())
+    script = g.Script(script_of("token_bucket"))
     arguments = ["c", "1", str(PLENTY), "1", "1", "0"]
     return lambda: client.invoke_script(script, keys=[next_client()], args=arguments)
 

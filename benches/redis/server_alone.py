@@ -6,7 +6,7 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from benches.redis.contestants import PLENTY, SCRIPTS
+from benches.redis.contestants import PLENTY, script_of
 
 # Arguments as the limiters send them.
 ARGUMENTS = {
@@ -27,7 +27,7 @@ def per_second(url: str, algorithm: str, depth: int, seconds: float) -> float:
     place = urlsplit(url)
     with socket.create_connection((place.hostname or "localhost", place.port or 6379)) as server:
         reader = server.makefile("rb")
-        server.sendall(_command("SCRIPT", "LOAD", (SCRIPTS / f"{algorithm}.lua").read_bytes()))
+        server.sendall(_command("SCRIPT", "LOAD", script_of(algorithm)))
         reader.readline()
         digest = reader.readline().strip()
         call = _command("EVALSHA", digest, 1, "alone-" + algorithm, *ARGUMENTS[algorithm])

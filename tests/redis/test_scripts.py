@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import redis
 
-from script_traces import KEY, KINDS, YEAR_2027, cases, disagreement, source, timed
+from script_traces import KEY, KINDS, SCRIPTS, YEAR_2027, cases, disagreement, source, timed
 from sluicegate import FixedWindow, ManualClock, SlidingWindowCounter
 
 
@@ -76,29 +76,31 @@ QUOTAS: dict[str, tuple[int, ...]] = {
 }
 WINDOWED = ("fixed_window", "sliding_counter", "sliding_log")
 MUTANTS = [
-    ("token_bucket", "ticks = ticks + 1", "ticks = ticks"),  # floor rounding
-    ("token_bucket", "math.ceil(ticks / 1000) + 1", "math.floor(ticks / 1000)"),
-    ("token_bucket", "if tick <= now then return 0 end", ""),
-    ("token_bucket", "room >= 0 then left", "room > 0 then left"),
-    ("fixed_window", "if now < ends", "if now <= ends"),
-    ("fixed_window", "math.ceil(left / 1000) + 1", "math.floor(left / 1000)"),
-    ("sliding_counter", "if now < ends", "if now <= ends"),
-    ("sliding_counter", "now - ends < span", "now - ends <= span"),
-    ("sliding_counter", "elapsed, window)), 0", "elapsed, window)) + 1, 0"),
+    ("token_bucket", "reset = reset + 1", "reset = reset"),  # floor rounding
+    ("token_bucket", "math.ceil(reset / 1000) + 1", "math.floor(reset / 1000)"),
+    ("token_bucket", "tick <= clock and 0 or ", ""),
+    ("token_bucket", "cost * grains > room", "cost * grains >= room"),
+    ("fixed_window", "now < kept", "now <= kept"),
+    ("fixed_window", "math.ceil(reset / 1000) + 1", "math.floor(reset / 1000)"),
+    ("sliding_counter", "now >= kept", "now > kept"),
+    ("sliding_counter", "now - kept < span", "now - kept <= span"),
+    ("sliding_counter", "elapsed, window))", "elapsed, window)) + 1"),
     ("sliding_counter", "for place = 2 * math.floor", "for place = 0 * math.floor"),
     ("sliding_counter", "math.ceil(reset / 1000) + 1", "math.ceil(reset / 2000) + 1"),
     ("sliding_log", "now - window, 1,", "now - window - 1, 1,"),
     ("sliding_log", "now - window, 1,", "now - window + 1, 1,"),
     ("sliding_log", "cost - room - 1, dead", "cost - room, dead"),
-    ("sliding_log", "math.ceil((now + window - clock) / 1000) + 1", "1"),
+    ("sliding_log", "math.ceil(reset / 1000) + 1", "1"),
 ]
 GARBAGE = ["", "abc", "-1", "1.5", "1e3", "nan", "0x10", "1 2 x", "9" * 30, "9" * 30 + " 1 1000000"]
 
 
-def at(server: redis.Redis, kind: str, tick: int, op: str, cost: int, *quota: int) -> Any:
+def at(
+    server: redis.Redis, kind: str, tick: int, op: str, cost: int, *quota: int, key: str = KEY
+) -> Any:
     """The script's reply at a tick."""
     quota = quota or QUOTAS[kind]
-    return server.eval(timed(source(kind)), 1, KEY, op, cost, *quota, *divmod(tick, 10**6))[0]
+    return server.eval(timed(source(kind)), 1, key, op, cost, *quota, *divmod(tick, 10**6))[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -115,10 +117,65 @@ def test_a_wrong_script_is_caught(server: redis.Redis, kind: str, old: str, new:
     assert any(disagreement(server, script, case) for case in cases(kind, seed=2, count=500))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_scripts_are_short_and_read_the_time_once(kind: str) -> None:
-    assert len(source(kind).splitlines()) <= 40
-    assert source(kind).count("redis.call('TIME')") == source(kind).count("TIME") == 1
+def test_scripts_are_short_and_read_the_time_once() -> None:
+    for file in SCRIPTS.rglob("*.lua"):
+        assert len(file.read_text().splitlines()) <= 40, file
+    for kind in KINDS:
+        assert source(kind).count("redis.call('TIME')") == source(kind).count("TIME") == 1
+
+
+def look_and_spend(kind: str) -> list[str]:
+    """An algorithm's own parts of its script."""
+    head, units, tail = (
+        (SCRIPTS / f"{name}.lua").read_text() for name in ("head", "units", "tail")
+    )
+    return source(kind).removeprefix(head).removesuffix(tail).split(units)
+
+
+def all_at_once(spends: bool) -> str:
+    """A script that looks at a key of each algorithm, and then spends from all; tells their room."""
+    script, kinds = (SCRIPTS / "head.lua").read_text(), range(1, len(KINDS) + 1)
+    for number, kind in enumerate(KINDS, 1):
+        look, spend = look_and_spend(kind)
+        script += f"local function look_{number}(key, cost, at)\n{look}"
+        script += f"return room, function(units)\n{spend}return room\nend\nend\n"
+    for number in kinds:
+        place = 2 + sum(len(QUOTAS[kind]) for kind in KINDS[: number - 1]) + 1
+        script += (
+            f"local room_{number}, spend_{number} = look_{number}(KEYS[{number}], cost, {place})\n"
+        )
+    if spends:
+        script += "".join(f"room_{number} = spend_{number}(cost)\n" for number in kinds)
+    return script + "return {" + ", ".join(f"room_{number}" for number in kinds) + "}"
+
+
+def test_one_script_looks_at_all_algorithms_and_then_spends(server: redis.Redis) -> None:
+    server.flushall()
+    keys, quotas = list(KINDS), [part for kind in KINDS for part in QUOTAS[kind]]
+
+    def told(script: str, mode: str, tick: int, cost: int) -> Any:
+        words = [*keys, mode, cost, *quotas, *divmod(tick, 10**6)]
+        return server.eval(timed(script), len(keys), *words)[0]
+
+    def kept() -> list[bytes | None]:
+        return [server.dump(key) for key in keys]
+
+    look, both = all_at_once(spends=False), all_at_once(spends=True)
+    assert told(look, "c", YEAR_2027, 3) == [10 * 100_000, 10, 10, 10]
+    assert kept() == [None] * 4
+    assert told(both, "c", YEAR_2027, 3) == [7 * 100_000, 7, 7, 7]
+    left = kept()
+    assert told(look, "c", YEAR_2027 + 1, 8) == [1 - 1 * 100_000, -8, -8, -8]
+    assert kept() == left
+    told(both, "c", YEAR_2027 + 1, 8)  # which does not fit
+    rooms = [at(server, kind, YEAR_2027 + 1, "p", 1, key=kind) for kind in KINDS]
+    print(rooms)
+    assert rooms[0] == -100_000
+    assert [reply[0] for reply in rooms[1:]] == [-1] * 3
+    for kind in KINDS:
+        server.flushall()
+        at(server, kind, YEAR_2027, "c", 3, key=kind)
+        assert server.dump(kind) == left[KINDS.index(kind)], "in the format of the single scripts"
 
 
 def test_buckets_of_the_largest_terms_are_exact(server: redis.Redis) -> None:

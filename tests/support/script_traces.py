@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+import sluicegate.redis
 from sluicegate import (
     FixedWindow,
     Limiter,
@@ -19,6 +20,7 @@ from sluicegate import (
     SlidingWindowRateLimiter,
     TokenBucket,
 )
+from sluicegate.redis import AsyncLimiter
 
 SCRIPTS = Path(__file__).parents[2] / "src/store/redis/scripts"
 KINDS = ("token_bucket", "fixed_window", "sliding_counter", "sliding_log")
@@ -28,6 +30,12 @@ MAKERS: dict[str, Callable[..., Limiter]] = {
     "fixed_window": FixedWindow,
     "sliding_counter": SlidingWindowCounter,
     "sliding_log": SlidingWindowRateLimiter,
+}
+LIMITERS: dict[str, Callable[..., AsyncLimiter]] = {
+    "token_bucket": sluicegate.redis.TokenBucket,
+    "fixed_window": sluicegate.redis.FixedWindow,
+    "sliding_counter": sluicegate.redis.SlidingWindowCounter,
+    "sliding_log": sluicegate.redis.SlidingWindowRateLimiter,
 }
 
 # Tells a script's reply and the TTL in ms that it set (-2: none), and has the key live for ever:
@@ -46,7 +54,9 @@ return {body(), ttl}
 
 
 def source(kind: str) -> str:
-    return (SCRIPTS / f"{kind}.lua").read_text()
+    """The script's text, as the core puts it together."""
+    limiter: AsyncLimiter = LIMITERS[kind]("redis://127.0.0.1:1", 1, 1)
+    return limiter._core.script
 
 
 def timed(script: str) -> str:

@@ -1,6 +1,5 @@
 //! The scripts, and what is sent to run one.
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use redis::{Cmd, Pipeline, Script as RedisScript, cmd};
@@ -9,20 +8,40 @@ use crate::store::fork::locked_now;
 
 /// A script with its digest, by which a server knows it.
 pub struct Script {
-    text: Cow<'static, str>,
+    text: String,
     digest: String,
 }
 
-macro_rules! script {
-    ($file:literal) => {
-        LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file, ".lua"))))
+macro_rules! fragments {
+    ($($file:literal),+) => {
+        concat!($(include_str!(concat!("scripts/fragments/", $file, ".lua"))),+)
     };
 }
 
-pub(super) static FIXED_WINDOW: LazyLock<Script> = script!("fixed_window");
-pub(super) static SLIDING_COUNTER: LazyLock<Script> = script!("sliding_counter");
-pub(super) static SLIDING_LOG: LazyLock<Script> = script!("sliding_log");
-pub(super) static TOKEN_BUCKET: LazyLock<Script> = script!("token_bucket");
+pub(super) static FIXED_WINDOW: LazyLock<Script> = LazyLock::new(|| {
+    Script::single(
+        fragments!("fixed_window_state", "aligned", "fixed_window_look"),
+        fragments!("fixed_window_spend", "write"),
+    )
+});
+pub(super) static SLIDING_COUNTER: LazyLock<Script> = LazyLock::new(|| {
+    Script::single(
+        fragments!("sliding_counter_state", "aligned", "sliding_counter_look"),
+        fragments!("sliding_counter_spend", "write"),
+    )
+});
+pub(super) static SLIDING_LOG: LazyLock<Script> = LazyLock::new(|| {
+    Script::single(
+        fragments!("sliding_log_look"),
+        fragments!("sliding_log_spend"),
+    )
+});
+pub(super) static TOKEN_BUCKET: LazyLock<Script> = LazyLock::new(|| {
+    Script::single(
+        fragments!("token_bucket_look"),
+        fragments!("token_bucket_spend", "write"),
+    )
+});
 
 /// Scripts of what is no limiter, as permits and circuits.
 static OTHERS: Mutex<Vec<Arc<Script>>> = Mutex::new(Vec::new());
@@ -49,8 +68,15 @@ impl Script {
         script
     }
 
-    fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        let text = text.into();
+    /// For one key: an algorithm's look and spend, and between them how much the mode spends.
+    fn single(look: &str, spend: &str) -> Self {
+        let head = include_str!("scripts/head.lua");
+        let units = include_str!("scripts/units.lua");
+        let tail = include_str!("scripts/tail.lua");
+        Self::new([head, look, units, spend, tail].concat())
+    }
+
+    fn new(text: String) -> Self {
         let digest = RedisScript::new(&text).get_hash().to_owned();
         Self { text, digest }
     }
@@ -64,7 +90,7 @@ impl Script {
     /// Run it by its digest, which a server may not know, or by its text, which it then knows.
     pub(super) fn command(&self, by_text: bool) -> Cmd {
         let mut command = cmd(if by_text { "EVAL" } else { "EVALSHA" });
-        command.arg(if by_text { &*self.text } else { &self.digest });
+        command.arg(if by_text { &self.text } else { &self.digest });
         command
     }
 }
