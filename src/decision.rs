@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Ticks;
 
-/// Who decided.
+/// Where a decision was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A limiter in this process.

@@ -23,7 +23,7 @@ pub fn limit(argument: &'static str, value: u64, most: u32) -> Result<u32> {
 /// A window in ticks, rounded to the nearest.
 ///
 /// # Errors
-/// When `seconds` is no number from a microsecond to a thousand million seconds.
+/// If `seconds` is not between a microsecond and a thousand million seconds.
 #[expect(
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,

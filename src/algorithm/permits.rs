@@ -1,4 +1,4 @@
-//! Permits: so many are held at once, and one is free again when its holder gives it back.
+//! Permits: at most `limit` are held at once, and one is free again when its holder gives it back.
 
 use super::Algorithm;
 use super::plan::StatePlan;

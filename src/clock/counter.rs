@@ -14,7 +14,7 @@ use std::cell::Cell;
 use platform::count;
 use rate::{FRACTION, Reading};
 
-/// An anchor holds for so many counts: 0.4 to 2 ms.
+/// How many counts an anchor holds for: 0.4 to 2 ms.
 const SPAN: u64 = 1 << 21;
 
 /// Two looks at the counter count as one moment if it went no further between: 1 to 4 µs.

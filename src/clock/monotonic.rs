@@ -21,7 +21,7 @@ pub(super) fn nanos() -> u64 {
     ORIGIN.instant.elapsed().as_nanos() as u64
 }
 
-/// The Unix time at so many nanoseconds, had the wall clock not been set since the origin.
+/// The Unix time `nanos` after the origin, had nobody set the wall clock since.
 #[inline]
 pub(super) fn unix_at(nanos: u64) -> Ticks {
     ORIGIN.unix + nanos / NANOS

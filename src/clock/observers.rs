@@ -1,4 +1,4 @@
-//! Who wants to know when a clock moves, behind a lock that is free in a forked child.
+//! What is told when a clock moves, behind a lock that is free in a forked child.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 

@@ -7,7 +7,7 @@ use super::arguments::{self, Cost, wrong_type};
 use super::limits_off::{admit_untouched, limits_are_off};
 use crate::store::{Fingerprint, Patience, Stop, Store};
 
-/// From so many keys on, a batch lets other threads run.
+/// A batch of this many keys or more lets other threads run.
 const LARGE_BATCH: usize = 100_000;
 
 /// Whether each key may spend `cost`, in order.

@@ -40,7 +40,7 @@ pub use fingerprint::{Fingerprint, KeyHasher};
 /// One table stalls for 39 ms when it grows at a million keys, 64 shards for 0.6 ms.
 const SHARDS: usize = 64;
 
-/// Who decides for new keys while as many live ones are held as may be.
+/// What decides for new keys while `max_keys` live ones are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
     /// They share one quota.
@@ -54,7 +54,7 @@ pub enum Overflow {
 pub struct Options {
     /// The most keys that are held at any time.
     pub max_keys: usize,
-    /// Who decides for the others.
+    /// What decides for the others.
     pub overflow: Overflow,
     /// Where the time is read.
     pub clock: Clock,

@@ -125,7 +125,7 @@ impl SlidingLog {
         state.older.push_back(low_word(time));
     }
 
-    /// Room for so many more units.
+    /// Make room for `units` more.
     #[inline]
     fn make_room(&self, state: &mut State, units: usize) {
         let needed = state.older.len() + units * self.words();

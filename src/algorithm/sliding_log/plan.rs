@@ -1,4 +1,4 @@
-//! Who waits for a log's units, without a copy of the log.
+//! The plan of those who wait for a log's units, without a copy of the log.
 
 use std::collections::VecDeque;
 

@@ -87,7 +87,7 @@ pub(super) fn end(py: Python<'_>) {
 
 /// Before a fork: let no more threads in, and wait until the last is out.
 ///
-/// No lock of ours may be held: who is inside may need it to get out.
+/// The caller must hold no lock of ours: a thread inside may need it to get out.
 pub(in crate::python) fn before_fork(py: Python<'_>) {
     FORKS.fetch_add(1, SeqCst);
     BEGUN.set(BEGUN.get() + 1);

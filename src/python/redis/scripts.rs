@@ -1,4 +1,4 @@
-//! Scripts of what is no limiter: circuit breakers, permits.
+//! Scripts of circuit breakers and permits, which are not limiters.
 
 use std::sync::Arc;
 use std::time::Duration;

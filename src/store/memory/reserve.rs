@@ -18,7 +18,7 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// For a shard of so many keys, which are all about to be added.
+    /// For a shard of `keys` keys, which are all about to be added.
     ///
     /// It keeps a 64th of them, at least 64: a look at all slots then finds enough keys to cost
     /// some 64 looks for each, and a large reserve takes less than a byte for each in the shard.

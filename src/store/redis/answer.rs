@@ -1,4 +1,4 @@
-//! What a request comes to, and who is told.
+//! The outcome of a request, and who is told.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ pub enum Reply {
 /// What a request came to. Only a limiter that wants to know of failures gets one.
 pub type Answer = Result<Reply, Failure>;
 
-/// Who made requests, and takes their answers, in any thread and any order, each once.
+/// Takes the answers to requests, in any thread and any order, each once.
 pub trait Sink: Send + Sync {
     /// Requests have been settled.
     fn settle(&self, answers: Vec<(u64, Answer)>);

@@ -14,7 +14,7 @@ use crate::store::{Options, Overflow, Store, in_memory};
 
 /// Keys that a stand-in holds at most.
 const MOST_KEYS: usize = 1_000_000;
-/// From so many on, those that no limiter uses are dropped.
+/// At this many, those that no limiter uses are dropped.
 const MANY: usize = 256;
 
 /// Which limiters share one: those that share a server, a prefix and a quota.

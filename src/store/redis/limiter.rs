@@ -19,7 +19,7 @@ use crate::decision::{Decision, Source};
 use crate::store::fork::locked_now;
 use crate::store::{self, Patience, Store};
 
-/// Who decides when the server does not.
+/// What decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {
     /// A limiter in this process, kept warm by what the server admits.
@@ -35,7 +35,7 @@ pub enum OnError {
 /// A limiter whose state is in Redis.
 pub struct RedisLimiter {
     quota: Mutex<Arc<EncodedQuota>>,
-    /// Who decides in this process while the server does not.
+    /// What decides in this process while the server does not.
     local: Mutex<Option<Arc<dyn Store>>>,
     prefix: String,
     timeout: Duration,
@@ -118,7 +118,7 @@ impl RedisLimiter {
         }
     }
 
-    /// Who decides in this process while the server does not.
+    /// What decides in this process while the server does not.
     #[must_use]
     pub fn local(&self) -> Option<Arc<dyn Store>> {
         locked_now(&self.local).clone()
@@ -130,7 +130,7 @@ impl RedisLimiter {
         &self.prefix
     }
 
-    /// Who decides when the server does not.
+    /// What decides when the server does not.
     #[must_use]
     pub fn on_error(&self) -> OnError {
         self.on_error
@@ -301,7 +301,7 @@ impl RedisLimiter {
         }
     }
 
-    /// Who gets an exception knows; others would never learn that a password is wrong.
+    /// A caller that gets an exception knows; others would never learn that a password is wrong.
     fn tell(&self, failure: &Failure, now: Ticks) {
         let quiet = SILENCE.as_secs() * SECOND;
         let told_at = self.told_at.load(Relaxed);

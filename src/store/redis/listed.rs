@@ -5,7 +5,7 @@ use hashbrown::HashTable;
 
 use crate::store::Fingerprint;
 
-/// Who an item is: a key, and which of the key's items.
+/// What an item is known by: a key, and which of the key's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) key: Fingerprint,
@@ -38,7 +38,7 @@ pub(super) struct Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// No items, and so many lists.
+    /// No items yet, in `lists` lists.
     pub(super) fn new(lists: u32) -> Self {
         let head = |number| Node {
             before: number,
@@ -108,7 +108,7 @@ impl<T> Listed<T> {
         item.map(|(_, item)| item)
     }
 
-    /// Who is first in a list.
+    /// The first of a list.
     pub(super) fn first(&self, list: u32) -> Option<Name> {
         let first = self.nodes[list as usize].after;
         self.nodes[first as usize]

@@ -35,7 +35,7 @@ pub trait Work: Send + Sync {
 }
 
 impl Request {
-    /// Who sends it gives it its number.
+    /// The sender gives it its number.
     #[must_use]
     pub fn new(work: impl Work + 'static, timeout: Duration) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! A run of a script of the caller's, for what is no limiter.
+//! A run of the caller's own script: circuits and permits.
 
 use std::sync::Arc;
 

@@ -43,7 +43,7 @@ pub(super) static TOKEN_BUCKET: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Scripts of what is no limiter, as permits and circuits.
+/// Scripts of permits and circuits.
 static OTHERS: Mutex<Vec<Arc<Script>>> = Mutex::new(Vec::new());
 
 /// Have a server know all scripts.

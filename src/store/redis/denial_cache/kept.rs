@@ -10,7 +10,7 @@ const LONGEST: Ticks = SECOND;
 const COSTS: u8 = 4;
 /// What ends within the same 16 ms ends at the same time.
 const SLOT: Ticks = 1 << 14;
-/// The longest ends less than so many slots from now. Each slot has a list, by its remainder.
+/// The longest ends less than this many slots from now. Each slot has a list, by its remainder.
 const SLOTS: u32 = 64;
 /// The list of those that have ended.
 const ENDED: u32 = SLOTS;
@@ -31,7 +31,7 @@ impl Refusal {
     }
 }
 
-/// Refusals, so many at most. Each step costs the same however many there are.
+/// A bounded number of refusals. Each step costs the same however many there are.
 #[derive(Debug)]
 pub(super) struct Kept {
     refusals: Listed<Refusal>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout_at};
 
-/// Who has waited so long for a value in vain may settle it for the others.
+/// A caller that has waited this long in vain may settle the value for the others.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A value that is settled sooner or later, and the line of those who wait for it.
@@ -46,7 +46,7 @@ impl<T: Clone> OrderedWatch<T> {
         if let Ok(value) = found.await {
             return value;
         }
-        // Who had little time has learnt nothing that concerns those who have more.
+        // A caller that had little time has learnt nothing for those who have more.
         if begun.elapsed() < PATIENCE {
             return None;
         }

@@ -90,7 +90,7 @@ impl Route {
         }
     }
 
-    /// Ask one server something that is no decision.
+    /// Ask one server something other than a decision.
     ///
     /// # Errors
     /// When there is no answer by `deadline`, or it is an error.

@@ -14,7 +14,7 @@ use super::stream::Written;
 
 /// Silence for so long is a connection's end, whatever deadline the caller had.
 const SILENCE: Duration = Duration::from_millis(100);
-/// But a server that is far away is given so many round trips.
+/// A server that is far away is given this many round trips instead.
 const ROUND_TRIPS: u32 = 3;
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 

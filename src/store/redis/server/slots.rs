@@ -1,4 +1,4 @@
-//! What a cluster's servers say of who is in charge of which slots.
+//! Which server of a cluster owns which slots, as the servers say.
 
 use redis::Value;
 
