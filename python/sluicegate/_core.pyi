@@ -5,7 +5,7 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 ``wait_sync`` release it first.
 """
 
-from collections.abc import Awaitable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Generic, Literal, NoReturn, TypeVar, final
 
 from typing_extensions import Self
@@ -270,11 +270,14 @@ class Pending(Generic[_T]):
 
     def __new__(cls, coroutine: Coroutine[Any, Any, _T], /) -> Self: ...
     def __await__(self) -> Generator[Any, Any, _T]: ...
-    def send(self, value: Any, /) -> Any:
+    @property
+    def send(self) -> Callable[[Any], Any]:
         """Go on with it, as an event loop does; what it yields."""
-    def throw(self, *error: Any) -> Any:
+    @property
+    def throw(self) -> Callable[..., Any]:
         """Raise an exception in it; what it yields."""
-    def close(self) -> None:
+    @property
+    def close(self) -> Callable[[], None]:
         """Give it up."""
     def __bool__(self) -> NoReturn: ...
 

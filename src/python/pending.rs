@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::PyType;
 
 /// What is asked of a coroutine by event loops, debuggers and `inspect`.
 const TOLD: [&str; 8] = [
@@ -38,31 +38,25 @@ impl PyPending {
             .call_method0(intern!(py, "__await__"))
     }
 
+    // What drives a coroutine are its own methods, and no call goes through here: an interpreter that
+    // ends kills daemon threads by unwinding, and aborts the process if that meets a frame of Rust's.
+
     /// Go on with it, as an event loop does; what it yields.
-    #[pyo3(signature = (value, /))]
-    fn send<'py>(&self, py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.coroutine
-            .bind(py)
-            .call_method1(intern!(py, "send"), (value,))
+    #[getter]
+    fn send<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.coroutine.bind(py).getattr(intern!(py, "send"))
     }
 
     /// Raise an exception in it; what it yields.
-    #[pyo3(signature = (*error))]
-    fn throw<'py>(
-        &self,
-        py: Python<'py>,
-        error: &Bound<'py, PyTuple>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.coroutine
-            .bind(py)
-            .call_method1(intern!(py, "throw"), error)
+    #[getter]
+    fn throw<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.coroutine.bind(py).getattr(intern!(py, "throw"))
     }
 
     /// Give it up.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.coroutine
-            .call_method0(py, intern!(py, "close"))
-            .map(drop)
+    #[getter]
+    fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.coroutine.bind(py).getattr(intern!(py, "close"))
     }
 
     fn __bool__(&self, py: Python<'_>) -> PyResult<bool> {

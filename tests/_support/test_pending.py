@@ -22,7 +22,7 @@ import uvloop
 from redis_programs import run
 from redis_servers import Server
 from sluicegate import SlidingWindowRateLimiter as InMemory
-from sluicegate import TokenBucket
+from sluicegate import TokenBucket, _core
 from sluicegate._support.functions import is_async
 from sluicegate.breaker import CircuitBreaker
 from sluicegate.leaky_bucket import LeakyBucket
@@ -254,3 +254,15 @@ def test_its_function_is_a_coroutine_function_for_all_who_ask(name: str) -> None
     )
     assert limiter.check.__name__ == "check"
     assert "Decide now" in str(limiter.check.__doc__)
+
+
+def test_it_is_driven_by_the_coroutines_own_methods() -> None:
+    """An interpreter that ends kills daemon threads, and aborts where that meets a frame of Rust's."""
+
+    async def nothing() -> None: ...
+
+    coroutine = nothing()
+    pending = _core.Pending(coroutine)
+    for method in (pending.send, pending.throw, pending.close):
+        assert getattr(method, "__self__", None) is coroutine
+    pending.close()
