@@ -16,8 +16,6 @@ use shard::Shard;
 
 mod batch;
 mod call;
-#[cfg(test)]
-mod copied;
 mod crowd;
 mod decide;
 mod evict;
@@ -139,29 +137,15 @@ impl<A: Algorithm> MemoryStore<A> {
     pub fn new(algorithm: &A, options: Options) -> Arc<Self> {
         let offset = options.clock.offset();
         let algorithm = algorithm.clone().aligned(offset);
-        let shards = (0..SHARDS).map(|_| Shard::new(algorithm.clone()));
-        let store = Self::holding(shards.collect(), &algorithm, KeyHasher::random(), options);
-        store.offset.store(offset, Relaxed);
-        store
-    }
-
-    /// A store of these shards, whose algorithm is `algorithm`.
-    fn holding(
-        shards: Vec<Shard<A>>,
-        algorithm: &A,
-        hasher: KeyHasher,
-        options: Options,
-    ) -> Arc<Self> {
-        let keys = shards.iter().map(Shard::len).sum();
-        let locks = shards.into_iter().map(|shard| ShardLock {
-            idle_from: AtomicU64::new(shard.idle_from()),
-            shard: Mutex::new(shard),
-        });
+        let shard_lock = |_| ShardLock {
+            shard: Mutex::new(Shard::new(algorithm.clone())),
+            idle_from: AtomicU64::new(Ticks::MAX),
+        };
         let store = Arc::new(Self {
-            locks: locks.collect(),
-            hasher,
+            locks: (0..SHARDS).map(shard_lock).collect(),
+            hasher: KeyHasher::random(),
             clock: options.clock,
-            keys: AtomicUsize::new(keys),
+            keys: AtomicUsize::new(0),
             max_keys: options.max_keys,
             overflow: options.overflow,
             overflow_state: Mutex::new(algorithm.fresh()),
@@ -171,7 +155,7 @@ impl<A: Algorithm> MemoryStore<A> {
             next_swept: AtomicUsize::new(0),
             next_look: AtomicU64::new(0),
             has_crowd: AtomicBool::new(false),
-            offset: AtomicI64::new(0),
+            offset: AtomicI64::new(offset),
             limit: AtomicU32::new(algorithm.limit()),
             window: AtomicU64::new(algorithm.window()),
         });

@@ -71,11 +71,6 @@ impl<A: Algorithm> Shard<A> {
         self.latest
     }
 
-    /// Keys that are held.
-    pub(super) fn len(&self) -> usize {
-        self.table.len()
-    }
-
     #[inline]
     pub(super) fn find(&self, key: Fingerprint) -> Option<&A::State> {
         let slot = self.table.find(key.hash(), |slot| slot.key == key)?;

@@ -1,5 +1,7 @@
 //! Who only looks at a full limiter is told what one who spends would be.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::*;
 
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,27 @@ fn live<A: Algorithm>(store: &MemoryStore<A>, names: u8, now: Ticks) -> Vec<u8> 
     (0..names).filter(is_live).collect()
 }
 
+/// A store with the same keys in the same state; nobody waits.
+fn copied<A: Algorithm>(store: &MemoryStore<A>, algorithm: &A) -> Arc<MemoryStore<A>> {
+    let options = Options {
+        max_keys: store.max_keys,
+        overflow: store.overflow,
+        clock: store.clock.clone(),
+    };
+    let copy = MemoryStore::new(algorithm, options);
+    for (lock, same) in store.locks.iter().zip(&copy.locks) {
+        let shard = locked_now(&lock.shard).copied();
+        same.publish(&shard);
+        *locked_now(&same.shard) = shard;
+    }
+    let overflow = locked_now(&store.overflow_state).clone();
+    *locked_now(&copy.overflow_state) = overflow;
+    let latest = store.overflow_latest.load(Relaxed);
+    copy.overflow_latest.store(latest, Relaxed);
+    copy.keys.store(store.len(), Relaxed);
+    copy
+}
+
 /// Replays `calls`; before each, a look is compared with what a copy of the store decides.
 fn looks_like_spending<A: Algorithm>(algorithm: &A, overflow: Overflow, calls: &[Call]) {
     let (options, clock) = options(12, overflow);
@@ -44,7 +67,7 @@ fn looks_like_spending<A: Algorithm>(algorithm: &A, overflow: Overflow, calls: &
     for call in calls {
         clock.advance(call.gap);
         for cost in 1..=algorithm.limit() {
-            let copy = store.copied(algorithm.clone());
+            let copy = copied(&store, algorithm);
             let key = key(&store, &call.name);
             let counted = store.statistics(Patience::Wait).unwrap();
             let kept = live(&store, 24, clock.now());
