@@ -23,81 +23,43 @@ use super::memory::PySlidingWindowRateLimiter;
 use crate::clock::Ticks;
 use crate::store::{Fingerprint, Patience, Store};
 
-/// Replace the methods that pyo3 made. They stay what is called when a call is not plain.
-pub(super) fn install(py: Python<'_>) -> PyResult<()> {
-    replace::<IsAllowed<false>>(&PyLimiter::type_object(py))?;
-    replace::<Check>(&PyLimiter::type_object(py))?;
-    replace::<IsAllowed<true>>(&PySlidingWindowRateLimiter::type_object(py))
-}
-
-type Generic = PyOnceLock<Py<PyAny>>;
-
-/// A method of [`PyLimiter`] or of a class derived from it.
-trait FastCall {
-    const NAME: &str;
-    /// The method that pyo3 made.
-    const GENERIC: &Generic;
-    /// The answer; `None` if nothing has been done.
-    fn answer<'py>(
-        py: Python<'py>,
-        store: &dyn Store,
-        key: Fingerprint,
-        cost: u32,
-        now: Ticks,
-    ) -> Option<PyResult<Bound<'py, PyAny>>>;
-}
-
+const IS_ALLOWED: usize = 0;
 /// The log's class has one of its own, whose key is called `client_id`.
-struct IsAllowed<const CLIENT_ID: bool>;
-struct Check;
+const IS_CLIENT_ALLOWED: usize = 1;
+const CHECK: usize = 2;
 
-static IS_ALLOWED: Generic = PyOnceLock::new();
-static IS_CLIENT_ALLOWED: Generic = PyOnceLock::new();
-static CHECK: Generic = PyOnceLock::new();
+/// The methods that pyo3 made, which stay what is called when a call is not plain.
+static GENERIC: [PyOnceLock<Py<PyAny>>; 3] = [const { PyOnceLock::new() }; 3];
 
-impl<const CLIENT_ID: bool> FastCall for IsAllowed<CLIENT_ID> {
-    const NAME: &str = "is_allowed";
-    const GENERIC: &Generic = if CLIENT_ID {
-        &IS_CLIENT_ALLOWED
-    } else {
-        &IS_ALLOWED
-    };
-
-    #[inline]
-    fn answer<'py>(
-        py: Python<'py>,
-        store: &dyn Store,
-        key: Fingerprint,
-        cost: u32,
-        now: Ticks,
-    ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let allowed = store.is_allowed(key, cost, Some(now), Patience::Try).ok()?;
-        Some(Ok(PyBool::new(py, allowed).to_owned().into_any()))
-    }
+/// Replace them, of [`PyLimiter`] and the classes derived from it.
+pub(super) fn install(py: Python<'_>) -> PyResult<()> {
+    replace::<IS_ALLOWED>(&PyLimiter::type_object(py), "is_allowed")?;
+    replace::<CHECK>(&PyLimiter::type_object(py), "check")?;
+    replace::<IS_CLIENT_ALLOWED>(&PySlidingWindowRateLimiter::type_object(py), "is_allowed")
 }
 
-impl FastCall for Check {
-    const NAME: &str = "check";
-    const GENERIC: &Generic = &CHECK;
-
-    #[inline]
-    fn answer<'py>(
-        py: Python<'py>,
-        store: &dyn Store,
-        key: Fingerprint,
-        cost: u32,
-        now: Ticks,
-    ) -> Option<PyResult<Bound<'py, PyAny>>> {
+/// What a method answers; `None` if nothing has been done.
+#[inline]
+fn answer<'py, const METHOD: usize>(
+    py: Python<'py>,
+    store: &dyn Store,
+    key: Fingerprint,
+    cost: u32,
+    now: Ticks,
+) -> Option<PyResult<Bound<'py, PyAny>>> {
+    if METHOD == CHECK {
         let decision = store.check(key, cost, Some(now), Patience::Try).ok()?;
-        Some(Bound::new(py, PyDecision(decision)).map(Bound::into_any))
+        return Some(Bound::new(py, PyDecision(decision)).map(Bound::into_any));
     }
+    let allowed = store.is_allowed(key, cost, Some(now), Patience::Try).ok()?;
+    Some(Ok(PyBool::new(py, allowed).to_owned().into_any()))
 }
 
 /// The descriptor's function.
 ///
 /// # Safety
 /// Called by the interpreter, which has seen to it that `object` is of the descriptor's class.
-unsafe extern "C" fn method<H: FastCall>(
+unsafe extern "C" fn method<const METHOD: usize>(
     object: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
@@ -109,7 +71,8 @@ unsafe extern "C" fn method<H: FastCall>(
         (py, PyCall::new(py, object, arguments, count, names))
     };
     let answer = catch_unwind(AssertUnwindSafe(|| {
-        call.plain::<H>().unwrap_or_else(|| call.generic::<H>())
+        call.plain::<METHOD>()
+            .unwrap_or_else(|| call.generic::<METHOD>())
     }));
     match answer.unwrap_or_else(|panic| Err(panicked(&*panic))) {
         Ok(answer) => answer.into_ptr(),
@@ -167,7 +130,7 @@ impl<'py> PyCall<'_, 'py> {
 
     /// The answer to a plain call that can be answered at once.
     #[inline]
-    fn plain<H: FastCall>(&self) -> Option<PyResult<Bound<'py, PyAny>>> {
+    fn plain<const METHOD: usize>(&self) -> Option<PyResult<Bound<'py, PyAny>>> {
         let py = self.object.py();
         let (key, cost) = match (self.positional, self.names) {
             ([key], None) => (key, 1),
@@ -184,11 +147,11 @@ impl<'py> PyCall<'_, 'py> {
         let now = store.now();
         let key = key.cast_exact::<PyString>().ok()?;
         let key = key.to_str().ok()?;
-        H::answer(py, store, store.fingerprint(key.as_bytes()), cost, now)
+        answer::<METHOD>(py, store, store.fingerprint(key.as_bytes()), cost, now)
     }
 
     #[cold]
-    fn generic<H: FastCall>(&self) -> PyResult<Bound<'py, PyAny>> {
+    fn generic<const METHOD: usize>(&self) -> PyResult<Bound<'py, PyAny>> {
         let py = self.object.py();
         let all: Vec<_> = std::iter::once(self.object)
             .chain(self.positional.iter().copied())
@@ -202,7 +165,7 @@ impl<'py> PyCall<'_, 'py> {
         {
             names.set_item(name, value)?;
         }
-        let generic = H::GENERIC
+        let generic = GENERIC[METHOD]
             .get(py)
             .expect("set when the method was replaced");
         generic.bind(py).call(PyTuple::new(py, all)?, Some(&names))
@@ -232,17 +195,16 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
 }
 
 /// Put the fast descriptor before the method of that name, with the same signature and text.
-fn replace<H: FastCall>(class: &Bound<'_, PyType>) -> PyResult<()> {
-    let py = class.py();
-    let generic = class.getattr(H::NAME)?;
+fn replace<const METHOD: usize>(class: &Bound<'_, PyType>, name: &str) -> PyResult<()> {
+    let generic = class.getattr(name)?;
     let signature = generic.getattr("__text_signature__")?;
     let text = generic.getattr("__doc__")?;
-    let documentation = format!("{}{signature}\n--\n\n{text}", H::NAME);
+    let documentation = format!("{name}{signature}\n--\n\n{text}");
     // As long as the class lives, which is as long as the process.
     let definition = Box::leak(Box::new(ffi::PyMethodDef {
-        ml_name: CString::new(H::NAME)?.into_raw(),
+        ml_name: CString::new(name)?.into_raw(),
         ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: method::<H>,
+            PyCFunctionFastWithKeywords: method::<METHOD>,
         },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: CString::new(documentation)?.into_raw(),
@@ -250,8 +212,8 @@ fn replace<H: FastCall>(class: &Bound<'_, PyType>) -> PyResult<()> {
     // SAFETY: the definition is never freed.
     let descriptor = unsafe {
         let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
-        Bound::from_owned_ptr_or_err(py, descriptor)?
+        Bound::from_owned_ptr_or_err(class.py(), descriptor)?
     };
-    let _ = H::GENERIC.set(py, generic.unbind());
-    class.setattr(H::NAME, descriptor)
+    let _ = GENERIC[METHOD].set(class.py(), generic.unbind());
+    class.setattr(name, descriptor)
 }
