@@ -2,24 +2,21 @@
 
 mod arguments;
 mod batch;
-mod bells;
 mod clock;
-mod config;
 mod decision;
 mod fast_call;
 mod fork;
 mod limiter;
 mod limits_off;
 mod memory;
-mod parking;
 mod pending;
 mod permit;
 mod permits;
 mod quota_fields;
 #[cfg(unix)]
 mod redis;
-mod ticket;
 mod token_bucket;
+mod waiting;
 
 use pyo3::prelude::*;
 
@@ -41,11 +38,7 @@ mod core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use super::bells::{PyBells, PyListener};
-    #[pymodule_export]
     use super::clock::PyManualClock;
-    #[pymodule_export]
-    use super::config::PyTokenBucketConfig;
     #[pymodule_export]
     use super::decision::{PyDecision, PyStatistics};
     #[pymodule_export]
@@ -68,9 +61,9 @@ mod core {
     #[pymodule_export]
     use super::redis::{PyBridge, PyRedisLimiter, PyRedisScript, PyRedisScripts};
     #[pymodule_export]
-    use super::ticket::PyTicket;
+    use super::token_bucket::{PyTokenBucket, PyTokenBucketConfig};
     #[pymodule_export]
-    use super::token_bucket::PyTokenBucket;
+    use super::waiting::{PyBells, PyListener, PyTicket};
 }
 
 /// Call a store: try first, and let go of the interpreter only if a lock is held.

@@ -30,24 +30,22 @@ impl From<Error> for PyErr {
 /// The fingerprint of a key, which may be any `str`.
 #[inline]
 pub(super) fn key(store: &dyn Store, key: &Bound<'_, PyAny>) -> PyResult<Fingerprint> {
-    match key.cast::<PyString>().map(PyStringMethods::to_str) {
-        Ok(Ok(text)) => Ok(store.fingerprint(text.as_bytes())),
-        Ok(Err(_)) => {
-            // Lone surrogates have no UTF-8; these bytes are no valid UTF-8, so they stay apart.
-            let bytes = key.call_method1("encode", ("utf-8", "surrogatepass"))?;
-            Ok(store.fingerprint(bytes.extract()?))
-        }
-        Err(_) => Err(wrong_type("key", "a str", key)),
-    }
+    with_bytes(key, |bytes| store.fingerprint(bytes))
 }
 
 /// A key's bytes, which differ for any two `str`.
 pub(super) fn key_bytes(key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    with_bytes(key, <[u8]>::to_vec)
+}
+
+#[inline]
+fn with_bytes<T>(key: &Bound<'_, PyAny>, use_bytes: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
     match key.cast::<PyString>().map(PyStringMethods::to_str) {
-        Ok(Ok(text)) => Ok(text.as_bytes().to_vec()),
+        Ok(Ok(text)) => Ok(use_bytes(text.as_bytes())),
         Ok(Err(_)) => {
+            // Lone surrogates have no UTF-8; these bytes are no valid UTF-8, so they stay apart.
             let bytes = key.call_method1("encode", ("utf-8", "surrogatepass"))?;
-            bytes.extract()
+            Ok(use_bytes(bytes.extract()?))
         }
         Err(_) => Err(wrong_type("key", "a str", key)),
     }

@@ -162,70 +162,67 @@ fn source(name: &Bound<'_, PyAny>) -> PyResult<Source> {
 }
 
 /// What a limiter has done since it was made. Calls under ``limits_off`` are not counted. Frozen.
-#[pyclass(frozen, eq, hash, name = "Statistics", module = "sluicegate")]
+#[pyclass(frozen, eq, hash, get_all, name = "Statistics", module = "sluicegate")]
 #[derive(PartialEq, Eq, Hash)]
-pub(super) struct PyStatistics(pub(super) Statistics);
+pub(super) struct PyStatistics {
+    /// Calls that were admitted (a call counts once, whatever its cost).
+    admitted: u64,
+    /// Calls that were refused (once, whatever their cost).
+    refused: u64,
+    /// Keys that are held now, including idle ones not yet swept.
+    keys: usize,
+    /// Keys dropped because they could not be told from keys never seen.
+    evicted: u64,
+    /// Calls that the overflow policy decided, since ``max_keys`` live keys were held.
+    overflowed: u64,
+}
+
+impl From<Statistics> for PyStatistics {
+    fn from(counted: Statistics) -> Self {
+        Self::new(
+            counted.admitted,
+            counted.refused,
+            counted.keys,
+            counted.evicted,
+            counted.overflowed,
+        )
+    }
+}
 
 #[pymethods]
 impl PyStatistics {
     #[new]
     #[pyo3(signature = (admitted, refused, keys, evicted, overflowed))]
     fn new(admitted: u64, refused: u64, keys: usize, evicted: u64, overflowed: u64) -> Self {
-        Self(Statistics {
+        Self {
             admitted,
             refused,
             keys,
             evicted,
             overflowed,
-        })
+        }
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, StatisticsParts) {
-        let Statistics {
-            admitted,
-            refused,
-            keys,
-            evicted,
-            overflowed,
-        } = slf.get().0;
-        let parts = (admitted, refused, keys, evicted, overflowed);
-        (slf.get_type(), parts)
-    }
-
-    /// Calls that were admitted (a call counts once, whatever its cost).
-    #[getter]
-    fn admitted(&self) -> u64 {
-        self.0.admitted
-    }
-
-    /// Calls that were refused (once, whatever their cost).
-    #[getter]
-    fn refused(&self) -> u64 {
-        self.0.refused
-    }
-
-    /// Keys that are held now, including idle ones not yet swept.
-    #[getter]
-    fn keys(&self) -> usize {
-        self.0.keys
-    }
-
-    /// Keys dropped because they could not be told from keys never seen.
-    #[getter]
-    fn evicted(&self) -> u64 {
-        self.0.evicted
-    }
-
-    /// Calls that the overflow policy decided, since ``max_keys`` live keys were held.
-    #[getter]
-    fn overflowed(&self) -> u64 {
-        self.0.overflowed
+        (slf.get_type(), slf.get().parts())
     }
 
     fn __repr__(&self) -> String {
+        let (admitted, refused, keys, evicted, overflowed) = self.parts();
         format!(
-            "Statistics(admitted={}, refused={}, keys={}, evicted={}, overflowed={})",
-            self.0.admitted, self.0.refused, self.0.keys, self.0.evicted, self.0.overflowed
+            "Statistics(admitted={admitted}, refused={refused}, keys={keys}, evicted={evicted}, overflowed={overflowed})"
+        )
+    }
+}
+
+impl PyStatistics {
+    fn parts(&self) -> StatisticsParts {
+        (
+            self.admitted,
+            self.refused,
+            self.keys,
+            self.evicted,
+            self.overflowed,
         )
     }
 }

@@ -1,23 +1,20 @@
 //! The base class: the verbs, once for all algorithms.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::arguments::{self, Cost};
 use super::batch;
-use super::bells::PyBells;
 use super::decision::{PyDecision, PyStatistics};
 use super::limits_off::{admit_untouched, limits_are_off};
-use super::parking::Sleeper;
 use super::patiently;
-use super::ticket::PyTicket;
+use super::waiting::{self, PyBells, PyTicket};
 use crate::algorithm::AnyAlgorithm;
-use crate::clock::{Ticks, seconds};
+use crate::clock::seconds;
 use crate::decision::Decision;
-use crate::store::{Fingerprint, Joined, Parker, Patience, Polled, Queues, Store, Ticket, Wake};
+use crate::store::{self, Fingerprint, Options, Patience, Queues, in_memory};
 
 /// What the limiters in memory have in common. None is pickled or copied: their state is here.
 #[pyclass(
@@ -32,8 +29,11 @@ pub(super) struct PyLimiter {
 }
 
 impl PyLimiter {
-    pub(super) fn new(store: Arc<dyn Queues>) -> Self {
-        Self { store }
+    /// The base of a limiter.
+    pub(super) fn of(quota: AnyAlgorithm, options: Options) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(Self {
+            store: in_memory(quota, options),
+        })
     }
 
     /// A quota of this limiter's algorithm.
@@ -42,55 +42,31 @@ impl PyLimiter {
         debug_assert!(is_ours);
     }
 
-    /// Line up and wait; `None`: this process is a child, forked in the middle of it.
-    fn wait_once(
+    /// What `verb` says of a key, as soon as no lock is in its way. While limits are off it is not
+    /// asked: `off` makes something of an admission by nobody.
+    fn ask<T: Send>(
         &self,
-        py: Python<'_>,
-        key: Fingerprint,
-        cost: u32,
-        timeout: Option<Ticks>,
-    ) -> PyResult<Option<Decision>> {
+        key: &Bound<'_, PyAny>,
+        Cost(cost): Cost,
+        off: impl FnOnce(Decision) -> T,
+        verb: impl Fn(&dyn Queues, Fingerprint, Patience) -> store::Result<T> + Sync + Send,
+    ) -> PyResult<T> {
         let store = &*self.store;
-        let parker = Arc::new(Parker::default());
-        let wake: Arc<dyn Wake> = parker.clone();
-        let joined = patiently(py, |patience| {
-            store.join(key, cost, timeout, &wake, patience)
-        })?;
-        let (ticket, poll_at) = match joined {
-            Joined::Settled(decision, _) => return Ok(Some(decision)),
-            Joined::Queued { ticket, poll_at } => (ticket, poll_at),
-        };
-        let settled = self.sleep_through(py, &ticket, poll_at, &parker);
-        if settled.is_err() {
-            patiently(py, |patience| store.leave(&ticket, patience))?;
+        let fingerprint = arguments::key(store, key)?;
+        if limits_are_off() {
+            return Ok(off(admit_untouched(store, cost)?));
         }
-        settled
+        patiently(key.py(), |patience| verb(store, fingerprint, patience))
     }
 
-    /// Sleep until it is this ticket's turn; the interpreter runs on meanwhile.
-    fn sleep_through(
-        &self,
-        py: Python<'_>,
-        ticket: &Ticket,
-        mut poll_at: Option<Ticks>,
-        parker: &Parker,
-    ) -> PyResult<Option<Decision>> {
-        let store = &*self.store;
-        let sleeper = Sleeper::new(py, parker)?;
-        loop {
-            if limits_are_off() {
-                patiently(py, |patience| store.leave(ticket, patience))?;
-                return Ok(Some(admit_untouched(store, ticket.cost)?));
-            }
-            let left = poll_at.filter(|_| !store.is_manual());
-            let left = left.map(|at| Duration::from_micros(at.saturating_sub(store.now())));
-            sleeper.sleep(py, left)?;
-            match patiently(py, |patience| store.poll(ticket, patience))? {
-                Polled::Settled(decision, _) => return Ok(Some(decision)),
-                Polled::Pending(at) => poll_at = at,
-                Polled::Gone => return Ok(None),
-            }
-        }
+    /// `is_allowed`, also for the class that calls its key `client_id`.
+    pub(super) fn allows(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
+        self.ask(
+            key,
+            cost,
+            |_| true,
+            |store, key, patience| store.is_allowed(key, cost.0, None, patience),
+        )
     }
 }
 
@@ -117,36 +93,27 @@ impl PyLimiter {
     /// Raises ``TypeError`` for a key that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
     /// cost below 1 or above the limit (it could never be admitted).
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn check(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
-        let store = &*self.store;
-        let now = store.now();
-        let key = arguments::key(store, key)?;
-        if limits_are_off() {
-            return Ok(PyDecision(admit_untouched(store, cost.0)?));
-        }
-        Ok(PyDecision(patiently(py, |patience| {
-            store.check(key, cost.0, unless_waiting(now, patience), patience)
-        })?))
+    fn check(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
+        self.ask(key, cost, PyDecision, |store, key, patience| {
+            let checked = store.check(key, cost.0, None, patience);
+            checked.map(PyDecision)
+        })
     }
 
     /// Whether :meth:`check` would admit ``cost`` units now, and what is left before it. Spends nothing
     /// and counts in no statistics. Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn peek(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
-        let store = &*self.store;
-        let key = arguments::key(store, key)?;
-        if limits_are_off() {
-            return Ok(PyDecision(admit_untouched(store, cost.0)?));
-        }
-        Ok(PyDecision(patiently(py, |patience| {
-            store.peek(key, cost.0, patience)
-        })?))
+    fn peek(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
+        self.ask(key, cost, PyDecision, |store, key, patience| {
+            let seen = store.peek(key, cost.0, patience);
+            seen.map(PyDecision)
+        })
     }
 
     /// :meth:`check` as a bool, and the fastest verb. Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn is_allowed(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
-        allows(&*self.store, py, key, cost)
+    fn is_allowed(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
+        self.allows(key, cost)
     }
 
     /// :meth:`is_allowed` for each key, in order: a list of bools. Nothing is atomic between keys.
@@ -184,19 +151,9 @@ impl PyLimiter {
         cost: Cost,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyDecision> {
-        let store = &*self.store;
-        let (key, timeout) = (arguments::key(store, key)?, arguments::timeout(timeout)?);
-        if limits_are_off() {
-            return Ok(PyDecision(admit_untouched(store, cost.0)?));
-        }
-        let until = timeout.map(|timeout| store.now().saturating_add(timeout));
-        let mut left = timeout;
-        loop {
-            if let Some(decision) = self.wait_once(py, key, cost.0, left)? {
-                return Ok(PyDecision(decision));
-            }
-            left = until.map(|until| until.saturating_sub(store.now()));
-        }
+        let key = arguments::key(&*self.store, key)?;
+        let wanted = (key, cost.0, arguments::timeout(timeout)?);
+        waiting::wait_sync(py, &self.store, wanted).map(PyDecision)
     }
 
     /// Give ``cost`` units of ``key`` back: the oldest that still count, never above the whole quota.
@@ -207,15 +164,14 @@ impl PyLimiter {
     ///
     /// Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn refund(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
-        let store = &*self.store;
-        let key = arguments::key(store, key)?;
-        if limits_are_off() {
-            // Nothing was spent, so there is nothing to give back.
-            admit_untouched(store, cost.0)?;
-            return Ok(());
-        }
-        patiently(py, |patience| store.refund(key, cost.0, patience))
+    fn refund(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
+        // While limits are off nothing is spent, so there is nothing to give back.
+        self.ask(
+            key,
+            cost,
+            |_| (),
+            |store, key, patience| store.refund(key, cost.0, patience),
+        )
     }
 
     /// Forget ``key``: its whole quota is back. Raises ``TypeError`` for a key that is no ``str``.
@@ -234,8 +190,7 @@ impl PyLimiter {
 
     /// What the limiter has done since it was made, as a frozen :class:`Statistics`.
     fn statistics(&self, py: Python<'_>) -> PyResult<PyStatistics> {
-        let counted = patiently(py, |patience| self.store.statistics(patience))?;
-        Ok(PyStatistics(counted))
+        patiently(py, |patience| self.store.statistics(patience)).map(PyStatistics::from)
     }
 
     fn __len__(&self) -> usize {
@@ -261,19 +216,16 @@ impl PyLimiter {
     #[pyo3(signature = (key, cost, timeout))]
     fn _admit_at_once(
         &self,
-        py: Python<'_>,
         key: &Bound<'_, PyAny>,
         cost: Cost,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<PyDecision>> {
-        let store = &*self.store;
-        let key = arguments::key(store, key)?;
         arguments::timeout(timeout)?;
-        if limits_are_off() {
-            return Ok(Some(PyDecision(admit_untouched(store, cost.0)?)));
-        }
-        let admitted = patiently(py, |patience| store.admit_at_once(key, cost.0, patience))?;
-        Ok(admitted.map(PyDecision))
+        let off = |decision| Some(PyDecision(decision));
+        self.ask(key, cost, off, |store, key, patience| {
+            let admitted = store.admit_at_once(key, cost.0, patience)?;
+            Ok(admitted.map(PyDecision))
+        })
     }
 
     /// Decide, or join the queue; the bell rings when it is to be polled.
@@ -287,53 +239,11 @@ impl PyLimiter {
         bells: &PyBells,
         number: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let store = &*self.store;
-        let (key, timeout) = (arguments::key(store, key)?, arguments::timeout(timeout)?);
-        if limits_are_off() {
-            let decision = PyDecision(admit_untouched(store, cost.0)?);
-            return Ok(Bound::new(py, decision)?.into_any());
+        let key = arguments::key(&*self.store, key)?;
+        let wanted = (key, cost.0, arguments::timeout(timeout)?);
+        match PyTicket::of(py, &self.store, wanted, &bells.bell(number))? {
+            Ok(ticket) => Ok(Bound::new(py, ticket)?.into_any()),
+            Err(decision) => Ok(Bound::new(py, PyDecision(decision))?.into_any()),
         }
-        let wake = bells.bell(number);
-        let joined = patiently(py, |patience| {
-            store.join(key, cost.0, timeout, &wake, patience)
-        })?;
-        let ticket = match joined {
-            Joined::Settled(decision, _) => {
-                return Ok(Bound::new(py, PyDecision(decision))?.into_any());
-            }
-            Joined::Queued { ticket, poll_at } => {
-                PyTicket::new(Arc::clone(&self.store), ticket, poll_at)
-            }
-        };
-        // Those that were in the queue when they went off are woken; later ones find out here.
-        if limits_are_off() {
-            let decision = PyDecision(admit_untouched(store, cost.0)?);
-            return Ok(Bound::new(py, decision)?.into_any());
-        }
-        Ok(Bound::new(py, ticket)?.into_any())
     }
-}
-
-/// `is_allowed`, also for the class that calls its key `client_id`.
-#[inline]
-pub(super) fn allows(
-    store: &dyn Store,
-    py: Python<'_>,
-    key: &Bound<'_, PyAny>,
-    Cost(cost): Cost,
-) -> PyResult<bool> {
-    let now = store.now();
-    let key = arguments::key(store, key)?;
-    if limits_are_off() {
-        admit_untouched(store, cost)?;
-        return Ok(true);
-    }
-    patiently(py, |patience| {
-        store.is_allowed(key, cost, unless_waiting(now, patience), patience)
-    })
-}
-
-/// The time that was read before, for a call that does not wait.
-fn unless_waiting(now: Ticks, patience: Patience) -> Option<Ticks> {
-    (patience == Patience::Try).then_some(now)
 }

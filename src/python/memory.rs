@@ -6,12 +6,12 @@ use pyo3::types::PyString;
 
 use super::arguments::{self, Cost, Given, int_up_to, number, shown, wrong_type};
 use super::clock::clock;
-use super::limiter::{PyLimiter, allows};
+use super::limiter::PyLimiter;
 use super::patiently;
 use crate::algorithm::{AnyAlgorithm, SlidingLog};
 use crate::clock::{SECOND, Ticks, seconds};
 use crate::quota;
-use crate::store::{Options, Overflow, in_memory};
+use crate::store::{Options, Overflow};
 
 pub(super) type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -75,111 +75,61 @@ pub(super) fn windowed(
         .ok_or_else(|| PyValueError::new_err(format!("no algorithm is called {name}")))
 }
 
-/// The base of a limiter of windows, with arguments as they were given.
-fn windows(
-    name: &str,
-    quota: (Option<Any<'_, '_>>, Option<Any<'_, '_>>),
-    argument: &str,
-    options: Options,
-) -> PyResult<PyLimiter> {
-    let quota = windowed(name, quota.0, quota.1, argument)?;
-    Ok(PyLimiter::new(in_memory(quota, options)))
+/// A class of windows whose quota is a `limit` and `window_seconds`.
+macro_rules! windows {
+    ($(#[$about:meta])* $class:ident, $name:literal, $algorithm:literal) => {
+        $(#[$about])*
+        #[pyclass(extends = PyLimiter, subclass, frozen, name = $name, module = "sluicegate._core")]
+        pub(super) struct $class;
+
+        #[pymethods]
+        impl $class {
+            #[new]
+            #[pyo3(
+                signature = (limit, window_seconds, *, max_keys=None, overflow=None, clock=None),
+                text_signature = "(limit, window_seconds, *, max_keys=1000000, overflow='share', clock=None)"
+            )]
+            fn new(
+                limit: Any<'_, '_>,
+                window_seconds: Any<'_, '_>,
+                max_keys: Option<Any<'_, '_>>,
+                overflow: Option<Any<'_, '_>>,
+                clock: Option<Any<'_, '_>>,
+            ) -> PyResult<PyClassInitializer<Self>> {
+                let options = options(max_keys, overflow, clock)?;
+                let quota = windowed($algorithm, Some(limit), Some(window_seconds), "limit")?;
+                Ok(PyLimiter::of(quota, options).add_subclass(Self))
+            }
+
+            /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+            /// wait are planned anew. Arguments as of the class.
+            ///
+            /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+            #[pyo3(signature = (limit, window_seconds))]
+            fn set_quota(
+                slf: &Bound<'_, Self>,
+                limit: Any<'_, '_>,
+                window_seconds: Any<'_, '_>,
+            ) -> PyResult<()> {
+                let quota = windowed($algorithm, Some(limit), Some(window_seconds), "limit")?;
+                slf.as_super().get().set_quota(slf.py(), quota);
+                Ok(())
+            }
+        }
+    };
 }
 
-/// At most `limit` units in each window that is aligned to Unix time.
-///
-/// When the wall clock is put right by more than a second, what was spent in the running window
-/// counts until its end by the new time.
-#[pyclass(extends = PyLimiter, subclass, frozen, name = "FixedWindow", module = "sluicegate._core")]
-pub(super) struct PyFixedWindow;
-
-#[pymethods]
-impl PyFixedWindow {
-    #[new]
-    #[pyo3(
-        signature = (limit, window_seconds, *, max_keys=None, overflow=None, clock=None),
-        text_signature = "(limit, window_seconds, *, max_keys=1000000, overflow='share', clock=None)"
-    )]
-    fn new(
-        limit: Any<'_, '_>,
-        window_seconds: Any<'_, '_>,
-        max_keys: Option<Any<'_, '_>>,
-        overflow: Option<Any<'_, '_>>,
-        clock: Option<Any<'_, '_>>,
-    ) -> PyResult<PyClassInitializer<Self>> {
-        let options = options(max_keys, overflow, clock)?;
-        let base = windows(
-            "fixed_window",
-            (Some(limit), Some(window_seconds)),
-            "limit",
-            options,
-        )?;
-        Ok(PyClassInitializer::from(base).add_subclass(Self))
-    }
-
-    /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
-    /// wait are planned anew. Arguments as of the class.
+windows! {
+    /// At most `limit` units in each window that is aligned to Unix time.
     ///
-    /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
-    #[pyo3(signature = (limit, window_seconds))]
-    fn set_quota(
-        slf: &Bound<'_, Self>,
-        limit: Any<'_, '_>,
-        window_seconds: Any<'_, '_>,
-    ) -> PyResult<()> {
-        let quota = windowed("fixed_window", Some(limit), Some(window_seconds), "limit")?;
-        slf.as_super().get().set_quota(slf.py(), quota);
-        Ok(())
-    }
+    /// When the wall clock is put right by more than a second, what was spent in the running window
+    /// counts until its end by the new time.
+    PyFixedWindow, "FixedWindow", "fixed_window"
 }
 
-/// Approximates a sliding window from two aligned counters.
-#[pyclass(extends = PyLimiter, subclass, frozen, name = "SlidingWindowCounter", module = "sluicegate._core")]
-pub(super) struct PySlidingWindowCounter;
-
-#[pymethods]
-impl PySlidingWindowCounter {
-    #[new]
-    #[pyo3(
-        signature = (limit, window_seconds, *, max_keys=None, overflow=None, clock=None),
-        text_signature = "(limit, window_seconds, *, max_keys=1000000, overflow='share', clock=None)"
-    )]
-    fn new(
-        limit: Any<'_, '_>,
-        window_seconds: Any<'_, '_>,
-        max_keys: Option<Any<'_, '_>>,
-        overflow: Option<Any<'_, '_>>,
-        clock: Option<Any<'_, '_>>,
-    ) -> PyResult<PyClassInitializer<Self>> {
-        let options = options(max_keys, overflow, clock)?;
-        let base = windows(
-            "sliding_counter",
-            (Some(limit), Some(window_seconds)),
-            "limit",
-            options,
-        )?;
-        Ok(PyClassInitializer::from(base).add_subclass(Self))
-    }
-
-    /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
-    /// wait are planned anew. Arguments as of the class.
-    ///
-    /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
-    #[pyo3(signature = (limit, window_seconds))]
-    fn set_quota(
-        slf: &Bound<'_, Self>,
-        limit: Any<'_, '_>,
-        window_seconds: Any<'_, '_>,
-    ) -> PyResult<()> {
-        let quota = windowed(
-            "sliding_counter",
-            Some(limit),
-            Some(window_seconds),
-            "limit",
-        )?;
-        slf.as_super().get().set_quota(slf.py(), quota);
-        Ok(())
-    }
+windows! {
+    /// Approximates a sliding window from two aligned counters.
+    PySlidingWindowCounter, "SlidingWindowCounter", "sliding_counter"
 }
 
 /// At most `max_requests` in any span of `window_seconds`: exact, by a log of times.
@@ -202,9 +152,13 @@ impl PySlidingWindowRateLimiter {
     ) -> PyResult<PyClassInitializer<Self>> {
         let (most, window) = (max_requests.value(), window_seconds.value());
         let options = options(max_keys, overflow, clock)?;
-        let quota = (most.as_ref(), window.as_ref());
-        let base = windows("sliding_log", quota, "max_requests", options)?;
-        Ok(PyClassInitializer::from(base).add_subclass(Self))
+        let quota = windowed(
+            "sliding_log",
+            most.as_ref(),
+            window.as_ref(),
+            "max_requests",
+        )?;
+        Ok(PyLimiter::of(quota, options).add_subclass(Self))
     }
 
     /// The quota's limit in requests: ``limit`` by its other name.
@@ -220,7 +174,7 @@ impl PySlidingWindowRateLimiter {
     /// cost below 1 or above the limit.
     #[pyo3(signature = (client_id, cost=Cost(1)), text_signature = "($self, client_id, cost=1)")]
     fn is_allowed(slf: &Bound<'_, Self>, client_id: Any<'_, '_>, cost: Cost) -> PyResult<bool> {
-        allows(&*slf.as_super().get().store, slf.py(), client_id, cost)
+        slf.as_super().get().allows(client_id, cost)
     }
 
     /// Requests that this client has left now; spends nothing. ``TypeError`` for an id that is no ``str``.

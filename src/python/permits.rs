@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 
 use super::arguments::{self, int_up_to};
-use super::bells::PyBells;
 use super::limits_off::limits_are_off;
-use super::parking::Sleeper;
 use super::patiently;
 use super::permit::{Held, PermitStore, PyPermit, Turn};
+use super::waiting::{PyBells, Sleeper};
 use crate::algorithm::Permits;
 use crate::clock::Clock;
 use crate::error::Error;

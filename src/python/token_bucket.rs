@@ -1,16 +1,102 @@
-//! The token bucket: its constructor, configuration and `set_quota`.
+//! The token bucket: its configuration, constructor and `set_quota`.
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyInt, PyType};
 
-use super::arguments::wrong_type;
-use super::config::PyTokenBucketConfig;
+use super::arguments::{int_up_to, number, wrong_type};
 use super::limiter::PyLimiter;
 use super::memory::{Any, options};
-use crate::algorithm::AnyAlgorithm;
-use crate::store::in_memory;
+use crate::algorithm::{AnyAlgorithm, TokenBucket};
+use crate::clock::Ticks;
+use crate::error::Result;
+
+/// The configuration of a token bucket: tokens, and tokens per second. Immutable, equal by value.
+///
+/// Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
+#[pyclass(
+    frozen,
+    eq,
+    hash,
+    name = "TokenBucketConfig",
+    module = "sluicegate",
+    from_py_object
+)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct PyTokenBucketConfig {
+    /// Most tokens a key can hold, and so the largest burst: 1 to 4,294,967,295.
+    #[pyo3(get)]
+    capacity: u32,
+    /// The rate's bits: equal configurations have equal ones.
+    refill_rate: u64,
+    /// Tokens of a key at the limiter's creation, 0 to ``capacity``; ``capacity`` unless told otherwise.
+    #[pyo3(get)]
+    initial_tokens: u32,
+}
+
+impl PyTokenBucketConfig {
+    pub(super) fn checked(
+        capacity: &Bound<'_, PyAny>,
+        refill_rate: &Bound<'_, PyAny>,
+        initial_tokens: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let capacity = int_up_to(capacity, "capacity", 1, u32::MAX)?;
+        let config = Self {
+            capacity,
+            refill_rate: number(refill_rate, "refill_rate")?.to_bits(),
+            initial_tokens: match initial_tokens {
+                Some(tokens) => int_up_to(tokens, "initial_tokens", 0, capacity)?,
+                None => capacity,
+            },
+        };
+        config.bucket(0)?;
+        Ok(config)
+    }
+
+    pub(super) fn bucket(&self, now: Ticks) -> Result<TokenBucket> {
+        TokenBucket::new(self.capacity, self.refill_rate(), self.initial_tokens, now)
+    }
+
+    /// The same bucket, full whenever it begins.
+    pub(super) fn full_bucket(&self) -> Result<TokenBucket> {
+        TokenBucket::new(self.capacity, self.refill_rate(), self.capacity, 0)
+    }
+}
+
+#[pymethods]
+impl PyTokenBucketConfig {
+    #[new]
+    #[pyo3(signature = (capacity, refill_rate, initial_tokens=None))]
+    fn new(
+        capacity: &Bound<'_, PyAny>,
+        refill_rate: &Bound<'_, PyAny>,
+        initial_tokens: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Self::checked(capacity, refill_rate, initial_tokens)
+    }
+
+    /// Tokens added per second and key: 1e-9 to 1e12.
+    #[getter]
+    fn refill_rate(&self) -> f64 {
+        f64::from_bits(self.refill_rate)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (u32, f64, u32)) {
+        let config = slf.get();
+        let parts = (config.capacity, config.refill_rate(), config.initial_tokens);
+        (slf.get_type(), parts)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "TokenBucketConfig(capacity={}, refill_rate={:?}, initial_tokens={})",
+            self.capacity,
+            self.refill_rate(),
+            self.initial_tokens
+        )
+    }
+}
 
 /// Bursts up to a capacity, a steady rate on average.
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "TokenBucket", module = "sluicegate._core")]
@@ -67,11 +153,8 @@ impl PyTokenBucket {
         let config = bucket_config(config, capacity, refill_rate, initial_tokens)?;
         let options = options(max_keys, overflow, clock)?;
         let quota = AnyAlgorithm::TokenBucket(config.bucket(options.clock.now())?);
-        let base = PyLimiter::new(in_memory(quota, options));
-        let bucket = Self {
-            config: Mutex::new(config),
-        };
-        Ok(PyClassInitializer::from(base).add_subclass(bucket))
+        let config = Mutex::new(config);
+        Ok(PyLimiter::of(quota, options).add_subclass(Self { config }))
     }
 
     /// The configuration in force.

@@ -11,11 +11,11 @@ use super::lazy_route::LazyRoute;
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
-use crate::python::config::PyTokenBucketConfig;
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::memory::windowed;
 use crate::python::patiently;
+use crate::python::token_bucket::PyTokenBucketConfig;
 use crate::store::redis::{EncodedQuota, OnError, RedisLimiter, Settings, Verb, stand_in};
 
 /// A server that is well needs less for a call, and a busy machine for its way there and back.
