@@ -74,6 +74,27 @@ ended_well([forked(called)])
 assert calls == []
 """
 
+_RAISING = """
+import sys
+from sluicegate._support import fork
+
+calls, told = [], []
+def raising(error):
+    def raises():
+        calls.append(error)
+        raise error
+    return raises
+first, second = ValueError("first"), KeyboardInterrupt("second")
+fork.call_in_child(raising(first))
+fork.call_in_child(raising(second))
+fork.call_in_child(lambda: calls.append("last"))
+sys.unraisablehook = lambda report: told.append(report.exc_value)
+def all_called():
+    assert calls == [first, second, "last"], calls
+    assert told == [first], told
+ended_well([forked(all_called)])
+"""
+
 # A signal that came in the middle of a fork is answered by the first function in Python after it.
 _LATE_SIGNAL = """
 import _thread, logging, signal
@@ -136,6 +157,11 @@ def test_a_child_finds_every_lock_free_and_no_step_half_done() -> None:
 @needs_fork
 def test_what_a_child_must_do_anew_is_done_once_while_its_object_lives() -> None:
     program_that_forks(_CALLS)
+
+
+@needs_fork
+def test_one_that_raises_in_a_child_keeps_nobody_from_being_called() -> None:
+    program_that_forks(_RAISING)
 
 
 @needs_fork

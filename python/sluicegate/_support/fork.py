@@ -52,7 +52,10 @@ def new_lock() -> Lock:
 
 
 def call_in_child(method: Callable[[], object]) -> None:
-    """Call a function in every forked child; a bound method as long as its object lives."""
+    """Call a function in every forked child; a bound method as long as its object lives.
+
+    All are called, whatever one raises; the first exception is reported when all were.
+    """
     from weakref import WeakMethod
 
     number = next(_numbers)
@@ -75,10 +78,15 @@ def _in_child_after() -> None:
     for lock in _alive():
         if id(lock) not in held:
             lock._at_fork_reinit()  # noqa: SLF001
+    raised: list[BaseException] = []
     for known in list(_in_child.values()):
-        method = known()
-        if method is not None:
-            method()
+        try:
+            if (method := known()) is not None:
+                method()
+        except BaseException as error:  # a signal's handler may raise anything  # noqa: PERF203
+            raised.append(error)
+    if raised:
+        raise raised[0]
 
 
 def _alive() -> list[Any]:
