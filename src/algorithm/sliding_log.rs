@@ -39,7 +39,8 @@ impl Algorithm for SlidingLog {
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: 3 ns of 44 in a batch")]
+    #[inline(always)]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
         self.prune(state, now);
         if self.len(state) + cost as usize > self.limit as usize {

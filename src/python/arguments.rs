@@ -40,7 +40,9 @@ pub(super) fn key_bytes(key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 
 #[inline]
 fn with_bytes<T>(key: &Bound<'_, PyAny>, use_bytes: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
-    match key.cast::<PyString>().map(PyStringMethods::to_str) {
+    // Most are of the class itself, which is quicker to see.
+    let text = key.cast_exact::<PyString>().or_else(|_| key.cast());
+    match text.map(PyStringMethods::to_str) {
         Ok(Ok(text)) => Ok(use_bytes(text.as_bytes())),
         Ok(Err(_)) => {
             // Lone surrogates have no UTF-8; these bytes are no valid UTF-8, so they stay apart.

@@ -49,8 +49,13 @@ fn fingerprints(store: &dyn Store, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Fing
     if keys.is_instance_of::<PyString>() {
         return Err(wrong_type("keys", "an iterable of str, not one str", keys));
     }
+    // Not collected from results, which do not tell how many they are.
     if let Ok(list) = keys.cast::<PyList>() {
-        return list.iter().map(|key| arguments::key(store, &key)).collect();
+        let mut found = Vec::with_capacity(list.len());
+        for key in list {
+            found.push(arguments::key(store, &key)?);
+        }
+        return Ok(found);
     }
     let keys = keys
         .try_iter()

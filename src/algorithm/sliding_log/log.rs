@@ -116,7 +116,8 @@ impl SlidingLog {
     }
 
     /// Remember a unit of `time` as an older one.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as of `admit`")]
+    #[inline(always)]
     pub(super) fn push_older(&self, state: &mut State, time: Ticks) {
         self.make_room(state, 1);
         if self.is_wide() {
@@ -159,6 +160,7 @@ impl SlidingLog {
     }
 
     /// Forget the `count` oldest units.
+    #[inline(never)]
     pub(super) fn drop_oldest(&self, state: &mut State, count: usize) {
         let words = count * self.words();
         if count >= self.len(state) {
@@ -182,6 +184,7 @@ impl SlidingLog {
     }
 
     /// The same, of a log whose oldest unit no longer counts.
+    #[inline(never)]
     fn search_dead(&self, state: &State, now: Ticks) -> usize {
         let len = self.len(state);
         if state.newest + self.window <= now {
