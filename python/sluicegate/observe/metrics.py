@@ -148,13 +148,14 @@ def _in_memory(
 
     def is_allowed(key: str, endpoint: str = "") -> bool:
         try:
-            counts = known[endpoint]
+            refused, admitted = known[endpoint]
         except (KeyError, TypeError):
-            counts = counts_of(endpoint)
+            refused, admitted = counts_of(endpoint)
         if reasons:
-            return look(key, endpoint, counts)
+            return look(key, endpoint, refused, admitted)
         allowed = fast(key)
-        if not next(counts[allowed]) % SAMPLE:
+        # No index: a bool's takes 20 ns more.
+        if not next(admitted if allowed else refused) % SAMPLE:
             reasons.append("timed")
         return allowed
 
@@ -165,7 +166,7 @@ def _in_memory(
             known[endpoint] = counts
         return counts
 
-    def look(key: str, endpoint: str, counts: tuple[count[int], count[int]]) -> bool:
+    def look(key: str, endpoint: str, refused: count[int], admitted: count[int]) -> bool:
         if limits_off.are_off():
             return fast(key)
         timed = "timed" in reasons
@@ -175,7 +176,7 @@ def _in_memory(
         if timed:
             metrics.seconds.observe(perf_counter() - start)
             metrics.measure(decision)
-        if not next(counts[decision.allowed]) % SAMPLE:
+        if not next(admitted if decision else refused) % SAMPLE:
             reasons.append("timed")
         hooks.tell(tier, decision, 1, endpoint, key)
         return decision.allowed
