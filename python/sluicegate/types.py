@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from sluicegate._core import Decision
 
-__all__ = ["AnyLimiter", "AnyPermits", "SyncLimiter"]
+__all__ = ["AnyLimiter", "AnyPermits"]
 
 
 class AnyLimiter(Protocol):
@@ -33,18 +33,6 @@ class AnyLimiter(Protocol):
         ...
 
     def peek(self, key: str, cost: int = 1, /) -> Decision | Awaitable[Decision]:
-        """What ``check`` would say now, with nothing spent."""
-        ...
-
-
-class SyncLimiter(AnyLimiter, Protocol):
-    """A limiter that answers at once, with nothing to await."""
-
-    def check(self, key: str, cost: int = 1, /) -> Decision:
-        """Decide now, and spend ``cost`` units of ``key`` if they are admitted."""
-        ...
-
-    def peek(self, key: str, cost: int = 1, /) -> Decision:
         """What ``check`` would say now, with nothing spent."""
         ...
 
