@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from sluicegate._support.arguments import checked_clock, checked_key, checked_prefix, number
 from sluicegate._support.awaiting import maybe_await
-from sluicegate._support.functions import (
-    Types,
-    check_function,
-    check_plain,
-    exception_types,
-)
+from sluicegate._support.functions import Types, check_function, check_plain, exception_types
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew, stays
 from sluicegate.breaker.admitting import Admitter
@@ -30,8 +24,6 @@ __all__ = ["CircuitBreaker"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_log = logging.getLogger(__name__)
 
 
 class CircuitBreaker(MadeAnew):
@@ -91,11 +83,9 @@ class CircuitBreaker(MadeAnew):
             raise TypeError("clock is for circuits in memory: Redis has its own")
         number("timeout", timeout, 0.001, 60, "seconds")
         checked_prefix(prefix)
-        failures, ignored = (
-            exception_types("exceptions", exceptions),
-            exception_types("ignored", ignored),
-        )
-        self._admitter = Admitter(failures, ignored, is_failure, on_change)
+        failures = exception_types("exceptions", exceptions)
+        uncounted = exception_types("ignored", ignored)
+        self._admitter = Admitter(failures, uncounted, is_failure, on_change)
         self._make_circuits(redis, prefix, timeout, on_error, clock)
         self._redis = redis
         self._options = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
@@ -192,7 +182,3 @@ class CircuitBreaker(MadeAnew):
             self._admitter.circuits.close()
             if self._admitter.limiter is not None:
                 await self._admitter.limiter.aclose()
-
-    def _check_in_memory(self) -> None:
-        if not self._admitter.in_memory:
-            raise TypeError("circuits in Redis need await: use execute, state or async with")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from inspect import isawaitable
-from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sluicegate._support.functions import check_function, is_async, returned
@@ -86,12 +85,7 @@ class Guard:
         self._failed = False
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Tell the circuit what came of it."""
         admission, self._admission = self._admission, None
         assert admission is not None
@@ -106,14 +100,9 @@ class Guard:
         self._admitter.check_in_memory()
         return at_once(self.__aenter__())
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """As ``async with``."""
-        at_once(self.__aexit__(kind, error, trace))
+        at_once(self.__aexit__(kind))
 
 
 def at_once(steps: Coroutine[Any, Any, R]) -> R:

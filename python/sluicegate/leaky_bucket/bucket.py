@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from math import inf
-from types import TracebackType
 from typing import NoReturn
 
 from sluicegate._support import limits_off
@@ -134,12 +133,7 @@ class LeakyBucket:
         self._closed = False
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Drain, or cancel what is left if the block raised."""
         await self.aclose(drain=kind is None)
 

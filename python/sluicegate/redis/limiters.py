@@ -69,6 +69,11 @@ class _Windowed(AsyncLimiter):
         )
 
     @to_be_awaited
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
+        return await self.check(key, cost)
+
+    @to_be_awaited
     async def set_quota(self, limit: int, window_seconds: float) -> None:
         """Change the quota of every key, in this process; what was spent stays spent."""
         self._set_quota((limit, window_seconds))
@@ -79,32 +84,17 @@ class FixedWindow(_Windowed):
     __slots__ = ()
     _ALGORITHM = "fixed_window"
 
-    @to_be_awaited
-    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)``."""
-        return await self.check(key, cost)
-
 
 class SlidingWindowRateLimiter(_Windowed):
     __doc__ = f"At most ``limit`` units in any span of one window: exact.\n\n{_Windowed.__doc__}"
     __slots__ = ()
     _ALGORITHM = "sliding_log"
 
-    @to_be_awaited
-    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)``."""
-        return await self.check(key, cost)
-
 
 class SlidingWindowCounter(_Windowed):
     __doc__ = f"Approximates a sliding window from two counters.\n\n{_Windowed.__doc__}"
     __slots__ = ()
     _ALGORITHM = "sliding_counter"
-
-    @to_be_awaited
-    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)``."""
-        return await self.check(key, cost)
 
 
 DistributedTokenBucket = TokenBucket
