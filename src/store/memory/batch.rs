@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::decide::Answer;
-use super::{Algorithm, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Ticks};
+use super::{Algorithm, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Store, Ticks};
 use crate::error;
 
 /// So many keys are sorted by their shards, at one time of the clock.
@@ -83,7 +83,7 @@ impl<A: Algorithm> MemoryStore<A> {
         if left {
             for (&key, answer) in keys.iter().zip(answers) {
                 if answer.is_none() {
-                    *answer = Some(self.admits(key, cost, || now, patience)?);
+                    *answer = Some(self.is_allowed(key, cost, Some(now), patience)?);
                 }
             }
         }

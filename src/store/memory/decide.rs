@@ -3,7 +3,6 @@
 use std::sync::MutexGuard;
 
 use super::call::Call;
-use super::evict::Room;
 use super::queue::WakeUp;
 use super::shard::STEPS_ON_INSERT;
 use super::{
@@ -72,7 +71,7 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
         mut tell: impl FnMut(&A, &A::State, Ticks, bool),
     ) -> Result<Decided<'_, A>> {
-        let mut room = Room::Free;
+        let mut has_room = true;
         loop {
             let mut shard = self.lock(call.key, patience)?;
             let now = shard.at(now());
@@ -93,7 +92,7 @@ impl<A: Algorithm> MemoryStore<A> {
                     return Ok(Decided { shard, now, answer });
                 }
             }
-            let answer = if room == Room::Full && shard.find(call.key).is_none() {
+            let answer = if !has_room && shard.find(call.key).is_none() {
                 let allowed = self.spend_overflow(&shard, call.cost, now, patience, &mut tell)?;
                 Some(allowed.into())
             } else {
@@ -103,7 +102,7 @@ impl<A: Algorithm> MemoryStore<A> {
                 return Ok(Decided { shard, now, answer });
             }
             drop(shard);
-            room = self.reclaim(now, patience)?;
+            has_room = self.reclaim(now, patience)?;
         }
     }
 

@@ -9,22 +9,14 @@ const CALLS_PER_SWEEP: u32 = 32;
 /// Slots that it looks at: two a call, some 3 ns, and nothing while no key can be idle.
 const STEPS_PER_SWEEP: usize = 64;
 
-/// Whether a new key has room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
-    /// Some may be free.
-    Free,
-    /// As many keys are held as may be, and all are live.
-    Full,
-}
-
 impl<A: Algorithm> MemoryStore<A> {
-    /// Make room by dropping idle keys wherever they are.
+    /// Make room by dropping idle keys wherever they are. False: as many keys are held as may be, and
+    /// all are live.
     ///
     /// Costs a look at 64 times as long as no shard can hold an idle key. Otherwise the keys in
     /// reserve are tried, and all of a shard is looked at only once its reserve is used up.
     #[cold]
-    pub(super) fn reclaim(&self, now: Ticks, patience: Patience) -> Result<Room> {
+    pub(super) fn reclaim(&self, now: Ticks, patience: Patience) -> Result<bool> {
         for lock in &self.locks {
             if !lock.may_be_idle(now) {
                 continue;
@@ -35,10 +27,10 @@ impl<A: Algorithm> MemoryStore<A> {
             drop(shard);
             if dropped > 0 {
                 self.release_keys(dropped);
-                return Ok(Room::Free);
+                return Ok(true);
             }
         }
-        Ok(Room::Full)
+        Ok(false)
     }
 
     /// Count a call, and sweep a little now and then.

@@ -163,7 +163,7 @@ fn a_call_with_an_older_time_is_decided_at_the_newest() {
         options,
     );
     let at = |time, cost| {
-        let verdict = store.admits(key(&store, &"k"), cost, || time, Patience::Wait);
+        let verdict = store.is_allowed(key(&store, &"k"), cost, Some(time), Patience::Wait);
         verdict.expect("valid")
     };
     assert!(at(2, 1) && at(3, 1));

@@ -10,21 +10,6 @@ use crate::algorithm::AnyAlgorithm;
 use crate::error;
 
 impl<A: Algorithm> MemoryStore<A> {
-    /// Decide, spend and count. A plain call does not overtake a waiter.
-    #[inline]
-    pub(super) fn admits(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        now: impl Fn() -> Ticks,
-        patience: Patience,
-    ) -> Result<bool> {
-        let mut decided = self.decide(Call::new(key, cost), now, patience, |_, _, _, _| ())?;
-        let allowed = decided.answer == Answer::Allowed;
-        decided.shard.count(allowed);
-        Ok(allowed)
-    }
-
     /// Give units back. If it is known when they were spent, they must not have been forgotten
     /// since.
     ///
@@ -99,7 +84,10 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         patience: Patience,
     ) -> Result<bool> {
         let now = || now.unwrap_or_else(|| self.clock.now());
-        self.admits(key, cost, now, patience)
+        let mut decided = self.decide(Call::new(key, cost), now, patience, |_, _, _, _| ())?;
+        let allowed = decided.answer == Answer::Allowed;
+        decided.shard.count(allowed);
+        Ok(allowed)
     }
 
     fn check(

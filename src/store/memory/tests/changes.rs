@@ -13,7 +13,7 @@ fn the_shared_quota_never_sees_time_go_back() {
     // A batch reads its clock before the lock, and another shard's calls overtake it.
     let late = clock.now() - 5 * SECOND;
     for name in 0..100 {
-        let verdict = store.admits(key(&store, &name), 1, || late, Patience::Wait);
+        let verdict = store.is_allowed(key(&store, &name), 1, Some(late), Patience::Wait);
         assert_eq!(verdict, Ok(false), "{name}");
     }
 }
@@ -80,7 +80,7 @@ fn a_dropped_key_does_not_come_back_at_an_earlier_time() {
         let far = keys.find(elsewhere).unwrap();
         let at = |key, seconds| {
             let now = seconds * SECOND;
-            let verdict = store.admits(key, 1, || now, Patience::Wait);
+            let verdict = store.is_allowed(key, 1, Some(now), Patience::Wait);
             verdict.unwrap()
         };
         assert!(at(a, 0));
