@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import weakref
-from threading import Lock
+from functools import partial
 
 from sluicegate._core import Bridge
 from sluicegate._support import fork
+from sluicegate._support.per_loop import PerLoop
 
 __all__ = ["bridge_of", "collect", "running_loop"]
 
 _log = logging.getLogger("sluicegate")
 
-# By the loops' ids, and gone with them: a WeakKeyDictionary takes 0.4 µs to find one.
-_bridges: dict[int, Bridge] = {}
-_loops: dict[int, weakref.ref[asyncio.AbstractEventLoop]] = {}
-_making = Lock()
+_bridges: PerLoop[Bridge] = PerLoop()
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
@@ -38,29 +35,14 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 def bridge_of(loop: asyncio.AbstractEventLoop) -> Bridge:
     """The bridge of a running loop, made when it is first needed."""
-    bridge = _bridges.get(id(loop))
-    return _new_bridge(loop) if bridge is None else bridge
+    bridge = _bridges.find(loop)
+    return _bridges.here(loop, partial(_new_bridge, loop)) if bridge is None else bridge
 
 
 def _new_bridge(loop: asyncio.AbstractEventLoop) -> Bridge:
     bridge = Bridge()
     loop.add_reader(bridge.fileno(), _collect, bridge, os.getpid())
-    number = id(loop)
-    with _making:
-        # A loop that was closed with calls on their way is held by them, and they by its bridge.
-        # (Not `items`: tuples are made for it, and what is collected then may forget a loop.)
-        for ref in list(_loops.values()):
-            known = ref()
-            if known is not None and known.is_closed():
-                _forget(id(known))
-        _bridges[number] = bridge
-        _loops[number] = weakref.ref(loop, lambda _: _forget(number))
     return bridge
-
-
-def _forget(number: int) -> None:
-    _loops.pop(number, None)
-    _bridges.pop(number, None)
 
 
 def _collect(bridge: Bridge, owner: int) -> None:
@@ -76,10 +58,10 @@ def collect(bridge: Bridge) -> None:
 
 def _after_fork() -> None:
     """A child leaves its parent's calls and descriptors alone."""
-    global _bridges, _loops, _making
-    for bridge in list(_bridges.values()):
+    global _bridges
+    for bridge in _bridges.all():
         bridge.abandon()
-    _bridges, _loops, _making = {}, {}, Lock()
+    _bridges = PerLoop()
 
 
 fork.call_in_child(_after_fork)
