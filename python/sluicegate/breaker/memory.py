@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 
 from sluicegate._support import fork
+from sluicegate._support.tenths import TENTHS, Tenths
 from sluicegate.breaker.calls import Admission, Refused, Result
 from sluicegate.breaker.config import CircuitConfig, CircuitState
 
-__all__ = ["SLICES", "Circuits", "Ticks", "parts_per_million"]
+__all__ = ["Circuits", "Ticks", "parts_per_million"]
 
-# The window moves on by such parts of itself.
-SLICES = 10
 _AN_HOUR = 3_600_000_000
 # Fewer circuits than this are not worth looking through for forgotten ones.
 _FEW = 64
@@ -31,9 +30,9 @@ class Ticks:
     def __init__(self, config: CircuitConfig) -> None:
         self.open_for = round(config.timeout * 1e6)
         self.lease = round(config.probe_lease * 1e6)
-        self.slice = max(1, round(config.window * 1e6 / SLICES))
+        self.slice = max(1, round(config.window * 1e6 / TENTHS))
         # A circuit that nobody has called for so long is closed.
-        self.keep = _AN_HOUR + self.open_for + self.lease + self.slice * SLICES
+        self.keep = _AN_HOUR + self.open_for + self.lease + self.slice * TENTHS
 
 
 class _Circuit:
@@ -42,11 +41,11 @@ class _Circuit:
         "generation",
         "inside",
         "leases",
-        "slices",
         "state",
         "succeeded",
         "touched",
         "until",
+        "window",
     )
 
     def __init__(self, generation: int, now: int) -> None:
@@ -59,28 +58,18 @@ class _Circuit:
         self.state, self.generation, self.until = state, generation, until
         self.succeeded = 0
         self.leases: dict[str, int] = {}
-        # The number of each tenth of the window: calls and failures in it.
-        self.slices: dict[int, list[int]] = {}
+        #: Calls, and failures.
+        self.window = Tenths()
 
     def due(self, now: int) -> bool:
         """Whether the next call is a probe, the first."""
         return self.state is CircuitState.OPEN and self.until <= now
 
-    def count(self, number: int, failed: bool) -> tuple[int, int]:
-        """Count a call in slice ``number``; the window's calls and failures with it."""
-        for old in [old for old in self.slices if old <= number - SLICES]:
-            del self.slices[old]
-        counts = self.slices.setdefault(number, [0, 0])
-        counts[0] += 1
-        counts[1] += failed
-        calls, failures = zip(*self.slices.values(), strict=True)
-        return sum(calls), sum(failures)
-
     def forgettable(self, number: int, since: int) -> bool:
         """Whether it cannot be told from a new one, or nobody has called since then."""
         if self.inside:
             return False
-        empty = all(old <= number - SLICES for old in self.slices)
+        empty = self.window.is_over(number)
         return self.touched <= since or (self.state is CircuitState.CLOSED and empty)
 
 
@@ -173,7 +162,7 @@ class Circuits:
                 step = self._probed if circuit.state is CircuitState.HALF_OPEN else self._counted
                 return step(circuit, failed, now)
             if circuit.state is CircuitState.CLOSED:
-                circuit.count(now // self._ticks.slice, failed)
+                circuit.window.add(now // self._ticks.slice, 1, failed)
             return None
 
     def __len__(self) -> int:
@@ -193,7 +182,7 @@ class Circuits:
         return min(live.values()) - now if taken >= self._config.success_threshold else 0
 
     def _counted(self, circuit: _Circuit, failed: bool, now: int) -> CircuitState | None:
-        calls, failures = circuit.count(now // self._ticks.slice, failed)
+        calls, failures = circuit.window.add(now // self._ticks.slice, 1, failed)
         enough = failures >= self._config.failure_threshold
         if failed and enough and failures * 1_000_000 >= self._rate * calls:
             return self._become(circuit, CircuitState.OPEN, now)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from sluicegate._support import fork
 from sluicegate._support.arguments import checked_clock, number, whole
+from sluicegate._support.tenths import TENTHS, Tenths
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
 
 __all__ = ["RetryBudget"]
-
-# A window is counted in this many slices.
-_SLICES = 10
 
 
 class RetryBudget:
@@ -52,43 +49,23 @@ class RetryBudget:
         self._share = Fraction(str(self.ratio))
         self._time = time.monotonic if clock is None else clock.time
         self._lock = fork.new_lock()
-        self._slices: deque[_Slice] = deque()
-        self._calls = self._retries = 0
+        self._window = Tenths()
 
     def count_call(self) -> None:
         """Tell of a call, before its first attempt."""
         with self._lock:
-            self._slice().calls += 1
-            self._calls += 1
+            self._window.add(self._tenth(), 1, 0)
 
     def try_retry(self) -> bool:
         """Spend one retry if the window has one left; say whether it had."""
         with self._lock:
-            now = self._slice()
-            earned = self._share.numerator * self._calls
-            if (self._retries + 1 - self.minimum) * self._share.denominator > earned:
-                return False
-            now.retries += 1
-            self._retries += 1
-            return True
+            now = self._tenth()
+            calls, retries = self._window.add(now, 0, 1)
+            earned = self._share.numerator * calls
+            has_one = (retries - self.minimum) * self._share.denominator <= earned
+            if not has_one:
+                self._window.add(now, 0, -1)
+            return has_one
 
-    def _slice(self) -> _Slice:
-        """The slice of this moment, after those that left the window are forgotten."""
-        number_now = int(self._time() * _SLICES / self.window_seconds)
-        while self._slices and self._slices[0].number <= number_now - _SLICES:
-            old = self._slices.popleft()
-            self._calls -= old.calls
-            self._retries -= old.retries
-        if not self._slices or self._slices[-1].number != number_now:
-            self._slices.append(_Slice(number_now))
-        return self._slices[-1]
-
-
-class _Slice:
-    """Calls and retries of a tenth of a window."""
-
-    __slots__ = ("calls", "number", "retries")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.calls = self.retries = 0
+    def _tenth(self) -> int:
+        return int(self._time() * TENTHS / self.window_seconds)
