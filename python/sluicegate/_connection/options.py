@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 __all__ = [
     "CONNECTION",
@@ -69,7 +69,7 @@ class Settings:
 
 
 def settings_from(
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     topology: Topology,
     nodes: Nodes = (),
     *,
@@ -124,13 +124,13 @@ def number(name: str, value: object, low: int, high: int) -> int:
     return value
 
 
-def _check_protocol(options: Mapping[str, Any]) -> None:
+def _check_protocol(options: Mapping[str, object]) -> None:
     # Which of the two is spoken is no matter to the caller of a limiter.
     if options.get("protocol") is not None:
         number("protocol", options["protocol"], 2, 3)
 
 
-def _check_tls(options: Mapping[str, Any], tls: bool) -> bool:
+def _check_tls(options: Mapping[str, object], tls: bool) -> bool:
     """Refuse what cannot be honoured; whether certificates are not verified."""
     for name, value in options.items():
         known = name not in _REFUSED and (not name.startswith("ssl_") or name in TLS)
@@ -162,7 +162,7 @@ def _is_unverified(requirement: object) -> bool:
     raise ValueError("redis must have 'none' or 'required' as ssl_cert_reqs")
 
 
-def _path(options: Mapping[str, Any], name: str) -> str | None:
+def _path(options: Mapping[str, object], name: str) -> str | None:
     value = options.get(name)
     return text(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from sluicegate._connection.options import (
@@ -106,15 +106,15 @@ def _decoded(name: str, value: str) -> str | None:
     return text(name, unquote(value, errors="surrogateescape"))
 
 
-def _user(userinfo: str) -> dict[str, Any]:
+def _user(userinfo: str) -> dict[str, object]:
     name, _, password = userinfo.partition(":")
     found = {"username": _decoded("username", name), "password": _decoded("password", password)}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _options(query: str, scheme: _Scheme) -> dict[str, Any]:
+def _options(query: str, scheme: _Scheme) -> dict[str, object]:
     """The options of the query. As with redis-py a ``+`` is a space, an empty one none."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for position, pair in enumerate(query.split("&") if query else (), 1):
         name, _, value = pair.partition("=")
         if name in REPLACED:

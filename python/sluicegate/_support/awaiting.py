@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 __all__ = ["drive", "maybe_await"]
 
 T = TypeVar("T")
 
 
-async def maybe_await(value: Any) -> Any:
+async def maybe_await(value: Awaitable[T] | T) -> T:
     """The value, awaited if it is awaitable: a coroutine function gave it, or a limiter in Redis."""
     if not isinstance(value, Awaitable):
         return value
-    awaitable: Awaitable[Any] = value
-    return await awaitable
+    return await cast("Awaitable[T]", value)
 
 
 async def drive(steps: Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]) -> T:

@@ -12,7 +12,6 @@ from sluicegate import _core
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
     from weakref import ref
 
     Lock = threading.RLock
@@ -23,8 +22,8 @@ __all__ = ["call_in_child", "new_lock"]
 _PATIENCE = 1.0
 
 _numbers = count()
-_locks: dict[int, ref[Any]] = {}
-_in_child: dict[int, Callable[[], Any]] = {}
+_locks: dict[int, ref[Lock]] = {}
+_in_child: dict[int, Callable[[], Callable[[], object] | None]] = {}
 _let_go = type(threading.RLock()).release
 
 
@@ -32,7 +31,7 @@ class _Held(threading.local):
     """The locks that a thread has taken to fork."""
 
     def __init__(self) -> None:
-        self.locks: list[Any] = []
+        self.locks: list[Lock] = []
 
 
 _held = _Held()
@@ -77,7 +76,7 @@ def _in_child_after() -> None:
     _release()
     for lock in _alive():
         if id(lock) not in held:
-            lock._at_fork_reinit()  # noqa: SLF001
+            lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001
     raised: list[BaseException] = []
     for known in list(_in_child.values()):
         try:
@@ -89,7 +88,7 @@ def _in_child_after() -> None:
         raise raised[0]
 
 
-def _alive() -> list[Any]:
+def _alive() -> list[Lock]:
     return [lock for known in list(_locks.values()) if (lock := known()) is not None]
 
 

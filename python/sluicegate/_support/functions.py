@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 __all__ = [
     "Types",
@@ -22,7 +21,7 @@ R = TypeVar("R")
 Types = type[Exception] | tuple[type[Exception], ...]
 
 
-def is_async(func: Callable[..., Any]) -> bool:
+def is_async(func: object) -> bool:
     """Whether ``func`` is a coroutine function, or an object that is called like one."""
     while isinstance(func, partial):
         func = func.func

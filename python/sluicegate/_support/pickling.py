@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from typing_extensions import Self
+
     # The class whose constructor makes it, that constructor's arguments, and its options.
     Plan = tuple[type, tuple[Any, ...], dict[str, Any]]
 
@@ -34,11 +36,12 @@ class MadeAnew:
     def _plan(self) -> Plan:
         raise NotImplementedError
 
-    def __copy__(self) -> Any:
+    def __copy__(self) -> Self:
         plan = self._plan()
-        return _made(type(self), *plan, _added_attributes(self, plan[0]))
+        made: Self = _made(type(self), *plan, _added_attributes(self, plan[0]))
+        return made
 
-    def __deepcopy__(self, _: object) -> Any:
+    def __deepcopy__(self, _: object) -> Self:
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:

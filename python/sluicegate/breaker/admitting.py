@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sluicegate._core import Decision
 from sluicegate._support import limits_off
 from sluicegate._support.awaiting import maybe_await
 from sluicegate.breaker.calls import UNCOUNTED, Admission, Refused, Result
 from sluicegate.breaker.config import CircuitState, StateChange
 from sluicegate.breaker.memory import Circuits
 from sluicegate.errors import CircuitOpenError, RateLimitError
+
+if TYPE_CHECKING:
+    from sluicegate.breaker.redis import RedisCircuits
+    from sluicegate.types import AnyLimiter
 
 __all__ = ["Admitter"]
 
@@ -23,25 +26,21 @@ _log = logging.getLogger(__name__)
 class Admitter:
     """Asks a breaker's circuits, and its rate limit, about each call."""
 
+    circuits: Circuits | RedisCircuits
+    limiter: AnyLimiter | None = None
+
     def __init__(
         self,
         failures: tuple[type[BaseException], ...],
         ignored: tuple[type[BaseException], ...],
-        is_failure: Callable[[Any], object] | None,
+        is_failure: Callable[[object], object] | None,
         on_change: Callable[[StateChange], object] | None,
     ) -> None:
         self.failures, self.ignored = failures, ignored
         self.is_failure, self.on_change = is_failure, on_change
-        #: Those in memory, or in Redis.
-        self.circuits: Any = None
-        self.limiter: Any = None
-
-    @property
-    def in_memory(self) -> bool:
-        return isinstance(self.circuits, Circuits)
 
     def check_in_memory(self) -> None:
-        if not self.in_memory:
+        if not isinstance(self.circuits, Circuits):
             raise TypeError("circuits in Redis need await: use execute, state or async with")
 
     async def admit(self, key: str) -> Admission:
@@ -61,9 +60,9 @@ class Admitter:
         return answer
 
     async def _pay(self, key: str) -> None:
-        if not self.limiter:
+        if self.limiter is None:
             return
-        decision: Decision = await maybe_await(self.limiter.check(f"rate:{key}"))
+        decision = await maybe_await(self.limiter.check(f"rate:{key}"))
         if not decision:
             message = f"Rate limit exceeded, retry after {decision.retry_after:g}s"
             raise RateLimitError(message, decision.retry_after)
@@ -71,7 +70,7 @@ class Admitter:
     async def settle(self, admission: Admission, result: Result) -> None:
         if admission is UNCOUNTED:
             return
-        state: CircuitState | None = await maybe_await(self.circuits.leave(admission, result))
+        state = await maybe_await(self.circuits.leave(admission, result))
         if state is not None:
             self.tell(admission.key, admission.state, state)
 

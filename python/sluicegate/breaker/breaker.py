@@ -19,6 +19,8 @@ from sluicegate.limiters import SlidingWindowCounter
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
     from sluicegate._support.pickling import Plan
+    from sluicegate.breaker.redis import RedisCircuits
+    from sluicegate.redis import AsyncLimiter
 
 __all__ = ["CircuitBreaker"]
 
@@ -86,6 +88,7 @@ class CircuitBreaker(MadeAnew):
         failures = exception_types("exceptions", exceptions)
         uncounted = exception_types("ignored", ignored)
         self._admitter = Admitter(failures, uncounted, is_failure, on_change)
+        self._in_redis: tuple[RedisCircuits, AsyncLimiter | None] | None = None
         self._make_circuits(redis, prefix, timeout, on_error, clock)
         self._redis = redis
         self._options = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
@@ -112,17 +115,21 @@ class CircuitBreaker(MadeAnew):
         ours = self._admitter
         limit, window = self.config.rate_limit, self.config.rate_window
         if redis is None:
-            time = None if clock is None else clock.time
-            ours.circuits = Circuits(self.config, time)
-            ours.limiter = limit and SlidingWindowCounter(limit, window, clock=clock)
+            ours.circuits = Circuits(self.config, None if clock is None else clock.time)
+            if limit is not None:
+                ours.limiter = SlidingWindowCounter(limit, window, clock=clock)
             return
         from sluicegate.breaker.redis import RedisCircuits
         from sluicegate.redis import limiters as in_redis
 
-        shared: dict[str, Any] = {"prefix": prefix, "timeout": timeout, "on_error": on_error}
         local = on_error == "local"
-        ours.circuits = RedisCircuits(redis, self.config, prefix, timeout, local, ours.tell)
-        ours.limiter = limit and in_redis.SlidingWindowCounter(redis, limit, window, **shared)
+        circuits = RedisCircuits(redis, self.config, prefix, timeout, local, ours.tell)
+        limiter = None
+        if limit is not None:
+            limiter = in_redis.SlidingWindowCounter(
+                redis, limit, window, prefix=prefix, timeout=timeout, on_error=on_error
+            )
+        self._in_redis = ours.circuits, ours.limiter = circuits, limiter
 
     @to_be_awaited
     async def execute(
@@ -153,7 +160,7 @@ class CircuitBreaker(MadeAnew):
     @to_be_awaited
     async def state(self, key: str) -> CircuitState:
         """What the next call would meet: a circuit whose ``timeout`` is over is half open."""
-        return CircuitState(await maybe_await(self._admitter.circuits.state(checked_key(key))))
+        return await maybe_await(self._admitter.circuits.state(checked_key(key)))
 
     def state_sync(self, key: str) -> CircuitState:
         """:meth:`state` of circuits in memory."""
@@ -169,16 +176,17 @@ class CircuitBreaker(MadeAnew):
         need, which is named; and ``TypeError`` for circuits in memory. Changes no circuit,
         spends nothing, and costs two to four round trips.
         """
-        if self._admitter.in_memory:
+        if self._in_redis is None:
             raise TypeError("circuits in memory have no server that could answer")
-        if self._admitter.limiter is not None:
-            await self._admitter.limiter.ping(timeout)
-        server: str = await self._admitter.circuits.ping(timeout)
-        return server
+        circuits, limiter = self._in_redis
+        if limiter is not None:
+            await limiter.ping(timeout)
+        return await circuits.ping(timeout)
 
     async def aclose(self) -> None:
         """Let go of the connection to Redis, if nobody else uses it."""
-        if not self._admitter.in_memory:
-            self._admitter.circuits.close()
-            if self._admitter.limiter is not None:
-                await self._admitter.limiter.aclose()
+        if self._in_redis is not None:
+            circuits, limiter = self._in_redis
+            circuits.close()
+            if limiter is not None:
+                await limiter.aclose()

@@ -27,6 +27,8 @@ __all__ = ["RedisCircuits"]
 _MOST_LOST, _AT_ONCE = 1_000, 16
 _ENTER = script_of("sluicegate.breaker", "circuit_enter")
 _LEAVE = script_of("sluicegate.breaker", "circuit_leave")
+#: The state, its generation, microseconds to wait, and whether the state is new.
+_Entered = tuple[int, int, int, int]
 _STATES = (CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
 
@@ -125,13 +127,13 @@ class RedisCircuits:
         """Let go of the connection, if nobody else uses it."""
         self._scripts.close()
 
-    def _asked(self, key: str, ticket: str) -> asyncio.Future[Any]:
+    def _asked(self, key: str, ticket: str) -> asyncio.Future[_Entered]:
         asked = self._run(_ENTER, key, ticket, *self._entering)
         if self._local is not None:
             asked.add_done_callback(partial(self._learn, key, ticket, next(self._questions)))
         return asked
 
-    def _learn(self, key: str, ticket: str, question: int, asked: asyncio.Future[Any]) -> None:
+    def _learn(self, key: str, ticket: str, question: int, asked: asyncio.Future[_Entered]) -> None:
         if self._local is None or not _answered(asked):
             return
         state, _, wait, changed = asked.result()
@@ -140,7 +142,7 @@ class RedisCircuits:
         self._local.learn(key, question, _STATES[state], wait)
 
     def _after(
-        self, admission: Admission, result: Result, question: int, told: asyncio.Future[Any]
+        self, admission: Admission, result: Result, question: int, told: asyncio.Future[int]
     ) -> CircuitState | None:
         """What a result leads to, here as there; once for each."""
         state = None
@@ -154,7 +156,7 @@ class RedisCircuits:
             return state
         return self._local.note(admission, result, alone=not _answered(told))
 
-    def _told(self, admission: Admission, result: Result) -> asyncio.Future[Any]:
+    def _told(self, admission: Admission, result: Result) -> asyncio.Future[int]:
         call = str(admission.generation), str(int(result))
         return self._run(_LEAVE, admission.key, admission.ticket, *call, *self._leaving)
 
@@ -167,13 +169,13 @@ class RedisCircuits:
         nobody = Admission(key, ticket, 0, CircuitState.HALF_OPEN, changed=False, here=False)
         self._told(nobody, Result.NOTHING)
 
-    def _leave_at_once(self, key: str, ticket: str, entered: asyncio.Future[Any]) -> None:
+    def _leave_at_once(self, key: str, ticket: str, entered: asyncio.Future[_Entered]) -> None:
         self._give_back(key, ticket)
         if _answered(entered) and entered.result()[3]:
             self._tell(key, CircuitState.OPEN, CircuitState.HALF_OPEN)
 
     def _left(
-        self, admission: Admission, result: Result, question: int, told: asyncio.Future[Any]
+        self, admission: Admission, result: Result, question: int, told: asyncio.Future[int]
     ) -> None:
         """Tell of what came of a call after nobody waited for it any more."""
         state = self._after(admission, result, question, told)

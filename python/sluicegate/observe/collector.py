@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry
@@ -114,7 +113,7 @@ def _histogram(
     name: str,
     about: str,
     tiers: dict[str, TierMetrics],
-    read: Callable[[TierMetrics], tuple[Any, float]],
+    read: Callable[[TierMetrics], tuple[list[tuple[str, float]], float]],
 ) -> Metric:
     family = HistogramMetricFamily(name, about, labels=["tier"])
     for tier, metrics in tiers.items():

@@ -6,7 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sluicegate._support.functions import is_async
 
@@ -65,7 +65,7 @@ class _Listener:
 
     __slots__ = ("_failed", "_function", "_name", "_wants_key")
 
-    def __init__(self, function: Callable[[Details], Any], name: str, wants_key: bool) -> None:
+    def __init__(self, function: Callable[[Details], object], name: str, wants_key: bool) -> None:
         self._function = function
         self._name = name
         self._wants_key = wants_key
@@ -88,7 +88,7 @@ class Hooks:
 
     __slots__ = ("admitted", "refused")
 
-    def __init__(self, hooks: Iterable[Any]) -> None:
+    def __init__(self, hooks: Iterable[object]) -> None:
         if isinstance(hooks, Hook) or not isinstance(hooks, Iterable):
             raise TypeError(f"hooks must be an iterable of hooks, got {hooks!r}")
         given = list(hooks)
@@ -118,7 +118,7 @@ class Hooks:
             call(details, key)
 
 
-def _listeners(hook: Any, method: str) -> list[_Listener]:
+def _listeners(hook: object, method: str) -> list[_Listener]:
     function = getattr(hook, method, None)
     if function is None and method == "on_admitted":
         return []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from typing import Any
+from typing import Protocol
 
 from sluicegate._support import fork
 
 __all__ = ["LimiterCounts"]
 
 _COUNTERS = ("overflowed", "errors", "timeouts")
+
+
+class _Counting(Protocol):
+    def statistics(self) -> object: ...
 
 
 class LimiterCounts:
@@ -23,11 +27,11 @@ class LimiterCounts:
 
     def __init__(self) -> None:
         self._lock = fork.new_lock()
-        self._limiters: dict[int, weakref.ref[Any]] = {}
+        self._limiters: dict[int, weakref.ref[_Counting]] = {}
         self._seen: dict[int, Counter[str]] = {}
         self._totals: Counter[str] = Counter()
 
-    def add(self, limiter: Any) -> None:
+    def add(self, limiter: _Counting) -> None:
         name = id(limiter)
         limiters, seen = self._limiters, self._seen
 

@@ -20,6 +20,8 @@ from sluicegate.redis.prefix import prefix_of
 from sluicegate.redis.statistics import RedisStatistics
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from sluicegate._support.pickling import Plan
 
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
@@ -105,12 +107,11 @@ class AsyncLimiter(MadeAnew):
         bridge = bridge_of(loop)
         future: asyncio.Future[Decision] = loop.create_future()
         begun = self._core.begin(bridge, future, "check", key, cost)
-        if begun is None:
-            return await future
-        if begun is True:
+        if isinstance(begun, Decision):
+            return begun
+        if begun:
             loop.call_soon(bridge.flush)
-            return await future
-        return begun
+        return await future
 
     @to_be_awaited
     async def peek(self, key: str, cost: int = 1) -> Decision:
@@ -238,7 +239,7 @@ class AsyncLimiter(MadeAnew):
         self._core.close()
         self._scripts.close()
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

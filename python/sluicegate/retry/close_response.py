@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from inspect import isawaitable
-from typing import Any
 
 __all__ = ["discard", "discard_async"]
 
@@ -31,6 +30,6 @@ async def discard_async(response: object) -> None:
             return
 
 
-def _method(thing: object, name: str) -> Callable[[], Any] | None:
+def _method(thing: object, name: str) -> Callable[[], object] | None:
     found = getattr(thing, name, None)
     return found if callable(found) else None
