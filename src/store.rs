@@ -11,7 +11,6 @@ pub use bells::{Bell, Bells};
 pub use memory::{Fingerprint, KeyHasher, MemoryStore, Options, Overflow, Statistics, in_memory};
 pub use wait::Parker;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::algorithm::AnyAlgorithm;
@@ -47,10 +46,8 @@ impl From<Error> for Stop {
 pub type Result<T> = std::result::Result<T, Stop>;
 
 /// What a limiter over many keys does, whatever its algorithm.
-///
-/// It is [`Any`] for those who know the algorithm.
 #[expect(clippy::missing_errors_doc, reason = "`Stop` tells of all")]
-pub trait Store: Any + Send + Sync {
+pub trait Store: Send + Sync {
     /// The fingerprint by which `key` is known here.
     fn fingerprint(&self, key: &[u8]) -> Fingerprint;
     /// The quota's limit.
