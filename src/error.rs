@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// How much of a text a message shows.
+const LONGEST_SHOWN: usize = 60;
+
 /// An argument that no limiter can work with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -13,6 +16,13 @@ pub enum Error {
         value: String,
         /// The range it must lie in, in words.
         range: String,
+    },
+    /// A quota that cannot be read, or that what it is for cannot hold.
+    Quota {
+        /// The part that is meant.
+        text: String,
+        /// What is wrong with it, and a right one.
+        what: String,
     },
     /// The cost exceeds the limit: it could never be admitted.
     CostAboveLimit {
@@ -26,6 +36,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// An [`Error::Quota`].
+    #[must_use]
+    pub fn quota(text: &str, what: &str) -> Self {
+        Self::Quota {
+            text: text.into(),
+            what: what.into(),
+        }
+    }
+
     /// An [`Error::OutOfRange`].
     pub fn out_of_range(
         argument: &'static str,
@@ -60,6 +79,11 @@ impl fmt::Display for Error {
                 value,
                 range,
             } => write!(f, "{argument} must be {range}, got {value}"),
+            Self::Quota { text, what } => {
+                let shown: String = text.chars().take(LONGEST_SHOWN).collect();
+                let rest = if shown.len() < text.len() { "…" } else { "" };
+                write!(f, "quota '{}{rest}': {what}", shown.escape_debug())
+            }
             Self::CostAboveLimit { cost, limit } => write!(
                 f,
                 "cost must be an int from 1 to the limit, {limit}, got {cost}: it could never be admitted"

@@ -12,6 +12,7 @@ mod memory;
 mod pending;
 mod permit;
 mod permits;
+mod quota;
 mod quota_fields;
 #[cfg(unix)]
 mod redis;
@@ -55,6 +56,8 @@ mod core {
     use super::permit::PyPermit;
     #[pymodule_export]
     use super::permits::PyPermits;
+    #[pymodule_export]
+    use super::quota::PyQuota;
     #[pymodule_export]
     use super::quota_fields::PyQuotaFields;
     #[cfg(unix)]

@@ -1,6 +1,13 @@
 """Rate limiting that is exact, bounded in memory, and as cheap as a few dictionary look-ups."""
 
-from sluicegate._core import Decision, ManualClock, Statistics, TokenBucketConfig, __version__
+from sluicegate._core import (
+    Decision,
+    ManualClock,
+    Quota,
+    Statistics,
+    TokenBucketConfig,
+    __version__,
+)
 from sluicegate.errors import RateLimitError
 from sluicegate.limiters import (
     FixedWindow,
@@ -20,6 +27,7 @@ __all__ = [
     "FixedWindow",
     "Limiter",
     "ManualClock",
+    "Quota",
     "RateLimitError",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",

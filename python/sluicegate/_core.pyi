@@ -6,7 +6,7 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
-from typing import Any, Generic, Literal, NoReturn, TypeVar, final
+from typing import Any, Generic, Literal, NoReturn, TypeVar, final, overload
 
 from typing_extensions import Self
 
@@ -21,6 +21,7 @@ __all__ = [
     "Pending",
     "Permit",
     "Permits",
+    "Quota",
     "QuotaFields",
     "RedisLimiter",
     "RedisScript",
@@ -246,6 +247,75 @@ class Permit:
     def __aenter__(self) -> Awaitable[Self]: ...
     def __aexit__(self, *_error: object) -> Awaitable[None]: ...
     def __reduce__(self) -> NoReturn: ...
+
+@final
+class Quota:
+    """How much, in what time: a value, which prints as its text.
+
+    ``Quota("5/second")``, ``Quota("300 per 5 minutes")``, ``Quota("10/second burst 20")``,
+    ``Quota("40000 tokens/minute")``, ``Quota("1000/day in America/Los_Angeles")``,
+    ``Quota("5 concurrent")`` and ``Quota("unlimited")``; or by numbers: ``Quota(300, 300.0)``,
+    ``Quota(10, 1, burst=20)``, ``Quota(concurrent=5)``. Everything that takes a limit and a window
+    takes a quota or its text instead.
+
+    The grammar: ``amount [unit] / [n] period`` (``per`` is ``/``), periods are ``second``,
+    ``minute``, ``hour``, ``day`` and ``week`` (plurals, ``s m h d``). ``burst n`` behind it makes it
+    a token bucket that holds ``n``, of which there may be fewer than the amount. ``in ZONE`` makes it
+    a calendar window: the days, weeks (from Monday), months or years of that time zone, summer time
+    and all; a ``month`` or ``year`` needs one. Numbers may be grouped by ``_``, and ``n`` may have
+    decimals.
+
+    Immutable, hashable, equal by value, pickled by its text. One quota is one part: see
+    ``parse_all`` for a text of several.
+
+    Raises ``ValueError`` or ``TypeError`` that quotes the part, says what is wrong and shows a right
+    one: amounts are 1 to 4,294,967,295, windows 0.000001 to 1,000,000,000 seconds.
+    """
+
+    @overload
+    def __new__(cls, limit: Quota | str, /) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        limit: int,
+        window_seconds: float,
+        burst: int | None = None,
+        unit: str = "requests",
+    ) -> Self: ...
+    @overload
+    def __new__(cls, *, concurrent: int) -> Self: ...
+    @staticmethod
+    def parse_all(text: str) -> tuple[Quota, ...]:
+        """The quotas of a text whose parts stand between ``;``, ``,`` or ``|``, in their order:
+        ``Quota.parse_all("5/second; 300/minute")``.
+
+        Raises ``ValueError`` with the part that is wrong, ``TypeError`` for what is no ``str``.
+        """
+    @property
+    def limit(self) -> int | None:
+        """Units in a window, or permits; ``None`` for ``"unlimited"``."""
+    @property
+    def window_seconds(self) -> float | None:
+        """The window's length in seconds: of a calendar's periods the longest (31 days for months).
+        ``None`` for permits and ``"unlimited"``.
+        """
+    @property
+    def burst(self) -> int | None:
+        """The most that passes at once, where it is a token bucket; else ``None``."""
+    @property
+    def unit(self) -> str:
+        """What a cost counts: ``"requests"`` unless the quota names something else."""
+    @property
+    def concurrent(self) -> int | None:
+        """How many at the same time, where it is of permits; else ``None``."""
+    @property
+    def zone(self) -> str | None:
+        """The time zone of a calendar window, by its IANA name; else ``None``."""
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object, /) -> Self: ...
+    def __reduce__(self) -> tuple[type[Quota], tuple[str]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class QuotaFields:

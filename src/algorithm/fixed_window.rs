@@ -1,10 +1,13 @@
 //! A counter per aligned window.
 
+use std::sync::Arc;
+
 use super::Algorithm;
 use super::plan::StatePlan;
 use crate::clock::Ticks;
+use crate::quota::Calendar;
 
-/// At most `limit` units in each window aligned to Unix time.
+/// At most `limit` units in each window aligned to Unix time, or in each period of a calendar.
 ///
 /// When the wall clock has stepped, the window that is running is the one in which the new time
 /// lies, and what was spent in it goes on to count there. Its end may so come early: in a span as
@@ -14,8 +17,9 @@ use crate::clock::Ticks;
 pub struct FixedWindow {
     /// Units per window, at least 1.
     pub limit: u32,
-    /// The window's length, at least 1.
+    /// The window's length, at least 1: of a calendar's periods, the longest one's.
     pub window: Ticks,
+    calendar: Option<Arc<Calendar>>,
     /// What to add to the time for Unix time.
     offset: i64,
 }
@@ -34,13 +38,28 @@ impl FixedWindow {
         Self {
             limit,
             window,
+            calendar: None,
+            offset: 0,
+        }
+    }
+
+    /// A quota for each period of a calendar.
+    #[must_use]
+    pub fn of_calendar(limit: u32, calendar: Calendar) -> Self {
+        Self {
+            limit,
+            window: calendar.longest(),
+            calendar: Some(Arc::new(calendar)),
             offset: 0,
         }
     }
 
     fn end_of_window(&self, now: Ticks) -> Ticks {
         let unix = now.saturating_add_signed(self.offset);
-        now + self.window - unix % self.window
+        match &self.calendar {
+            None => now + self.window - unix % self.window,
+            Some(calendar) => now + (calendar.around(unix).1 - unix),
+        }
     }
 
     #[inline]

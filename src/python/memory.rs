@@ -47,7 +47,7 @@ fn overflow_policy(name: Any<'_, '_>) -> PyResult<Overflow> {
     }
 }
 
-fn window(value: Any<'_, '_>) -> PyResult<Ticks> {
+pub(super) fn window(value: Any<'_, '_>) -> PyResult<Ticks> {
     let seconds = number(value, "window_seconds")?;
     quota::window(seconds).map_err(|_| {
         PyValueError::new_err(format!(
