@@ -35,6 +35,17 @@ pub struct Verdict {
     pub left: u32,
 }
 
+/// A spend, as a refund by receipt knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spend {
+    /// When it was.
+    pub at: Ticks,
+    /// [`Algorithm::mark`] right after it.
+    pub mark: u64,
+    /// Units of it that were given back already.
+    pub returned: u32,
+}
+
 /// A quota with its arithmetic.
 ///
 /// Costs are within 1 and [`limit`](Algorithm::limit), but for what is spent unasked: stores see
@@ -99,6 +110,19 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// Whether what was spent at that time may still count, if it was not given back.
     fn counts(&self, _state: &Self::State, _spent_at: Ticks) -> bool {
         true
+    }
+
+    /// What a receipt has to know of this state, besides the time: see [`Algorithm::give_back`].
+    fn mark(&self, _state: &Self::State, _now: Ticks) -> u64 {
+        0
+    }
+
+    /// Give units of one spend back: those very units, if they still count, and no others. The
+    /// quota is the one that they were spent under.
+    fn give_back(&self, state: &mut Self::State, now: Ticks, spend: Spend, units: u32) {
+        if self.counts(state, spend.at) {
+            self.refund(state, now, units);
+        }
     }
 
     /// Give units back: the oldest live ones, never more than were spent.

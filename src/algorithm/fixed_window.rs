@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Algorithm;
 use super::plan::StatePlan;
+use super::{Algorithm, Spend};
 use crate::clock::Ticks;
 use crate::quota::Calendar;
 
@@ -29,6 +29,8 @@ pub struct FixedWindow {
 pub struct State {
     end: Ticks,
     used: u32,
+    /// The time at which the window's first unit was counted, cut short.
+    since: u32,
 }
 
 impl FixedWindow {
@@ -62,11 +64,25 @@ impl FixedWindow {
         }
     }
 
+    /// The start of the window that ends when the state's does.
+    fn start(&self, state: &State) -> Ticks {
+        let last = state
+            .end
+            .saturating_sub(1)
+            .saturating_add_signed(self.offset);
+        let into = match &self.calendar {
+            None => self.window - 1,
+            Some(calendar) => last - calendar.around(last).0,
+        };
+        state.end.saturating_sub(1 + into)
+    }
+
     #[inline]
     fn roll(&self, state: &mut State, now: Ticks) {
         if now >= state.end {
             state.end = self.end_of_window(now);
             state.used = 0;
+            state.since = now as u32;
         }
     }
 }
@@ -128,6 +144,17 @@ impl Algorithm for FixedWindow {
             0
         } else {
             state.end - now
+        }
+    }
+
+    fn mark(&self, state: &State, _now: Ticks) -> u64 {
+        state.since.into()
+    }
+
+    fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
+        let is_counted = self.mark(state, now) == spend.mark && spend.at >= self.start(state);
+        if is_counted {
+            self.refund(state, now, units);
         }
     }
 

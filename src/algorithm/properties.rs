@@ -4,6 +4,7 @@
 mod models;
 mod mutants;
 mod plans;
+mod receipts;
 mod spends;
 
 use proptest::prelude::*;

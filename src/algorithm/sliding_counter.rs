@@ -1,7 +1,7 @@
 //! Two aligned counters that approximate a sliding window.
 
-use super::Algorithm;
 use super::plan::StatePlan;
+use super::{Algorithm, Spend};
 use crate::clock::Ticks;
 
 /// Admits `c` while `previous · (w - f) + current · w + c · w ≤ limit · w`, `f` into the window.
@@ -117,6 +117,16 @@ impl Algorithm for SlidingCounter {
             (0, 0) => 0,
             (0, _) => state.end - now,
             _ => state.end + self.window - now,
+        }
+    }
+
+    fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
+        *state = self.rolled(*state, now);
+        let start = state.end - self.window;
+        if spend.at >= start {
+            state.current = state.current.saturating_sub(units);
+        } else if spend.at + self.window >= start {
+            state.previous = state.previous.saturating_sub(units);
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 pub use log::SlidingLog;
 
-use super::Algorithm;
+use super::{Algorithm, Spend};
 use crate::clock::Ticks;
 use log::{NEVER, State};
 use plan::LogPlan;
@@ -76,6 +76,13 @@ impl Algorithm for SlidingLog {
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {
         self.prune(state, now);
         self.drop_oldest(state, units as usize);
+    }
+
+    fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
+        self.prune(state, now);
+        let first = self.first_from(state, spend.at);
+        let behind = self.first_from(state, spend.at + 1);
+        self.drop_from(state, first, (behind - first).min(units as usize));
     }
 
     fn first_free_at(&self, state: &State, now: Ticks) -> Option<Ticks> {

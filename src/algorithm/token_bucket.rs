@@ -1,7 +1,7 @@
 //! The token bucket, kept as one time: when it would be full (GCRA, ITU-T I.371).
 
-use super::Algorithm;
 use super::plan::StatePlan;
+use super::{Algorithm, Spend};
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
 use crate::error::{Error, Result};
 use crate::fraction::Fraction;
@@ -183,6 +183,20 @@ impl Algorithm for TokenBucket {
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
         self.missing(state.full_at, now)
             .div_ceil(self.grains_per_tick)
+    }
+
+    fn mark(&self, state: &State, now: Ticks) -> u64 {
+        self.missing(state.full_at, now)
+    }
+
+    /// No more than what is still missing for this spend's sake: had nobody spent since, the bucket
+    /// would be full at the time that the mark tells, however little of it this spend was.
+    fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
+        let full_at = self.grains(spend.at) + u128::from(spend.mark);
+        let full_at = full_at.saturating_sub(self.price(spend.returned).into());
+        let missing = self.missing(full_at, now);
+        let back = self.price(units).min(missing);
+        state.full_at = state.full_at.saturating_sub(back.into()).max(self.full_at);
     }
 
     fn refund(&self, state: &mut State, _now: Ticks, units: u32) {

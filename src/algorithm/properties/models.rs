@@ -1,5 +1,6 @@
 //! Models too slow to use and too simple to doubt: they keep every call for ever.
 
+use crate::algorithm::Spend;
 use crate::clock::{SECOND, Ticks};
 
 /// What a limiter must do.
@@ -10,6 +11,9 @@ pub(super) trait Model {
     fn spend(&mut self, now: Ticks, cost: u32);
     /// Give the oldest units back.
     fn refund(&mut self, now: Ticks, units: u32);
+    /// Give units of one spend back, if they still count; `event` is how many spends and refunds by
+    /// receipt there were with it.
+    fn give_back(&mut self, now: Ticks, spend: &Spend, event: usize, units: u32);
     /// Whether nothing that was spent counts any more.
     fn is_whole(&self, now: Ticks) -> bool;
 }
@@ -50,6 +54,15 @@ impl Model for LogModel {
     fn refund(&mut self, now: Ticks, units: u32) {
         self.units.retain(|time| time + self.window > now);
         self.units.drain(..self.units.len().min(units as usize));
+    }
+
+    fn give_back(&mut self, _now: Ticks, spend: &Spend, _event: usize, units: u32) {
+        let mut most = units;
+        self.units.retain(|&time| {
+            let goes = time == spend.at && most > 0;
+            most -= u32::from(goes);
+            !goes
+        });
     }
 
     fn is_whole(&self, now: Ticks) -> bool {
@@ -98,6 +111,10 @@ impl Model for FixedModel {
         self.drop_from(now / self.0.window, units as usize);
     }
 
+    fn give_back(&mut self, now: Ticks, spend: &Spend, event: usize, units: u32) {
+        self.0.give_back(now, spend, event, units);
+    }
+
     fn is_whole(&self, now: Ticks) -> bool {
         self.in_window(now / self.0.window) == 0
     }
@@ -141,6 +158,10 @@ impl Model for CounterModel {
         self.0.drop_from(number, units as usize - older);
     }
 
+    fn give_back(&mut self, now: Ticks, spend: &Spend, event: usize, units: u32) {
+        self.0.give_back(now, spend, event, units);
+    }
+
     fn is_whole(&self, now: Ticks) -> bool {
         self.counts(now) == (0, 0)
     }
@@ -178,6 +199,10 @@ impl BucketModel {
         (level + i128::from(to - from) * self.rate.0).min(self.capacity)
     }
 
+    fn price(&self, tokens: u32) -> i128 {
+        i128::from(tokens) * self.rate.1
+    }
+
     /// The level of a bucket that nobody ever spent from.
     fn unseen(&self, now: Ticks) -> i128 {
         self.refilled(self.initial, self.start, now)
@@ -195,15 +220,27 @@ impl BucketModel {
 
 impl Model for BucketModel {
     fn fits(&self, now: Ticks, cost: u32) -> bool {
-        self.level(now) >= i128::from(cost) * self.rate.1
+        self.level(now) >= self.price(cost)
     }
 
     fn spend(&mut self, now: Ticks, cost: u32) {
-        self.events.push((now, -i128::from(cost) * self.rate.1));
+        self.events.push((now, -self.price(cost)));
     }
 
     fn refund(&mut self, now: Ticks, units: u32) {
-        self.events.push((now, i128::from(units) * self.rate.1));
+        self.events.push((now, self.price(units)));
+    }
+
+    fn give_back(&mut self, now: Ticks, spend: &Spend, event: usize, units: u32) {
+        let before = Self {
+            events: self.events[..event].to_vec(),
+            ..*self
+        };
+        // What is missing for its sake, were nobody else there since.
+        let missing = self.capacity - before.level(spend.at) - self.price(spend.returned);
+        let missing = missing - i128::from(now - spend.at) * self.rate.0;
+        self.events
+            .push((now, self.price(units).min(missing.max(0))));
     }
 
     fn is_whole(&self, now: Ticks) -> bool {

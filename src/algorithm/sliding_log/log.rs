@@ -186,20 +186,42 @@ impl SlidingLog {
     /// The same, of a log whose oldest unit no longer counts.
     #[inline(never)]
     fn search_dead(&self, state: &State, now: Ticks) -> usize {
-        let len = self.len(state);
         if state.newest + self.window <= now {
-            return len;
+            return self.len(state);
         }
-        let (mut dead, mut live) = (1, len - 1);
-        while dead < live {
-            let middle = usize::midpoint(dead, live);
-            if self.at(state, middle) + self.window > now {
-                live = middle;
+        self.first_from(state, (now + 1).saturating_sub(self.window))
+    }
+
+    /// The index of the first unit that was spent at `time` or later; the length if there is none.
+    pub(super) fn first_from(&self, state: &State, time: Ticks) -> usize {
+        let (mut before, mut from) = (0, self.len(state));
+        while before < from {
+            let middle = usize::midpoint(before, from);
+            if self.at(state, middle) >= time {
+                from = middle;
             } else {
-                dead = middle + 1;
+                before = middle + 1;
             }
         }
-        dead
+        before
+    }
+
+    /// Forget `count` units from that index on, which must be there.
+    pub(super) fn drop_from(&self, state: &mut State, first: usize, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let words = self.words();
+        if first + count < self.len(state) {
+            state.older.drain(first * words..(first + count) * words);
+            state.shrink();
+        } else if first == 0 {
+            *state = State::empty();
+        } else {
+            state.newest = self.at(state, first - 1);
+            state.older.truncate((first - 1) * words);
+            state.shrink();
+        }
     }
 
     #[inline]
