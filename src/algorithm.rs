@@ -4,6 +4,7 @@
 
 mod any;
 mod fixed_window;
+mod of_quota;
 mod permits;
 mod plan;
 mod sliding_counter;

@@ -157,6 +157,13 @@ class TokenBucketConfig:
     def __new__(
         cls, capacity: int, refill_rate: float, initial_tokens: int | None = None
     ) -> Self: ...
+    @staticmethod
+    def from_quota(quota: Quota | str, /) -> TokenBucketConfig:
+        """The bucket that a quota or its text is: ``"10/second burst 20"``; without a burst it holds as
+        much as its window admits. It begins full.
+
+        Raises ``ValueError`` for a quota that is no rate, ``TypeError`` for what is no quota.
+        """
     @property
     def capacity(self) -> int:
         """Most tokens a key can hold, and so the largest burst: 1 to 4,294,967,295."""
@@ -189,7 +196,7 @@ class Listener:
 class Permits:
     """The permits of many keys, in this process."""
 
-    def __new__(cls, limit: int) -> Self: ...
+    def __new__(cls, limit: int | Quota | str) -> Self: ...
     @property
     def limit(self) -> int:
         """How many permits a key has."""
@@ -437,6 +444,16 @@ class FixedWindow(Limiter):
     counts until its end by the new time.
     """
 
+    @overload
+    def __new__(
+        cls,
+        limit: Quota | str,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: _Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
     def __new__(
         cls,
         limit: int,
@@ -446,16 +463,29 @@ class FixedWindow(Limiter):
         overflow: _Overflow = "share",
         clock: ManualClock | None = None,
     ) -> Self: ...
-    def set_quota(self, limit: int, window_seconds: float) -> None:
+    @overload
+    def set_quota(self, limit: Quota | str) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
         wait are planned anew. Arguments as of the class.
 
         Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
         """
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
 
 class SlidingWindowCounter(Limiter):
     """Approximates a sliding window from two aligned counters."""
 
+    @overload
+    def __new__(
+        cls,
+        limit: Quota | str,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: _Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
     def __new__(
         cls,
         limit: int,
@@ -465,16 +495,29 @@ class SlidingWindowCounter(Limiter):
         overflow: _Overflow = "share",
         clock: ManualClock | None = None,
     ) -> Self: ...
-    def set_quota(self, limit: int, window_seconds: float) -> None:
+    @overload
+    def set_quota(self, limit: Quota | str) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
         wait are planned anew. Arguments as of the class.
 
         Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
         """
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
 
 class SlidingWindowRateLimiter(Limiter):
     """At most `max_requests` in any span of `window_seconds`: exact, by a log of times."""
 
+    @overload
+    def __new__(
+        cls,
+        max_requests: Quota | str,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: _Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
     def __new__(
         cls,
         max_requests: int = 100,
@@ -501,19 +544,22 @@ class SlidingWindowRateLimiter(Limiter):
 
         Raises ``TypeError`` for an id that is no ``str``.
         """
-    def set_quota(self, max_requests: int, window_seconds: float) -> None:
+    @overload
+    def set_quota(self, max_requests: Quota | str) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
         wait are planned anew. Arguments as of the class.
 
         Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
         """
+    @overload
+    def set_quota(self, max_requests: int, window_seconds: float) -> None: ...
 
 class TokenBucket(Limiter):
     """Bursts up to a capacity, a steady rate on average."""
 
     def __new__(
         cls,
-        config: TokenBucketConfig | int | None = None,
+        config: TokenBucketConfig | Quota | str | int | None = None,
         refill_rate: float | None = None,
         initial_tokens: int | None = None,
         *,
@@ -527,14 +573,14 @@ class TokenBucket(Limiter):
         """The configuration in force."""
     def set_quota(
         self,
-        config: TokenBucketConfig | int | None = None,
+        config: TokenBucketConfig | Quota | str | int | None = None,
         refill_rate: float | None = None,
         *,
         capacity: int | None = None,
     ) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
-        wait are planned anew. ``set_quota(TokenBucketConfig(200, 20))`` or ``set_quota(200, 20)``:
-        tokens, and tokens per second.
+        wait are planned anew. ``set_quota("20/second burst 200")``, ``set_quota(200, 20)`` (tokens, and
+        tokens per second) or ``set_quota(TokenBucketConfig(200, 20))``.
 
         Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
         """

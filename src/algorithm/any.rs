@@ -73,7 +73,8 @@ impl AnyAlgorithm {
         let share = |limit: u32| (limit / workers).max(1);
         match self.clone() {
             Self::FixedWindow(this) => {
-                Self::FixedWindow(FixedWindow::new(share(this.limit), this.window))
+                let limit = share(this.limit);
+                Self::FixedWindow(this.with_limit(limit))
             }
             Self::SlidingCounter(this) => Self::SlidingCounter(SlidingCounter {
                 limit: share(this.limit),

@@ -56,6 +56,18 @@ impl FixedWindow {
         }
     }
 
+    /// The same windows, with another limit.
+    #[must_use]
+    pub(super) fn with_limit(self, limit: u32) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The calendar whose periods the windows are, if they are.
+    #[must_use]
+    pub fn calendar(&self) -> Option<&Calendar> {
+        self.calendar.as_deref()
+    }
+
     fn end_of_window(&self, now: Ticks) -> Ticks {
         let unix = now.saturating_add_signed(self.offset);
         match &self.calendar {

@@ -6,7 +6,7 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks, seconds as seconds_of};
 use crate::error::Error;
-use crate::quota::grouped;
+use crate::quota::{self, grouped};
 use crate::store::{Fingerprint, Stop, Store};
 
 impl From<Stop> for PyErr {
@@ -135,6 +135,17 @@ pub(super) fn number(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
         } else {
             f64::INFINITY
         })
+    })
+}
+
+/// A window in seconds, in ticks.
+pub(super) fn window(value: &Bound<'_, PyAny>) -> PyResult<Ticks> {
+    let seconds = number(value, "window_seconds")?;
+    quota::window(seconds).map_err(|_| {
+        PyValueError::new_err(format!(
+            "window_seconds must be a number of seconds from 0.000001 to 1,000,000,000, got {}",
+            shown(value)
+        ))
     })
 }
 

@@ -1,16 +1,16 @@
 //! The limiters of windows: a constructor each, `set_quota`, and the verbs that one of them has by other names.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyInt, PyString};
 
-use super::arguments::{self, Cost, Given, int_up_to, number, shown, wrong_type};
+use super::arguments::{self, Cost, Given, int_up_to, shown, window, wrong_type};
 use super::clock::clock;
 use super::limiter::PyLimiter;
 use super::patiently;
+use super::quota::quota_alone;
 use crate::algorithm::{AnyAlgorithm, SlidingLog};
-use crate::clock::{SECOND, Ticks, seconds};
-use crate::quota;
+use crate::clock::{SECOND, seconds};
 use crate::store::{Options, Overflow};
 
 pub(super) type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -47,23 +47,19 @@ fn overflow_policy(name: Any<'_, '_>) -> PyResult<Overflow> {
     }
 }
 
-pub(super) fn window(value: Any<'_, '_>) -> PyResult<Ticks> {
-    let seconds = number(value, "window_seconds")?;
-    quota::window(seconds).map_err(|_| {
-        PyValueError::new_err(format!(
-            "window_seconds must be a number of seconds from 0.000001 to 1,000,000,000, got {}",
-            shown(value)
-        ))
-    })
-}
-
-/// An algorithm of windows by its name; `argument` is what its limit is called.
+/// An algorithm of windows by its name, from a quota, its text, or a limit and a window; `argument`
+/// is what the limit is called.
 pub(super) fn windowed(
     name: &str,
     limit: Option<Any<'_, '_>>,
     window_seconds: Option<Any<'_, '_>>,
     argument: &str,
 ) -> PyResult<AnyAlgorithm> {
+    if let Some(quota) = limit.map_or(Ok(None), |limit| {
+        quota_alone(limit, &[(window_seconds, "window_seconds")])
+    })? {
+        return Ok(quota.windowed(name)?);
+    }
     let most = if name == "sliding_log" {
         SlidingLog::LARGEST
     } else {
@@ -73,6 +69,27 @@ pub(super) fn windowed(
     let window = window_seconds.map_or(Ok(60 * SECOND), window)?;
     AnyAlgorithm::named(name, limit, window)
         .ok_or_else(|| PyValueError::new_err(format!("no algorithm is called {name}")))
+}
+
+/// A `limit` that is a quota, or one with its window.
+fn window_or_quota(
+    name: &str,
+    limit: Any<'_, '_>,
+    window_seconds: Given<'_>,
+) -> PyResult<AnyAlgorithm> {
+    let window_seconds = window_seconds.value();
+    if window_seconds.is_none() && limit.is_instance_of::<PyInt>() {
+        return Err(no_window(limit));
+    }
+    windowed(name, Some(limit), window_seconds.as_ref(), "limit")
+}
+
+fn no_window(limit: Any<'_, '_>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "window_seconds is missing: give a limit with a window, as (100, 60), or a quota, as \
+         '100/minute', got {}",
+        shown(limit)
+    ))
 }
 
 /// A class of windows whose quota is a `limit` and `window_seconds`.
@@ -86,18 +103,18 @@ macro_rules! windows {
         impl $class {
             #[new]
             #[pyo3(
-                signature = (limit, window_seconds, *, max_keys=None, overflow=None, clock=None),
-                text_signature = "(limit, window_seconds, *, max_keys=1000000, overflow='share', clock=None)"
+                signature = (limit, window_seconds=Given::Nothing, *, max_keys=None, overflow=None, clock=None),
+                text_signature = "(limit, window_seconds=..., *, max_keys=1000000, overflow='share', clock=None)"
             )]
             fn new(
                 limit: Any<'_, '_>,
-                window_seconds: Any<'_, '_>,
+                window_seconds: Given<'_>,
                 max_keys: Option<Any<'_, '_>>,
                 overflow: Option<Any<'_, '_>>,
                 clock: Option<Any<'_, '_>>,
             ) -> PyResult<PyClassInitializer<Self>> {
                 let options = options(max_keys, overflow, clock)?;
-                let quota = windowed($algorithm, Some(limit), Some(window_seconds), "limit")?;
+                let quota = window_or_quota($algorithm, limit, window_seconds)?;
                 Ok(PyLimiter::of(quota, options).add_subclass(Self))
             }
 
@@ -105,13 +122,16 @@ macro_rules! windows {
             /// wait are planned anew. Arguments as of the class.
             ///
             /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
-            #[pyo3(signature = (limit, window_seconds))]
+            #[pyo3(
+                signature = (limit, window_seconds=Given::Nothing),
+                text_signature = "($self, limit, window_seconds=...)"
+            )]
             fn set_quota(
                 slf: &Bound<'_, Self>,
                 limit: Any<'_, '_>,
-                window_seconds: Any<'_, '_>,
+                window_seconds: Given<'_>,
             ) -> PyResult<()> {
-                let quota = windowed($algorithm, Some(limit), Some(window_seconds), "limit")?;
+                let quota = window_or_quota($algorithm, limit, window_seconds)?;
                 slf.as_super().get().set_quota(slf.py(), quota);
                 Ok(())
             }
@@ -201,14 +221,25 @@ impl PySlidingWindowRateLimiter {
     /// wait are planned anew. Arguments as of the class.
     ///
     /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
-    #[pyo3(signature = (max_requests, window_seconds))]
+    #[pyo3(
+        signature = (max_requests, window_seconds=Given::Nothing),
+        text_signature = "($self, max_requests, window_seconds=...)"
+    )]
     fn set_quota(
         slf: &Bound<'_, Self>,
         max_requests: Any<'_, '_>,
-        window_seconds: Any<'_, '_>,
+        window_seconds: Given<'_>,
     ) -> PyResult<()> {
-        let (most, window) = (Some(max_requests), Some(window_seconds));
-        let quota = windowed("sliding_log", most, window, "max_requests")?;
+        let window = window_seconds.value();
+        if window.is_none() && max_requests.is_instance_of::<PyInt>() {
+            return Err(no_window(max_requests));
+        }
+        let quota = windowed(
+            "sliding_log",
+            Some(max_requests),
+            window.as_ref(),
+            "max_requests",
+        )?;
         slf.as_super().get().set_quota(slf.py(), quota);
         Ok(())
     }

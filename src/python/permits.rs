@@ -9,6 +9,7 @@ use super::arguments::{self, int_up_to};
 use super::limits_off::limits_are_off;
 use super::patiently;
 use super::permit::{Held, PermitStore, PyPermit, Turn};
+use super::quota::quota;
 use super::waiting::{PyBells, Sleeper};
 use crate::algorithm::Permits;
 use crate::clock::Clock;
@@ -61,13 +62,18 @@ impl PyPermits {
 impl PyPermits {
     #[new]
     fn new(limit: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let limit = int_up_to(limit, "limit", 1, u32::MAX)?;
+        let permits = match quota(limit)? {
+            Some(quota) => quota.permits()?,
+            None => Permits {
+                limit: int_up_to(limit, "limit", 1, u32::MAX)?,
+            },
+        };
         let options = Options {
             max_keys: usize::MAX,
             overflow: Overflow::Share,
             clock: Clock::system(),
         };
-        Ok(Self(MemoryStore::new(&Permits { limit }, options)))
+        Ok(Self(MemoryStore::new(&permits, options)))
     }
 
     /// How many permits a key has.

@@ -4,8 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
-use super::arguments::{Given, int_up_to, wrong_type};
-use super::memory::window;
+use super::arguments::{Given, int_up_to, shown, window, wrong_type};
 use crate::clock::seconds;
 use crate::quota::{Quota, REQUESTS, Terms};
 
@@ -49,6 +48,27 @@ pub(super) fn quota(value: &Bound<'_, PyAny>) -> PyResult<Option<Quota>> {
         return Ok(None);
     };
     Ok(Some(text.to_string_lossy().parse()?))
+}
+
+/// [`quota`], which says it all: beside it no other argument means anything. A text that is no quota
+/// is none of ours if there are others.
+pub(super) fn quota_alone(
+    value: &Bound<'_, PyAny>,
+    others: &[(Option<&Bound<'_, PyAny>>, &str)],
+) -> PyResult<Option<Quota>> {
+    let other = others
+        .iter()
+        .find_map(|(other, name)| Some((other.as_ref()?, name)));
+    let Some((other, name)) = other else {
+        return quota(value);
+    };
+    match quota(value) {
+        Ok(Some(_)) => Err(PyTypeError::new_err(format!(
+            "{name} means nothing beside a quota such as '100/minute': leave it out, got {}",
+            shown(other)
+        ))),
+        _ => Ok(None),
+    }
 }
 
 const RIGHT: &str = "its text, as '5/second', or a limit with a window, as Quota(300, 300.0), or \

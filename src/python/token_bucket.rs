@@ -8,9 +8,11 @@ use pyo3::types::{PyInt, PyType};
 use super::arguments::{int_up_to, number, wrong_type};
 use super::limiter::PyLimiter;
 use super::memory::{Any, options};
+use super::quota::quota_alone;
 use crate::algorithm::{AnyAlgorithm, TokenBucket};
 use crate::clock::Ticks;
 use crate::error::Result;
+use crate::quota::Quota;
 
 /// The configuration of a token bucket: tokens, and tokens per second. Immutable, equal by value.
 ///
@@ -54,6 +56,17 @@ impl PyTokenBucketConfig {
         Ok(config)
     }
 
+    /// The bucket that a quota is.
+    pub(super) fn of(quota: &Quota) -> PyResult<Self> {
+        quota.bucket()?; // which says what is wrong with it
+        let (capacity, refill_rate) = quota.bucket_terms()?;
+        Ok(Self {
+            capacity,
+            refill_rate: refill_rate.to_bits(),
+            initial_tokens: capacity,
+        })
+    }
+
     pub(super) fn bucket(&self, now: Ticks) -> Result<TokenBucket> {
         TokenBucket::new(self.capacity, self.refill_rate(), self.initial_tokens, now)
     }
@@ -74,6 +87,19 @@ impl PyTokenBucketConfig {
         initial_tokens: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Self::checked(capacity, refill_rate, initial_tokens)
+    }
+
+    /// The bucket that a quota or its text is: ``"10/second burst 20"``; without a burst it holds as
+    /// much as its window admits. It begins full.
+    ///
+    /// Raises ``ValueError`` for a quota that is no rate, ``TypeError`` for what is no quota.
+    #[staticmethod]
+    #[pyo3(signature = (quota, /))]
+    fn from_quota(quota: &Bound<'_, PyAny>) -> PyResult<Self> {
+        match super::quota::quota(quota)? {
+            Some(quota) => Self::of(&quota),
+            None => Err(wrong_type("quota", "a Quota or its text", quota)),
+        }
     }
 
     /// Tokens added per second and key: 1e-9 to 1e12.
@@ -112,13 +138,21 @@ fn bucket_config(
     refill_rate: Option<Any<'_, '_>>,
     initial_tokens: Option<Any<'_, '_>>,
 ) -> PyResult<PyTokenBucketConfig> {
+    let others = [
+        (capacity, "capacity"),
+        (refill_rate, "refill_rate"),
+        (initial_tokens, "initial_tokens"),
+    ];
+    if let Some(quota) = first.map_or(Ok(None), |first| quota_alone(first, &others))? {
+        return PyTokenBucketConfig::of(&quota);
+    }
     match (first, capacity, refill_rate) {
         (Some(config), None, None)
             if initial_tokens.is_none() && !config.is_instance_of::<PyInt>() =>
         {
             config
                 .extract()
-                .map_err(|_| wrong_type("config", "a TokenBucketConfig", config))
+                .map_err(|_| wrong_type("config", "a TokenBucketConfig or a quota", config))
         }
         (Some(config), _, _) if config.is_instance_of::<PyTokenBucketConfig>() => Err(two_ways()),
         (Some(capacity), None, Some(refill_rate)) | (None, Some(capacity), Some(refill_rate)) => {
@@ -130,7 +164,8 @@ fn bucket_config(
 
 fn two_ways() -> PyErr {
     PyTypeError::new_err(
-        "a TokenBucket needs either config, or capacity and refill_rate: TokenBucket(100, 10)",
+        "a TokenBucket needs either config, or capacity and refill_rate: \
+         TokenBucket('10/second burst 100') or TokenBucket(100, 10)",
     )
 }
 
@@ -164,8 +199,8 @@ impl PyTokenBucket {
     }
 
     /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
-    /// wait are planned anew. ``set_quota(TokenBucketConfig(200, 20))`` or ``set_quota(200, 20)``:
-    /// tokens, and tokens per second.
+    /// wait are planned anew. ``set_quota("20/second burst 200")``, ``set_quota(200, 20)`` (tokens, and
+    /// tokens per second) or ``set_quota(TokenBucketConfig(200, 20))``.
     ///
     /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
     #[pyo3(signature = (config=None, refill_rate=None, *, capacity=None))]

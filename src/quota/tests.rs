@@ -1,5 +1,5 @@
 use super::*;
-use crate::algorithm::Algorithm;
+use crate::clock::{SECOND, Ticks};
 
 fn quota(text: &str) -> Quota {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
@@ -182,37 +182,6 @@ fn a_refusal_quotes_the_part_and_shows_a_right_one() {
 fn a_long_or_hostile_text_is_cut_and_escaped() {
     let message = refusal(&format!("5/second\n{}", "x".repeat(10_000)));
     assert!(message.len() < 400 && !message.contains('\n'), "{message}");
-}
-
-#[test]
-fn quotas_find_their_algorithms() {
-    let log = quota("100/minute").windowed("sliding_log").expect("fits");
-    assert_eq!((log.limit(), log.window()), (100, 60 * SECOND));
-    let bucket = quota("10/second burst 6").bucket().expect("fits");
-    assert_eq!((bucket.limit(), bucket.window()), (6, 600_000));
-    let bucket = quota("10/second").bucket().expect("fits");
-    assert_eq!((bucket.limit(), bucket.window()), (10, SECOND));
-    assert_eq!(quota("5 concurrent").permits().expect("fits").limit, 5);
-    let month = quota("5/month in UTC")
-        .windowed("fixed_window")
-        .expect("fits");
-    assert_eq!(month.window(), 31 * 86_400 * SECOND);
-}
-
-#[test]
-fn what_an_algorithm_cannot_hold_is_refused_by_it() {
-    let windowed = |text: &str, name: &str| quota(text).windowed(name).unwrap_err().to_string();
-    assert!(windowed("16777217/day", "sliding_log").contains("at most 16,777,216 units"));
-    assert!(windowed("5/day in UTC", "sliding_log").contains("FixedWindow"));
-    assert!(windowed("5/second burst 9", "fixed_window").contains("TokenBucket"));
-    assert!(windowed("5 concurrent", "fixed_window").contains("ConcurrencyLimiter"));
-    assert!(windowed("unlimited", "fixed_window").contains("'100/minute'"));
-    for text in ["5 concurrent", "unlimited", "5/day in UTC"] {
-        assert!(quota(text).bucket().is_err(), "{text}");
-    }
-    for text in ["5/second", "unlimited", "5/second burst 5"] {
-        assert!(quota(text).permits().is_err(), "{text}");
-    }
 }
 
 /// Unix time in ticks of a moment in a zone, as the zone's clock shows it the first time.

@@ -3,31 +3,68 @@
 //! Parts stand between `;`, `,` or `|`. A part is `amount [unit] (/|per) [n] period`, with
 //! `burst n` or `in ZONE` behind it, or `n concurrent`, or `unlimited`.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::calendar::{Calendar, Period};
 use super::parts::grouped;
-use super::{Quota, REQUESTS, Terms};
+use super::value::{Quota, REQUESTS, Terms};
+use super::words::{RIGHT, Word, in_name, split_zone, words};
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
 use crate::error::{Error, Result};
-
-const RIGHT: &str = "this cannot be read: write a quota as '5/second', '300 per 5 minutes', '10/second burst 20', \
-                     '1000/day in UTC', '5 concurrent' or 'unlimited'";
 
 const NO_UNIT: &str = "cannot be a unit: name what is counted by a word that the grammar has no \
                        other use for, as in '40000 tokens/minute'";
 
-pub(super) fn parse_all(text: &str) -> Result<Vec<Quota>> {
-    let parts: Vec<&str> = text.split([';', ',', '|']).map(str::trim).collect();
-    if parts.iter().any(|part| part.is_empty()) {
-        let what = if parts.len() == 1 {
-            "it is empty"
-        } else {
-            "a part of it is empty"
-        };
-        return Err(Error::quota(text, &format!("{what}: {RIGHT}")));
+impl Quota {
+    /// So much in a span of time; with a burst, a token bucket.
+    ///
+    /// # Errors
+    /// When the unit is no word for one, or the bucket takes over 31 years to fill.
+    pub fn rate(limit: u32, window: Ticks, burst: Option<u32>, unit: &str) -> Result<Self> {
+        let terms = burst.map_or(Terms::Window { limit, window }, |burst| Terms::Bucket {
+            amount: limit,
+            window,
+            burst,
+        });
+        let unit = unit_named(unit)?;
+        Self { terms, unit }.checked()
     }
-    parts.into_iter().map(parse).collect()
+
+    /// The quotas of a text of several parts, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Quota`] with the part that is wrong.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>> {
+        let parts: Vec<&str> = text.split([';', ',', '|']).map(str::trim).collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            let what = match parts.len() {
+                1 => "it is empty",
+                _ => "a part of it is empty",
+            };
+            return Err(Error::quota(text, &format!("{what}: {RIGHT}")));
+        }
+        parts.into_iter().map(parse).collect()
+    }
+}
+
+impl FromStr for Quota {
+    type Err = Error;
+
+    /// One part.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut parts = Self::parse_all(text)?;
+        match (parts.pop(), parts.len()) {
+            (Some(part), 0) => Ok(part),
+            (_, others) => Err(Error::quota(
+                text,
+                &format!(
+                    "there are {} quotas in it and one limit holds one: a Gate takes several",
+                    others + 1
+                ),
+            )),
+        }
+    }
 }
 
 /// One part.
@@ -35,56 +72,6 @@ fn parse(text: &str) -> Result<Quota> {
     let (terms, zone) = split_zone(text);
     let words = words(text, terms)?;
     Part { text, words, zone }.quota()
-}
-
-/// A word, a number, or the stroke that means `per`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Word<'a> {
-    Number(&'a str),
-    Name(&'a str),
-    Per,
-}
-
-/// The text before ` in ZONE`, and the zone.
-fn split_zone(text: &str) -> (&str, Option<&str>) {
-    let Some((before, zone)) = text.rsplit_once(char::is_whitespace) else {
-        return (text, None);
-    };
-    let before = before.trim_end();
-    match before.rsplit_once(char::is_whitespace) {
-        Some((terms, word)) if word.eq_ignore_ascii_case("in") => (terms, Some(zone)),
-        _ => (text, None),
-    }
-}
-
-/// The words of `terms`, which are those of the part `text`.
-fn words<'a>(text: &str, terms: &'a str) -> Result<Vec<Word<'a>>> {
-    let mut rest = terms;
-    let mut words = Vec::new();
-    loop {
-        rest = rest.trim_start();
-        let Some(first) = rest.chars().next() else {
-            return Ok(words);
-        };
-        let is_part: fn(char) -> bool = match first {
-            '/' => |_| false,
-            '0'..='9' => |c| c.is_ascii_digit() || c == '_' || c == '.',
-            'a'..='z' | 'A'..='Z' => in_name,
-            _ => {
-                let what = format!("{first:?} does not belong in it: {RIGHT}");
-                return Err(Error::quota(text, &what));
-            }
-        };
-        let end = 1 + rest[1..].find(|c| !is_part(c)).unwrap_or(rest.len() - 1);
-        let word = &rest[..end];
-        words.push(match first {
-            '/' => Word::Per,
-            '0'..='9' => Word::Number(word),
-            _ if word.eq_ignore_ascii_case("per") => Word::Per,
-            _ => Word::Name(word),
-        });
-        rest = &rest[end..];
-    }
 }
 
 struct Part<'a> {
@@ -268,7 +255,7 @@ fn period(name: &str) -> Option<Named> {
 ///
 /// # Errors
 /// When it is no word, or one of the grammar's own.
-pub(super) fn unit_named(name: &str) -> Result<Arc<str>> {
+fn unit_named(name: &str) -> Result<Arc<str>> {
     let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(in_name);
     let is_taken = period(name).is_some()
         || ["burst", "concurrent", "in", "per", "unlimited"]
@@ -283,10 +270,6 @@ pub(super) fn unit_named(name: &str) -> Result<Arc<str>> {
         name
     }
     .into())
-}
-
-fn in_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
 fn is(word: &str, other: &str) -> bool {
