@@ -308,7 +308,7 @@ def test_bad_limits(kind: Any, limit: Any) -> None:
 
 @pytest.mark.parametrize("limit", BAD_LIMITS)
 def test_bad_max_requests(limit: Any) -> None:
-    with pytest.raises((ValueError, TypeError), match="max_requests must be an int|quota '3'"):
+    with pytest.raises((ValueError, TypeError), match=r"max_requests must be an int|quota '3'"):
         SlidingWindowRateLimiter(max_requests=limit)
 
 
