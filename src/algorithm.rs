@@ -65,6 +65,9 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// nothing.
     const IS_HELD: bool = false;
 
+    /// Whether a receipt still tells what counts after another quota has adopted the state.
+    const RECEIPTS_OUTLIVE_QUOTAS: bool = false;
+
     /// The largest cost that can ever be admitted.
     fn limit(&self) -> u32;
 

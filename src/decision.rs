@@ -1,5 +1,6 @@
 //! The outcome of one call.
 
+use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Ticks;
@@ -78,6 +79,51 @@ fn others() -> std::sync::MutexGuard<'static, Vec<&'static str>> {
     OTHERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a refund has to know of the spend that a decision was. It is no part of the decision's
+/// value: decisions are equal whatever their receipts.
+#[derive(Debug, Clone, Copy)]
+pub struct Receipt {
+    /// The number of the store in this process; 0: it is no receipt.
+    pub store: u32,
+    /// Bits of the key's fingerprint.
+    pub key: u32,
+    /// Units that were spent; 0: nothing that can be given back.
+    pub cost: u32,
+    /// How often the quota had been changed.
+    pub epoch: u32,
+    /// How many calls had been admitted beside it, and so whether it is older than a reset.
+    pub number: u64,
+    /// When it was, on the store's clock.
+    pub at: Ticks,
+    /// What the algorithm has to know.
+    pub mark: u64,
+}
+
+impl Receipt {
+    /// Of what was not spent in a store of this process.
+    pub const NONE: Self = Self {
+        store: 0,
+        key: 0,
+        cost: 0,
+        epoch: 0,
+        number: 0,
+        at: 0,
+        mark: 0,
+    };
+}
+
+impl PartialEq for Receipt {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Receipt {}
+
+impl Hash for Receipt {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
+}
+
 /// What was decided, and what the caller may want to know about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Decision {
@@ -95,4 +141,6 @@ pub struct Decision {
     pub at: Ticks,
     /// Who decided it.
     pub source: Source,
+    /// What was spent, for those who give it back.
+    pub receipt: Receipt,
 }

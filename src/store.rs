@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::Ticks;
-use crate::decision::Decision;
+use crate::decision::{Decision, Receipt};
 use crate::error::Error;
 
 /// What to do when a lock is held by another thread.
@@ -99,6 +99,18 @@ pub trait Store: Send + Sync {
     ) -> Result<()>;
     /// Give units back.
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<()>;
+    /// Give units of one spend of `key` back, those that still count and no others; `returned` of
+    /// them have come back before. The receipt must be this store's.
+    fn refund_spend(
+        &self,
+        key: Fingerprint,
+        receipt: &Receipt,
+        returned: u32,
+        units: u32,
+        patience: Patience,
+    ) -> Result<()>;
+    /// Whether it is a receipt of this store.
+    fn is_mine(&self, receipt: &Receipt) -> bool;
     /// Forget one key.
     fn reset(&self, key: Fingerprint, patience: Patience) -> Result<()>;
     /// Forget every key.

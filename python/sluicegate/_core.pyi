@@ -45,13 +45,15 @@ __version__: str
 _T = TypeVar("_T")
 _Overflow = Literal["share", "admit"]
 
-@final
 class Decision:
     """The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``. Frozen, equal by value.
 
     A limiter of your own makes one: ``Decision(allowed, limit, remaining, retry_after, reset_after,
     reset_at, store="mine")``. ``store`` is a name in your code, of 1 to 64 letters, digits and ``_-.:/``
     (a process may use 1,000 of them); seconds are from 0 to 9,007,199,254.
+
+    The one that a limiter in memory gave is a receipt: ``limiter.refund(key, decision)`` gives back
+    what it spent. Copies and pickles are none.
 
     Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
     """
@@ -413,15 +415,26 @@ class Limiter:
         Raises what :meth:`check` raises, ``ValueError`` or ``TypeError`` for a bad timeout, and
         ``RuntimeError`` when nothing would ever wake it.
         """
-    def refund(self, key: str, cost: int = 1) -> None:
-        """Give ``cost`` units of ``key`` back: the oldest that still count, never above the whole quota.
+    @overload
+    def refund(self, key: str, cost: Decision, units: int | None = None) -> None:
+        """Give back what a decision of this limiter spent of ``key``: ``refund(key, decision)``, or
+        ``units`` of it, until all of it has come back.
 
-        It cannot know whose units they are: when those that are meant have left their window, it gives
-        back newer ones. In a fixed window of two a minute, spend one at 59 s and two at 61 s, refund the
-        first, and one more is admitted: three of two in that minute. Refund soon, or not at all.
+        It gives back those very units while they count, and nothing after: of a log those of their
+        microsecond, of a counter from the window that counted them. A bucket gives back what is
+        missing for their sake: all of it if nobody spent since, and never more than would be there
+        had they not been spent (nothing once its quota was changed; nor does a counter then).
 
-        Raises what :meth:`check` raises.
+        ``refund(key, cost)`` is for those who kept no decision: it gives back the oldest units that
+        still count, never above the whole quota. It cannot know whose they are: in a fixed window of
+        two a minute, spend one at 59 s and two at 61 s, refund the first, and one more is admitted:
+        three of two in that minute.
+
+        Raises what :meth:`check` raises, and ``ValueError`` for a decision that is no receipt: a refusal,
+        a copy, one of another limiter or key, one that has come back whole.
         """
+    @overload
+    def refund(self, key: str, cost: int = 1) -> None: ...
     def reset(self, key: str) -> None:
         """Forget ``key``: its whole quota is back. Raises ``TypeError`` for a key that is no ``str``."""
     def clear(self) -> None:

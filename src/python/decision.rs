@@ -1,13 +1,16 @@
 //! `Decision` and `Statistics`: frozen values.
 
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyString, PyTuple, PyType};
 
 use super::arguments::{self, int_up_to, shown};
 use crate::clock::{Ticks, seconds};
-use crate::decision::{Decision, Source};
-use crate::store::Statistics;
+use crate::decision::{Decision, Receipt, Source};
+use crate::store::{Fingerprint, Statistics, Store};
 
 /// The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``. Frozen, equal by value.
 ///
@@ -15,10 +18,87 @@ use crate::store::Statistics;
 /// reset_at, store="mine")``. ``store`` is a name in your code, of 1 to 64 letters, digits and ``_-.:/``
 /// (a process may use 1,000 of them); seconds are from 0 to 9,007,199,254.
 ///
+/// The one that a limiter in memory gave is a receipt: ``limiter.refund(key, decision)`` gives back
+/// what it spent. Copies and pickles are none.
+///
 /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
-#[pyclass(frozen, eq, hash, name = "Decision", module = "sluicegate")]
-#[derive(PartialEq, Eq, Hash)]
-pub(super) struct PyDecision(pub(super) Decision);
+#[pyclass(subclass, frozen, eq, hash, name = "Decision", module = "sluicegate")]
+pub(super) struct PyDecision(pub(super) Decision, Returned);
+
+/// How much of what a decision spent was given back by it.
+#[derive(Default)]
+struct Returned(AtomicU32);
+
+impl From<Decision> for PyDecision {
+    #[inline]
+    fn from(decision: Decision) -> Self {
+        Self(decision, Returned::default())
+    }
+}
+
+impl PartialEq for PyDecision {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Hash for PyDecision {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PyDecision {
+    /// Take `units` off this receipt of `store` and `key`, all that are left unless told: how many,
+    /// and how many had come back before.
+    pub(super) fn take_back(
+        &self,
+        store: &dyn Store,
+        key: Fingerprint,
+        units: Option<u32>,
+    ) -> PyResult<(u32, u32)> {
+        let receipt = &self.0.receipt;
+        if !self.0.allowed {
+            return Err(no_receipt("it was refused, and spent nothing"));
+        }
+        if receipt.store == 0 {
+            return Err(no_receipt(
+                "it is a copy, or of a limiter that keeps no receipts",
+            ));
+        }
+        if !store.is_mine(receipt) {
+            return Err(no_receipt("it is of another limiter"));
+        }
+        if receipt.key != key.tag() {
+            return Err(no_receipt("it is of another key"));
+        }
+        let taken = self.1.0.fetch_update(SeqCst, SeqCst, |returned| {
+            let left = receipt.cost.saturating_sub(returned);
+            let units = units.unwrap_or(left);
+            (left > 0 && units <= left).then(|| returned + units)
+        });
+        match taken {
+            Ok(returned) => Ok((units.unwrap_or(receipt.cost - returned), returned)),
+            // Spent from what keys share for which there was no room: nothing can come back.
+            Err(_) if receipt.cost == 0 => Ok((0, 0)),
+            Err(returned) if returned == receipt.cost => Err(no_receipt(&format!(
+                "all that it spent, {}, was given back before",
+                receipt.cost
+            ))),
+            Err(returned) => Err(PyValueError::new_err(format!(
+                "units must be an int from 1 to what the decision spent and has not given back, {}, got {}",
+                receipt.cost - returned,
+                units.unwrap_or_default()
+            ))),
+        }
+    }
+}
+
+fn no_receipt(why: &str) -> PyErr {
+    PyValueError::new_err(format!(
+        "decision must be the one by which this limiter admitted this key: {why}"
+    ))
+}
 
 type DecisionParts = (bool, u32, u32, f64, f64, f64, &'static str);
 type StatisticsParts = (u64, u64, usize, u64, u64);
@@ -45,7 +125,7 @@ impl PyDecision {
         store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let reset_after = ticks(reset_after, "reset_after")?;
-        Ok(Self(Decision {
+        Ok(Decision {
             allowed,
             limit: int_up_to(limit, "limit", 1, u32::MAX)?,
             remaining: int_up_to(remaining, "remaining", 0, u32::MAX)?,
@@ -53,7 +133,9 @@ impl PyDecision {
             reset_after,
             at: ticks(reset_at, "reset_at")?.saturating_sub(reset_after),
             source: store.map_or(Ok(Source::Memory), source)?,
-        }))
+            receipt: Receipt::NONE,
+        }
+        .into())
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, DecisionParts) {

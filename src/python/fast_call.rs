@@ -49,7 +49,7 @@ fn answer<'py, const METHOD: usize>(
 ) -> Option<PyResult<Bound<'py, PyAny>>> {
     if METHOD == CHECK {
         let decision = store.check(key, cost, Some(now), Patience::Try).ok()?;
-        return Some(Bound::new(py, PyDecision(decision)).map(Bound::into_any));
+        return Some(Bound::new(py, PyDecision::from(decision)).map(Bound::into_any));
     }
     let allowed = store.is_allowed(key, cost, Some(now), Patience::Try).ok()?;
     Some(Ok(PyBool::new(py, allowed).to_owned().into_any()))

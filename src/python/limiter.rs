@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::arguments::{self, Cost};
+use super::arguments::{self, Cost, Given};
 use super::batch;
 use super::decision::{PyDecision, PyStatistics};
 use super::limits_off::{admit_untouched, limits_are_off};
@@ -29,6 +30,24 @@ pub(super) struct PyLimiter {
 }
 
 impl PyLimiter {
+    fn refund_decision(
+        &self,
+        key: &Bound<'_, PyAny>,
+        decision: &PyDecision,
+        units: Option<u32>,
+    ) -> PyResult<()> {
+        let fingerprint = arguments::key(&*self.store, key)?;
+        if limits_are_off() {
+            return Ok(());
+        }
+        let (units, returned) = decision.take_back(&*self.store, fingerprint, units)?;
+        let receipt = &decision.0.receipt;
+        patiently(key.py(), |patience| {
+            self.store
+                .refund_spend(fingerprint, receipt, returned, units, patience)
+        })
+    }
+
     /// The base of a limiter.
     pub(super) fn of(quota: AnyAlgorithm, options: Options) -> PyClassInitializer<Self> {
         PyClassInitializer::from(Self {
@@ -94,9 +113,9 @@ impl PyLimiter {
     /// cost below 1 or above the limit (it could never be admitted).
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn check(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
-        self.ask(key, cost, PyDecision, |store, key, patience| {
+        self.ask(key, cost, PyDecision::from, |store, key, patience| {
             let checked = store.check(key, cost.0, None, patience);
-            checked.map(PyDecision)
+            checked.map(PyDecision::from)
         })
     }
 
@@ -104,9 +123,9 @@ impl PyLimiter {
     /// and counts in no statistics. Raises what :meth:`check` raises.
     #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
     fn peek(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
-        self.ask(key, cost, PyDecision, |store, key, patience| {
+        self.ask(key, cost, PyDecision::from, |store, key, patience| {
             let seen = store.peek(key, cost.0, patience);
-            seen.map(PyDecision)
+            seen.map(PyDecision::from)
         })
     }
 
@@ -153,18 +172,38 @@ impl PyLimiter {
     ) -> PyResult<PyDecision> {
         let key = arguments::key(&*self.store, key)?;
         let wanted = (key, cost.0, arguments::timeout(timeout)?);
-        waiting::wait_sync(py, &self.store, wanted).map(PyDecision)
+        waiting::wait_sync(py, &self.store, wanted).map(PyDecision::from)
     }
 
-    /// Give ``cost`` units of ``key`` back: the oldest that still count, never above the whole quota.
+    /// Give back what a decision of this limiter spent of ``key``: ``refund(key, decision)``, or
+    /// ``units`` of it, until all of it has come back.
     ///
-    /// It cannot know whose units they are: when those that are meant have left their window, it gives
-    /// back newer ones. In a fixed window of two a minute, spend one at 59 s and two at 61 s, refund the
-    /// first, and one more is admitted: three of two in that minute. Refund soon, or not at all.
+    /// It gives back those very units while they count, and nothing after: of a log those of their
+    /// microsecond, of a counter from the window that counted them. A bucket gives back what is
+    /// missing for their sake: all of it if nobody spent since, and never more than would be there
+    /// had they not been spent (nothing once its quota was changed; nor does a counter then).
     ///
-    /// Raises what :meth:`check` raises.
-    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn refund(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
+    /// ``refund(key, cost)`` is for those who kept no decision: it gives back the oldest units that
+    /// still count, never above the whole quota. It cannot know whose they are: in a fixed window of
+    /// two a minute, spend one at 59 s and two at 61 s, refund the first, and one more is admitted:
+    /// three of two in that minute.
+    ///
+    /// Raises what :meth:`check` raises, and ``ValueError`` for a decision that is no receipt: a refusal,
+    /// a copy, one of another limiter or key, one that has come back whole.
+    #[pyo3(signature = (key, cost=Given::Nothing, units=None), text_signature = "($self, key, cost=1, units=None)")]
+    fn refund(&self, key: &Bound<'_, PyAny>, cost: Given<'_>, units: Option<Cost>) -> PyResult<()> {
+        let cost = cost.value();
+        if let Some(Ok(decision)) = cost.as_ref().map(|cost| cost.cast::<PyDecision>()) {
+            return self.refund_decision(key, decision.get(), units.map(|units| units.0));
+        }
+        if let Some(units) = units {
+            return Err(PyTypeError::new_err(format!(
+                "units means nothing without a decision: refund(key, decision, units={0}), or \
+                 refund(key, {0})",
+                units.0
+            )));
+        }
+        let cost = cost.map_or(Ok(Cost(1)), |cost| cost.extract())?;
         // While limits are off nothing is spent, so there is nothing to give back.
         self.ask(
             key,
@@ -221,10 +260,10 @@ impl PyLimiter {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<PyDecision>> {
         arguments::timeout(timeout)?;
-        let off = |decision| Some(PyDecision(decision));
+        let off = |decision| Some(PyDecision::from(decision));
         self.ask(key, cost, off, |store, key, patience| {
             let admitted = store.admit_at_once(key, cost.0, patience)?;
-            Ok(admitted.map(PyDecision))
+            Ok(admitted.map(PyDecision::from))
         })
     }
 
@@ -243,7 +282,7 @@ impl PyLimiter {
         let wanted = (key, cost.0, arguments::timeout(timeout)?);
         match PyTicket::of(py, &self.store, wanted, &bells.bell(number))? {
             Ok(ticket) => Ok(Bound::new(py, ticket)?.into_any()),
-            Err(decision) => Ok(Bound::new(py, PyDecision(decision))?.into_any()),
+            Err(decision) => Ok(Bound::new(py, PyDecision::from(decision))?.into_any()),
         }
     }
 }

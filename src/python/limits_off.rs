@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::prelude::*;
 
 use crate::clock::Ticks;
-use crate::decision::{Decision, Source};
+use crate::decision::{Decision, Receipt, Source};
 use crate::error::{Error, fits};
 use crate::fork;
 use crate::store::Store;
@@ -54,5 +54,6 @@ pub(super) fn untouched(limit: u32, at: Ticks) -> Decision {
         reset_after: 0,
         at,
         source: Source::Memory,
+        receipt: Receipt::NONE,
     }
 }

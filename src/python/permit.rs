@@ -167,7 +167,7 @@ impl Held {
             WAITING => self.store.leave(&self.ticket(), patience),
             HELD => self
                 .store
-                .give_back(self.fingerprint, 1, Some(taken_at), patience),
+                .release(self.fingerprint, 1, Some(taken_at), patience),
             _ => Ok(()),
         }
     }

@@ -171,7 +171,7 @@ impl PyTicket {
     /// Try to be admitted: a Decision when it is settled, ``None`` to go on waiting.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<PyDecision>> {
         Ok(match self.polled(py)? {
-            Polled::Settled(decision, _) => Some(PyDecision(decision)),
+            Polled::Settled(decision, _) => Some(PyDecision::from(decision)),
             // It is gone in a forked child, where its event loop does not run.
             Polled::Pending(_) | Polled::Gone => None,
         })

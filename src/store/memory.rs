@@ -20,11 +20,13 @@ mod crowd;
 mod decide;
 mod evict;
 mod fingerprint;
+mod forgotten;
 mod fork;
 mod held;
 mod look;
 mod queue;
 mod quota;
+mod receipts;
 mod reserve;
 mod shard;
 mod siphash;
@@ -92,8 +94,13 @@ impl<A: Algorithm> ShardLock<A> {
     }
 }
 
+/// The number of the next store of this process.
+static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
+
 /// Limits many keys by one quota, within one process.
 pub struct MemoryStore<A: Algorithm> {
+    /// By which its receipts are known.
+    number: u32,
     locks: Box<[ShardLock<A>]>,
     hasher: KeyHasher,
     clock: Clock,
@@ -142,6 +149,7 @@ impl<A: Algorithm> MemoryStore<A> {
             idle_from: AtomicU64::new(Ticks::MAX),
         };
         let store = Arc::new(Self {
+            number: NEXT_NUMBER.fetch_add(1, Relaxed),
             locks: (0..SHARDS).map(shard_lock).collect(),
             hasher: KeyHasher::random(),
             clock: options.clock,

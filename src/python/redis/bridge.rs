@@ -238,7 +238,7 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) -> PyResult<()> {
 
 fn reply_in_python(py: Python<'_>, reply: Reply) -> PyResult<Bound<'_, PyAny>> {
     Ok(match reply {
-        Reply::Decision(decision) => Bound::new(py, PyDecision(decision))?.into_any(),
+        Reply::Decision(decision) => Bound::new(py, PyDecision::from(decision))?.into_any(),
         Reply::Value(value) => in_python(py, value)?,
     })
 }

@@ -148,18 +148,18 @@ impl PyRedisLimiter {
         quota.fits(cost.0)?;
         if limits_are_off() && verb != Verb::Reset {
             let decision = untouched(quota.limit(), unix_now());
-            return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
+            return Ok(Some(Bound::new(py, PyDecision::from(decision))?.into_any()));
         }
         let mut units = cost.0;
         if verb == Verb::Refund {
             units -= self.refunded_here(py, &key, units);
             if units == 0 {
                 let decision = untouched(quota.limit(), unix_now());
-                return Ok(Some(Bound::new(py, PyDecision(decision))?.into_any()));
+                return Ok(Some(Bound::new(py, PyDecision::from(decision))?.into_any()));
             }
         }
         match self.limiter.call(quota, verb, key, units) {
-            Err(refusal) => Ok(Some(Bound::new(py, PyDecision(refusal))?.into_any())),
+            Err(refusal) => Ok(Some(Bound::new(py, PyDecision::from(refusal))?.into_any())),
             Ok(call) => {
                 let plan = bridge.submit(self.route.get()?, future, call);
                 Ok(plan.then(|| pyo3::types::PyBool::new(py, true).to_owned().into_any()))

@@ -9,7 +9,7 @@ use super::{
     Algorithm, Decision, MemoryStore, Overflow, Patience, Relaxed, Result, Shard, Ticks, locked,
 };
 use crate::clock::SECOND;
-use crate::decision::Source;
+use crate::decision::{Receipt, Source};
 use crate::error;
 
 /// Said of a wait that nobody knows.
@@ -20,6 +20,8 @@ pub(super) struct Decided<'a, A: Algorithm> {
     pub(super) shard: MutexGuard<'a, Shard<A>>,
     pub(super) now: Ticks,
     pub(super) answer: Answer,
+    /// Whether it was decided by what keys share for which there is no room.
+    pub(super) is_overflow: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,17 +91,29 @@ impl<A: Algorithm> MemoryStore<A> {
                     Place::Nowhere => Some(Answer::Gone),
                 };
                 if let Some(answer) = answer {
-                    return Ok(Decided { shard, now, answer });
+                    let is_overflow = false;
+                    return Ok(Decided {
+                        shard,
+                        now,
+                        answer,
+                        is_overflow,
+                    });
                 }
             }
-            let answer = if !has_room && shard.find(call.key).is_none() {
+            let is_overflow = !has_room && shard.find(call.key).is_none();
+            let answer = if is_overflow {
                 let allowed = self.spend_overflow(&shard, call.cost, now, patience, &mut tell)?;
                 Some(allowed.into())
             } else {
                 self.spend(&mut shard, call, now, &mut tell)
             };
             if let Some(answer) = answer {
-                return Ok(Decided { shard, now, answer });
+                return Ok(Decided {
+                    shard,
+                    now,
+                    answer,
+                    is_overflow,
+                });
             }
             drop(shard);
             has_room = self.reclaim(now, patience)?;
@@ -212,6 +226,12 @@ impl<A: Algorithm> MemoryStore<A> {
             reset_after: algorithm.reset_after(state, now),
             at: self.clock.unix(now),
             source: Source::Memory,
+            receipt: Receipt {
+                cost,
+                at: now,
+                mark: algorithm.mark(state, now),
+                ..Receipt::NONE
+            },
         }
     }
 }

@@ -25,6 +25,13 @@ impl Fingerprint {
     pub fn shard(self) -> u64 {
         self.high
     }
+
+    /// Bits to tell most keys apart by.
+    #[inline]
+    #[must_use]
+    pub fn tag(self) -> u32 {
+        (self.high >> 32) as u32
+    }
 }
 
 /// SipHash-1-3 with 128 bits of output and a random key.

@@ -41,6 +41,7 @@ impl<A: Algorithm> MemoryStore<A> {
         );
         for (lock, shard) in self.locks.iter().zip(&mut shards) {
             shard.set_algorithm(&algorithm, now);
+            shard.epoch += 1;
             lock.publish(shard);
         }
         self.offset.store(offset, Relaxed);

@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
 use super::fingerprint::Fingerprint;
+use super::forgotten::Forgotten;
 use super::queue::Queue;
 use super::reserve::Reserve;
 use crate::algorithm::Algorithm;
@@ -40,6 +41,9 @@ pub(super) struct Shard<A: Algorithm> {
     reserve: Reserve,
     latest: Ticks,
     pub(super) calls: u32,
+    /// How often the quota was changed.
+    pub(super) epoch: u32,
+    pub(super) forgotten: Forgotten,
     pub(super) admitted: u64,
     pub(super) refused: u64,
     pub(super) evicted: u64,
@@ -57,6 +61,8 @@ impl<A: Algorithm> Shard<A> {
             reserve: Reserve::default(),
             latest: 0,
             calls: 0,
+            epoch: 0,
+            forgotten: Forgotten::default(),
             admitted: 0,
             refused: 0,
             evicted: 0,

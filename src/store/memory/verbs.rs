@@ -3,10 +3,11 @@
 use super::call::Call;
 use super::decide::Answer;
 use super::{
-    Algorithm, Clock, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Statistics,
-    Store, Ticks, locked, locked_now,
+    Algorithm, Clock, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard,
+    Statistics, Store, Ticks, locked, locked_now,
 };
 use crate::algorithm::AnyAlgorithm;
+use crate::decision::Receipt;
 use crate::error;
 
 impl<A: Algorithm> MemoryStore<A> {
@@ -14,22 +15,35 @@ impl<A: Algorithm> MemoryStore<A> {
     /// since.
     ///
     /// # Errors
-    /// [`Stop`].
-    pub fn give_back(
+    /// [`Stop`](super::Stop).
+    pub fn release(
         &self,
         key: Fingerprint,
         units: u32,
         spent_at: Option<Ticks>,
         patience: Patience,
     ) -> Result<()> {
+        error::fits(units, self.limit())?;
+        self.change(key, patience, |shard, now| {
+            if let Some((algorithm, state)) = shard.find_mut(key)
+                && spent_at.is_none_or(|at| algorithm.counts(state, at))
+            {
+                algorithm.refund(state, now, units);
+            }
+        })
+    }
+
+    /// Take something off what a key has spent, and tell those who wait for it.
+    pub(super) fn change(
+        &self,
+        key: Fingerprint,
+        patience: Patience,
+        change: impl FnOnce(&mut Shard<A>, Ticks),
+    ) -> Result<()> {
         let mut shard = self.lock(key, patience)?;
         let now = shard.at(self.clock.now());
-        error::fits(units, shard.algorithm.limit())?;
+        change(&mut shard, now);
         if let Some((algorithm, state)) = shard.find_mut(key) {
-            if spent_at.is_some_and(|at| !algorithm.counts(state, at)) {
-                return Ok(());
-            }
-            algorithm.refund(state, now, units);
             let left = algorithm.reset_after(state, now);
             if left == 0 {
                 self.release_keys(usize::from(shard.drop_idle(key)));
@@ -110,7 +124,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
             look.decision
         };
         decided.shard.count(decision.allowed);
-        Ok(decision)
+        Ok(self.signed(decision, key, &decided.shard, decided.is_overflow))
     }
 
     fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<Decision> {
@@ -139,11 +153,28 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     }
 
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<()> {
-        self.give_back(key, cost, None, patience)
+        self.release(key, cost, None, patience)
+    }
+
+    fn refund_spend(
+        &self,
+        key: Fingerprint,
+        receipt: &Receipt,
+        returned: u32,
+        units: u32,
+        patience: Patience,
+    ) -> Result<()> {
+        self.give_back(key, receipt, returned, units, patience)
+    }
+
+    fn is_mine(&self, receipt: &Receipt) -> bool {
+        receipt.store == self.number
     }
 
     fn reset(&self, key: Fingerprint, patience: Patience) -> Result<()> {
         let mut shard = self.lock(key, patience)?;
+        let number = shard.admitted;
+        shard.forgotten.add(key, number);
         self.release_keys(usize::from(shard.forget(key)));
         let head = shard.disturb(key);
         drop(shard);
@@ -156,6 +187,8 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         for lock in &self.locks {
             let mut shard = locked_now(&lock.shard);
             let table = shard.take_table();
+            let number = shard.admitted;
+            shard.forgotten.add_all(number);
             lock.publish(&shard);
             drop(shard);
             self.release_keys(table.len());

@@ -20,11 +20,16 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
         patience: Patience,
     ) -> Result<Option<Decision>> {
         let (mut decided, told) = self.decide_fully(Call::new(key, cost), patience)?;
-        let admitted = told.filter(|_| decided.answer == Answer::Allowed);
-        if admitted.is_some() {
-            decided.shard.count(true);
-        }
-        Ok(admitted.map(|(decision, _)| decision))
+        let Some((decision, _)) = told.filter(|_| decided.answer == Answer::Allowed) else {
+            return Ok(None);
+        };
+        decided.shard.count(true);
+        Ok(Some(self.signed(
+            decision,
+            key,
+            &decided.shard,
+            decided.is_overflow,
+        )))
     }
 
     fn join(
@@ -36,11 +41,12 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
         patience: Patience,
     ) -> Result<Joined> {
         let (decided, told) = self.decide_fully(Call::new(key, cost), patience)?;
-        let (mut shard, now) = (decided.shard, decided.now);
+        let (mut shard, now, is_overflow) = (decided.shard, decided.now, decided.is_overflow);
         if let Some((decision, _)) = told
             && decision.allowed
         {
             shard.count(true);
+            let decision = self.signed(decision, key, &shard, is_overflow);
             return Ok(Joined::Settled(decision, now));
         }
         let look = self.look(&mut shard, key, cost, now, patience)?;
@@ -81,7 +87,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             }
             decided => decided?,
         };
-        let (mut shard, now) = (decided.shard, decided.now);
+        let (mut shard, now, is_overflow) = (decided.shard, decided.now, decided.is_overflow);
         let Some((told, admit_at)) = told else {
             return match decided.answer {
                 Answer::Behind => self.poll_behind(shard, ticket, now, patience),
@@ -96,6 +102,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             return Ok(Polled::Pending((again < Ticks::MAX).then_some(again)));
         }
         shard.count(told.allowed);
+        let told = self.signed(told, ticket.key, &shard, is_overflow);
         let removed = shard.dequeue(ticket.key, 0, told.allowed.then_some(now));
         drop(shard);
         self.wake(removed.next);

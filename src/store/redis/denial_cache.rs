@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::clock::{Ticks, unix_now};
-use crate::decision::{Decision, Source};
+use crate::decision::{Decision, Receipt, Source};
 use crate::store::KeyHasher;
 use crate::store::fork::locked_now;
 use kept::{Kept, Refusal};
@@ -64,6 +64,7 @@ impl DenialCache {
             reset_after: refusal.reset_after.saturating_sub(passed),
             at: unix_now(),
             source: Source::Remembered,
+            receipt: Receipt::NONE,
         })
     }
 

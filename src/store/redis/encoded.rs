@@ -6,7 +6,7 @@ use super::answer::Failure;
 use super::script::{self, Script};
 use crate::algorithm::{AnyAlgorithm, TokenBucket};
 use crate::clock::Ticks;
-use crate::decision::{Decision, Source};
+use crate::decision::{Decision, Receipt, Source};
 use crate::error;
 
 /// What a call wants of its key.
@@ -152,6 +152,7 @@ impl EncodedQuota {
             reset_after: 0,
             at,
             source: Source::Redis,
+            receipt: Receipt::NONE,
         }
     }
 

@@ -17,7 +17,7 @@ fn take(store: &MemoryStore<Permits>, name: &str) -> Option<Ticks> {
 fn release(store: &MemoryStore<Permits>, name: &str, taken_at: Ticks) {
     let key = key(store, &name);
     store
-        .give_back(key, 1, Some(taken_at), Patience::Wait)
+        .release(key, 1, Some(taken_at), Patience::Wait)
         .unwrap();
 }
 
@@ -39,9 +39,7 @@ fn what_is_held_is_never_idle_and_a_free_key_takes_no_memory() {
     for name in 0..10_000 {
         let key = key(&store, &name);
         let taken = store.take(key, Patience::Wait).unwrap().expect("free");
-        store
-            .give_back(key, 1, Some(taken), Patience::Wait)
-            .unwrap();
+        store.release(key, 1, Some(taken), Patience::Wait).unwrap();
     }
     assert_eq!((store.len(), take(&store, "k")), (1, None));
     assert!(holds(&store, "k", taken));

@@ -1,0 +1,62 @@
+//! Refunds by receipt: whose spend it was, and whether it has been forgotten since.
+
+use super::{Algorithm, Fingerprint, MemoryStore, Patience, Result, Shard};
+use crate::algorithm::Spend;
+use crate::decision::{Decision, Receipt};
+
+impl<A: Algorithm> MemoryStore<A> {
+    /// The decision with its receipt, once it is counted.
+    #[inline]
+    pub(super) fn signed(
+        &self,
+        decision: Decision,
+        key: Fingerprint,
+        shard: &Shard<A>,
+        is_overflow: bool,
+    ) -> Decision {
+        if !decision.allowed {
+            return decision;
+        }
+        let cost = if is_overflow {
+            0
+        } else {
+            decision.receipt.cost
+        };
+        Decision {
+            receipt: Receipt {
+                cost,
+                store: self.number,
+                key: key.tag(),
+                epoch: shard.epoch,
+                number: shard.admitted,
+                ..decision.receipt
+            },
+            ..decision
+        }
+    }
+
+    /// Give units of one spend back, of which others may have come back before.
+    pub(super) fn give_back(
+        &self,
+        key: Fingerprint,
+        receipt: &Receipt,
+        returned: u32,
+        units: u32,
+        patience: Patience,
+    ) -> Result<()> {
+        let spend = Spend {
+            at: receipt.at,
+            mark: receipt.mark,
+            returned,
+        };
+        self.change(key, patience, |shard, now| {
+            let is_void = receipt.epoch != shard.epoch && !A::RECEIPTS_OUTLIVE_QUOTAS;
+            if receipt.cost == 0 || is_void || shard.forgotten.has(key, receipt.number) {
+                return;
+            }
+            if let Some((algorithm, state)) = shard.find_mut(key) {
+                algorithm.give_back(state, now, spend, units);
+            }
+        })
+    }
+}
