@@ -5,12 +5,15 @@ mod models;
 mod mutants;
 mod plans;
 mod receipts;
+mod segments;
 mod spends;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket, Verdict};
+use super::{
+    Algorithm, FixedWindow, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket, Verdict,
+};
 use crate::clock::{SECOND, Ticks};
 use models::{BucketModel, CounterModel, FixedModel, LogModel, Model};
 
@@ -233,6 +236,7 @@ proptest! {
 fn states_are_as_small_as_the_docstrings_say() {
     assert!(size_of::<<SlidingLog as Algorithm>::State>() <= 40);
     assert!(size_of::<<FixedWindow as Algorithm>::State>() <= 16);
+    assert!(size_of::<<SegmentedWindow as Algorithm>::State>() <= 32);
     assert!(size_of::<<SlidingCounter as Algorithm>::State>() <= 16);
     assert!(size_of::<<TokenBucket as Algorithm>::State>() <= 16);
 }

@@ -138,6 +138,7 @@ proptest! {
         prop_assert_eq!(misplanned(&SlidingLog { limit, window }, start, &case), None);
         prop_assert_eq!(misplanned(&FixedWindow::new(limit, window), start, &case), None);
         prop_assert_eq!(misplanned(&SlidingCounter { limit, window }, start, &case), None);
+        prop_assert_eq!(misplanned(&SegmentedWindow::new(limit, 90 * window), start, &case), None);
         let rate = bucket(limit, 1_000_000, u32::try_from(window % 1_000).unwrap() + 1, limit, start);
         prop_assert_eq!(misplanned(&rate, start, &case), None);
     }

@@ -55,7 +55,11 @@ fn parted<A: Algorithm>(algorithm: &A, start: Ticks, steps: &[Step]) -> Option<S
 }
 
 /// Spends whatever the look says: the wait stays a promise, and the debt is bounded.
-fn bad_debt<A: Algorithm>(algorithm: &A, start: Ticks, steps: &[Step]) -> Option<String> {
+pub(super) fn bad_debt<A: Algorithm>(
+    algorithm: &A,
+    start: Ticks,
+    steps: &[Step],
+) -> Option<String> {
     let (mut state, mut now) = (algorithm.fresh(), start);
     for step in steps {
         now += step.gap;
@@ -98,9 +102,11 @@ fn all_windows(
         SlidingLog { limit, window },
     );
     let counter = SlidingCounter { limit, window };
+    let segments = SegmentedWindow::new(limit, window);
     check(&fixed)
         .or_else(|| check(&log))
         .or_else(|| check(&counter))
+        .or_else(|| check(&segments))
 }
 
 /// One algorithm with both checks.
@@ -161,6 +167,7 @@ fn the_largest_quotas_and_costs_overflow_nothing() {
     };
     assert_eq!(twice(&FixedWindow::new(limit, window)), None);
     assert_eq!(twice(&SlidingCounter { limit, window }), None);
+    assert_eq!(twice(&SegmentedWindow::new(limit, window)), None);
     assert_eq!(twice(&log), None);
     for (capacity, rate) in buckets {
         let algorithm = TokenBucket::new(capacity, rate, capacity, start).expect("valid");
