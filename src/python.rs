@@ -49,7 +49,9 @@ mod core {
     #[pymodule_export]
     use super::limits_off::{are_off, limits_off};
     #[pymodule_export]
-    use super::memory::{PyFixedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter};
+    use super::memory::{
+        PyFixedWindow, PySegmentedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter,
+    };
     #[pymodule_export]
     use super::pending::PyPending;
     #[pymodule_export]

@@ -12,6 +12,7 @@ from sluicegate.errors import RateLimitError
 from sluicegate.limiters import (
     FixedWindow,
     Limiter,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -29,6 +30,7 @@ __all__ = [
     "ManualClock",
     "Quota",
     "RateLimitError",
+    "SegmentedWindow",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
     "Statistics",

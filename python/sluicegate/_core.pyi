@@ -26,6 +26,7 @@ __all__ = [
     "RedisLimiter",
     "RedisScript",
     "RedisScripts",
+    "SegmentedWindow",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
     "Statistics",
@@ -485,6 +486,25 @@ class FixedWindow(Limiter):
         """
     @overload
     def set_quota(self, limit: int, window_seconds: float) -> None: ...
+
+class SegmentedWindow(Limiter):
+    """At most `limit` units in any span of `window_seconds`, by a counter for each part of the window."""
+
+    def __new__(
+        cls,
+        limit: int,
+        window_seconds: float,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: _Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    def set_quota(self, limit: int, window_seconds: float) -> None:
+        """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
+        wait are planned anew. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
 
 class SlidingWindowCounter(Limiter):
     """Approximates a sliding window from two aligned counters."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FixedWindow",
     "Limiter",
+    "SegmentedWindow",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
     "TokenBucket",
@@ -27,7 +28,7 @@ __all__ = [
 class Limiter(Single, _core.Limiter):
     """Base class of the in-memory limiters, for annotations and ``isinstance``.
 
-    Make one of :class:`FixedWindow`, :class:`SlidingWindowRateLimiter`,
+    Make one of :class:`FixedWindow`, :class:`SlidingWindowRateLimiter`, :class:`SegmentedWindow`,
     :class:`SlidingWindowCounter` or :class:`TokenBucket`. ``len(limiter)`` is how many keys it
     holds, idle ones not yet swept included; it is true also when it holds none. A copy of it is
     itself, and it cannot be pickled: its counts are in this process.
@@ -87,9 +88,30 @@ class SlidingWindowRateLimiter(  # pyright: ignore[reportIncompatibleMethodOverr
 
     Args:
         max_requests: units in any window, 1 to 16,777,216 (each is remembered;
-            :class:`SlidingWindowCounter` has no such bound).
+            :class:`SegmentedWindow` has no such bound).
         window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
         max_keys, overflow, clock: as :class:`FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ()
+
+
+class SegmentedWindow(_core.SegmentedWindow, Limiter):
+    """At most ``limit`` in any span of ``window_seconds``, for limits where a log is too large.
+
+    Cuts the window into 60 parts, and counts a part in full as long as any of it is in the
+    window. So no window ever holds more than the limit, and a unit is back one part late at
+    most: a sixtieth of the window. ``retry_after`` is exact by that rule. Windows of up to 60
+    microseconds have parts of one, and are exact.
+
+    About 65 bytes a key, and at most 190 more however large the limit (130 up to 65,535): one
+    to five for each part in use after the first, nothing for the others.
+
+    Args:
+        limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -105,7 +127,8 @@ class SlidingWindowCounter(_core.SlidingWindowCounter, Limiter):
     covers. That is an approximation by construction: up to ``2 * limit - 1`` can pass
     in one window, and callers are refused whose true window is empty. On Poisson
     traffic at 90 to 150 % of the limit 6 to 11 % were wrongly admitted and 1 to 21 %
-    wrongly refused. Choose :class:`SlidingWindowRateLimiter` where that matters.
+    wrongly refused. Choose :class:`SlidingWindowRateLimiter` where that matters, or
+    :class:`SegmentedWindow` for limits of many thousands.
 
     Args:
         limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use super::{Algorithm, FixedWindow, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::Ticks;
 
 /// One of the algorithms, with its quota.
@@ -10,6 +10,8 @@ use crate::clock::Ticks;
 pub enum AnyAlgorithm {
     /// A counter per aligned window.
     FixedWindow(FixedWindow),
+    /// A counter for each part of a window.
+    SegmentedWindow(SegmentedWindow),
     /// Two aligned counters.
     SlidingCounter(SlidingCounter),
     /// Every unit's time.
@@ -24,6 +26,7 @@ impl AnyAlgorithm {
     pub fn named(name: &str, limit: u32, window: Ticks) -> Option<Self> {
         Some(match name {
             "fixed_window" => Self::FixedWindow(FixedWindow::new(limit, window)),
+            "segmented_window" => Self::SegmentedWindow(SegmentedWindow::new(limit, window)),
             "sliding_counter" => Self::SlidingCounter(SlidingCounter { limit, window }),
             "sliding_log" => Self::SlidingLog(SlidingLog { limit, window }),
             _ => return None,
@@ -47,6 +50,7 @@ impl AnyAlgorithm {
     pub fn into_one<A: Algorithm>(self) -> Option<A> {
         let one: Box<dyn Any> = match self {
             Self::FixedWindow(this) => Box::new(this),
+            Self::SegmentedWindow(this) => Box::new(this),
             Self::SlidingCounter(this) => Box::new(this),
             Self::SlidingLog(this) => Box::new(this),
             Self::TokenBucket(this) => Box::new(this),
@@ -60,6 +64,7 @@ impl AnyAlgorithm {
         }
         match self {
             Self::FixedWindow(this) => of(this),
+            Self::SegmentedWindow(this) => of(this),
             Self::SlidingCounter(this) => of(this),
             Self::SlidingLog(this) => of(this),
             Self::TokenBucket(this) => of(this),
@@ -75,6 +80,9 @@ impl AnyAlgorithm {
             Self::FixedWindow(this) => {
                 let limit = share(this.limit);
                 Self::FixedWindow(this.with_limit(limit))
+            }
+            Self::SegmentedWindow(this) => {
+                Self::SegmentedWindow(SegmentedWindow::new(share(this.limit), this.window))
             }
             Self::SlidingCounter(this) => Self::SlidingCounter(SlidingCounter {
                 limit: share(this.limit),
@@ -96,7 +104,12 @@ mod tests {
 
     #[test]
     fn a_window_is_found_by_its_name_and_shared_evenly() {
-        for name in ["fixed_window", "sliding_counter", "sliding_log"] {
+        for name in [
+            "fixed_window",
+            "segmented_window",
+            "sliding_counter",
+            "sliding_log",
+        ] {
             let whole = AnyAlgorithm::named(name, 10, SECOND).expect("known");
             assert_eq!((whole.limit(), whole.window()), (10, SECOND));
             assert_eq!(whole.share(4).terms(), (2, SECOND), "{name}");

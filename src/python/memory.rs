@@ -148,6 +148,11 @@ windows! {
 }
 
 windows! {
+    /// At most `limit` units in any span of `window_seconds`, by a counter for each part of the window.
+    PySegmentedWindow, "SegmentedWindow", "segmented_window"
+}
+
+windows! {
     /// Approximates a sliding window from two aligned counters.
     PySlidingWindowCounter, "SlidingWindowCounter", "sliding_counter"
 }

@@ -133,6 +133,7 @@ pub struct MemoryStore<A: Algorithm> {
 pub fn in_memory(quota: AnyAlgorithm, options: Options) -> Arc<dyn Queues> {
     match quota {
         AnyAlgorithm::FixedWindow(algorithm) => MemoryStore::new(&algorithm, options),
+        AnyAlgorithm::SegmentedWindow(algorithm) => MemoryStore::new(&algorithm, options),
         AnyAlgorithm::SlidingCounter(algorithm) => MemoryStore::new(&algorithm, options),
         AnyAlgorithm::SlidingLog(algorithm) => MemoryStore::new(&algorithm, options),
         AnyAlgorithm::TokenBucket(algorithm) => MemoryStore::new(&algorithm, options),

@@ -19,6 +19,7 @@ from sluicegate.breaker import CircuitBreaker, CircuitConfig
 from sluicegate.redis import (
     ConcurrencyLimiter,
     FixedWindow,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     StoreError,
@@ -40,6 +41,7 @@ def _breaker(url: str, limit: int | None = None) -> CircuitBreaker:
 
 MAKERS: dict[str, Callable[[str], Any]] = {
     "FixedWindow": _limiter(FixedWindow),
+    "SegmentedWindow": _limiter(SegmentedWindow),
     "SlidingWindowCounter": _limiter(SlidingWindowCounter),
     "SlidingWindowRateLimiter": _limiter(SlidingWindowRateLimiter),
     "TokenBucket": lambda url: TokenBucket(url, TokenBucketConfig(3, 3 / FOREVER), **OPTIONS),

@@ -32,6 +32,7 @@ from sluicegate.redis import (
     ConcurrencyLimiter,
     FixedWindow,
     RedisSlidingWindowRateLimiter,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
 )
@@ -51,6 +52,7 @@ VERBS: dict[str, Callable[[], Pending]] = {
     "ping": lambda: FixedWindow(NOWHERE, 1, 1).ping(),
     "is_allowed, window": lambda: FixedWindow(NOWHERE, 1, 1).is_allowed("k"),
     "is_allowed, log": lambda: SlidingWindowRateLimiter(NOWHERE, 1, 1).is_allowed("k"),
+    "is_allowed, segments": lambda: SegmentedWindow(NOWHERE, 1, 1).is_allowed("k"),
     "is_allowed, counter": lambda: SlidingWindowCounter(NOWHERE, 1, 1).is_allowed("k"),
     "is_allowed, bool": lambda: RedisSlidingWindowRateLimiter(NOWHERE).is_allowed("k"),
     "get_remaining": lambda: RedisSlidingWindowRateLimiter(NOWHERE).get_remaining("k"),

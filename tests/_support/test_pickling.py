@@ -18,6 +18,7 @@ from sluicegate import (
     ConcurrencyLimiter,
     FixedWindow,
     ManualClock,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -35,6 +36,7 @@ FAR = "redis://:hunter2@127.0.0.1:1/0"
 REMOTE: dict[str, Callable[[Any], Any]] = {
     "window": lambda url: in_redis.FixedWindow(url, 5, 3_600),
     "log": lambda url: in_redis.SlidingWindowRateLimiter(url, 5, 3_600),
+    "segments": lambda url: in_redis.SegmentedWindow(url, 5, 3_600),
     "counter": lambda url: in_redis.SlidingWindowCounter(url, 5, 3_600),
     "bucket": lambda url: in_redis.TokenBucket(url, 5, 0.001),
     "bools": lambda url: in_redis.RedisSlidingWindowRateLimiter(url, 5, 3_600),
@@ -46,6 +48,7 @@ REMOTE: dict[str, Callable[[Any], Any]] = {
 HERE: dict[str, Callable[[], Any]] = {
     "window": lambda: FixedWindow(5, 60),
     "log": lambda: SlidingWindowRateLimiter(),
+    "segments": lambda: SegmentedWindow(5, 60),
     "counter": lambda: SlidingWindowCounter(5, 60),
     "bucket": lambda: TokenBucket(5, 1),
     "permits": lambda: ConcurrencyLimiter(5),

@@ -150,7 +150,15 @@ def test_tiers_as_in_article_2(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize(
-    "algorithm", ["sliding_window", "sliding_counter", "fixed_window", "token_bucket", TokenBucket]
+    "algorithm",
+    [
+        "sliding_window",
+        "segmented_window",
+        "sliding_counter",
+        "fixed_window",
+        "token_bucket",
+        TokenBucket,
+    ],
 )
 def test_algorithms_by_name(algorithm: Any) -> None:
     app = RateLimitMiddleware(hello, tiers={"free": (2, 3600)}, algorithm=algorithm)

@@ -27,7 +27,8 @@ def an_app(**options: object) -> FastAPI:
 
 
 @pytest.mark.parametrize(
-    "algorithm", ["sliding_window", "sliding_counter", "fixed_window", "token_bucket"]
+    "algorithm",
+    ["sliding_window", "segmented_window", "sliding_counter", "fixed_window", "token_bucket"],
 )
 def test_two_processes_worth_of_apps_share_a_tier(redis_server: Server, algorithm: str) -> None:
     apps = [

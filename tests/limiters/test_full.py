@@ -14,6 +14,7 @@ from sluicegate import (
     FixedWindow,
     Limiter,
     ManualClock,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -25,6 +26,7 @@ LONG_BEFORE_THE_SHARED_QUOTA = 25
 MAKERS: list[Callable[[ManualClock], Limiter]] = [
     lambda clock: FixedWindow(1, 10, max_keys=1, clock=clock),
     lambda clock: SlidingWindowRateLimiter(1, 10, max_keys=1, clock=clock),
+    lambda clock: SegmentedWindow(1, 10, max_keys=1, clock=clock),
     lambda clock: SlidingWindowCounter(1, 10, max_keys=1, clock=clock),
     lambda clock: TokenBucket(capacity=1, refill_rate=0.1, max_keys=1, clock=clock),
 ]
@@ -40,7 +42,8 @@ def test_a_look_promises_what_a_check_then_does(make: Callable[[ManualClock], Li
     if isinstance(limiter, SlidingWindowRateLimiter):
         assert limiter.get_remaining("new") == 0
     assert not limiter.peek("new")
-    clock.advance(20 - 9.5 if isinstance(limiter, SlidingWindowCounter) else 0.5)
+    counts_for = {SlidingWindowCounter: 20, SegmentedWindow: 10 + 10 / 60}
+    clock.advance(counts_for.get(type(limiter), 10) - 9.5)
     if isinstance(limiter, SlidingWindowRateLimiter):
         assert limiter.get_remaining("new") == 1
     assert limiter.peek("new")

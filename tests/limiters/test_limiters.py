@@ -16,6 +16,7 @@ from sluicegate import (
     FixedWindow,
     Limiter,
     ManualClock,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -29,9 +30,11 @@ Make = Callable[[ManualClock], Limiter]
 ALL: list[Any] = [
     pytest.param(lambda clock: FixedWindow(3, 10, clock=clock), id="fixed"),
     pytest.param(lambda clock: SlidingWindowRateLimiter(3, 10, clock=clock), id="log"),
+    pytest.param(lambda clock: SegmentedWindow(3, 10, clock=clock), id="segments"),
     pytest.param(lambda clock: SlidingWindowCounter(3, 10, clock=clock), id="counter"),
     pytest.param(lambda clock: TokenBucket(capacity=3, refill_rate=0.3, clock=clock), id="bucket"),
 ]
+WINDOWS = [FixedWindow, SegmentedWindow, SlidingWindowCounter, SlidingWindowRateLimiter]
 every_limiter = pytest.mark.parametrize("make", ALL)
 
 
@@ -295,7 +298,7 @@ BAD_WINDOWS: list[Any] = [
 
 
 @pytest.mark.parametrize("limit", BAD_LIMITS)
-@pytest.mark.parametrize("kind", [FixedWindow, SlidingWindowCounter])
+@pytest.mark.parametrize("kind", [FixedWindow, SegmentedWindow, SlidingWindowCounter])
 def test_bad_limits(kind: Any, limit: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="limit must be an int"):
         kind(limit, 10)
@@ -319,7 +322,7 @@ def test_a_log_names_its_largest_limit() -> None:
 
 
 @pytest.mark.parametrize("window", BAD_WINDOWS)
-@pytest.mark.parametrize("kind", [FixedWindow, SlidingWindowCounter, SlidingWindowRateLimiter])
+@pytest.mark.parametrize("kind", WINDOWS)
 def test_bad_windows(kind: Any, window: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="window_seconds must be"):
         kind(3, window)
@@ -387,7 +390,7 @@ def test_a_buckets_quota_is_changed_in_one_way_or_the_other() -> None:
     assert bucket.config == TokenBucketConfig(7, 2)
 
 
-@pytest.mark.parametrize("kind", [FixedWindow, SlidingWindowRateLimiter, SlidingWindowCounter])
+@pytest.mark.parametrize("kind", WINDOWS)
 def test_bad_options(kind: Any) -> None:
     for most in (0, -1, 1.5, True, 2**32):
         with pytest.raises((ValueError, TypeError), match="max_keys must be an int"):
@@ -499,6 +502,7 @@ def test_a_clock_has_an_end(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=2**32 - 1, refill_rate=1e12, clock=clock)
     assert bucket.check("a", 2**32 - 1)
     assert FixedWindow(2**32 - 1, 1e9, clock=clock).check("a", 2**32 - 1).remaining == 0
+    assert SegmentedWindow(2**32 - 1, 1e9, clock=clock).check("a", 2**32 - 1).remaining == 0
     assert SlidingWindowCounter(2**32 - 1, 1e9, clock=clock).check("a", 2**32 - 1).remaining == 0
 
 

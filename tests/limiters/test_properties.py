@@ -16,6 +16,7 @@ from sluicegate import (
     FixedWindow,
     Limiter,
     ManualClock,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -43,6 +44,14 @@ class Model(ABC):
 class LogModel(Model):
     def fits(self, key: str, now: int, cost: int) -> bool:
         live = [time for time in self.times(key) if time > now - self.window]
+        return len(live) + cost <= self.limit
+
+
+class SegmentModel(Model):
+    def fits(self, key: str, now: int, cost: int) -> bool:
+        part = -(-self.window // 60)
+        last_ticks = [time - time % part + part - 1 for time in self.times(key)]
+        live = [last for last in last_ticks if last > now - self.window]
         return len(live) + cost <= self.limit
 
 
@@ -80,6 +89,10 @@ KINDS: dict[str, tuple[Callable[..., Model], Callable[..., Limiter]]] = {
         lambda limit, window, clock: SlidingWindowRateLimiter(limit, window, clock=clock),
     ),
     "fixed": (FixedModel, lambda limit, window, clock: FixedWindow(limit, window, clock=clock)),
+    "segments": (
+        SegmentModel,
+        lambda limit, window, clock: SegmentedWindow(limit, window, clock=clock),
+    ),
     "counter": (
         CounterModel,
         lambda limit, window, clock: SlidingWindowCounter(limit, window, clock=clock),
@@ -114,7 +127,9 @@ class AnyLimiter(RuleBasedStateMachine):
         return round(self.clock.time() * 1e6)
 
     @rule(
-        part=st.sampled_from([0, 1, 2, 3, 4, 6]), ticks=st.integers(-1, 1), whole=st.integers(0, 2)
+        part=st.sampled_from([0, 1, 2, 3, 4, 6, 60]),
+        ticks=st.integers(-1, 1),
+        whole=st.integers(0, 2),
     )
     def time_passes(self, part: int, ticks: int, whole: int) -> None:
         step = whole * self.window + (self.window // part if part else 0) + ticks
@@ -227,6 +242,7 @@ def test_whatever_is_passed_no_panic_comes_back(first: Any, second: Any, third: 
     calls: list[Callable[[], Any]] = [
         lambda: FixedWindow(first, second, max_keys=third),
         lambda: SlidingWindowRateLimiter(first, second, overflow=third),
+        lambda: SegmentedWindow(first, second, max_keys=third),
         lambda: SlidingWindowCounter(first, second, clock=third),
         lambda: TokenBucket(capacity=first, refill_rate=second, initial_tokens=third).check("a"),
         lambda: limiter.check(first, second),

@@ -22,6 +22,7 @@ from asgi_calls import get, hello
 from sluicegate import (
     ConcurrencyLimiter,
     FixedWindow,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -203,6 +204,7 @@ def test_nothing_is_kept_of_middlewares_that_are_gone() -> None:
     [
         FixedWindow(1, 60),
         SlidingWindowRateLimiter(1, 60),
+        SegmentedWindow(1, 60),
         SlidingWindowCounter(1, 60),
         TokenBucket(capacity=1, refill_rate=1),
         ConcurrencyLimiter(1),

@@ -14,8 +14,14 @@ from sluicegate.fastapi import rate_limit
 from sluicegate.leaky_bucket import LeakyBucket
 
 URL = "redis://127.0.0.1:1"
-WINDOWED = ("FixedWindow", "SlidingWindowCounter", "SlidingWindowRateLimiter")
-ALGORITHMS = ("sliding_window", "sliding_counter", "fixed_window", "token_bucket")
+WINDOWED = ("FixedWindow", "SegmentedWindow", "SlidingWindowCounter", "SlidingWindowRateLimiter")
+ALGORITHMS = (
+    "sliding_window",
+    "segmented_window",
+    "sliding_counter",
+    "fixed_window",
+    "token_bucket",
+)
 
 Make = Callable[[Any, Any], Any]
 

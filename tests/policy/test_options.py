@@ -16,7 +16,13 @@ from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.errors import StoreError
 from sluicegate.fastapi import rate_limit
 
-ALGORITHMS = ["sliding_window", "sliding_counter", "fixed_window", "token_bucket"]
+ALGORITHMS = [
+    "sliding_window",
+    "segmented_window",
+    "sliding_counter",
+    "fixed_window",
+    "token_bucket",
+]
 
 
 def statuses(*apps: Any, times: int) -> list[int]:

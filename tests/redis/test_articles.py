@@ -21,6 +21,7 @@ from sluicegate.redis import (
     ConsistentHashRing,
     DistributedTokenBucket,
     RedisSlidingWindowRateLimiter,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
 )
@@ -87,7 +88,7 @@ def test_article_2s_token_bucket(server: Server) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("kind", [SlidingWindowRateLimiter, SlidingWindowCounter])
+@pytest.mark.parametrize("kind", [SlidingWindowRateLimiter, SegmentedWindow, SlidingWindowCounter])
 def test_article_2s_windows(kind: Callable[..., Any], server: Server) -> None:
     async def main() -> None:
         limiter = kind(client_of(server), 3, 60)

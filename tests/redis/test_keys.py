@@ -14,12 +14,14 @@ from sluicegate import TokenBucketConfig
 from sluicegate.redis import (
     AsyncLimiter,
     FixedWindow,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
 )
 
 Make = Callable[..., AsyncLimiter]
+WINDOWS = (FixedWindow, SegmentedWindow, SlidingWindowCounter, SlidingWindowRateLimiter)
 KEYS = [
     "",
     " ",
@@ -106,7 +108,7 @@ def test_equal_quotas_and_equal_prefixes_are_shared(make: Make, redis_server: Se
 
 def test_algorithms_are_apart(redis_server: Server) -> None:
     async def main() -> None:
-        for kind in (FixedWindow, SlidingWindowCounter, SlidingWindowRateLimiter):
+        for kind in WINDOWS:
             limiter = kind(redis_server.url, 1, FOREVER, on_error="raise")
             assert [bool(await limiter.check("a")) for _ in range(2)] == [True, False]
 
@@ -123,7 +125,7 @@ def test_a_window_of_60_and_one_of_60_0_are_the_same_quota(redis_server: Server)
 
 def test_a_key_of_another_kind_falls_under_on_error(redis_server: Server) -> None:
     async def main() -> None:
-        for kind in (FixedWindow, SlidingWindowCounter, SlidingWindowRateLimiter):
+        for kind in WINDOWS:
             limiter = kind(redis_server.url, 1, FOREVER, prefix="same")
             redis_server.command("FLUSHALL")
             redis_server.command("SET", "same:{text}", "no state")

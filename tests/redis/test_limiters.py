@@ -18,6 +18,7 @@ from sluicegate.redis import (
     FixedWindow,
     RedisSlidingWindowRateLimiter,
     RedisStatistics,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -25,6 +26,7 @@ from sluicegate.redis import (
 from sluicegate.testing import limits_off
 
 Make = Callable[..., AsyncLimiter]
+WINDOWS = (FixedWindow, SegmentedWindow, SlidingWindowCounter, SlidingWindowRateLimiter)
 URL = "redis://127.0.0.1:1"  # nobody listens there
 
 
@@ -92,7 +94,7 @@ def test_every_verb(make: Make, redis_server: Server) -> None:
 
 def test_a_changed_quota_keeps_what_was_spent(redis_server: Server) -> None:
     async def main() -> None:
-        for kind in (FixedWindow, SlidingWindowCounter, SlidingWindowRateLimiter):
+        for kind in WINDOWS:
             limiter = kind(redis_server.url, 3, FOREVER)
             await limiter.check("a", 3)
             assert not await limiter.check("a")
@@ -210,7 +212,7 @@ def test_another_name_of_the_bucket_and_two_ways_to_ask(redis_server: Server) ->
         allowed, _ = await bucket.acquire("a", tokens=2)
         refused, info = await bucket.acquire("a")
         assert (allowed, refused, info["remaining"]) == (True, False, 0)
-        for kind in (FixedWindow, SlidingWindowCounter, SlidingWindowRateLimiter):
+        for kind in WINDOWS:
             limiter = kind(redis_server.url, 1, FOREVER, prefix=kind.__name__)
             allowed, info = await limiter.is_allowed("a")
             assert (allowed, info["remaining"]) == (True, 0)

@@ -14,7 +14,13 @@ from redis_programs import CONNECTED, program
 from redis_servers import Server
 
 RUNS = 20
-KINDS = ("FixedWindow", "SlidingWindowRateLimiter", "SlidingWindowCounter", "TokenBucket")
+KINDS = (
+    "FixedWindow",
+    "SlidingWindowRateLimiter",
+    "SegmentedWindow",
+    "SlidingWindowCounter",
+    "TokenBucket",
+)
 pytestmark = needs_fork
 
 WORKER = (

@@ -17,8 +17,19 @@ from typing import Any
 import pytest
 import redis
 
-from script_traces import KEY, KINDS, SCRIPTS, YEAR_2027, cases, disagreement, source, timed
-from sluicegate import FixedWindow, ManualClock, SlidingWindowCounter
+from script_traces import (
+    KEY,
+    KINDS,
+    MAKERS,
+    SCRIPTS,
+    YEAR_2027,
+    Case,
+    cases,
+    disagreement,
+    source,
+    timed,
+)
+from sluicegate import ManualClock, SegmentedWindow
 
 
 def server_binary() -> str | None:
@@ -71,10 +82,14 @@ def server() -> Iterator[redis.Redis]:
 QUOTAS: dict[str, tuple[int, ...]] = {
     "token_bucket": (10 * 100_000, 100_000, 1),
     "fixed_window": (10, 10**6),
+    "segmented_window": (10, 10**6),
     "sliding_counter": (10, 10**6),
     "sliding_log": (10, 10**6),
 }
-WINDOWED = ("fixed_window", "sliding_counter", "sliding_log")
+WINDOWED = ("fixed_window", "segmented_window", "sliding_counter", "sliding_log")
+PART = -(-(10**6) // 60)
+#: Ticks from what is spent at YEAR_2027 until its part ends, which is how late it is back.
+LATE = {"segmented_window": PART - 1 - YEAR_2027 % PART}
 MUTANTS = [
     ("token_bucket", "reset = reset + 1", "reset = reset"),  # floor rounding
     ("token_bucket", "math.ceil(reset / 1000) + 1", "math.floor(reset / 1000)"),
@@ -82,6 +97,16 @@ MUTANTS = [
     ("token_bucket", "cost * grains > room", "cost * grains >= room"),
     ("fixed_window", "now < kept", "now <= kept"),
     ("fixed_window", "math.ceil(reset / 1000) + 1", "math.floor(reset / 1000)"),
+    ("segmented_window", "back * size + span <= time", "back * size + span <= time + 1"),
+    ("segmented_window", "back * size + span <= time", "back * size + span < time"),
+    ("segmented_window", "if head + span <= time", "if head + span - size + 1 <= time"),
+    ("segmented_window", "sum, back = sum - units, back - parts", "back = back - parts"),
+    ("segmented_window", "excess <= 0 then break", "excess < 0 then break"),
+    ("segmented_window", "left * size + window - clock", "left * size + window - clock - 1"),
+    ("segmented_window", "unused + 1", "1"),
+    ("segmented_window", "units % 128 + 128", "units % 64 + 128"),
+    ("segmented_window", "held > given", "held >= given"),
+    ("segmented_window", "math.ceil(reset / 1000) + 1", "math.floor(reset / 1000)"),
     ("sliding_counter", "now >= kept", "now > kept"),
     ("sliding_counter", "now - kept < span", "now - kept <= span"),
     ("sliding_counter", "elapsed, window))", "elapsed, window)) + 1"),
@@ -161,17 +186,17 @@ def test_one_script_looks_at_all_algorithms_and_then_spends(server: redis.Redis)
         return [server.dump(key) for key in keys]
 
     look, both = all_at_once(spends=False), all_at_once(spends=True)
-    assert told(look, "c", YEAR_2027, 3) == [10 * 100_000, 10, 10, 10]
-    assert kept() == [None] * 4
-    assert told(both, "c", YEAR_2027, 3) == [7 * 100_000, 7, 7, 7]
+    assert told(look, "c", YEAR_2027, 3) == [10 * 100_000, 10, 10, 10, 10]
+    assert kept() == [None] * 5
+    assert told(both, "c", YEAR_2027, 3) == [7 * 100_000, 7, 7, 7, 7]
     left = kept()
-    assert told(look, "c", YEAR_2027 + 1, 8) == [1 - 1 * 100_000, -8, -8, -8]
+    assert told(look, "c", YEAR_2027 + 1, 8) == [1 - 1 * 100_000, -8, -8, -8, -8]
     assert kept() == left
     told(both, "c", YEAR_2027 + 1, 8)  # which does not fit
     rooms = [at(server, kind, YEAR_2027 + 1, "p", 1, key=kind) for kind in KINDS]
     print(rooms)
     assert rooms[0] == -100_000
-    assert [reply[0] for reply in rooms[1:]] == [-1] * 3
+    assert [reply[0] for reply in rooms[1:]] == [-1] * 4
     for kind in KINDS:
         server.flushall()
         at(server, kind, YEAR_2027, "c", 3, key=kind)
@@ -253,13 +278,12 @@ def test_a_faster_quota_frees_what_a_slow_one_left_missing(server: redis.Redis) 
     assert at(server, "token_bucket", YEAR_2027 + 300_000, "c", 3) == 0
 
 
-@pytest.mark.parametrize("kind", ["fixed_window", "sliding_counter"])
+@pytest.mark.parametrize("kind", ["fixed_window", "segmented_window", "sliding_counter"])
 def test_another_window_keeps_what_was_spent(server: redis.Redis, kind: str) -> None:
     for old, new in ((3600, 60), (60, 3600), (60, 7)):
         server.flushall()
         clock = ManualClock(YEAR_2027 / 1e6 + 45)
-        make = FixedWindow if kind == "fixed_window" else SlidingWindowCounter
-        limiter = make(10, old, clock=clock)
+        limiter = MAKERS[kind](10, old, clock=clock)
         limiter.check(KEY, 7)
         limiter.set_quota(9, new)
         expected = limiter.peek(KEY, 3)
@@ -273,7 +297,8 @@ def test_another_window_keeps_what_was_spent(server: redis.Redis, kind: str) -> 
 @pytest.mark.parametrize("kind", WINDOWED)
 def test_a_clock_set_back_gives_no_second_quota(server: redis.Redis, kind: str) -> None:
     server.flushall()
-    assert at(server, kind, YEAR_2027, "c", 10) == [0, 0, 10**6 * (1 + (kind == "sliding_counter"))]
+    whole = 10**6 * (1 + (kind == "sliding_counter")) + LATE.get(kind, 0)
+    assert at(server, kind, YEAR_2027, "c", 10) == [0, 0, whole]
     for back in (1, 10**6):
         room, retry, reset = at(server, kind, YEAR_2027 - back, "c", 1)
         assert room == -1
@@ -316,10 +341,11 @@ def test_a_bucket_that_a_clock_ahead_left_is_full_in_its_own_time(server: redis.
 
 @pytest.mark.parametrize("kind", WINDOWED)
 def test_nobody_waits_long_whatever_the_clock_did(server: redis.Redis, kind: str) -> None:
-    """Two windows; and one more of the counter, which counts the window before as well."""
+    """Two windows; one more of the counter, which counts the window before as well; and a part."""
     chance = random.Random(4)
     script, window = timed(source(kind)), 10**6
     longest = (3 if kind == "sliding_counter" else 2) * window
+    longest += PART - 1 if kind == "segmented_window" else 0
     waits: list[int] = []
     for _ in range(300):
         server.flushall()
@@ -349,3 +375,77 @@ def test_a_log_keeps_one_entry_a_tick_and_drops_the_dead(server: redis.Redis) ->
     for tick in range(3000):
         at(server, "sliding_log", YEAR_2027 + tick, "c", 1, most, 1000)
     assert server.llen(KEY) == 2001
+
+
+def test_segments_that_do_not_add_up_are_no_state(server: redis.Redis) -> None:
+    server.flushall()
+    tick, quota = YEAR_2027, QUOTAS["segmented_window"]
+    assert at(server, "segmented_window", tick - 5 * PART, "c", 2)[0] == 8
+    assert at(server, "segmented_window", tick, "c", 3)[0] == 5
+    held = server.get(KEY)
+    assert held == b"%d 3 5 5 1000000 \2\0\4" % tick
+    wrong = [
+        *(b"%d 3 5 5 1000000 %s" % (tick, older) for older in (b"", b"\x82", b"\2", b"\1\0\4")),
+        *(b"%d 3 5 5 1000000 %s" % (tick, older) for older in (b"\2\0", b"\2\0\4\1", b"\2\0\5")),
+        b"%d 6 5 5 1000000 \2\0\4" % tick,
+        b"%d 5 5 5 1000000 \2\0\4" % tick,
+        b"%d 3 5 61 1000000 \2\0\x3c" % tick,
+        b"%d 3 5 5 0 \2\0\4" % tick,
+        b"%d 0 0 0 1000000 " % tick,
+        b"%d 3 %d 5 1000000 \2\0\4" % (tick, 2**32),
+        b"%d 3 5 5 1000000 \2\0\4" % 2**54,
+    ]
+    script = timed(source("segmented_window"))
+    for state in wrong:
+        for op in "cpr":
+            server.set(KEY, state)
+            # So much later that all is read.
+            words = [1, KEY, op, 1, *quota, *divmod(tick + 10**6 - PART, 10**6)]
+            try:
+                reply = server.eval(script, *words)[0]
+            except redis.ResponseError as error:
+                reply = error
+            assert "the key does not hold a segmented window" in str(reply), (state, op, reply)
+            assert server.get(KEY) == state
+
+
+def dense(limit: int, cost: int, window: int) -> Case:
+    """Calls in every part, for three windows; every ninth of them gives back."""
+    part, start = -(-window // 60), YEAR_2027
+    clock = ManualClock(start / 1e6)
+    limiter = SegmentedWindow(limit, window / 1e6, clock=clock)
+    steps = [(part * (n % 7 > 0), "r" if n % 9 == 8 else "c", cost) for n in range(200)]
+    return Case("segmented_window", limiter, clock, (limit, window), start, steps)
+
+
+def test_segments_with_every_part_in_use_decide_alike(server: redis.Redis) -> None:
+    script = timed(source("segmented_window"))
+    for limit, cost in ((50, 1), (70, 1), (65_535, 1_074), (65_535, 1_300), (2**32 - 1, 2**26)):
+        for window in (60, 617, 60 * 10**6, 86_400 * 10**6):
+            assert disagreement(server, script, dense(limit, cost, window)) is None
+    wrong = timed(source("segmented_window").replace("byte >= 128 do", "byte >= 130 do"))
+    assert disagreement(server, wrong, dense(65_535, 1_300, 617))
+
+
+def test_segments_take_at_most_320_bytes(server: redis.Redis) -> None:
+    key, sizes = "sluicegate:segmented_window:65535/86400:{203.0.113.9}", {}
+    part = 1_440 * 10**6
+    first = YEAR_2027 - YEAR_2027 % part
+    for what, units in (("1 in each part", 1), ("all of 65,535", 1_074), ("all at once", 65_535)):
+        server.flushall()
+        for number in range(61):
+            at(
+                server,
+                "segmented_window",
+                first + number * part,
+                "c",
+                units,
+                65_535,
+                60 * part,
+                key=key,
+            )
+        sizes[what] = server.memory_usage(key)
+    version = server.info("server")["redis_version"]
+    print(f"{version}: {sizes}")
+    assert max(sizes.values()) <= 320
+    assert sizes["all at once"] < sizes["1 in each part"] < sizes["all of 65,535"]

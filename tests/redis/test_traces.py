@@ -15,7 +15,13 @@ from redis_servers import Server
 from sluicegate import Decision, ManualClock, TokenBucketConfig, limiters, redis
 from sluicegate.redis import AsyncLimiter
 
-KINDS = ("FixedWindow", "SlidingWindowRateLimiter", "SlidingWindowCounter", "TokenBucket")
+KINDS = (
+    "FixedWindow",
+    "SlidingWindowRateLimiter",
+    "SegmentedWindow",
+    "SlidingWindowCounter",
+    "TokenBucket",
+)
 WINDOWS = [0.000007, 0.001, 1, 7.3, 60, 3600, 4321.000001, 2_592_000]
 LIMITS = [1, 2, 3, 7, 100, 3000]
 RATES = [10, 7, 1 / 3, 5 / 3, 1000, 999_999.5, 0.001]
@@ -146,6 +152,7 @@ def test_clocks_of_clients_decide_nothing(moved_server: Server) -> None:
     makers: list[Callable[..., AsyncLimiter]] = [
         redis.FixedWindow,
         redis.SlidingWindowRateLimiter,
+        redis.SegmentedWindow,
         redis.SlidingWindowCounter,
     ]
 

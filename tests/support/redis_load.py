@@ -16,6 +16,7 @@ from sluicegate import Decision, TokenBucketConfig
 from sluicegate.redis import (
     AsyncLimiter,
     FixedWindow,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     StoreError,
@@ -31,6 +32,7 @@ PLENTY = 1_000_000
 AGES = 100_000_000
 LIMITERS: dict[str, Callable[..., AsyncLimiter]] = {
     "fixed": FixedWindow,
+    "segments": SegmentedWindow,
     "counter": SlidingWindowCounter,
     "log": SlidingWindowRateLimiter,
     "bucket": lambda redis, limit, window, **rest: TokenBucket(

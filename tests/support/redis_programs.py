@@ -16,6 +16,7 @@ from sluicegate import TokenBucketConfig
 from sluicegate.redis import (
     AsyncLimiter,
     FixedWindow,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     StoreError,
@@ -42,6 +43,7 @@ def _kind(kind: Callable[..., AsyncLimiter]) -> Callable[..., AsyncLimiter]:
 KINDS: dict[str, Callable[..., AsyncLimiter]] = {
     "fixed": _kind(FixedWindow),
     "log": _kind(SlidingWindowRateLimiter),
+    "segments": _kind(SegmentedWindow),
     "counter": _kind(SlidingWindowCounter),
     "bucket": _kind(TokenBucket),
 }

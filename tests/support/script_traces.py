@@ -16,6 +16,7 @@ from sluicegate import (
     FixedWindow,
     Limiter,
     ManualClock,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -23,17 +24,19 @@ from sluicegate import (
 from sluicegate.redis import AsyncLimiter
 
 SCRIPTS = Path(__file__).parents[2] / "src/store/redis/scripts"
-KINDS = ("token_bucket", "fixed_window", "sliding_counter", "sliding_log")
+KINDS = ("token_bucket", "fixed_window", "segmented_window", "sliding_counter", "sliding_log")
 KEY = "k" * 16
 YEAR_2027, LATEST = 1_798_761_600_000_000, 7_900_000_000_000_000
 MAKERS: dict[str, Callable[..., Limiter]] = {
     "fixed_window": FixedWindow,
+    "segmented_window": SegmentedWindow,
     "sliding_counter": SlidingWindowCounter,
     "sliding_log": SlidingWindowRateLimiter,
 }
 LIMITERS: dict[str, Callable[..., AsyncLimiter]] = {
     "token_bucket": sluicegate.redis.TokenBucket,
     "fixed_window": sluicegate.redis.FixedWindow,
+    "segmented_window": sluicegate.redis.SegmentedWindow,
     "sliding_counter": sluicegate.redis.SlidingWindowCounter,
     "sliding_log": sluicegate.redis.SlidingWindowRateLimiter,
 }
@@ -109,7 +112,8 @@ def window_case(kind: str, chance: random.Random) -> Case:
     start = chance.choice([0, 1, chance.randint(0, 2000), YEAR_2027, LATEST, LATEST - window])
     clock = ManualClock(start / 1e6)
     limiter = MAKERS[kind](limit, window / 1e6, clock=clock)
-    trace = steps(chance, start, limit, window // limit, window)
+    part = -(-window // 60) if kind == "segmented_window" else window // limit
+    trace = steps(chance, start, limit, part, window)
     return Case(kind, limiter, clock, (limit, window), start, trace)
 
 
@@ -178,6 +182,7 @@ def disagreement(server: redis.Redis, script: str, case: Case) -> str | None:
     for index, ((gap, op, cost), answer) in enumerate(zip(case.steps, answers, strict=True)):
         now += gap
         case.clock.advance(gap / 1e6)
-        if isinstance(answer, Exception) or not step_is_right(case, now, op, cost, *answer):
+        failed = isinstance(answer, Exception) or isinstance(answer[0], Exception)
+        if failed or not step_is_right(case, now, op, cost, *answer):
             return f"{case.quota} from {case.start}: {case.steps[: index + 1]}: {answer}"
     return None

@@ -11,6 +11,7 @@ from sluicegate._support.functions import is_async
 from sluicegate.limiters import (
     FixedWindow,
     Limiter,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -41,6 +42,7 @@ def _is_bucket(make: Any) -> bool:
 
 _BY_NAME: dict[str, Callable[..., Any]] = {
     "sliding_window": SlidingWindowRateLimiter,
+    "segmented_window": SegmentedWindow,
     "sliding_counter": SlidingWindowCounter,
     "fixed_window": FixedWindow,
     "token_bucket": _token_bucket,
@@ -106,6 +108,7 @@ def limiter_in_redis(
 
     same: dict[Any, Any] = {
         FixedWindow: in_redis.FixedWindow,
+        SegmentedWindow: in_redis.SegmentedWindow,
         SlidingWindowCounter: in_redis.SlidingWindowCounter,
         SlidingWindowRateLimiter: in_redis.SlidingWindowRateLimiter,
         _token_bucket: RedisTokenBucket,

@@ -26,7 +26,8 @@ class Policy(Single, PolicyOptions):
         redis: a URL or a ``redis.asyncio`` client: quotas given as pairs are counted there,
             by all processes together; see :mod:`sluicegate.redis`.
         algorithm: ``"sliding_window"`` (the exact log), ``"fixed_window"``,
-            ``"sliding_counter"``, ``"token_bucket"``, or a limiter class, for the tiers.
+            ``"segmented_window"``, ``"sliding_counter"``, ``"token_bucket"``, or a limiter class,
+            for the tiers.
         identify: gives the key of a request; ``None`` for the default identity.
         tier: gives the name of a request's tier, instead of the principal's.
         cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes

@@ -15,6 +15,7 @@ from sluicegate.redis.limiters import (
     DistributedTokenBucket,
     FixedWindow,
     RedisSlidingWindowRateLimiter,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Permit",
     "RedisSlidingWindowRateLimiter",
     "RedisStatistics",
+    "SegmentedWindow",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
     "StoreError",

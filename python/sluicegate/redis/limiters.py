@@ -16,6 +16,7 @@ __all__ = [
     "DistributedTokenBucket",
     "FixedWindow",
     "RedisSlidingWindowRateLimiter",
+    "SegmentedWindow",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
 ]
@@ -89,6 +90,21 @@ class SlidingWindowRateLimiter(_Windowed):
     __doc__ = f"At most ``limit`` units in any span of one window: exact.\n\n{_Windowed.__doc__}"
     __slots__ = ()
     _ALGORITHM = "sliding_log"
+
+
+class SegmentedWindow(_Windowed):
+    __doc__ = f"""At most ``limit`` units in any span of one window, each back one part late at most.
+
+    The window is cut into 60 parts, so that a key stays small however large the limit is.
+
+    {_Windowed.__doc__}"""
+    __slots__ = ()
+    _ALGORITHM = "segmented_window"
+
+    @to_be_awaited
+    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+        """:meth:`check`; unpacks as ``(allowed, info)``."""
+        return await self.check(key, cost)
 
 
 class SlidingWindowCounter(_Windowed):

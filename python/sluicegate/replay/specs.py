@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sluicegate._core import ManualClock
 from sluicegate.limiters import (
     FixedWindow,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -17,16 +18,18 @@ from sluicegate.limiters import (
 __all__ = ["GRAMMAR", "Spec", "parse"]
 
 GRAMMAR = (
-    "sliding:LIMIT/WINDOW, fixed:LIMIT/WINDOW, counter:LIMIT/WINDOW or "
-    "bucket:CAPACITY@TOKENS/WINDOW, where WINDOW is seconds, or 30s, 1m, 2h, 1d"
+    "sliding:LIMIT/WINDOW, segmented_window:LIMIT/WINDOW, fixed:LIMIT/WINDOW, "
+    "counter:LIMIT/WINDOW or bucket:CAPACITY@TOKENS/WINDOW, where WINDOW is seconds, or 30s, "
+    "1m, 2h, 1d"
 )
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SPEC = re.compile(r"([a-z]+):(?:([^@/]+)@)?([^@/]+)/([^@/]+)")
+_SPEC = re.compile(r"([a-z_]+):(?:([^@/]+)@)?([^@/]+)/([^@/]+)")
 _SPAN = re.compile(r"(\d*\.?\d*)([smhd]?)")
 _LARGEST = 4_294_967_295
 _WINDOWS: dict[str, Callable[..., Any]] = {
     "sliding": SlidingWindowRateLimiter,
+    "segmented_window": SegmentedWindow,
     "fixed": FixedWindow,
     "counter": SlidingWindowCounter,
 }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use proptest::prelude::*;
 
 use super::*;
-use crate::algorithm::{FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use crate::algorithm::{FixedWindow, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket};
 use crate::clock::{ManualClock, SECOND};
 use watched::Watched;
 
@@ -80,6 +80,7 @@ proptest! {
         let (fixed, counter) = (FixedWindow::new(limit, window), SlidingCounter { limit, window });
         prop_assert!(!parts_from_single_states(&fixed, &calls));
         prop_assert!(!parts_from_single_states(&counter, &calls));
+        prop_assert!(!parts_from_single_states(&SegmentedWindow::new(limit, window), &calls));
     }
 }
 
@@ -245,6 +246,7 @@ fn eight_threads_on_one_key_admit_exactly_the_limit() {
     let window = 60 * SECOND;
     exact_under_threads(&log(100, 60));
     exact_under_threads(&FixedWindow::new(100, window));
+    exact_under_threads(&SegmentedWindow::new(100, window));
     exact_under_threads(&SlidingCounter { limit: 100, window });
     exact_under_threads(&bucket(100, 1.0));
 }

@@ -76,7 +76,8 @@ impl EncodedQuota {
 
     /// How long a unit counts that is spent now, at most.
     pub(super) fn counts_for(&self) -> Ticks {
-        match self.rule {
+        match &self.rule {
+            AnyAlgorithm::SegmentedWindow(rule) => rule.counts_for(),
             AnyAlgorithm::SlidingCounter(_) => 2 * self.window,
             _ => self.window,
         }
@@ -91,6 +92,7 @@ impl EncodedQuota {
     fn script(&self) -> &'static Script {
         match &self.rule {
             AnyAlgorithm::FixedWindow(_) => &script::FIXED_WINDOW,
+            AnyAlgorithm::SegmentedWindow(_) => &script::SEGMENTED_WINDOW,
             AnyAlgorithm::SlidingCounter(_) => &script::SLIDING_COUNTER,
             AnyAlgorithm::SlidingLog(_) => &script::SLIDING_LOG,
             AnyAlgorithm::TokenBucket(_) => &script::TOKEN_BUCKET,

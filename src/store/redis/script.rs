@@ -24,6 +24,16 @@ pub(super) static FIXED_WINDOW: LazyLock<Script> = LazyLock::new(|| {
         fragments!("fixed_window_spend", "write"),
     )
 });
+pub(super) static SEGMENTED_WINDOW: LazyLock<Script> = LazyLock::new(|| {
+    Script::single(
+        fragments!(
+            "segmented_window_state",
+            "segmented_window_look",
+            "segmented_window_verdict"
+        ),
+        fragments!("segmented_window_spend", "write"),
+    )
+});
 pub(super) static SLIDING_COUNTER: LazyLock<Script> = LazyLock::new(|| {
     Script::single(
         fragments!("sliding_counter_state", "aligned", "sliding_counter_look"),
@@ -51,7 +61,13 @@ pub(super) fn load_all(pipeline: &mut Pipeline) {
     let mut load = |script: &Script| {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(script.text());
     };
-    for script in [&FIXED_WINDOW, &SLIDING_COUNTER, &SLIDING_LOG, &TOKEN_BUCKET] {
+    for script in [
+        &FIXED_WINDOW,
+        &SEGMENTED_WINDOW,
+        &SLIDING_COUNTER,
+        &SLIDING_LOG,
+        &TOKEN_BUCKET,
+    ] {
         load(script);
     }
     for script in &*locked_now(&OTHERS) {

@@ -143,6 +143,7 @@ proptest! {
         replay(&log(2, 10), max_keys, 200, &calls);
         replay(&bucket(2, 0.2), max_keys, 200, &calls);
         replay(&FixedWindow::new(limit, window), max_keys, 200, &calls);
+        replay(&SegmentedWindow::new(limit, window), max_keys, 200, &calls);
         replay(&SlidingCounter { limit, window }, max_keys, 200, &calls);
     }
 }

@@ -108,6 +108,7 @@ proptest! {
         let (limit, window) = (3, 10 * SECOND);
         looks_like_spending(&log(limit, 10), overflow, &calls);
         looks_like_spending(&FixedWindow::new(limit, window), overflow, &calls);
+        looks_like_spending(&SegmentedWindow::new(limit, window), overflow, &calls);
         looks_like_spending(&SlidingCounter { limit, window }, overflow, &calls);
         looks_like_spending(&bucket(limit, 0.3), overflow, &calls);
         let starts_empty = TokenBucket::new(limit, 0.3, 0, 0).expect("valid");
