@@ -3,7 +3,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sluicegate::algorithm::{Algorithm, FixedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use sluicegate::algorithm::{
+    Algorithm, FixedWindow, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket,
+};
 use sluicegate::clock::{Clock, SECOND};
 use sluicegate::store::{MemoryStore, Options, Overflow, Patience, Store};
 
@@ -35,6 +37,8 @@ fn hot_key<A: Algorithm>(criterion: &mut Criterion, name: &str, rule: &A) {
 fn all(criterion: &mut Criterion) {
     let (limit, window) = (1_000, SECOND / 100);
     hot_key(criterion, "fixed window", &FixedWindow::new(limit, window));
+    let segments = SegmentedWindow::new(limit, window);
+    hot_key(criterion, "segments", &segments);
     hot_key(criterion, "sliding log", &SlidingLog { limit, window });
     hot_key(
         criterion,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from benches.peers import libraries
 
-Algorithm = Literal["log", "bucket", "counter", "fixed"]
+Algorithm = Literal["log", "segments", "bucket", "counter", "fixed"]
 Call = Callable[[str], Any]
 Maker = Callable[[int, int], Call]
 """Given limit and window in seconds: the call that decides for a key, as a user writes it."""

@@ -24,6 +24,7 @@ from benches.python.harness import (
 from sluicegate import (
     FixedWindow,
     Limiter,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -40,6 +41,7 @@ Maker = Callable[[int], Limiter]
 MAKERS: dict[str, Maker] = {
     "FixedWindow": lambda limit: FixedWindow(limit, 3600),
     "SlidingWindowRateLimiter": lambda limit: SlidingWindowRateLimiter(limit, 3600),
+    "SegmentedWindow": lambda limit: SegmentedWindow(limit, 3600),
     "SlidingWindowCounter": lambda limit: SlidingWindowCounter(limit, 3600),
     "TokenBucket": lambda limit: TokenBucket(capacity=limit, refill_rate=limit / 3600),
 }

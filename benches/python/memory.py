@@ -21,6 +21,8 @@ from benches.python.harness import QUICK, Figure, save, say, show
 from sluicegate import (
     FixedWindow,
     Limiter,
+    ManualClock,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -31,18 +33,32 @@ RANDOM_CALLS = 500_000 if QUICK else 5_000_000
 MAX_KEYS = 100_000
 ROOT = Path(__file__).resolve().parents[2]
 
-# What is measured, of which limiter, requests a client, most bytes a client.
-SIZES: dict[str, tuple[Callable[[], Limiter], int, float | None]] = {
-    "log, 1 request": (lambda: SlidingWindowRateLimiter(100, 600), 1, 120),
-    "log, 100 requests": (lambda: SlidingWindowRateLimiter(100, 600), 100, 540),
+#: Goes on by a part of the segments' window with each round of requests.
+CLOCK, PART = ManualClock(), 10
+
+# What is measured, of which limiter, requests a client, most bytes a client; what a request costs.
+Size = tuple[Callable[[], Limiter], int, float | None, int]
+
+
+def segments() -> Limiter:
+    return SegmentedWindow(65_535, 60 * PART, clock=CLOCK)
+
+
+SIZES: dict[str, Size] = {
+    "log, 1 request": (lambda: SlidingWindowRateLimiter(100, 600), 1, 120, 1),
+    "log, 100 requests": (lambda: SlidingWindowRateLimiter(100, 600), 100, 540, 1),
     "log, 100 requests, window of 2 hours": (
         lambda: SlidingWindowRateLimiter(100, 7200),
         100,
         None,
+        1,
     ),
-    "token bucket": (lambda: TokenBucket(capacity=100, refill_rate=0.1), 1, 90),
-    "sliding counter": (lambda: SlidingWindowCounter(100, 600), 1, None),
-    "fixed window": (lambda: FixedWindow(100, 600), 1, None),
+    "token bucket": (lambda: TokenBucket(capacity=100, refill_rate=0.1), 1, 90, 1),
+    "segments, 1 request": (segments, 1, None, 1),
+    "segments, in all parts": (segments, 61, 300, 1),
+    "segments, 65,514 units in all parts": (segments, 61, 300, 1_074),
+    "sliding counter": (lambda: SlidingWindowCounter(100, 600), 1, None, 1),
+    "fixed window": (lambda: FixedWindow(100, 600), 1, None, 1),
 }
 
 
@@ -54,14 +70,16 @@ def resident() -> int:
 
 
 def bytes_a_client(what: str) -> dict[str, float]:
-    make, requests, _ = SIZES[what]
+    make, requests, _, cost = SIZES[what]
     keys = [f"ip:10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(CLIENTS)]
     make().is_allowed_many(keys[:1000])
     before = resident()
     limiter = make()
     for _ in range(requests):
         for start in range(0, CLIENTS, 10_000):  # the results' lists stay small, too
-            limiter.is_allowed_many(keys[start : start + 10_000])
+            if not all(limiter.is_allowed_many(keys[start : start + 10_000], cost)):
+                raise RuntimeError(f"{what}: a request is refused")
+        CLOCK.advance(PART)
     grown = resident() - before
     if len(limiter) != CLIENTS:
         raise RuntimeError(f"{what}: holds {len(limiter)} of {CLIENTS} clients")
@@ -172,7 +190,7 @@ def main() -> None:
         print(json.dumps(run_case(sys.argv[1])))
         return
     sizes: list[Figure] = []
-    for what, (_, _, bar) in SIZES.items():
+    for what, (_, _, bar, _) in SIZES.items():
         say(f"memory: {what} ...")
         sizes.append(Figure(what, in_fresh_process(what)["bytes"], "B", bar))
     about = f"Growth of resident memory over {CLIENTS:,} clients, each case in a fresh process."

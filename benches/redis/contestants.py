@@ -32,6 +32,7 @@ def script_of(algorithm: str) -> str:
     name = {
         "token_bucket": "TokenBucket",
         "fixed_window": "FixedWindow",
+        "segmented_window": "SegmentedWindow",
         "sliding_counter": "SlidingWindowCounter",
         "sliding_log": "SlidingWindowRateLimiter",
     }[algorithm]

@@ -13,6 +13,7 @@ OURS = "sluicegate: "
 ALGORITHMS = {
     "token_bucket": "token bucket",
     "fixed_window": "fixed window",
+    "segmented_window": "segments",
     "sliding_counter": "sliding counter",
     "sliding_log": "exact log",
 }

@@ -12,6 +12,7 @@ from benches.redis.contestants import PLENTY, script_of
 ARGUMENTS = {
     "token_bucket": ["c", 1, PLENTY, 1, 1, 0],
     "fixed_window": ["c", 1, PLENTY, 1_000_000],
+    "segmented_window": ["c", 1, PLENTY, 1_000_000],
     "sliding_counter": ["c", 1, PLENTY, 1_000_000],
     "sliding_log": ["c", 1, 16_000_000, 10_000],
 }

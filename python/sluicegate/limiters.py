@@ -107,8 +107,8 @@ class SegmentedWindow(_core.SegmentedWindow, Limiter):
     most: a sixtieth of the window. ``retry_after`` is exact by that rule. Windows of up to 60
     microseconds have parts of one, and are exact.
 
-    About 65 bytes a key, and at most 190 more however large the limit (130 up to 65,535): one
-    to five for each part in use after the first, nothing for the others.
+    About 70 bytes a key, and one to five for each part in use after the first, nothing for
+    the others: at most 140 more for limits up to 65,535, and 270 for any.
 
     Args:
         limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`.

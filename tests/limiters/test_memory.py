@@ -79,6 +79,31 @@ def test_the_tables_give_memory_back_when_clients_go_idle() -> None:
     assert done.returncode == 0, done.stderr
 
 
+SEGMENTS = """
+import os, sluicegate
+from pathlib import Path
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+clock, keys = sluicegate.ManualClock(), [f"{n}" for n in range(60_000)]
+limiter = sluicegate.SegmentedWindow(65_535, 60, clock=clock)
+sluicegate.SegmentedWindow(1, 60).is_allowed_many(keys)
+empty, bytes_a_client = resident(), []
+for part in range(200):
+    assert all(limiter.is_allowed_many(keys, 1_074)), "61 times 1,074 fit"
+    bytes_a_client.append((resident() - empty) / len(keys))
+    clock.advance(1)
+print(f"{bytes_a_client[0]:.0f} bytes a client with one part, {max(bytes_a_client):.0f} at most")
+assert bytes_a_client[0] < 140  # with tables that stand half empty
+assert max(bytes_a_client) <= 300
+"""
+
+
+def test_a_client_of_segments_takes_at_most_300_bytes() -> None:
+    done = subprocess.run([sys.executable, "-c", SEGMENTS], capture_output=True, text=True)
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr
+
+
 def test_many_threads_on_many_keys_are_exact() -> None:
     limiter = FixedWindow(50, 1e6, clock=ManualClock())
     names = [f"{n}" for n in range(20)]

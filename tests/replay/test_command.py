@@ -119,6 +119,7 @@ def test_keys() -> None:
     [
         ("sliding:100/60", 100, 60.0, None),
         ("fixed:5/1m", 5, 60.0, None),
+        ("segmented_window:10000/1d", 10_000, 86_400.0, None),
         ("counter:5/2h", 5, 7200.0, None),
         ("sliding:5/0.5s", 5, 0.5, None),
         ("bucket:100@10/1s", 100, 1.0, 10.0),
@@ -201,7 +202,15 @@ def busiest(requests: list[tuple[int, str]], window: int) -> int:
 @given(
     traces,
     st.sampled_from(
-        ["sliding:1/20", "fixed:9/20", "bucket:1@1/20", "counter:3/20", "sliding:99/1"]
+        [
+            "sliding:1/20",
+            "segmented_window:3/20",
+            "segmented_window:3/300",
+            "fixed:9/20",
+            "bucket:1@1/20",
+            "counter:3/20",
+            "sliding:99/1",
+        ]
     ),
     st.sampled_from([0.0, 0.01, 0.1, 0.29, 0.5, 1.0]),
 )

@@ -8,6 +8,7 @@ from benches.peers.library import Algorithm, Contestant, Library
 from sluicegate import (
     FixedWindow,
     Limiter,
+    SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
     TokenBucket,
@@ -44,6 +45,7 @@ LIBRARY = Library(
     "sluicegate",
     [
         contestant("log", SlidingWindowRateLimiter),
+        contestant("segments", SegmentedWindow),
         contestant("bucket", bucket),
         contestant("counter", SlidingWindowCounter),
         contestant("fixed", FixedWindow),

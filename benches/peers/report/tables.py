@@ -14,7 +14,7 @@ from benches.peers.settings import (
 )
 from benches.peers.work import SECTIONS, Section
 
-ORDER = ("log", "bucket", "counter", "fixed", "")
+ORDER = ("log", "segments", "bucket", "counter", "fixed", "")
 COMPARED = {"tail", "memory", "middleware"}
 SORTED_BY = {"middleware": "added when admitted", "served": "added in the server"}
 TIMED = {"hot", "keys", "batch", "first_touch", "awaited", "threads"}
