@@ -295,6 +295,33 @@ def test_another_window_keeps_what_was_spent(server: redis.Redis, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", WINDOWED)
+def test_limits_that_change_decide_alike(server: redis.Redis, kind: str) -> None:
+    chance, window, decided = random.Random(5), 617, 0
+    for _ in range(20):
+        server.flushall()
+        clock, now = ManualClock(YEAR_2027 / 1e6), YEAR_2027
+        limiter = MAKERS[kind](1, window / 1e6, clock=clock)
+        for _ in range(100):
+            gap = chance.choice([0, 0, 1, 11, 600, 620])
+            limit = chance.choice([1, 2, 10, 300])
+            cost = chance.choice([1, limit, chance.randint(1, limit)])
+            clock.advance(gap / 1e6)
+            now += gap
+            limiter.set_quota(limit, window / 1e6)
+            if chance.random() < 0.1:
+                limiter.refund(KEY, cost)
+                at(server, kind, now, "r", cost, limit, window)
+                continue
+            here = limiter.check(KEY, cost)
+            room, retry, reset = at(server, kind, now, "c", cost, limit, window)[:3]
+            told = (room >= 0, room if room >= 0 else -1 - room, retry / 1e6, reset / 1e6)
+            mine = (here.allowed, here.remaining, here.retry_after, here.reset_after)
+            assert told == mine
+            decided += 1
+    assert decided > 1_500
+
+
+@pytest.mark.parametrize("kind", WINDOWED)
 def test_a_clock_set_back_gives_no_second_quota(server: redis.Redis, kind: str) -> None:
     server.flushall()
     whole = 10**6 * (1 + (kind == "sliding_counter")) + LATE.get(kind, 0)
