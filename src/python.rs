@@ -1,5 +1,6 @@
 //! The bindings: convert, call one method, convert back.
 
+mod answer;
 mod arguments;
 mod batch;
 mod clock;
@@ -38,6 +39,8 @@ mod core {
     #[allow(non_upper_case_globals, reason = "the name that Python expects")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
+    #[pymodule_export]
+    use super::answer::{PyAnswer, PyPlainRequests};
     #[pymodule_export]
     use super::clock::PyManualClock;
     #[pymodule_export]

@@ -104,7 +104,7 @@ def measure() -> list[Figure]:
     limited = {
         "RateLimitMiddleware, both header sets": (
             Middleware(RateLimitMiddleware, limiter=plenty()),
-            6.0,
+            4.5,
         ),
         "RateLimitMiddleware, X-RateLimit only": (
             Middleware(RateLimitMiddleware, limiter=plenty(), headers="x-ratelimit"),

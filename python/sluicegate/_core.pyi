@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, NoReturn, TypeVar, final, overload
 from typing_extensions import Self
 
 __all__ = [
+    "Answer",
     "Bells",
     "Bridge",
     "Decision",
@@ -21,6 +22,7 @@ __all__ = [
     "Pending",
     "Permit",
     "Permits",
+    "PlainRequests",
     "Quota",
     "QuotaFields",
     "RedisLimiter",
@@ -259,6 +261,46 @@ class Permit:
     def __reduce__(self) -> NoReturn: ...
 
 @final
+class Answer:
+    """Sends an answer on to ``out``: the first message with the ``fields`` of one decision, or as the
+    ``request`` writes it where more belongs into it.
+    """
+
+    def __new__(
+        cls,
+        request: object,
+        decision: object,
+        fields: QuotaFields | None,
+        headers: Iterable[tuple[bytes, bytes]],
+        out: Callable[[Any], Awaitable[None]],
+    ) -> Self: ...
+    def send(self, message: Any) -> Awaitable[None]:
+        """Send it on, to be awaited."""
+    def asked(self) -> Any:
+        """The request that is answered. Most often nobody asks for one that is admitted."""
+
+@final
+class PlainRequests:
+    """Requests that a policy without options admits: each costs one check of one limiter, by the
+    client's address.
+    """
+
+    def __new__(
+        cls,
+        check: Callable[[str], Any],
+        address: Callable[[Any], str],
+        known: dict[str, str],
+        quota: Any,
+        request: Callable[[str, Any, Any], object],
+    ) -> Self: ...
+    def admit(
+        self, scope: Any, out: Callable[[Any], Awaitable[None]]
+    ) -> Answer | tuple[str, Any] | None:
+        """Check a request: where its answer goes, if it is admitted at once; else its key and what the
+        check has returned; ``None`` for a request that is not plain.
+        """
+
+@final
 class Quota:
     """How much, in what time: a value, which prints as its text.
 
@@ -335,13 +377,6 @@ class QuotaFields:
     def of(self, decision: Decision, name: bytes) -> list[tuple[bytes, bytes]] | None:
         """The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
         is another one for the IETF's lists.
-        """
-    def beside(
-        self, decision: Decision, own: object, asked: object
-    ) -> list[tuple[bytes, bytes]] | None:
-        """An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
-        is still the same, the answer has none of these fields itself, and what was ``asked`` for
-        has no origin. Else ``None``.
         """
 
 @final

@@ -77,6 +77,30 @@ impl PyQuotaFields {
         Ok(())
     }
 
+    /// An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
+    /// is still the same, the answer has none of these fields itself, and what was ``asked`` for
+    /// has no origin. Else ``None``.
+    pub(super) fn beside<'py>(
+        &self,
+        py: Python<'py>,
+        decision: &Decision,
+        own: &Bound<'py, PyAny>,
+        asked: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
+        let (Ok(own), Ok(asked)) = (own.cast::<PyList>(), asked.cast::<PyList>()) else {
+            return Ok(None);
+        };
+        let is_plain = has_none(own, is_ours)
+            && has_none(asked, |name| name == b"origin")
+            && self.is_of(py, decision)?;
+        if !is_plain {
+            return Ok(None);
+        }
+        let fields = own.get_slice(0, own.len());
+        self.add_to(&fields, decision, &[])?;
+        Ok(Some(fields))
+    }
+
     fn add(&self, fields: &Bound<'_, PyList>, index: usize, parts: &[&[u8]]) -> PyResult<()> {
         let py = fields.py();
         let length = parts.iter().map(|part| part.len()).sum();
@@ -161,30 +185,6 @@ impl PyQuotaFields {
         }
         let fields = PyList::empty(py);
         self.add_to(&fields, &decision.0, name)?;
-        Ok(Some(fields))
-    }
-
-    /// An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
-    /// is still the same, the answer has none of these fields itself, and what was ``asked`` for
-    /// has no origin. Else ``None``.
-    fn beside<'py>(
-        &self,
-        py: Python<'py>,
-        decision: &PyDecision,
-        own: &Bound<'py, PyAny>,
-        asked: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyList>>> {
-        let (Ok(own), Ok(asked)) = (own.cast::<PyList>(), asked.cast::<PyList>()) else {
-            return Ok(None);
-        };
-        let is_plain = has_none(own, is_ours)
-            && has_none(asked, |name| name == b"origin")
-            && self.is_of(py, &decision.0)?;
-        if !is_plain {
-            return Ok(None);
-        }
-        let fields = own.get_slice(0, own.len());
-        self.add_to(&fields, &decision.0, &[])?;
         Ok(Some(fields))
     }
 }

@@ -96,7 +96,7 @@ def test_its_enforcer_needs_no_event_loop() -> None:
     def decided(who: str, tier: str | None, units: int) -> tuple[str, str, str]:
         view = {"who": who, "tier": tier, "units": units}
         request = Request()
-        answers(policy.enforcer.decide(request, scope_of(), view, None))
+        answers(policy.enforcer.decide(request, scope_of(), lambda _: view, None))
         outcome = "refused" if request.refusal else "admitted" if request.decision else "free"
         return request.key, request.tier.name, outcome
 

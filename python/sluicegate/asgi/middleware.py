@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._core import Decision
+from sluicegate._core import Answer
 from sluicegate._support.awaiting import drive
 from sluicegate._support.signatures import takes_app_and
 from sluicegate.asgi import websocket
 from sluicegate.asgi.option_names import NamesOptions
-from sluicegate.asgi.responder import Responder
+from sluicegate.asgi.responder import admit_plainly, refuse, request_in
 from sluicegate.asgi.starting import refuses_to_start
 from sluicegate.policy.owned import Owned, owned_by
 from sluicegate.policy.policy import Policy
@@ -71,12 +71,19 @@ class RateLimitMiddleware(NamesOptions):
         self.app = app
         self._policy = policy  # which keeps what it has counted
         self._enforcer = policy.enforcer
+        self._admit = admit_plainly(policy.enforcer)
 
     def _view(self, scope: Scope) -> Any:
         """What the callables get."""
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        plain: Any = None if self._admit is None else self._admit(scope, send)
+        if type(plain) is Answer:
+            try:
+                return await self.app(scope, receive, plain.send)
+            finally:
+                scope.pop(REQUEST, None)  # the scope may be passed on to another app
         kind = scope["type"]
         enforcer = self._enforcer
         if kind != "http" and kind != "websocket":
@@ -84,62 +91,46 @@ class RateLimitMiddleware(NamesOptions):
             if not (refuses and await refuses_to_start(receive, send)):
                 await self.app(scope, receive, send)
             return None
-        outer: Request | None = scope.get(REQUEST)
-        headers = scope.get("headers", ())
+        request = Request(enforcer, scope.get("headers", ()))
+        found = scope.get(REQUEST)
+        outer = request.outer = None if found is None else request_in(scope)
         permit = None if enforcer.permits is None else enforcer.new_permit()
         try:
-            free = scope.get("method") == "OPTIONS" and enforcer.is_free(scope)
-            if not free and enforcer.exempt is not None:
-                free = await drive(enforcer.is_exempt(scope, self._view))
-            if free:
-                request = scope[REQUEST] = Responder.of(outer, enforcer, headers, send)
-                request.leave(enforcer.default, "", 0)
-                return await self.app(scope, receive, request.send if outer is None else send)
-            if enforcer.is_plain and "user" not in scope:
-                # As `decide`, of which one call is left, so that nothing else is awaited.
-                tier, key = enforcer.default, enforcer.address(scope)
-                decision = tier.check(key)
-                if type(decision) is not Decision and hasattr(decision, "__await__"):
+            if plain is None:
+                limited = await drive(enforcer.decide(request, scope, self._view, permit))
+            else:
+                limited, (key, decision) = True, plain
+                if hasattr(decision, "__await__"):
                     decision = await decision
-                if decision:  # as `judge`, and all without a call: each costs 0.3 µs
-                    request = Responder()
-                    request.outer = outer
-                    request.enforcer = enforcer
-                    request.headers = headers
-                    request.out = send
-                    request.tier = tier
-                    request.key = key
-                    request.decision = decision
-                    request.tells = tier.tells
-                else:
-                    request = Responder.of(outer, enforcer, headers, send)
-                    request.judge(tier, key, 1, decision)
-            else:
-                request = Responder.of(outer, enforcer, headers, send)
-                await drive(enforcer.decide(request, scope, self._view(scope), permit))
-            scope[REQUEST] = request
-            scope["sluicegate.decision"] = request.decision
-            if enforcer.observer is not None:
-                enforcer.observer.saw(scope, self._view, request)
+                request.judge(enforcer.default, key, 1, decision)
             if outer is None:
-                send = request.send
+                fields = request.tier.headers.made if request.tells else None
+                answer = Answer(request, request.decision, fields, request.headers, send)
+                scope[REQUEST] = answer
+                send = answer.send
             else:
-                outer.add(request)
-            if request.refusal is not None and not enforcer.policy.shadow:
-                if outer is not None:  # else there is nothing but this verdict
-                    await drive(request.give_back())
-                return await request.refuse(request.refusal, scope, receive, send)
-            if kind == "websocket" and enforcer.messages is not None:
-                messages = websocket.Messages(
-                    receive, send, enforcer.messages, request.key, enforcer.policy.shadow
-                )
-                receive, send = messages.receive, messages.send
+                scope[REQUEST] = request
+            if limited:
+                scope["sluicegate.decision"] = request.decision
+                if enforcer.observer is not None:
+                    enforcer.observer.saw(scope, self._view, request)
+                if outer is not None:
+                    outer.add(request)
+                if request.refusal is not None and not enforcer.policy.shadow:
+                    if outer is not None:  # else there is nothing but this verdict
+                        await drive(request.give_back())
+                    return await refuse(request, request.refusal, scope, receive, send)
+                if kind == "websocket" and enforcer.messages is not None:
+                    messages = websocket.Messages(
+                        receive, send, enforcer.messages, request.key, enforcer.policy.shadow
+                    )
+                    receive, send = messages.receive, messages.send
             return await self.app(scope, receive, send)
         finally:
             if outer is None:
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
             else:
-                scope[REQUEST] = outer
+                scope[REQUEST] = found
             if permit is not None:
                 released = permit.release()
                 if released is not None:

@@ -5,27 +5,30 @@ from __future__ import annotations
 from types import CellType
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.asgi.responder import Responder
+from sluicegate._core import Answer
 from sluicegate.policy.request import Request
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
+    from sluicegate.policy.tiers import Tier
+
 __all__ = ["request_of"]
 
 
-def request_of(connection: HTTPConnection) -> Request:
+def request_of(connection: HTTPConnection, tier: Tier) -> Request:
     """The request at its first limit, with a hand on its answer if Starlette gives one.
 
     A dependency sees neither what the endpoint returns or raises nor where that is sent. But
     Starlette sends each answer by a function that it makes for the request, to know if one has
     begun, and what that calls can be replaced.
     """
+    request = Request(None, connection.scope["headers"])
+    request.leave(tier, "", 0)
     cell = _cell_of_send(connection)
-    if cell is None:
-        return Request()
-    request = Responder.of(None, None, connection.scope["headers"], cell.cell_contents)
-    cell.cell_contents = request.send
+    request.is_answered = cell is not None
+    if cell is not None:
+        cell.cell_contents = Answer(request, None, None, request.headers, cell.cell_contents).send
     return request
 
 

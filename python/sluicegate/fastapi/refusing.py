@@ -10,7 +10,7 @@ from fastapi.exception_handlers import http_exception_handler
 from starlette.responses import JSONResponse
 
 from sluicegate.asgi import websocket
-from sluicegate.asgi.responder import Responder
+from sluicegate.asgi.responder import refuse
 from sluicegate.policy.fields import refusal_fields
 from sluicegate.refusals import json_refusal
 
@@ -28,7 +28,7 @@ __all__ = ["header_text", "refused"]
 class _Refused(HTTPException):
     """A refusal behind a middleware, whose ``refusal`` answers it."""
 
-    def __init__(self, request: Responder, refusal: Refusal, headers: dict[str, str]) -> None:
+    def __init__(self, request: Request, refusal: Refusal, headers: dict[str, str]) -> None:
         super().__init__(refusal.status, _detail(refusal), headers)
         self.request = request
         self.refusal = refusal
@@ -40,7 +40,7 @@ def refused(request: Request, scope: Scope, refusal: Refusal) -> Exception:
     if scope["type"] == "websocket" and not websocket.answers_in_http(scope):
         return WebSocketException(websocket.close_code(refusal), refusal.message)
     status = refusal.status
-    if not isinstance(request, Responder):
+    if not request.is_answered:
         fields = refusal_fields(refusal, status, ()) + request.fields(status, ())
         return HTTPException(status, _detail(refusal), header_text(fields))
     cors = None if request.enforcer is None else request.enforcer.cors
@@ -81,6 +81,6 @@ async def _answer(_: HTTPConnection, error: _Refused) -> ASGIApp:
         return JSONResponse(body, error.status_code, error.headers)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await error.request.refuse(error.refusal, scope, receive, send)
+        await refuse(error.request, error.refusal, scope, receive, send)
 
     return answer

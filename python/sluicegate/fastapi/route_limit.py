@@ -11,7 +11,7 @@ from fastapi import Response
 from starlette.requests import HTTPConnection
 
 from sluicegate._support.awaiting import drive
-from sluicegate.asgi.responder import Responder
+from sluicegate.asgi.responder import request_in
 from sluicegate.errors import StoreError
 from sluicegate.fastapi.answering import request_of
 from sluicegate.fastapi.mounts import warn_of_mounts
@@ -81,11 +81,10 @@ class RouteLimit:
         if not self._has_looked_for_mounts:
             self._has_looked_for_mounts = True
             warn_of_mounts(scope, _is_limit)
-        request: Request | None = scope.get(REQUEST)
+        request = request_in(scope)
         if request is None:
-            request = scope[REQUEST] = request_of(connection)
-            request.leave(self._tier, "", 0)
-        enforcer = request.enforcer if isinstance(request, Responder) else None
+            request = scope[REQUEST] = request_of(connection, self._tier)
+        enforcer = request.enforcer
         tier = self._tier if enforcer is None else self._tier_under(enforcer)
         verdict = Verdict()
         await drive(self._charge(verdict, request, enforcer, scope, tier))
@@ -98,7 +97,7 @@ class RouteLimit:
         if refusal is not None and not (enforcer is not None and enforcer.policy.shadow):
             await drive(request.give_back())
             raise refused(request, scope, refusal)
-        if not isinstance(request, Responder):
+        if not request.is_answered:
             for name, value in header_text(request.fields(200, ())).items():
                 response.headers[name] = value
         return await drive(_left(verdict)) if decision is None else decision.info
@@ -158,9 +157,9 @@ def _is_limit(dependency: Any) -> bool:
 def _client_of(request: Request, enforcer: Enforcer, scope: Scope, hides: bool) -> Steps[str]:
     """Whom a middleware has found, or who has logged in since."""
     client = request.client
-    if client is None and not enforcer.is_plain:  # exempt there
+    if client is None:  # it has not been looked for, as where the request is exempt
         client = yield from enforcer.find_client(scope, view(scope))
-    if client is None or client.source in ("address", "unknown_api_key"):
+    if client.source in ("address", "unknown_api_key"):
         principal = principal_of(scope)
         return enforcer.address(scope) if principal is None else user_client(principal).key
     if client.source == "identify":

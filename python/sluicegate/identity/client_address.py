@@ -83,7 +83,8 @@ class ClientAddress:
         self._looks_left = _REQUESTS_LOOKED_AT
         self._told_of_ignored = False
         self._warned_of_no_address = False
-        self._keys: dict[str, str] = {}
+        #: Peers' keys, without a look at anything else.
+        self.known: dict[str, str] = {}
 
     def __call__(self, scope: Scope) -> str:
         """The key of the client. Never raises, unless ``no_address`` does."""
@@ -93,7 +94,7 @@ class ClientAddress:
             self._look_for_forwarded_addresses(host, scope)
         if not self._trusts:
             try:
-                return self._keys[host]
+                return self.known[host]
             except (KeyError, TypeError):
                 return self._remembered(host, scope)
         address = self._client(_address(host), scope)
@@ -103,9 +104,11 @@ class ClientAddress:
         address = _address(host)
         if address is None:
             return self._unknown(scope)
-        if len(self._keys) >= _MOST_CACHED:
-            self._keys.clear()
-        key = self._keys[host] = self._key(address)
+        if len(self.known) >= _MOST_CACHED:
+            self.known.clear()
+        key = self._key(address)
+        if self._looks_left == 0:
+            self.known[host] = key
         return key
 
     def _key(self, address: Address) -> str:

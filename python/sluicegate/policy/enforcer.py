@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
     from sluicegate.policy.options import PolicyOptions
     from sluicegate.policy.owned import Owned
-    from sluicegate.policy.request import Request
+    from sluicegate.policy.verdict import Verdict
 
 __all__ = ["Enforcer"]
 
@@ -31,12 +31,6 @@ class Enforcer:
     It does no I/O: what has to be called, and perhaps awaited, are steps that a shell makes.
     The ``view`` of a request is what the options' functions get of it.
     """
-
-    __slots__ = (
-        *("__weakref__", "_api_key_header", "address", "cors", "default", "exempt", "hides_keys"),
-        *("is_plain", "keys", "messages", "needs_asyncio", "observer", "owned", "permits"),
-        *("policy", "tiers"),
-    )
 
     def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
         if (policy.tiers is None) == (policy.limiter is None):
@@ -65,37 +59,49 @@ class Enforcer:
         self._api_key_header = header_name(policy.api_key_header, "api_key_header").encode("ascii")
         #: Without options a request costs one check of the default tier, by its address.
         options = (policy.identify, policy.verify, policy.tier, policy.cost, policy.concurrency)
-        self.is_plain = options == (None,) * len(options)
-        self.exempt = exemption(policy.exempt)
+        exempt = exemption(policy.exempt)
+        self.exempt_paths = exempt if isinstance(exempt, Paths) else None
+        self.exempt = None if isinstance(exempt, Paths) else exempt
         self.cors = None if policy.cors is None else Cors(policy.cors)
         self.observer = observer_of(self.tiers, self.messages, policy)
-
-    def is_free(self, scope: Scope) -> bool:
-        """Whether it is a preflight, of those that are not limited."""
-        return self.policy.exempt_preflight and is_preflight(scope)
-
-    def is_exempt(self, scope: Scope, view: Callable[[Scope], Any]) -> Steps[bool]:
-        """Whether the request is not limited at all."""
-        if self.exempt is None or isinstance(self.exempt, Paths):
-            return self.exempt is not None and self.exempt.match(scope)
-        return bool((yield self.exempt, (view(scope),)))
+        self.is_plain = all(each is None for each in (*options, self.exempt, self.observer))
 
     def decide(
-        self, request: Request, scope: Scope, view: Any, permit: RequestPermit | None
-    ) -> Steps[None]:
-        """Charge whom the request is from, if ``concurrency`` has a permit for them."""
-        policy = self.policy
-        cost = 1 if policy.cost is None else checked_cost((yield policy.cost, (view,)))
-        client = request.client = yield from self.find_client(scope, view)
+        self,
+        verdict: Verdict,
+        scope: Scope,
+        view: Callable[[Scope], Any],
+        permit: RequestPermit | None,
+    ) -> Steps[bool]:
+        """Charge whom the request is from, if ``concurrency`` has a permit for them.
+
+        Returns ``False`` for a request that is not limited at all.
+        """
+        policy, seen = self.policy, view(scope)
+        free = scope.get("method") == "OPTIONS" and policy.exempt_preflight and is_preflight(scope)
+        if not free and self.exempt_paths is not None:
+            free = self.exempt_paths.match(scope)
+        elif not free and self.exempt is not None:
+            free = yield self.exempt, (seen,)
+        if free:
+            verdict.leave(self.default, "", 0)
+            return False
+        cost = 1 if policy.cost is None else checked_cost((yield policy.cost, (seen,)))
+        if policy.identify is None and self.keys is None:
+            client = self.default_client(scope)
+        else:
+            client = yield from self.find_client(scope, seen)
+        verdict.client = client
         principal, name = client.principal, None
         if client.source == "unknown_api_key":
             cost = cost or 1  # a try is never free
         elif policy.tier is not None:
-            name = checked_text("tier", (yield policy.tier, (view,)))
+            name = checked_text("tier", (yield policy.tier, (seen,)))
         if name is None and principal is not None:
             name = principal.tier
         tier = self.default if name is None else self.tiers.get(name)
-        yield from request.charge(tier, client.key, cost, permit)
+        yield from verdict.charge(tier, client.key, cost, permit)
+        return True
 
     def find_client(self, scope: Scope, view: Any) -> Steps[Client]:
         """Find out who the request is from."""
@@ -104,12 +110,16 @@ class Enforcer:
         api_key = None if key is not None else self._api_key(scope)
         if api_key is not None:
             return (yield from self._verify(scope, api_key))
-        principal = principal_of(scope)
         if key is not None:
-            return Client(key, "identify", principal)
-        if principal is not None:
-            return user_client(principal)
-        return Client(self.address(scope), "address")
+            return Client(key, "identify", principal_of(scope))
+        return self.default_client(scope)
+
+    def default_client(self, scope: Scope) -> Client:
+        """Who has logged in, or else the address."""
+        principal = principal_of(scope) if "user" in scope else None
+        return (
+            Client(self.address(scope), "address") if principal is None else user_client(principal)
+        )
 
     def _verify(self, scope: Scope, api_key: str) -> Steps[Client]:
         assert self.keys is not None

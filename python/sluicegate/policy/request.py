@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sluicegate.errors import StoreError
-from sluicegate.policy.fields import answer_fields, names_of
+from sluicegate.policy.cors import expose, origin_of
+from sluicegate.policy.fields import answer_fields, names_of, refusal_fields
 from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:
+    from sluicegate._support.asgi_types import Message
     from sluicegate.headers import Field
-    from sluicegate.policy.client import Client
     from sluicegate.policy.cors import Cors
+    from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.steps import Steps
     from sluicegate.refusals import Refusal
 
@@ -30,15 +32,21 @@ class Request(Verdict):
 
     Attributes:
         outer: the same request at the next middleware outwards.
-        client: whom the request is from, unless that is only its address, or it is exempt.
+        enforcer: of the middleware; ``None`` at a ``rate_limit`` that has none before it.
+        headers: the request's own.
+        is_answered: whether what is to be sent is written when its answer begins.
     """
 
     outer: Request | None = None
-    client: Client | None = None
+    is_answered: bool = True
     #: Those of all limits further in are the outermost one's.
     later: list[Verdict] | None = None
     #: What the outermost one's answer refuses, and which scripts may read it.
     refused: tuple[Refusal, Cors | None] | None = None
+
+    def __init__(self, enforcer: Enforcer | None = None, headers: Iterable[Field] = ()) -> None:
+        self.enforcer = enforcer
+        self.headers = headers
 
     def outermost(self) -> Request:
         """The same request at the outermost middleware, which writes the answer's fields."""
@@ -76,6 +84,48 @@ class Request(Verdict):
     def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
         """What is sent beside an answer's ``own`` header fields, of all limits so far."""
         return answer_fields(self.verdicts(), self, status, own)
+
+    def whole(self, message: Message) -> Message:
+        """The first message of an answer with all fields that are ours."""
+        status, own = message.get("status", 101), message.get("headers", ())
+        # A copy: a message that is sent twice must not collect ours.
+        return dict(message, headers=self.all_fields(status, own))
+
+    def mark(self, message: Message, fields: list[Field]) -> None:
+        """Add to its only limit's ``fields`` what belongs to a refusal, of which no script asks."""
+        assert self.refused is not None
+        refusal, cors = self.refused
+        fields += refusal_fields(refusal, message["status"], message["headers"])
+        if cors is not None:
+            cors.allow(None, fields)
+
+    def all_fields(self, status: int, own: Iterable[Field]) -> list[Field]:
+        """An answer's ``own`` fields and ours, of all limits, and what scripts may read of them."""
+        fields = [*own]
+        ours = self.fields(status, fields)
+        if self.refused is not None:
+            return self.refusal_fields(*self.refused, status, fields, ours)
+        fields += ours
+        if ours and origin_of(self.headers) is not None:
+            expose(fields, [name for name, _ in ours])
+        return fields
+
+    def refusal_fields(
+        self,
+        refusal: Refusal,
+        cors: Cors | None,
+        status: int,
+        own: Iterable[Field] = (),
+        quotas: Iterable[Field] = (),
+    ) -> list[Field]:
+        """A refusal's ``own`` fields, those of the ``quotas``, and what belongs to it beside them."""
+        ours = [*refusal_fields(refusal, status, own), *quotas]
+        fields, origin = [*own, *ours], origin_of(self.headers)
+        if origin is not None:
+            expose(fields, [name for name, _ in ours])
+        if cors is not None:
+            cors.allow(origin, fields)
+        return fields
 
     def name_of(self, refusal: Refusal) -> str:
         """Under which name the fields tell of the limit that refuses."""

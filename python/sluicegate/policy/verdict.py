@@ -10,6 +10,7 @@ from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
+    from sluicegate.policy.client import Client
     from sluicegate.policy.permits import RequestPermit
     from sluicegate.policy.steps import Steps
     from sluicegate.policy.tiers import Tier
@@ -23,6 +24,7 @@ class Verdict:
     Without either it was not charged.
 
     Attributes:
+        client: whom the request is from; ``None`` if nobody has looked, as when it is exempt.
         tells: whether clients are told of the quota, which somebody knows then.
     """
 
@@ -30,6 +32,7 @@ class Verdict:
     key: str
     # Of the class as long as nothing else is known: what is not set costs a request nothing.
     cost: int = 1
+    client: Client | None = None
     decision: Decision | None = None
     refusal: Refusal | None = None
     tells: bool = False

@@ -1,0 +1,82 @@
+"""Requests to a policy without options, which the core admits: as those of any other policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asgi_calls import get, hello, scope_of
+from sluicegate import FixedWindow, ManualClock
+from sluicegate.asgi import RateLimitMiddleware
+
+
+def both_ways(**options: Any) -> list[RateLimitMiddleware]:
+    """By the core, and, because of an option that changes nothing, step by step."""
+    return [
+        RateLimitMiddleware(hello, limiter=FixedWindow(2, 60, clock=ManualClock()), **more)
+        for more in (options, {**options, "cost": lambda _: 1})
+    ]
+
+
+@pytest.mark.parametrize("headers", [(), "ietf", "x-ratelimit", ("ietf", "x-ratelimit")])
+@pytest.mark.parametrize("asked", [[], [("origin", "https://a.example")]])
+@pytest.mark.parametrize("more", [{}, {"shadow": True}, {"exempt": ["/health"]}])
+def test_both_ways_answer_alike(headers: Any, asked: Any, more: Any) -> None:
+    for path in ("/", "/health"):
+        plain, by_steps = (
+            [get(app, path, headers=asked) for _ in range(3)]
+            for app in both_ways(headers=headers, **more)
+        )
+        assert [each.sent for each in plain] == [each.sent for each in by_steps]
+        decisions = [
+            [each.scope.get("sluicegate.decision") for each in answers]
+            for answers in (plain, by_steps)
+        ]
+        assert decisions[0] == decisions[1]
+
+
+def test_the_core_admits_and_leaves_the_rest_to_the_enforcer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    app = RateLimitMiddleware(hello, limiter=FixedWindow(1, 60))
+    decide = type(app._enforcer).decide
+
+    def noted(enforcer: Any, request: Any, scope: Any, *more: Any) -> Any:
+        asked.append(f"{scope['type']} {scope['method']}")
+        return decide(enforcer, request, scope, *more)
+
+    monkeypatch.setattr(type(app._enforcer), "decide", noted)
+    assert [get(app).status for _ in range(2)] == [200, 429]
+    assert get(app, method="OPTIONS").status == 429
+    assert get(app, user=None).status == 429
+    assert get(app, kind="websocket").status == 0
+    assert asked == ["http OPTIONS", "http GET", "websocket GET"]
+
+
+def test_a_key_is_asked_for_once_even_if_the_request_is_refused() -> None:
+    asked: list[object] = []
+
+    def no_address(scope: Any) -> str:
+        asked.append(scope)
+        return "socket"
+
+    app = RateLimitMiddleware(hello, limiter=FixedWindow(1, 60), no_address=no_address)
+    assert [get(app, peer=None).status for _ in range(2)] == [200, 429]
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("client", [None, (), [], ["192.0.2.1", 80], ([], 80), (5, 80)])
+def test_a_peer_of_any_shape(client: Any) -> None:
+    app = RateLimitMiddleware(hello, limiter=FixedWindow(1, 60))
+    assert [get(app, client=client).status for _ in range(2)] == [200, 429]
+
+
+def test_a_mapping_that_is_no_dict_is_a_scope(monkeypatch: pytest.MonkeyPatch) -> None:
+    from collections import UserDict
+
+    scope: Any = UserDict(scope_of())
+    monkeypatch.setattr("asgi_calls.scope_of", lambda *_, **__: scope)
+    app = RateLimitMiddleware(hello, limiter=FixedWindow(1, 60))
+    assert [get(app).status for _ in range(2)] == [200, 429]
