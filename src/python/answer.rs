@@ -210,6 +210,14 @@ impl PyPlainRequests {
         scope.set_item(request, &answer)?;
         Ok(Some(answer))
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for each in [&self.check, &self.address, &self.request] {
+            visit.call(each)?;
+        }
+        visit.call(&self.known)?;
+        visit.call(&self.quota)
+    }
 }
 
 impl PyPlainRequests {
