@@ -93,7 +93,7 @@ def test_the_smallest_share_left_speaks_wherever_it_is() -> None:
 
 
 def test_a_refusal_further_in_speaks_and_all_are_told() -> None:
-    app = limited(limited(limit=2, name="inner"), 2)
+    app = limited(limited(limit=2), 2)
     refused = [get(app) for _ in range(3)][-1]
     assert refused.status == 429
     app = limited(limited(limit=1), 10, tiers={"outer": (2, 60)})

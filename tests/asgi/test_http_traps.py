@@ -208,7 +208,7 @@ def test_exempt_paths_lie_below_the_root_path_and_nowhere_else() -> None:
         ({"api_key_header": 5}, "api_key_header must be the name of an HTTP header, got 5"),
         ({"api_key_header": "ü"}, "api_key_header must be"),
         ({"messages": (1,)}, r"messages must be \(limit, window_seconds\) or a limiter"),
-        ({"messages": (0, 1)}, "messages: max_requests must be"),
+        ({"messages": (0, 1)}, "messages: limit must be"),
         ({"shadow": "no"}, "shadow must be True or False, got 'no'"),
         ({"algorithm": lambda limit, window: 7}, "what algorithm makes must have the verbs"),
     ],

@@ -403,7 +403,7 @@ def test_a_response_used_twice_does_not_collect_headers(limiter: Any) -> None:
         ({}, "either tiers= or limiter="),
         ({"tiers": {}}, "tiers must name at least one tier"),
         ({"tiers": [1]}, "tiers must be a dict"),
-        ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: max_requests must be an int from 1"),
+        ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: limit must be an int from 1"),
         ({"tiers": {"free": (1, 0)}}, r"tiers\['free'\]: window_seconds must be"),
         ({"tiers": {"free": (1,)}}, r"tiers\['free'\] must be"),
         ({"tiers": {1: (1, 60)}}, "tiers must have str names"),
@@ -424,7 +424,7 @@ def test_a_response_used_twice_does_not_collect_headers(limiter: Any) -> None:
         ({"refusal": None}, "refusal must be callable"),
         ({"headers": ["x-limit"]}, "headers must hold some of"),
         ({"exempt": ["health"]}, "exempt must hold paths that start with '/', got 'health'"),
-        ({"messages": (0, 60)}, "max_requests must be an int"),
+        ({"messages": (0, 60)}, "messages: limit must be an int"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], text: str) -> None:

@@ -159,11 +159,20 @@ class Listening:
         self.told.append(details)
 
 
-@pytest.mark.parametrize(("own", "status"), [({}, 500), ({"closed_status": 502}, 502)])
+@pytest.mark.parametrize(
+    ("own", "status"), [({}, 500), ({"closed_status": 502}, 502), ({"closed_status": 503}, 503)]
+)
 def test_what_nobody_decided_has_the_middlewares_status(own: dict[str, Any], status: int) -> None:
     limits = {"redis": "redis://127.0.0.1:1", "on_error": "closed", "closed_status": 500}
     app = an_app(rate_limit(3, 600, **own), exempt=["/"], **limits)
     assert get(app).status == status
+
+
+@pytest.mark.parametrize(("own", "second"), [({}, 200), ({"trusted_proxies": ()}, 429)])
+def test_a_limit_may_say_that_it_trusts_no_proxy(own: dict[str, Any], second: int) -> None:
+    app = an_app(rate_limit(1, 600, **own), trusted_proxies=1)
+    calls = [{"headers": [("x-forwarded-for", f"203.0.113.{last}")]} for last in (1, 2)]
+    assert passed(app, calls) == [200, second]
 
 
 def test_hooks_and_metrics_are_told() -> None:

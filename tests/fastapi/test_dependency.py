@@ -247,7 +247,7 @@ def test_costs_identities_and_headers_of_a_dependency() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
-    [((0, 60), "max_requests"), ((1, 0), "window_seconds"), (("1", 60), "max_requests")],
+    [((0, 60), "limit"), ((1, 0), "window_seconds"), (("1", 60), "limit")],
 )
 def test_wrong_dependencies_fail_when_they_are_made(arguments: Any, text: str) -> None:
     with pytest.raises((ValueError, TypeError), match=text):

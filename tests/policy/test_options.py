@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sluicegate import FixedWindow, ManualClock, TokenBucket
 from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.errors import StoreError
 from sluicegate.fastapi import rate_limit
+from sluicegate.policy import Policy
 
 ALGORITHMS = [
     "sliding_window",
@@ -265,3 +267,45 @@ def test_options_that_nothing_is_made_with_are_refused(option: Any) -> None:
             RateLimitMiddleware(hello, **quotas, **option)
         RateLimitMiddleware(hello, **quotas, messages=(1, 60), **option)
     RateLimitMiddleware(hello, tiers={"free": limiter, "paid": (9, 60)}, **option)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"algorithm": "fixed_window"}, "algorithm= means nothing beside limiters that are made"),
+        ({"tiers": {"a": (1, 60)}, "name": "default"}, "name= means nothing beside tiers="),
+        ({"api_key_header": "x-api-key"}, "api_key_header= means nothing without verify=: give"),
+        ({"proxy_header": "x-real-ip"}, "proxy_header= means nothing without trusted_proxies="),
+        ({"endpoint": lambda _: "a"}, "endpoint= means nothing without metrics= or hooks="),
+    ],
+)
+def test_an_option_that_others_leave_nothing_to_say_is_refused(
+    options: dict[str, Any], text: str
+) -> None:
+    if "tiers" not in options:
+        options = {"limiter": FixedWindow(1, 60), **options}
+    for make in (Policy, partial(RateLimitMiddleware, hello)):
+        with pytest.raises(ValueError, match=f"^{text}.* or leave [a-z_]+= out$"):
+            make(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tiers": {"a": FixedWindow(1, 60)}, "messages": (1, 60), "algorithm": "fixed_window"},
+        {"limiter": FixedWindow(1, 60), "name": "default"},
+        {"tiers": {"a": (1, 60)}, "verify": str, "api_key_header": "x-api-key"},
+        {"tiers": {"a": (1, 60)}, "trusted_proxies": 1, "proxy_header": "x-forwarded-for"},
+        {"tiers": {"a": (1, 60)}, "closed_status": 503, "trusted_proxies": ()},
+    ],
+)
+def test_an_option_that_says_something_is_not(options: dict[str, Any]) -> None:
+    assert Policy(**options).enforcer
+
+
+def test_bounds_are_numbers_that_one_reads() -> None:
+    options: dict[str, Any] = {"tiers": {"a": (1, 60)}, "verify": str, "verify_ttl": 1e8}
+    with pytest.raises(ValueError, match="of seconds from 0 to 1,000,000, got 100000000"):
+        Policy(**options)
+    with pytest.raises(ValueError, match=r"window must be .* from 0.000001 to 1,000,000,000"):
+        rate_limit(1, window=0)

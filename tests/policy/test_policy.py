@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Generator
 from dataclasses import FrozenInstanceError
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_it_is_frozen_and_shows_no_secret() -> None:
     [
         ({}, "^a policy needs either tiers= or limiter=, got neither"),
         ({"tiers": {"a": (1, 60)}, "limiter": FixedWindow(1, 60)}, "limiter=, got both"),
-        ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: max_requests must be an int from 1"),
+        ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: limit must be an int from 1"),
         ({"limiter": FixedWindow(1, 60), "max_keys": 5}, "max_keys= means nothing here"),
         ({"limiter": FixedWindow(1, 60), "shadow": 1}, "shadow must be True or False, got 1"),
         ({"limiter": FixedWindow(1, 60), "bogus": 1}, "unexpected keyword argument 'bogus'"),
@@ -105,3 +106,13 @@ def test_its_enforcer_needs_no_event_loop() -> None:
     assert decided("a", "paid", 5) == ("a", "paid", "admitted")
     assert decided("b", "paid", 6) == ("b", "paid", "refused")
     assert decided("a", None, 0) == ("a", "free", "free")
+
+
+def test_its_annotations_can_be_read_without_prometheus() -> None:
+    hints = get_type_hints(Policy)
+    assert {"tiers", "redis", "on_error", "metrics", "hooks", "enforcer"} <= hints.keys()
+
+
+def test_a_pickle_of_it_is_refused_with_what_to_do() -> None:
+    with pytest.raises(TypeError, match="by a function that returns it; with redis="):
+        pickle.dumps(Policy({"free": (2, 600)}))

@@ -24,9 +24,16 @@ def number(argument: str, value: object, low: float, high: float, unit: str) -> 
         )
     if not low <= value <= high:
         raise ValueError(
-            f"{argument} must be a number of {unit} from {low:g} to {high:g}, got {value}"
+            f"{argument} must be a number of {unit} from {_plainly(low)} to {_plainly(high)}, "
+            f"got {value}"
         )
     return float(value)
+
+
+def _plainly(bound: float) -> str:
+    """A bound as one reads it, down to a millionth."""
+    text = f"{bound:,.6f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def checked_clock(clock: object) -> None:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from fastapi import Response
 from starlette.requests import HTTPConnection
 
+from sluicegate._support.arguments import number
 from sluicegate._support.awaiting import drive
 from sluicegate.asgi.responder import request_in
 from sluicegate.errors import StoreError
@@ -20,7 +21,7 @@ from sluicegate.fastapi.routes import route_template
 from sluicegate.fastapi.views import view
 from sluicegate.identity.principal import principal_of
 from sluicegate.policy.client import api_client, user_client
-from sluicegate.policy.options import LimiterOptions, SharedOptions
+from sluicegate.policy.options import LimiterOptions, SharedOptions, default
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 from sluicegate.policy.tiers import Tier, is_elsewhere, make_limiter
@@ -34,33 +35,26 @@ if TYPE_CHECKING:
 __all__ = ["RouteLimit", "RouteOptions"]
 
 
-class _Unless(int):
-    """A default that is not the same number given by the user."""
-
-
-_MINUTE = _Unless(60)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class RouteOptions(SharedOptions):
     """What ``rate_limit`` takes."""
 
     limit: int
-    window_seconds: float = _MINUTE
+    window_seconds: float = default(60)
     _: KW_ONLY
     window: float | None = None
     name: str = "route"
 
     def quota(self) -> tuple[int, float]:
         """The limit and the window, which was given under either name."""
-        seconds, window = self.window_seconds, self.window
-        if window is not None:
-            if seconds is not _MINUTE:
-                raise TypeError(
-                    f"window_seconds and window are the same: pass one, got {seconds!r} and {window!r}"
-                )
-            seconds = window
-        return self.limit, seconds
+        if self.window is None:
+            return self.limit, self.window_seconds
+        if self.is_given("window_seconds"):
+            raise TypeError(
+                "window_seconds and window are the same: pass one, got "
+                f"{self.window_seconds!r} and {self.window!r}"
+            )
+        return self.limit, number("window", self.window, 1e-6, 1e9, "seconds")
 
 
 class RouteLimit:
@@ -132,9 +126,8 @@ class RouteLimit:
             if store and not self._options.of_store():
                 made = self._limiter(LimiterOptions(algorithm=self._options.algorithm, **store))
                 limiter = enforcer.owned.first(("rate_limit", self), made)
-            status = self._options.closed_status
-            if status == SharedOptions.closed_status:
-                status = enforcer.policy.closed_status
+            named = self._options.is_given("closed_status")
+            status = (self._options if named else enforcer.policy).closed_status
             tier = self._tier_of(limiter, status, enforcer.policy.shadow)
             if enforcer.observer is not None:
                 enforcer.observer.watch(tier)

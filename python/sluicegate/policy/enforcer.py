@@ -14,7 +14,8 @@ from sluicegate.policy.exempt import Paths, exemption
 from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
-from sluicegate.policy.tiers import Tier, Tiers, check_limiter, is_elsewhere, is_pair, make_limiter
+from sluicegate.policy.tiers import Tier, Tiers, check_limiter, is_elsewhere, make_limiter
+from sluicegate.policy.unused import refuse_unused
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
@@ -53,7 +54,6 @@ class Enforcer:
         self.needs_asyncio = any(getattr(each, "_NEEDS_ASYNCIO", False) for each in counting)
         #: Whether keys go to another server.
         self.hides_keys = any(map(is_elsewhere, counting))
-        self._refuse_unused()
         self.address = policy.client_address()
         self.keys = verified_keys(policy.verify, policy.verify_ttl, owned, policy.clock)
         self._api_key_header = header_name(policy.api_key_header, "api_key_header").encode("ascii")
@@ -64,6 +64,7 @@ class Enforcer:
         self.exempt = None if isinstance(exempt, Paths) else exempt
         self.cors = None if policy.cors is None else Cors(policy.cors)
         self.observer = observer_of(self.tiers, self.messages, policy)
+        refuse_unused(policy, self.observer is not None)
         self.is_plain = all(each is None for each in (*options, self.exempt, self.observer))
 
     def decide(
@@ -145,11 +146,3 @@ class Enforcer:
     def new_permit(self) -> RequestPermit:
         """What ``concurrency`` may give a request, to be released when the app has returned."""
         return RequestPermit(self.permits, self.policy.closed_status)
-
-    def _refuse_unused(self) -> None:
-        """Raise ``TypeError`` if there are options of limiters and none is made by them."""
-        policy = self.policy
-        quotas = () if policy.tiers is None else policy.tiers.values()
-        in_redis = policy.redis is not None and isinstance(policy.concurrency, int)
-        if not in_redis and not any(map(is_pair, (*quotas, policy.messages))):
-            policy.refuse_unused("all limiters are made already")

@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
+# These are what typing.get_type_hints() looks for.
+from sluicegate._connection.on_error import OnError
+from sluicegate._core import ManualClock
 from sluicegate._support.arguments import checked_prefix
+from sluicegate._support.asgi_types import ASGIApp, Scope
 from sluicegate._support.functions import check_callables
 from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
-from sluicegate.identity.verified import TTL
+from sluicegate.identity.verified import TTL, VerifiedKeys
 from sluicegate.limiters import SlidingWindowRateLimiter
+from sluicegate.observe.hooks import Hook
 from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis
 from sluicegate.refusals import checked_closed_status, json_refusal
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+else:
+    CollectorRegistry = Any  # of a package that need not be there
 
-    from sluicegate._connection.on_error import OnError
-    from sluicegate._core import ManualClock
-    from sluicegate._support.asgi_types import ASGIApp, Scope
-    from sluicegate.identity.verified import VerifiedKeys
-    from sluicegate.observe.hooks import Hook
+__all__ = ["LimiterOptions", "Overflow", "PolicyOptions", "SharedOptions", "default"]
 
-__all__ = ["LimiterOptions", "Overflow", "PolicyOptions", "SharedOptions"]
+T = TypeVar("T")
 
 Overflow = Literal["share", "admit"]
 
@@ -38,7 +41,13 @@ _LONGEST = 64
 _LEASE_SECONDS = 30.0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+def default(value: T) -> T:
+    """``value`` as an object of its own, so that the same one is told apart when a user gives it."""
+    kind = type(value)
+    return cast("T", type(kind.__name__, (kind,), {})(value))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LimiterOptions:
     """How limits that are given as numbers are counted: the algorithm, the place, its options.
 
@@ -74,6 +83,10 @@ class LimiterOptions:
         """Raise ``TypeError`` if anything is given, since no limiter is made by it."""
         for name in self.of_store():
             raise TypeError(f"{name}= means nothing here: {because}")
+
+    def is_given(self, *names: str) -> bool:
+        """Whether the user has given one of these options."""
+        return any(getattr(self, name) is not getattr(type(self), name) for name in names)
 
     def of_store(self) -> dict[str, Any]:
         """The options of the place that were given."""
@@ -122,18 +135,18 @@ class LimiterOptions:
         return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SharedOptions(LimiterOptions):
     """What the middleware and ``rate_limit`` both take; :class:`Policy` says what it means."""
 
     identify: Callable[[Any], Any] | None = None
     cost: Callable[[Any], Any] | None = None
-    trusted_proxies: Iterable[str] | int = ()
-    proxy_header: str = "x-forwarded-for"
-    ipv6_prefix: int = 64
+    trusted_proxies: Iterable[str] | int = default(())
+    proxy_header: str = default("x-forwarded-for")
+    ipv6_prefix: int = default(64)
     no_address: Callable[[Scope], str] | str | None = None
     headers: Iterable[str] | str = ("x-ratelimit", "ietf")
-    closed_status: int = 503
+    closed_status: int = default(503)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -143,8 +156,7 @@ class SharedOptions(LimiterOptions):
 
     def has_own_address(self) -> bool:
         """Whether the options say anything of who the client is by its address."""
-        named = ("trusted_proxies", "proxy_header", "ipv6_prefix", "no_address")
-        return any(getattr(self, name) != getattr(SharedOptions, name) for name in named)
+        return self.is_given("trusted_proxies", "proxy_header", "ipv6_prefix", "no_address")
 
     def client_address(self) -> ClientAddress:
         """Who the client is, by the options."""
@@ -156,7 +168,7 @@ class SharedOptions(LimiterOptions):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PolicyOptions(SharedOptions):
     """All that a policy is made of; :class:`Policy` says what it means."""
 
@@ -166,7 +178,7 @@ class PolicyOptions(SharedOptions):
     tier: Callable[[Any], Any] | None = None
     verify: Callable[[str], Any] | VerifiedKeys | None = None
     verify_ttl: float = TTL
-    api_key_header: str = "x-api-key"
+    api_key_header: str = default("x-api-key")
     exempt: Iterable[str] | Callable[[Any], Any] = ()
     exempt_preflight: bool = True
     cors: Iterable[str] | str | None = None
@@ -174,7 +186,7 @@ class PolicyOptions(SharedOptions):
     refusal: ASGIApp = json_refusal
     messages: Any = None
     concurrency: Any = None
-    name: str = "default"
+    name: str = default("default")
     metrics: bool | CollectorRegistry = False
     hooks: Iterable[Hook] = ()
     endpoint: Callable[[Any], str] | None = None

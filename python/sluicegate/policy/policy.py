@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from sluicegate._support.single import Single
 from sluicegate.policy.enforcer import Enforcer
@@ -83,4 +85,12 @@ class Policy(Single, PolicyOptions):
 
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.
-        return f"<Policy of the tiers {', '.join(tier.name for tier in self.enforcer.tiers)}>"
+        names = self.tiers if isinstance(self.tiers, Mapping) else [self.name]
+        return f"<Policy of the tiers {', '.join(map(str, names))}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Policy cannot be pickled: it has counts and functions of this process. In each "
+            "process make one of its own, by a function that returns it; with redis= they count "
+            "together"
+        )

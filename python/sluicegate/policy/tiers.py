@@ -118,7 +118,9 @@ def make_limiter(
         try:
             limiter: AnyLimiter = options.make_limiter(limit, window_seconds, kind, name)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{argument}: {error}") from error
+            # The exact log's class calls it otherwise than a tier or a route does.
+            message = str(error).replace("max_requests", "limit")
+            raise type(error)(f"{argument}: {message}") from error
         check_limiter(f"{argument}: what algorithm makes", limiter)
         if owned is not None:
             described = kind, name, limit, window_seconds, options.description()

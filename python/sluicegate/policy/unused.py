@@ -1,0 +1,37 @@
+"""Options that others leave nothing to say: refused, since who gives one expects something of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluicegate.policy.tiers import is_pair
+
+if TYPE_CHECKING:
+    from sluicegate.policy.options import PolicyOptions
+
+__all__ = ["refuse_unused"]
+
+
+def refuse_unused(policy: PolicyOptions, is_observed: bool) -> None:
+    """Raise ``ValueError`` that names such an option and the other, or ``TypeError`` of a store's.
+
+    ``is_observed``: whether there are metrics or hooks.
+    """
+    quotas = () if policy.tiers is None else policy.tiers.values()
+    if not any(map(is_pair, (*quotas, policy.messages))):
+        if policy.redis is None or not isinstance(policy.concurrency, int):
+            policy.refuse_unused("all limiters are made already")
+        _refuse(policy, "algorithm", "beside limiters that are made already", "give numbers")
+    if policy.tiers is not None:
+        _refuse(policy, "name", "beside tiers=, which have names", "name a tier so")
+    if policy.verify is None:
+        _refuse(policy, "api_key_header", "without verify=", "give that too")
+    if not policy.trusted_proxies:
+        _refuse(policy, "proxy_header", "without trusted_proxies=", "give that too")
+    if not is_observed:
+        _refuse(policy, "endpoint", "without metrics= or hooks=", "give one of them too")
+
+
+def _refuse(policy: PolicyOptions, option: str, where: str, advice: str) -> None:
+    if policy.is_given(option):
+        raise ValueError(f"{option}= means nothing {where}: {advice}, or leave {option}= out")
