@@ -33,6 +33,8 @@ def test_preflights(scope: dict[str, Any], is_one: bool) -> None:
 def test_the_origin() -> None:
     assert origin_of(scope_of(headers=ASKS)["headers"]) == APP
     assert origin_of(scope_of()["headers"]) is None
+    two = [("origin", APP.decode()), ("origin", APP.decode())]
+    assert origin_of(scope_of(headers=two)["headers"]) is None
 
 
 def allowed(cors: Cors, origin: bytes | None, *own: tuple[bytes, bytes]) -> Any:
@@ -62,9 +64,10 @@ def test_what_varies_already_is_not_said_again(vary: bytes) -> None:
     assert allowed(Cors(["https://app.example"]), OTHER, (b"Vary", vary)) == []
 
 
-def test_another_vary_stays() -> None:
-    own = (b"vary", b"accept-encoding")
-    assert allowed(Cors(["https://app.example"]), OTHER, own) == [(b"vary", b"Origin")]
+def test_another_vary_stays_in_one_field() -> None:
+    fields = [(b"Vary", b"accept-encoding"), (b"vary", b"cookie")]
+    Cors(["https://app.example"]).allow(OTHER, fields)
+    assert fields == [(b"vary", b"accept-encoding, cookie, Origin")]
 
 
 def test_what_a_refusal_allows_itself_stands() -> None:

@@ -37,11 +37,12 @@ def is_preflight(scope: Scope) -> bool:
 
 
 def origin_of(headers: Iterable[Field]) -> bytes | None:
-    """Where a script is from that a browser has sent the request for."""
-    for name, value in headers:
-        if name == b"origin":
-            return value
-    return None
+    """Where the script is from for which a browser has sent the request.
+
+    No browser sends two origins, so that neither is believed.
+    """
+    origins = [value for name, value in headers if name == b"origin"]
+    return origins[0] if len(origins) == 1 else None
 
 
 def expose(fields: list[Field], names: Iterable[bytes]) -> None:
@@ -91,7 +92,8 @@ class Cors:
         # For a cache, whichever origin asked first.
         varies = [value for name, value in fields if name.lower() == b"vary"]
         if not {b"origin", b"*"} & {by.strip().lower() for by in b",".join(varies).split(b",")}:
-            fields.append((b"vary", b"Origin"))
+            fields[:] = [field for field in fields if field[0].lower() != b"vary"]
+            fields.append((b"vary", b", ".join([*varies, b"Origin"])))
 
 
 def _origin(origin: object) -> bytes:

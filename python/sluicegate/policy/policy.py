@@ -30,7 +30,9 @@ class Policy(Single, PolicyOptions):
         algorithm: ``"sliding_window"`` (the exact log), ``"fixed_window"``,
             ``"segmented_window"``, ``"sliding_counter"``, ``"token_bucket"``, or a limiter class,
             for the tiers.
-        identify: gives the key of a request; ``None`` for the default identity.
+        identify: gives the key of a request, which is used as it is; ``None`` for the default
+            identity. Keys of that begin with ``ip:``, ``user:`` or ``key:``: put a word of your own
+            before what a client may choose, or it chooses whose quota it spends.
         tier: gives the name of a request's tier, instead of the principal's.
         cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes
             whatever is left, without fields, and the limit is not asked.
