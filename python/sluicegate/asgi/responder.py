@@ -54,6 +54,6 @@ async def refuse(
     request.outermost().refused = refusal, request.enforcer.cors
     answer = request.enforcer.policy.refusal
     if scope["type"] == "websocket":
-        await websocket.refuse(answer, scope, receive, websocket.in_websocket_words(send))
+        await websocket.refuse(answer, scope, receive, websocket.as_websocket(send))
     else:
         await answer(scope, receive, send)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sluicegate.policy.tiers import Tier
     from sluicegate.refusals import Refusal
 
-__all__ = ["Messages", "answers_in_http", "close_code", "in_websocket_words", "refuse"]
+__all__ = ["Messages", "answers_in_http", "as_websocket", "close_code", "refuse"]
 
 # Of IANA's registry of close codes; the first is also in RFC 6455, section 7.4.1.
 _POLICY_VIOLATION = 1008
@@ -44,7 +44,7 @@ async def refuse(refusal: ASGIApp, scope: Scope, receive: Receive, send: Send) -
         await send(_close(scope["sluicegate.refusal"]))
 
 
-def in_websocket_words(send: Send) -> Send:
+def as_websocket(send: Send) -> Send:
     """``send``, for an HTTP answer to a handshake."""
 
     def send_translated(message: Message) -> Awaitable[None]:

@@ -17,11 +17,12 @@ __all__ = ["request_of"]
 
 
 def request_of(connection: HTTPConnection, tier: Tier) -> Request:
-    """The request at its first limit, with a hand on its answer if Starlette gives one.
+    """The request at its first limit, whose answer gets the fields if Starlette can be made to.
 
-    A dependency sees neither what the endpoint returns or raises nor where that is sent. But
-    Starlette sends each answer by a function that it makes for the request, to know if one has
-    begun, and what that calls can be replaced.
+    A dependency sees neither what the endpoint returns nor where that is sent, and one with
+    ``yield`` neither, at half as much again for each request. But Starlette sends an answer by
+    a closure that it makes for the request, so that what this calls is replaced: nothing that
+    is documented stands there.
     """
     request = Request(None, connection.scope["headers"])
     request.leave(tier, "", 0)

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import Depends
 
 from sluicegate._support.signatures import takes
-from sluicegate.fastapi.route_limit import RouteLimit, RouteOptions
+from sluicegate.fastapi.route_limit import RouteLimit
+from sluicegate.fastapi.route_options import RouteOptions
 
 __all__ = ["rate_limit"]
 

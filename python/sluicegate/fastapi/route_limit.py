@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
 from time import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -10,18 +9,18 @@ from weakref import WeakKeyDictionary
 from fastapi import Response
 from starlette.requests import HTTPConnection
 
-from sluicegate._support.arguments import number
 from sluicegate._support.awaiting import drive
 from sluicegate.asgi.responder import request_in
 from sluicegate.errors import StoreError
 from sluicegate.fastapi.answering import request_of
 from sluicegate.fastapi.mounts import warn_of_mounts
 from sluicegate.fastapi.refusing import header_text, refused
-from sluicegate.fastapi.routes import route_template
+from sluicegate.fastapi.route_options import RouteOptions
+from sluicegate.fastapi.routes import route_key
 from sluicegate.fastapi.views import view
 from sluicegate.identity.principal import principal_of
 from sluicegate.policy.client import api_client, user_client
-from sluicegate.policy.options import LimiterOptions, SharedOptions, default
+from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 from sluicegate.policy.tiers import Tier, is_elsewhere, make_limiter
@@ -32,29 +31,7 @@ if TYPE_CHECKING:
     from sluicegate.policy.enforcer import Enforcer
     from sluicegate.types import AnyLimiter
 
-__all__ = ["RouteLimit", "RouteOptions"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class RouteOptions(SharedOptions):
-    """What ``rate_limit`` takes."""
-
-    limit: int
-    window_seconds: float = default(60)
-    _: KW_ONLY
-    window: float | None = None
-    name: str = "route"
-
-    def quota(self) -> tuple[int, float]:
-        """The limit and the window, which was given under either name."""
-        if self.window is None:
-            return self.limit, self.window_seconds
-        if self.is_given("window_seconds"):
-            raise TypeError(
-                "window_seconds and window are the same: pass one, got "
-                f"{self.window_seconds!r} and {self.window!r}"
-            )
-        return self.limit, number("window", self.window, 1e-6, 1e9, "seconds")
+__all__ = ["RouteLimit"]
 
 
 class RouteLimit:
@@ -115,8 +92,7 @@ class RouteLimit:
         else:
             hides = enforcer.hides_keys or is_elsewhere(tier.limiter)
             client = yield from _client_of(request, enforcer, scope, hides)
-        key = _route_key(scope, _place(scope, options.name), client)
-        yield from verdict.charge(tier, key, cost)
+        yield from verdict.charge(tier, route_key(scope, options.name, client), cost)
 
     def _tier_under(self, enforcer: Enforcer) -> Tier:
         """The tier in the store of a middleware's policy, if this limit names no place itself."""
@@ -170,17 +146,3 @@ def _left(verdict: Verdict) -> Steps[dict[str, Any]]:
     except StoreError:
         return {"remaining": limiter.limit, "reset_at": time()}
     return {"remaining": left.remaining, "reset_at": left.reset_at}
-
-
-def _place(scope: Scope, name: str) -> int:
-    """Which of the limits of this name it is, counted from 1 as a request meets them."""
-    places: dict[str, int] = scope.setdefault("sluicegate.places", {})
-    places[name] = places.get(name, 0) + 1
-    return places[name]
-
-
-def _route_key(scope: Scope, place: int, client: str) -> str:
-    method = scope.get("method", "WEBSOCKET")
-    template = route_template(scope)
-    which = "" if place == 1 else f"{place}/"
-    return f"{'GET' if method == 'HEAD' else method} {len(template)}:{template} {which}{client}"

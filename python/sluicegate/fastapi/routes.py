@@ -10,7 +10,18 @@ from starlette.routing import Host, Match, Mount
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
-__all__ = ["route_template"]
+__all__ = ["route_key", "route_template"]
+
+
+def route_key(scope: Scope, name: str, client: str) -> str:
+    """The key of a client at the limit ``name`` of the route, of which there may be several."""
+    # As a request meets them, from 1 on.
+    places: dict[str, int] = scope.setdefault("sluicegate.places", {})
+    place = places[name] = places.get(name, 0) + 1
+    method = scope.get("method", "WEBSOCKET")
+    template = route_template(scope)
+    which = "" if place == 1 else f"{place}/"
+    return f"{'GET' if method == 'HEAD' else method} {len(template)}:{template} {which}{client}"
 
 
 def route_template(scope: Scope) -> str:
