@@ -37,24 +37,16 @@ def _trio() -> Any:
     return trio
 
 
-async def pause(seconds: float) -> None:
-    """Sleep, under asyncio or trio."""
-    trio = _trio()
-    if trio is not None:
-        await trio.sleep(seconds)
-    else:
-        import asyncio
-
-        await asyncio.sleep(seconds)
-
-
-def _event() -> Any:
-    trio = _trio()
-    if trio is not None:
-        return trio.Event()
+def _library() -> Any:
+    """The one that runs the caller, trio or asyncio: both have events and sleep."""
     import asyncio
 
-    return asyncio.Event()
+    return _trio() or asyncio
+
+
+async def pause(seconds: float) -> None:
+    """Sleep, under asyncio or trio."""
+    await _library().sleep(seconds)
 
 
 def _start(
@@ -113,7 +105,7 @@ class LookUp:
         self._answer: Awaitable[object] | None = answer
         self._settle = settle
         self._callers = 0
-        self._done = _event()
+        self._done = _library().Event()
         self._error: BaseException | None = None
         self._found: Principal | None = None
         self._over = False
@@ -206,7 +198,7 @@ class Queues:
         queue = self._queues.get(budget)
         if queue is None or not queue.under_way:
             return False
-        event = _event()
+        event = _library().Event()
         queue.waiting[event] = None
         try:
             await event.wait()

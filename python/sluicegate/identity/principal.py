@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["Principal", "principal_of", "verified_principal"]
 
 
+@dataclass(frozen=True, repr=False)
 class Principal:
     """Whom a verified API key or a login belongs to. Immutable.
 
@@ -18,35 +20,15 @@ class Principal:
         tier: the tier it is limited by; ``None`` for the default one.
     """
 
-    __slots__ = ("id", "tier")
-
     id: str
-    tier: str | None
+    tier: str | None = None
 
-    def __init__(self, id: str, tier: str | None = None) -> None:  # noqa: A002
-        for name, value in (("id", id), ("tier", tier)):
+    def __post_init__(self) -> None:
+        for name, value in (("id", self.id), ("tier", self.tier)):
             if not isinstance(value, str) and (name == "id" or value is not None):
                 raise TypeError(f"{name} must be a str, got {type(value).__name__}")
-            object.__setattr__(self, name, value)
-        if not id:
+        if not self.id:
             raise ValueError("id must name whom a key belongs to, such as 'alice', got ''")
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a Principal is immutable: {name} cannot be set")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a Principal is immutable: {name} cannot be deleted")
-
-    def __reduce__(self) -> tuple[type[Principal], tuple[str, str | None]]:
-        return type(self), (self.id, self.tier)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Principal):
-            return NotImplemented
-        return (self.id, self.tier) == (other.id, other.tier)
-
-    def __hash__(self) -> int:
-        return hash((self.id, self.tier))
 
     def __repr__(self) -> str:
         # The id may be the API key itself.

@@ -119,8 +119,10 @@ class VerifiedKeys(Single):
                     break
                 waited = True
                 if not await here.queues.wait(budget):
-                    if not self._is_asked_elsewhere(budget):
-                        return None
+                    # In another loop, whose end does not wake this one.
+                    with self._lock:
+                        if not self._under_way(budget):
+                            return None
                     await pause(_PAUSE)
                 known = remembered.get(hashed)
                 if known is not None and remembered.is_fresh(known):
@@ -168,18 +170,16 @@ class VerifiedKeys(Single):
     def _begin(self, here: _Here, budget: _Budget) -> bool:
         """Whether one more look-up may begin, if all that are under way should fail."""
         with self._lock:
-            loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
-            count = 1 + sum(each.queues.under_way(budget) for each in loops)
+            count = 1 + self._under_way(budget)
             if count > budget.limit or not self._failed(budget).peek(budget.address, count):
                 return False
             here.queues.begun(budget)
             return True
 
-    def _is_asked_elsewhere(self, budget: _Budget) -> bool:
-        """Whether look-ups are under way in another loop, whose end does not wake this one."""
-        with self._lock:
-            loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
-            return any(each.queues.under_way(budget) for each in loops)
+    def _under_way(self, budget: _Budget) -> int:
+        """How many look-ups are under way in all event loops; to be asked with the lock."""
+        loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
+        return sum(each.queues.under_way(budget) for each in loops)
 
     def _failed(self, budget: _Budget) -> SlidingWindowRateLimiter:
         """The look-ups that failed, by address."""

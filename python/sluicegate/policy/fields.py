@@ -50,7 +50,8 @@ def answer_fields(
 def refusal_fields(refusal: Refusal, status: int, own: Iterable[Field]) -> list[Field]:
     """What a refusal is sent beside its ``own`` fields, which stand, whatever the limits."""
     fields = [(b"cache-control", b"no-store")]
-    if refusal.retry_after is not None and not _redirects(status):
+    # Told to wait, a client may put off what a redirection sends it on to.
+    if refusal.retry_after is not None and not 300 <= status < 400:
         fields.append((b"retry-after", b"%d" % refusal.retry_after))
     names = {name.lower() for name, _ in own}
     return [field for field in fields if field[0] not in names]
@@ -62,11 +63,6 @@ def names_of(verdicts: Iterable[Verdict]) -> list[str]:
     for verdict in verdicts:
         names.append(_free(verdict.tier.name, names))
     return names
-
-
-def _redirects(status: int) -> bool:
-    """Whether a client that is told to wait may put off what it is sent on to."""
-    return 300 <= status < 400
 
 
 def _fields(verdict: Verdict, name: bytes = b"") -> list[Field]:

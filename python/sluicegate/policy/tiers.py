@@ -71,7 +71,9 @@ class Tiers:
             raise ValueError("tiers must name at least one tier, got {}")
         self._tiers: dict[str, Tier] = {}
         for name, quota in quotas.items():
-            limiter = _tiers_limiter(name, quota, policy, owned)
+            if not isinstance(name, str):
+                raise TypeError(f"tiers must have str names, got {name!r}")
+            limiter = make_limiter(f"tiers[{name!r}]", quota, policy, "tier", name, owned)
             self._tiers[name] = Tier(
                 name, limiter, policy.headers, policy.closed_status, shadow=policy.shadow
             )
@@ -130,9 +132,3 @@ def make_limiter(
         raise TypeError(f"{argument} must be (limit, window_seconds) or a limiter, got {quota!r}")
     check_limiter(argument, quota)
     return cast("AnyLimiter", quota)
-
-
-def _tiers_limiter(name: object, quota: Any, options: LimiterOptions, owned: Owned) -> Any:
-    if not isinstance(name, str):
-        raise TypeError(f"tiers must have str names, got {name!r}")
-    return make_limiter(f"tiers[{name!r}]", quota, options, "tier", name, owned)
