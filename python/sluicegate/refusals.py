@@ -6,13 +6,11 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sluicegate._support.arguments import whole
-
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Receive, Scope, Send
 
-__all__ = ["Refusal", "checked_closed_status", "json_refusal", "problem_refusal"]
+__all__ = ["Refusal", "json_refusal", "problem_refusal"]
 
 # Registered by draft-ietf-httpapi-ratelimit-headers.
 _TYPES: Final = "https://iana.org/assignments/http-problem-types#"
@@ -42,11 +40,6 @@ class Refusal:
             is ``"closed"``. The client did nothing wrong, and nobody knows its quota.
         closed_status: the status of such a refusal.
     """
-
-    __slots__ = (
-        *("closed_status", "cost", "decision", "limit", "policy", "retry_after"),
-        *("told_as", "unavailable"),
-    )
 
     def __init__(
         self,
@@ -81,11 +74,6 @@ class Refusal:
         if self.unavailable:
             return "Rate limits cannot be checked at the moment"
         return "Rate limit exceeded"
-
-
-def checked_closed_status(status: object) -> int:
-    """``status`` if it is one of an error."""
-    return whole("closed_status", status, 400, 599)
 
 
 async def json_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001

@@ -39,13 +39,14 @@ def refused(request: Request, scope: Scope, refusal: Refusal) -> Exception:
     scope["sluicegate.refusal"] = refusal
     if scope["type"] == "websocket" and not websocket.answers_in_http(scope):
         return WebSocketException(websocket.close_code(refusal), refusal.message)
-    status = refusal.status
+    status, enforcer = refusal.status, request.enforcer
+    fields = refusal_fields(refusal, status, ())
     if not request.is_answered:
-        fields = refusal_fields(refusal, status, ()) + request.fields(status, ())
-        return HTTPException(status, _detail(refusal), header_text(fields))
-    cors = None if request.enforcer is None else request.enforcer.cors
-    headers = header_text(request.refusal_fields(refusal, cors, status))
-    if request.enforcer is None:
+        headers = header_text(fields + request.fields(status, ()))
+    else:
+        cors = None if enforcer is None else enforcer.cors
+        headers = header_text(request.readable([], fields, cors))
+    if enforcer is None:
         return HTTPException(status, _detail(refusal), headers)
     _let_the_middleware_answer(scope)
     return _Refused(request, refusal, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
@@ -13,15 +14,13 @@ __all__ = ["Client", "api_client", "user_client"]
 Source = Literal["address", "unknown_api_key", "api_key", "user", "identify"]
 
 
+@dataclass
 class Client:
     """Whose quota a request is charged to, and the principal, if somebody has named one."""
 
-    __slots__ = ("key", "principal", "source")
-
-    def __init__(self, key: str, source: Source, principal: Principal | None = None) -> None:
-        self.key = key
-        self.source = source
-        self.principal = principal
+    key: str
+    source: Source
+    principal: Principal | None = None
 
 
 def user_client(principal: Principal) -> Client:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 # These are what typing.get_type_hints() looks for.
 from sluicegate._connection.on_error import OnError
 from sluicegate._core import ManualClock
-from sluicegate._support.arguments import checked_prefix
+from sluicegate._support.arguments import checked_prefix, whole
 from sluicegate._support.asgi_types import ASGIApp, Scope
 from sluicegate._support.functions import check_callables
 from sluicegate.identity.client_address import ClientAddress
@@ -19,7 +19,7 @@ from sluicegate.identity.verified import TTL, VerifiedKeys
 from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.observe.hooks import Hook
 from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis
-from sluicegate.refusals import checked_closed_status, json_refusal
+from sluicegate.refusals import json_refusal
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -43,8 +43,8 @@ _LEASE_SECONDS = 30.0
 
 def default(value: T) -> T:
     """``value`` as an object of its own, so that the same one is told apart when a user gives it."""
-    kind = type(value)
-    return cast("T", type(kind.__name__, (kind,), {})(value))
+    kind: Any = type(type(value).__name__, (type(value),), {})
+    return cast("T", kind(value))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -151,7 +151,7 @@ class SharedOptions(LimiterOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_callables(identify=self.identify, cost=self.cost)
-        checked_closed_status(self.closed_status)
+        whole("closed_status", self.closed_status, 400, 599)
         header_name(self.proxy_header, "proxy_header")
 
     def has_own_address(self) -> bool:

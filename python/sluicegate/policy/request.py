@@ -100,28 +100,19 @@ class Request(Verdict):
             cors.allow(None, fields)
 
     def all_fields(self, status: int, own: Iterable[Field]) -> list[Field]:
-        """An answer's ``own`` fields and ours, of all limits, and what scripts may read of them."""
-        fields = [*own]
+        """An answer's ``own`` fields and ours, of all limits and of a refusal."""
+        fields, cors = [*own], None
         ours = self.fields(status, fields)
         if self.refused is not None:
-            return self.refusal_fields(*self.refused, status, fields, ours)
-        fields += ours
-        if ours and origin_of(self.headers) is not None:
-            expose(fields, [name for name, _ in ours])
-        return fields
+            refusal, cors = self.refused
+            ours = [*refusal_fields(refusal, status, fields), *ours]
+        return self.readable(fields, ours, cors)
 
-    def refusal_fields(
-        self,
-        refusal: Refusal,
-        cors: Cors | None,
-        status: int,
-        own: Iterable[Field] = (),
-        quotas: Iterable[Field] = (),
-    ) -> list[Field]:
-        """A refusal's ``own`` fields, those of the ``quotas``, and what belongs to it beside them."""
-        ours = [*refusal_fields(refusal, status, own), *quotas]
-        fields, origin = [*own, *ours], origin_of(self.headers)
-        if origin is not None:
+    def readable(self, fields: list[Field], ours: list[Field], cors: Cors | None) -> list[Field]:
+        """``fields`` and ``ours``, and which of ours scripts may read; with ``cors``, of a refusal."""
+        fields += ours
+        origin = origin_of(self.headers)
+        if ours and origin is not None:
             expose(fields, [name for name, _ in ours])
         if cors is not None:
             cors.allow(origin, fields)
