@@ -225,7 +225,8 @@ class Permits:
 
 @final
 class Permit:
-    """One of a key's permits. Leaving its ``with`` or ``async with`` releases it.
+    """One of a key's permits. Leaving its ``with`` or ``async with`` releases it; entering one that is
+    not held any more is a ``RuntimeError``.
 
     One that is dropped without being released is given back when it is garbage-collected; in
     Redis it runs out with its lease at the latest.

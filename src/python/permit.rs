@@ -4,7 +4,7 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 
-use pyo3::exceptions::{PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -23,7 +23,8 @@ const HELD: u8 = 1;
 const UNCOUNTED: u8 = 2;
 const OVER: u8 = 3;
 
-/// One of a key's permits. Leaving its ``with`` or ``async with`` releases it.
+/// One of a key's permits. Leaving its ``with`` or ``async with`` releases it; entering one that is
+/// not held any more is a ``RuntimeError``.
 ///
 /// One that is dropped without being released is given back when it is garbage-collected; in
 /// Redis it runs out with its lease at the latest.
@@ -62,6 +63,16 @@ pub(super) enum Turn {
 }
 
 impl PyPermit {
+    /// A block that enters it may rely on it.
+    fn must_be_held(&self, py: Python<'_>) -> PyResult<()> {
+        if self.held(py)? {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "this permit is not held: it was released, or lost; acquire another one",
+        ))
+    }
+
     pub(super) fn here(key: Py<PyAny>, held: Held) -> Self {
         let home = Home::Here(held);
         Self { key, home }
@@ -225,11 +236,12 @@ impl PyPermit {
         Ok(self.turn(py)? == Turn::Come)
     }
 
-    fn __enter__(slf: Py<Self>) -> PyResult<Py<Self>> {
+    fn __enter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Py<Self>> {
         if let Home::Leased(_) = slf.get().home {
             let text = "a permit in Redis takes time to release: use `async with`";
             return Err(PyTypeError::new_err(text));
         }
+        slf.get().must_be_held(py)?;
         Ok(slf)
     }
 
@@ -238,8 +250,9 @@ impl PyPermit {
         self.release(py).map(|_| ())
     }
 
-    fn __aenter__(slf: Py<Self>) -> PyDone {
-        PyDone(slf.into_any())
+    fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<PyDone> {
+        slf.get().must_be_held(py)?;
+        Ok(PyDone(slf.into_any()))
     }
 
     #[pyo3(signature = (*_error))]

@@ -441,3 +441,17 @@ def test_a_permit_cannot_be_copied_lest_it_is_released_twice() -> None:
             with pytest.raises(TypeError, match="a permit can be neither copied nor pickled"):
                 copied(permit)
         assert limiter.in_use("k") == 2
+
+
+def test_a_permit_is_entered_while_it_is_held_only() -> None:
+    limiter = ConcurrencyLimiter(1)
+    with limiter.permit("k") as permit:
+        pass
+    for enter in (permit.__enter__, permit.__aenter__):
+        with pytest.raises(RuntimeError, match="not held: it was released, or lost; acquire"):
+            enter()
+    assert limiter.in_use("k") == 0
+    again = limiter.try_acquire("k")
+    assert again is not None
+    with again:
+        assert limiter.in_use("k") == 1
