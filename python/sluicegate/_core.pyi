@@ -699,9 +699,31 @@ class RedisLimiter:
         in time.
         """
     def begin(
-        self, bridge: Bridge, future: object, verb: str, key: str, cost: int
+        self,
+        bridge: Bridge,
+        future: object,
+        verb: str,
+        key: str,
+        cost: int,
+        number: int | None = None,
     ) -> Decision | Literal[True] | None:
-        """Begin a call: its decision if it needs no server, else True if a flush is to be planned."""
+        """Begin a call: its decision if it needs no server, else True if a flush is to be planned.
+        One for a permit has a number.
+        """
+    def leave(self, key: str, number: int) -> bool:
+        """Release a permit. False: the server is to be told."""
+    def holds(self, key: str, number: int) -> bool:
+        """Whether a permit is held."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether no permit is to be renewed or given back."""
+    def renew(self, bridge: Bridge, new_future: Callable[[], _T]) -> list[_T]:
+        """Renew the permits of a loop, and give back again what may not have been: one request each
+        for what `new_future` gives.
+        """
+    @staticmethod
+    def renewal() -> str:
+        """The text of the script that renews permits."""
     def set_quota(self, quota: object) -> None: ...
     def statistics(self) -> tuple[int, int, int, int, int, int]:
         """Admitted, refused, errors, timeouts, local and remembered."""

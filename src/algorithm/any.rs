@@ -2,7 +2,9 @@
 
 use std::any::Any;
 
-use super::{Algorithm, FixedWindow, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket};
+use super::{
+    Algorithm, FixedWindow, Permits, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket,
+};
 use crate::clock::Ticks;
 
 /// One of the algorithms, with its quota.
@@ -18,10 +20,12 @@ pub enum AnyAlgorithm {
     SlidingLog(SlidingLog),
     /// A bucket.
     TokenBucket(TokenBucket),
+    /// Units that are held, in Redis for a lease.
+    Permits(Permits),
 }
 
 impl AnyAlgorithm {
-    /// The algorithm of windows that goes by `name`.
+    /// The algorithm of windows that goes by `name`, or permits, whose `window` is their lease.
     #[must_use]
     pub fn named(name: &str, limit: u32, window: Ticks) -> Option<Self> {
         Some(match name {
@@ -29,6 +33,10 @@ impl AnyAlgorithm {
             "segmented_window" => Self::SegmentedWindow(SegmentedWindow::new(limit, window)),
             "sliding_counter" => Self::SlidingCounter(SlidingCounter { limit, window }),
             "sliding_log" => Self::SlidingLog(SlidingLog { limit, window }),
+            "permits" => Self::Permits(Permits {
+                limit,
+                lease: window,
+            }),
             _ => return None,
         })
     }
@@ -39,7 +47,7 @@ impl AnyAlgorithm {
         self.terms().0
     }
 
-    /// The window, or the time from an empty bucket to a full one.
+    /// The window, the time from an empty bucket to a full one, or a lease.
     #[must_use]
     pub fn window(&self) -> Ticks {
         self.terms().1
@@ -54,6 +62,7 @@ impl AnyAlgorithm {
             Self::SlidingCounter(this) => Box::new(this),
             Self::SlidingLog(this) => Box::new(this),
             Self::TokenBucket(this) => Box::new(this),
+            Self::Permits(this) => Box::new(this),
         };
         one.downcast().ok().map(|one| *one)
     }
@@ -68,6 +77,7 @@ impl AnyAlgorithm {
             Self::SlidingCounter(this) => of(this),
             Self::SlidingLog(this) => of(this),
             Self::TokenBucket(this) => of(this),
+            Self::Permits(this) => of(this),
         }
     }
 
@@ -93,6 +103,10 @@ impl AnyAlgorithm {
                 ..this
             }),
             Self::TokenBucket(this) => Self::TokenBucket(this.share(workers)),
+            Self::Permits(this) => Self::Permits(Permits {
+                limit: share(this.limit),
+                ..this
+            }),
         }
     }
 }
@@ -109,6 +123,7 @@ mod tests {
             "segmented_window",
             "sliding_counter",
             "sliding_log",
+            "permits",
         ] {
             let whole = AnyAlgorithm::named(name, 10, SECOND).expect("known");
             assert_eq!((whole.limit(), whole.window()), (10, SECOND));

@@ -65,7 +65,7 @@ impl Quota {
     /// When it is a rate.
     pub fn permits(&self) -> Result<Permits> {
         match self.terms {
-            Terms::Concurrent(limit) => Ok(Permits { limit }),
+            Terms::Concurrent(limit) => Ok(Permits { limit, lease: 0 }),
             _ => Err(self.unfit("a ConcurrencyLimiter needs permits, such as '5 concurrent'")),
         }
     }

@@ -9,6 +9,8 @@ use crate::clock::Ticks;
 pub struct Permits {
     /// Units that can be held, at least 1.
     pub limit: u32,
+    /// How long a unit in Redis outlives a holder that is not heard of; in memory 0.
+    pub lease: Ticks,
 }
 
 /// How many units are held, and since when there has been at least one.
@@ -37,7 +39,7 @@ impl Algorithm for Permits {
     }
 
     fn window(&self) -> Ticks {
-        0
+        self.lease
     }
 
     fn fresh(&self) -> State {
@@ -81,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_held_frees_nothing_by_time() {
-        let algorithm = Permits { limit: 3 };
+        let algorithm = Permits { limit: 3, lease: 0 };
         let mut state = algorithm.fresh();
         assert!(algorithm.admit(&mut state, 5, 2) && !algorithm.admit(&mut state, 6, 2));
         let (now, later) = (
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn more_than_the_limit_is_given_back_before_one_is_free() {
-        let algorithm = Permits { limit: 2 };
+        let algorithm = Permits { limit: 2, lease: 0 };
         let mut state = algorithm.fresh();
         algorithm.spend(&mut state, 0, 5);
         for left in (2..5).rev() {
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_was_held_before_it_was_forgotten_does_not_count() {
-        let algorithm = Permits { limit: 1 };
+        let algorithm = Permits { limit: 1, lease: 0 };
         let mut state = algorithm.fresh();
         assert!(!algorithm.counts(&state, 0), "nothing is held");
         assert!(algorithm.admit(&mut state, 9, 1));

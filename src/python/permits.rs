@@ -66,6 +66,7 @@ impl PyPermits {
             Some(quota) => quota.permits()?,
             None => Permits {
                 limit: int_up_to(limit, "limit", 1, u32::MAX)?,
+                lease: 0,
             },
         };
         let options = Options {

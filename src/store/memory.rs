@@ -137,6 +137,7 @@ pub fn in_memory(quota: AnyAlgorithm, options: Options) -> Arc<dyn Queues> {
         AnyAlgorithm::SlidingCounter(algorithm) => MemoryStore::new(&algorithm, options),
         AnyAlgorithm::SlidingLog(algorithm) => MemoryStore::new(&algorithm, options),
         AnyAlgorithm::TokenBucket(algorithm) => MemoryStore::new(&algorithm, options),
+        AnyAlgorithm::Permits(algorithm) => MemoryStore::new(&algorithm, options),
     }
 }
 

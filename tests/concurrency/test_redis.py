@@ -168,8 +168,7 @@ def test_a_permit_is_renewed_for_as_long_as_it_is_held(redis_server: Server) -> 
         for permit in held:
             await permit.release()
         assert leases._timer is None
-        assert not leases._held
-        assert not leases._leaving
+        assert leases.core.is_idle
 
     run(main())
 
@@ -179,13 +178,15 @@ def test_a_lease_that_was_lost_is_lost(moved_server: Server) -> None:
         limiter = limiter_in(moved_server, 2)
         moved_server.set_time(1_800_000_000)
         leases = limiter._now_here()
-        first, second = await acquired(limiter), await acquired(limiter)
+        first = await acquired(limiter)
+        [name] = moved_server.command("ZRANGE", NAME, 0, -1)
+        second = await acquired(limiter)
         moved_server.advance(29)
         await asyncio.gather(*leases.renew())
         assert first.held
         moved_server.advance(29)
         assert await limiter.try_acquire("k") is None
-        moved_server.command("ZREM", NAME, first._source.id)  # type: ignore[union-attr]
+        moved_server.command("ZREM", NAME, name)
         await asyncio.gather(*leases.renew())
         assert (first.held, second.held) == (False, True)
         assert await limiter.in_use("k") == 1
@@ -215,6 +216,80 @@ def test_a_server_that_is_away_for_a_lease_has_lost_it(redis_server: Server) -> 
     run(main())
 
 
+@pytest.mark.parametrize("way", ["try_acquire", "permit"])
+def test_a_permit_is_entered_while_it_is_held_only(redis_server: Server, way: str) -> None:
+    async def main() -> None:
+        limiter = limiter_in(redis_server, 1)
+        if way == "permit":
+            async with limiter.permit("k") as permit:
+                pass
+        else:
+            permit = await acquired(limiter)
+            async with permit:
+                assert permit.held
+        with pytest.raises(RuntimeError, match="not held: it was released, or lost; acquire"):
+            await permit.__aenter__()
+        assert await limiter.in_use("k") == 0
+
+    run(main())
+
+
+def test_what_is_not_awaited_is_named_as_users_know_it(redis_server: Server) -> None:
+    async def main() -> None:
+        limiter = limiter_in(redis_server, 1)
+        permit = await acquired(limiter)
+        for _ in range(2):  # there is nothing to send the second time
+            with pytest.warns(
+                RuntimeWarning, match=r"^coroutine 'Permit.release' was never awaited"
+            ):
+                permit.release()
+        await eventually(redis_server, 0)
+        assert (await acquired(limiter)).held
+
+    run(main())
+
+
+def test_permits_are_counted_as_calls_are(redis_server: Server) -> None:
+    async def main() -> None:
+        limiter = limiter_in(redis_server, 2, timeout=0.5)
+        held = [await acquired(limiter) for _ in range(2)]
+        assert await limiter.try_acquire("k") is None
+        await held.pop().release()
+        assert await limiter.in_use("k") == 1
+        told = limiter.statistics()
+        assert (told.admitted, told.refused, told.errors, told.local) == (2, 1, 0, 0)
+        redis_server.stop()
+        held.append(await acquired(limiter))
+        assert await limiter.try_acquire("k") is None
+        for permit in held:
+            await permit.release()
+        told = limiter.statistics()
+        assert (told.admitted, told.refused) == (3, 2)
+        assert (told.errors, told.local, told.remembered) == (2, 2, 0)
+        assert 1 <= told.timeouts <= 2  # the connection may be known to be dead by then
+
+    run(main())
+
+
+def test_cancelled_while_the_server_does_not_answer_it_holds_nothing(redis_server: Server) -> None:
+    async def main() -> None:
+        limiter = limiter_in(redis_server, 1, timeout=0.5)
+        redis_server.stop()
+        waiters = [asyncio.create_task(limiter.permit("k").__aenter__()) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        for waiter in waiters:
+            waiter.cancel()
+        await asyncio.wait(waiters)
+        await asyncio.sleep(0.6)  # what was asked for them is decided here
+        permit: Permit | None = await acquired(limiter)
+        assert await limiter.try_acquire("k") is None
+        permit = None
+        assert await limiter.try_acquire("k") is not None, "a dropped one is free at once"
+        assert permit is None
+
+    run(main())
+
+
 def test_cancelled_anywhere_it_leaks_nothing(redis_server: Server) -> None:
     limiter = limiter_in(redis_server, 1)
 
@@ -238,9 +313,7 @@ def test_cancelled_anywhere_it_leaks_nothing(redis_server: Server) -> None:
 
     async def main() -> int:
         count = await cancelled_everywhere(work, check)
-        here = limiter._now_here()
-        assert not here._held
-        assert not here._leaving
+        assert limiter._core.is_idle
         return count
 
     assert run(main()) >= 14
@@ -315,7 +388,7 @@ def test_nobody_overtakes_who_waits_in_the_same_loop(
         assert await limiter.in_use("k") == 0
         with pytest.raises(RateLimitError):
             await limiter.permit("k").__aenter__()
-        limiter._wake("k")
+        limiter._now_here().wake("k")
         await (await waiter).release()
 
     run(main())
@@ -369,19 +442,19 @@ def test_without_a_server_the_policy_decides(
         assert not before.held
         for permit in held:
             await permit.release()
-        assert len(limiter._local) == 0
+        again = [await limiter.try_acquire("k") for _ in range(min(most, 3) + 1)]
+        assert sum(permit is not None for permit in again) == min(most, 3 + (most > 3))
 
     run(main())
 
 
 def test_what_is_held_in_redis_counts_when_it_does_not_answer(redis_server: Server) -> None:
     async def main() -> None:
-        limiter = limiter_in(redis_server, 3)
+        limiter = limiter_in(redis_server, 3, timeout=0.5)
         held = [await acquired(limiter) for _ in range(2)]
         elsewhere = await limiter.try_acquire("another")
         assert elsewhere is not None
         redis_server.stop()
-        limiter._scripts._timeout = 0.05
         third = await acquired(limiter)
         assert await limiter.try_acquire("k") is None
         await held[0].release()
@@ -390,7 +463,8 @@ def test_what_is_held_in_redis_counts_when_it_does_not_answer(redis_server: Serv
         assert [permit.held for permit in (*held, third, fourth)] == [False, True, True, True]
         for permit in (held[1], third, fourth, elsewhere):
             await permit.release()
-        assert len(limiter._local) == 0
+        again = [await limiter.try_acquire("k") for _ in range(4)]
+        assert sum(permit is not None for permit in again) == 3
 
     run(main())
 
@@ -433,10 +507,10 @@ def test_a_release_that_had_no_answer_is_sent_again(redis_server: Server) -> Non
         redis_server.stop()
         await permit.release()
         assert await limiter.try_acquire("k") is not None  # a local one
-        assert len(leases._leaving) == 2
+        assert not leases.core.is_idle
         redis_server.cont()
         deadline = time.monotonic() + 20
-        while leases._leaving:
+        while not leases.core.is_idle:
             assert time.monotonic() < deadline
             await asyncio.gather(*leases.renew())
             await asyncio.sleep(0.02)

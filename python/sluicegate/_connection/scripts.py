@@ -1,4 +1,4 @@
-"""Scripts of what is no limiter: permits, circuits, and what `ping` tries."""
+"""Scripts of what is no limiter: circuits, and what `ping` tries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sluicegate._core import RedisScript, RedisScripts
 
 if TYPE_CHECKING:
     from sluicegate._connection.options import Settings
-    from sluicegate._connection.replies import Taker
 
 __all__ = ["Scripts", "script_of"]
 
@@ -45,24 +44,11 @@ class Scripts:
         """
         loop = running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
-        self.send(loop, reply, script, key, arguments, timeout, by_text)
-        return reply
-
-    def send(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        taker: asyncio.Future[Any] | Taker,
-        script: RedisScript,
-        key: str,
-        arguments: list[str],
-        timeout: float | None = None,
-        by_text: bool = False,
-    ) -> None:
-        """The same for the loop that runs this; ``taker`` gets what comes of it."""
         bridge = bridge_of(loop)
         seconds = self._timeout if timeout is None else timeout
-        if self._core.begin(bridge, taker, script, key, arguments, seconds, by_text):
+        if self._core.begin(bridge, reply, script, key, arguments, seconds, by_text):
             loop.call_soon(bridge.flush)
+        return reply
 
     async def hello(self, timeout: float) -> dict[bytes, Any]:
         """What a server says of itself."""

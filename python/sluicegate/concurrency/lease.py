@@ -1,109 +1,99 @@
-"""One permit of a limiter in Redis: leased, or lent by this process in the server's place."""
+"""One permit of a limiter in Redis, from before it is asked for until it is released."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from itertools import count
-from secrets import token_urlsafe
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluicegate._support import fork
 
 if TYPE_CHECKING:
-    from sluicegate._connection.replies import Taker
-    from sluicegate._core import Permit
+    from sluicegate._core import RedisLimiter
 
-__all__ = ["Lease", "Loan", "process"]
+__all__ = ["Lease", "process"]
 
-# What ids begin with, and by which a forked child knows what is its parent's.
-_process = token_urlsafe(6)
+# By which a forked child knows what is its parent's.
+_process = object()
 _numbers = count()
 
 
 def _after_fork() -> None:
     global _process
-    _process = token_urlsafe(6)
+    _process = object()
 
 
 fork.call_in_child(_after_fork)
 
 
-def process() -> str:
-    """What this process calls itself."""
+def process() -> object:
+    """This process."""
     return _process
 
 
 class _Home(Protocol):
-    process: str
-    micros: str
+    core: RedisLimiter
+    process: object
 
-    def give_back(self, key: str, lease_id: str, /) -> Taker: ...
-    def give_back_soon(self, key: str, lease_id: str, /) -> None: ...
+    def release(
+        self, loop: asyncio.AbstractEventLoop, lease: Lease, /
+    ) -> asyncio.Future[Any] | None: ...
+    def released(self, loop: asyncio.AbstractEventLoop, key: str, /) -> None: ...
+    def drop(self, lease: Lease, /) -> None: ...
 
 
 class Lease:
-    """A permit in Redis, by an id of its own that is known before the server is asked."""
+    """A permit by a number that is known before the server is asked; dropped, it is given back."""
 
-    __slots__ = ("__weakref__", "ends", "granted", "home", "id", "key")
+    __slots__ = ("home", "is_over", "key", "number")
 
     def __init__(self, home: _Home, key: str) -> None:
-        self.granted = False
+        self.is_over = False
         self.home, self.key = home, key
-        #: No other's, and with the lease by which the scripts know an end that is too far ahead.
-        self.id = f"{_process}{next(_numbers):x}:{home.micros}"
-        #: By our monotonic clock, never after the server's end of it.
-        self.ends = 0.0
+        self.number = next(_numbers)
 
     @property
     def held(self) -> bool:
-        return self._is_ours() and monotonic() < self.ends
+        return self.home.core.holds(self.key, self.number)
 
     def release(self) -> Coroutine[Any, Any, None]:
         """Send the release, at once where a loop runs; a coroutine that ends when it is answered."""
-        if asyncio._get_running_loop() is None:  # noqa: SLF001
-            return self._release_later()
-        if not self._is_ours():
+        loop = asyncio._get_running_loop()  # noqa: SLF001
+        if loop is None:
+            return _released_later(self)
+        if self.is_over or self.home.process is not _process:
             return _nothing_to_await()
-        reply = self.home.give_back(self.key, self.id)
+        answer = self.home.release(loop, self)
         # Only now: what failed on the way, as near the recursion limit, can be tried again.
-        self.granted = False
-        return reply.taken()
-
-    async def _release_later(self) -> None:
-        await self.release()
-
-    def _is_ours(self) -> bool:
-        return self.granted and self.home.process is _process
+        self.is_over = True
+        if answer is None:
+            self.home.released(loop, self.key)
+            return _nothing_to_await()
+        return _released(self, loop, answer)
 
     def __del__(self) -> None:
         # A result that was lost on its way, as when a wait for it is cancelled: nobody holds it.
-        if self.granted and self.home.process is _process:
-            self.home.give_back_soon(self.key, self.id)
+        if not self.is_over and self.home.process is _process:
+            self.is_over = True  # it lives on until the server is told
+            self.home.drop(self)
 
 
-class Loan:
-    """A permit of this process, in the server's place; ``wake`` tells those who wait for it."""
+async def _released(
+    lease: Lease, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any]
+) -> None:
+    try:
+        await answer
+    finally:
+        lease.home.released(loop, lease.key)
 
-    __slots__ = ("_permit", "_wake")
 
-    def __init__(self, permit: Permit, wake: Callable[[], None]) -> None:
-        self._permit, self._wake = permit, wake
-
-    @property
-    def held(self) -> bool:
-        return self._permit.held
-
-    def release(self) -> Coroutine[Any, Any, None]:
-        if asyncio._get_running_loop() is None:  # noqa: SLF001
-            return self._release_later()
-        self._permit.release()
-        self._wake()
-        return _nothing_to_await()
-
-    async def _release_later(self) -> None:
-        await self.release()
+async def _released_later(lease: Lease) -> None:
+    await lease.release()
 
 
 async def _nothing_to_await() -> None: ...
+
+
+for _each in (_released, _released_later, _nothing_to_await):
+    _each.__qualname__ = "Permit.release"  # what a warning calls one that nobody awaits

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
-from sluicegate._connection.bridge import running_loop
-from sluicegate._connection.notices import Complaint
+from sluicegate._connection.bridge import bridge_of, running_loop
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
+from sluicegate._connection.statistics import RedisStatistics
 from sluicegate._connection.wait_queue import PermitQueue
-from sluicegate._core import Permit
-from sluicegate._support import limits_off
+from sluicegate._core import Decision, Permit, RedisLimiter
 from sluicegate._support.arguments import (
     checked_key,
     checked_prefix,
@@ -26,11 +25,8 @@ from sluicegate._support.arguments import (
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
-from sluicegate.concurrency import memory as concurrency
-from sluicegate.concurrency.lease import Lease, Loan
-from sluicegate.concurrency.leases import ACQUIRE, RELEASE, RENEW, Leases
+from sluicegate.concurrency.leases import Leases
 from sluicegate.concurrency.permit import Entry, Undecided
-from sluicegate.errors import StoreError
 
 __all__ = ["ConcurrencyLimiter"]
 
@@ -66,8 +62,8 @@ class ConcurrencyLimiter(MadeAnew):
 
     _NEEDS_ASYNCIO = True
     __slots__ = (
-        *("__weakref__", "_complaint", "_here", "_lease_seconds", "_limit", "_local"),
-        *("_made_of", "_on_error", "_scripts", "_timeout"),
+        *("__weakref__", "_core", "_here", "_lease_seconds", "_limit", "_made_of"),
+        "_scripts",
     )
 
     def __init__(
@@ -82,24 +78,25 @@ class ConcurrencyLimiter(MadeAnew):
         workers: int = 1,
     ) -> None:
         self._limit = whole("limit", limit, 1, 1_000_000)
-        self._timeout = number("timeout", timeout, 0.001, 60, "seconds")
+        timeout = number("timeout", timeout, 0.001, 60, "seconds")
         self._lease_seconds = number("lease_seconds", lease_seconds, 0.001, 86_400, "seconds")
-        if self._lease_seconds <= self._timeout:
+        if self._lease_seconds <= timeout:
             raise ValueError(
                 f"lease_seconds must be above timeout, which is {timeout}, got {lease_seconds}"
             )
-        if on_error not in get_args(OnError):
-            raise ValueError(f"on_error must be one of {get_args(OnError)}, got {on_error!r}")
-        self._on_error: OnError = on_error
-        share = self._limit // whole("workers", workers, 1, 1_000_000)
-        self._local = concurrency.ConcurrencyLimiter(max(1, share))
         name = f"sluicegate:permits:{limit}" if prefix is None else checked_prefix(prefix)
         settings = settings_of(redis)
-        self._scripts = Scripts(settings, name, self._timeout)
-        options = {"prefix": name, "timeout": timeout, "on_error": on_error, "workers": workers}
+        options: dict[str, Any] = {
+            "prefix": name,
+            "timeout": timeout,
+            "on_error": on_error,
+            "workers": workers,
+        }
+        quota = limit, self._lease_seconds
+        self._core = RedisLimiter("permits", settings, quota, **options, remember=False)
+        self._scripts = Scripts(settings, name, timeout)
         self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
         self._here: PerLoop[Leases] = PerLoop()
-        self._complaint = Complaint()
 
     def _plan(self) -> Any:
         return ConcurrencyLimiter, *self._made_of
@@ -147,7 +144,13 @@ class ConcurrencyLimiter(MadeAnew):
 
         Raises :class:`~sluicegate.errors.StoreError` when the server does not answer.
         """
-        return await self._now_here().count(checked_key(key))
+        loop = running_loop()
+        future: asyncio.Future[Decision] = loop.create_future()
+        bridge = bridge_of(loop)
+        if self._core.begin(bridge, future, "in_use", checked_key(key), 1) is True:
+            loop.call_soon(bridge.flush)
+        decision = await future
+        return decision.limit - decision.remaining
 
     @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
@@ -158,14 +161,19 @@ class ConcurrencyLimiter(MadeAnew):
         """
         return await ping(self._scripts, self._commands(), timeout)
 
+    def statistics(self) -> RedisStatistics:
+        """Counts of this process since the limiter was made: of permits that were asked for."""
+        return RedisStatistics(*self._core.statistics())
+
     def _commands(self) -> set[str]:
-        return commands_of(script.text for script in (ACQUIRE, RELEASE, RENEW))
+        return commands_of([self._core.script, RedisLimiter.renewal()])
 
     async def aclose(self) -> None:
         """Close the connection, unless others use it. A later call opens it again.
 
         Permits that are held stay so.
         """
+        self._core.close()
         self._scripts.close()
 
     async def __aenter__(self) -> ConcurrencyLimiter:
@@ -183,14 +191,7 @@ class ConcurrencyLimiter(MadeAnew):
         return self._here.here(loop, partial(self._new_here, loop)) if here is None else here
 
     def _new_here(self, loop: asyncio.AbstractEventLoop) -> Leases:
-        return Leases(
-            loop,
-            self._scripts,
-            limit=self._limit,
-            lease_seconds=self._lease_seconds,
-            timeout=self._timeout,
-            complain=self._complaint.make,
-        )
+        return Leases(loop, self._core, self._lease_seconds)
 
     def _block(self, *_: object) -> NoReturn:
         raise TypeError("a permit in Redis takes time to acquire: use `async with`")
@@ -198,9 +199,8 @@ class ConcurrencyLimiter(MadeAnew):
     def _acquire(self, key: str, seconds: float) -> Coroutine[Any, Any, Permit | float]:
         """A permit; or seconds, > 0, until one may be free."""
         here = self._now_here()
-        queue = here.queues.get(key)
-        if not queue and not seconds:
-            return self._attempt(here, key)
+        if not seconds and not here.queues.get(key):
+            return here.acquire(key)
         return self._in_queue(here, key, seconds)
 
     async def _in_queue(self, here: Leases, key: str, seconds: float) -> Permit | float:
@@ -208,36 +208,7 @@ class ConcurrencyLimiter(MadeAnew):
         if not seconds:
             return queue.told
         try:
-            return await queue.served(partial(self._attempt, here, key), seconds)
+            return await queue.served(partial(here.acquire, key), seconds)
         finally:
             if not queue:
                 here.queues.pop(key, None)
-
-    async def _attempt(self, here: Leases, key: str) -> Permit | float:
-        if limits_off.are_off():
-            return self._lent(key, self._local._uncounted(key))  # noqa: SLF001
-        try:
-            got = await here.acquire(key)
-        except StoreError as error:
-            return self._without_server(key, error)
-        return Permit._leased(key, got) if isinstance(got, Lease) else got  # noqa: SLF001
-
-    def _without_server(self, key: str, error: StoreError) -> Permit | float:
-        if self._on_error == "raise":
-            raise error
-        self._complaint.make("Permits are decided by on_error, not by Redis", error)
-        if self._on_error == "open":
-            return self._lent(key, self._local._uncounted(key))  # noqa: SLF001
-        if self._on_error == "closed":
-            return Undecided(1.0)  # nobody knows how long
-        # This process alone never holds more than the limit, with what it has from Redis.
-        held = sum(here.held(key) for here in self._here.all())
-        room = held + self._local.in_use(key) < self._limit
-        permit = self._local.try_acquire(key) if room else None
-        return 1.0 if permit is None else self._lent(key, permit)
-
-    def _lent(self, key: str, permit: Permit) -> Permit:
-        return Permit._leased(key, Loan(permit, partial(self._wake, key)))  # noqa: SLF001
-
-    def _wake(self, key: str) -> None:
-        self._now_here().wake(key)

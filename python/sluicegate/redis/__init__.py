@@ -4,6 +4,7 @@
 ``redis+cluster://``) or a ``redis.asyncio`` client, whose settings are read.
 """
 
+from sluicegate._connection.statistics import RedisStatistics
 from sluicegate._core import TokenBucketConfig
 from sluicegate.concurrency.permit import Permit
 from sluicegate.concurrency.redis import ConcurrencyLimiter
@@ -20,7 +21,6 @@ from sluicegate.redis.limiters import (
     SlidingWindowRateLimiter,
 )
 from sluicegate.redis.sharded import ClusterRateLimiter
-from sluicegate.redis.statistics import RedisStatistics
 
 __all__ = [
     "AsyncLimiter",

@@ -11,13 +11,13 @@ from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
+from sluicegate._connection.statistics import RedisStatistics
 from sluicegate._connection.wait_queue import WaitQueue, WaitQueues, refused, seconds_of
 from sluicegate._core import Decision, RedisLimiter
 from sluicegate._support.arguments import checked_prefix
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.redis.prefix import prefix_of
-from sluicegate.redis.statistics import RedisStatistics
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -107,6 +107,11 @@ impl PyBridge {
         !std::mem::replace(&mut outbox.flush_is_planned, true)
     }
 
+    /// A number that no other bridge has while this one is there.
+    pub(super) fn number(&self) -> usize {
+        Arc::as_ptr(&self.inbox) as usize
+    }
+
     /// The flush that was planned may never come, since planning it can fail: near the recursion
     /// limit, or when a signal handler raises in it. What is kept means that answers are to come,
     /// and with the last of them it goes out.

@@ -16,7 +16,7 @@ use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::memory::windowed;
 use crate::python::patiently;
 use crate::python::token_bucket::PyTokenBucketConfig;
-use crate::store::redis::{EncodedQuota, OnError, RedisLimiter, Settings, Verb, stand_in};
+use crate::store::redis::{EncodedQuota, Holders, OnError, RedisLimiter, Settings, Verb, stand_in};
 
 /// A server that is well needs less for a call, and a busy machine for its way there and back.
 const MICROS_A_CALL: u64 = 500;
@@ -49,7 +49,7 @@ fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
         Ok("closed") => Ok(OnError::Closed),
         Ok("raise") => Ok(OnError::Raise),
         _ => Err(PyValueError::new_err(format!(
-            "on_error must be 'local', 'open', 'closed' or 'raise', got {}",
+            "on_error must be one of 'local', 'open', 'closed', 'raise', got {}",
             shown(name)
         ))),
     }
@@ -93,12 +93,15 @@ impl PyRedisLimiter {
             return Err(PyValueError::new_err(message));
         }
         let quota = self::algorithm(&algorithm, quota)?;
-        let local = (on_error == OnError::Local)
-            .then(|| stand_in(&settings, &prefix, quota.share(workers), None));
+        let share = quota.share(workers);
+        let limit = share.limit();
+        let lends = matches!(share, AnyAlgorithm::Permits(_)); // of what it counts itself
+        let local = (on_error == OnError::Local && !lends)
+            .then(|| stand_in(&settings, &prefix, share, None));
         let quota = EncodedQuota::new(quota);
         let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);
         let patience = Duration::from_micros(patience);
-        let limiter = RedisLimiter::new(quota, local, prefix, patience, on_error, remember);
+        let limiter = RedisLimiter::new(quota, local, limit, prefix, patience, on_error, remember);
         Ok(Self {
             algorithm,
             workers,
@@ -126,7 +129,9 @@ impl PyRedisLimiter {
     }
 
     /// Begin a call: its decision if it needs no server, else True if a flush is to be planned.
-    #[pyo3(signature = (bridge, future, verb, key, cost))]
+    /// One for a permit has a number.
+    #[pyo3(signature = (bridge, future, verb, key, cost, number=None))]
+    #[expect(clippy::too_many_arguments, reason = "one call, by name")]
     fn begin<'py>(
         &self,
         py: Python<'py>,
@@ -135,36 +140,82 @@ impl PyRedisLimiter {
         verb: &str,
         key: &Bound<'py, PyAny>,
         cost: Cost,
+        number: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let holders = Holders {
+            numbers: Vec::from_iter(number),
+            home: bridge.number(),
+            quiet: verb == "give_up",
+        };
+        let is_permit = !holders.numbers.is_empty();
         let verb = match verb {
             "check" => Verb::Check,
             "peek" => Verb::Peek,
             "first_free" => Verb::FirstFree,
-            "refund" => Verb::Refund,
+            "in_use" => Verb::InUse,
+            "refund" | "give_up" => Verb::Refund,
             _ => Verb::Reset,
         };
         let key = key_bytes(key)?;
-        let quota = self.limiter.quota();
+        let mut quota = self.limiter.quota();
         quota.fits(cost.0)?;
-        if limits_are_off() && verb != Verb::Reset {
+        if verb == Verb::InUse {
+            quota = Arc::new(quota.endless());
+        } else if limits_are_off() && verb != Verb::Reset && !(is_permit && verb == Verb::Refund) {
+            self.limiter.hold_uncounted(&key, &holders);
             let decision = untouched(quota.limit(), unix_now());
             return Ok(Some(Bound::new(py, PyDecision::from(decision))?.into_any()));
         }
         let mut units = cost.0;
-        if verb == Verb::Refund {
+        if verb == Verb::Refund && !is_permit {
             units -= self.refunded_here(py, &key, units);
             if units == 0 {
                 let decision = untouched(quota.limit(), unix_now());
                 return Ok(Some(Bound::new(py, PyDecision::from(decision))?.into_any()));
             }
         }
-        match self.limiter.call(quota, verb, key, units) {
+        match self.limiter.call(quota, verb, key, units, holders) {
             Err(refusal) => Ok(Some(Bound::new(py, PyDecision::from(refusal))?.into_any())),
             Ok(call) => {
                 let plan = bridge.submit(self.route.get()?, future, call);
                 Ok(plan.then(|| pyo3::types::PyBool::new(py, true).to_owned().into_any()))
             }
         }
+    }
+
+    /// Release a permit. False: the server is to be told.
+    fn leave(&self, key: &Bound<'_, PyAny>, number: u64) -> PyResult<bool> {
+        Ok(self.limiter.leave(&key_bytes(key)?, number))
+    }
+
+    /// Whether a permit is held.
+    fn holds(&self, key: &Bound<'_, PyAny>, number: u64) -> PyResult<bool> {
+        Ok(self.limiter.holds(&key_bytes(key)?, number))
+    }
+
+    /// Whether no permit is to be renewed or given back.
+    #[getter]
+    fn is_idle(&self) -> bool {
+        self.limiter.is_idle()
+    }
+
+    /// Renew the permits of a loop, and give back again what may not have been: one request each
+    /// for what `new_future` gives.
+    fn renew<'py>(
+        &self,
+        bridge: &PyBridge,
+        new_future: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut futures = Vec::new();
+        for (verb, key, holders) in self.limiter.due(bridge.number()) {
+            let (quota, cost) = (self.limiter.quota(), holders.numbers.len() as u32);
+            if let Ok(request) = self.limiter.call(quota, verb, key, cost, holders) {
+                let future = new_future.call0()?;
+                bridge.submit(self.route.get()?, future.clone().unbind(), request);
+                futures.push(future);
+            }
+        }
+        Ok(futures)
     }
 
     #[pyo3(signature = (quota))]
@@ -201,6 +252,12 @@ impl PyRedisLimiter {
     #[getter]
     fn script(&self) -> String {
         self.limiter.quota().script_text().to_owned()
+    }
+
+    /// The text of the script that renews permits.
+    #[staticmethod]
+    fn renewal() -> &'static str {
+        EncodedQuota::renewal_text()
     }
 
     /// Let go of the connection, if no other limiter uses it.

@@ -1,4 +1,4 @@
-//! Scripts of circuit breakers and permits, which are not limiters.
+//! Scripts of circuit breakers, which are not limiters, and what `ping` tries.
 
 use std::sync::Arc;
 use std::time::Duration;

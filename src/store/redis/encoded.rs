@@ -4,7 +4,7 @@ use redis::{Cmd, Value};
 
 use super::answer::Failure;
 use super::script::{self, Script};
-use crate::algorithm::{AnyAlgorithm, TokenBucket};
+use crate::algorithm::{AnyAlgorithm, Permits, TokenBucket};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt, Source};
 use crate::error;
@@ -22,6 +22,10 @@ pub enum Verb {
     Refund,
     /// Forget the key.
     Reset,
+    /// As `Peek`, of permits; nobody answers in the server's place.
+    InUse,
+    /// Begin the leases of permits anew.
+    Renew,
 }
 
 /// A quota, ready to be sent.
@@ -60,6 +64,11 @@ impl EncodedQuota {
         self.limit
     }
 
+    /// Whether it is of permits.
+    pub(super) fn are_permits(&self) -> bool {
+        matches!(self.rule, AnyAlgorithm::Permits(_))
+    }
+
     /// Whether a call may ever be admitted.
     ///
     /// # Errors
@@ -68,7 +77,16 @@ impl EncodedQuota {
         error::fits(cost, self.limit)
     }
 
-    /// The window, or the time from an empty bucket to a full one.
+    /// For permits, a quota of which there is always some left: the rest is in use.
+    #[must_use]
+    pub fn endless(&self) -> Self {
+        Self::new(AnyAlgorithm::Permits(Permits {
+            limit: u32::MAX,
+            lease: self.window,
+        }))
+    }
+
+    /// The window, the time from an empty bucket to a full one, or a lease.
     #[must_use]
     pub fn window(&self) -> Ticks {
         self.window
@@ -96,29 +114,49 @@ impl EncodedQuota {
             AnyAlgorithm::SlidingCounter(_) => &script::SLIDING_COUNTER,
             AnyAlgorithm::SlidingLog(_) => &script::SLIDING_LOG,
             AnyAlgorithm::TokenBucket(_) => &script::TOKEN_BUCKET,
+            AnyAlgorithm::Permits(_) => &script::PERMITS,
         }
     }
 
-    /// What is sent for one call: by the script's digest, or by its text.
-    pub(super) fn command(&self, verb: Verb, key: &[u8], cost: u32, by_text: bool) -> Cmd {
+    /// The script that renews permits.
+    #[must_use]
+    pub fn renewal_text() -> &'static str {
+        script::PERMITS_RENEW.text()
+    }
+
+    /// What is sent for one call: by the script's digest, or by its text. `ids` are those of
+    /// permits.
+    pub(super) fn command(
+        &self,
+        verb: Verb,
+        key: &[u8],
+        cost: u32,
+        ids: &[String],
+        by_text: bool,
+    ) -> Cmd {
         if verb == Verb::Reset {
             let mut command = redis::cmd("UNLINK");
             command.arg(key);
             return command;
         }
-        let script = self.script();
-        let mut command = script.command(by_text);
+        if verb == Verb::Renew {
+            let mut command = script::PERMITS_RENEW.command(by_text);
+            command.arg(1).arg(key).arg(self.window).arg(ids);
+            return command;
+        }
+        let mut command = self.script().command(by_text);
         let verb = match verb {
             Verb::Check => "c",
-            Verb::Peek | Verb::FirstFree => "p",
-            Verb::Refund | Verb::Reset => "r",
+            Verb::Refund => "r",
+            _ => "p",
         };
         command
             .arg(1)
             .arg(key)
             .arg(verb)
             .arg(cost)
-            .arg(&self.arguments);
+            .arg(&self.arguments)
+            .arg(ids);
         command
     }
 
@@ -134,7 +172,9 @@ impl EncodedQuota {
             (_, Value::Int(_)) if matches!(verb, Verb::Refund | Verb::Reset) => {
                 Some(self.unspent(at))
             }
-            (_, Value::Array(_)) if verb == Verb::Refund => Some(self.unspent(at)),
+            (_, Value::Array(_)) if matches!(verb, Verb::Refund | Verb::Renew) => {
+                Some(self.unspent(at))
+            }
             (AnyAlgorithm::TokenBucket(bucket), Value::Int(room)) => {
                 Some(self.of_bucket(bucket, cost, *room, at))
             }

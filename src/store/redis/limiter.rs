@@ -1,5 +1,7 @@
 //! One limiter: its quota, what it does when the server does not answer, and its counts.
 
+mod instead;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,11 +13,11 @@ use super::counts::{Counts, RedisStatistics};
 use super::denial_cache::DenialCache;
 use super::encoded::{EncodedQuota, Verb};
 use super::key;
+use super::leases::{Due, Holders, Leases};
 use super::request::{Request, Work};
-use super::server::{SILENCE, notice};
 use super::uncharged::Uncharged;
-use crate::clock::{SECOND, Ticks, unix_now};
-use crate::decision::{Decision, Source};
+use crate::clock::unix_now;
+use crate::decision::Decision;
 use crate::store::fork::locked_now;
 use crate::store::{self, Patience, Store};
 
@@ -37,14 +39,19 @@ pub struct RedisLimiter {
     quota: Mutex<Arc<EncodedQuota>>,
     /// What decides in this process while the server does not.
     local: Mutex<Option<Arc<dyn Store>>>,
+    /// How many permits of a key are lent in the server's place.
+    share: u32,
     prefix: String,
     timeout: Duration,
     on_error: OnError,
     remembered: Option<DenialCache>,
     uncharged: Uncharged,
+    /// Of permits only.
+    leases: Option<Leases>,
     counts: Counts,
-    /// When it was last told that the server does not decide; 0 for never.
-    told_at: AtomicU64,
+    /// When it was last told that the server does not decide, and that it does not renew; 0 for
+    /// never.
+    told_at: [AtomicU64; 2],
 }
 
 /// One verb of a limiter on its way.
@@ -53,6 +60,8 @@ struct Call {
     cost: u32,
     /// As the caller named it.
     key: Box<[u8]>,
+    /// Of permits: whose.
+    holders: Holders,
     made_at: Instant,
     /// The quota in force then.
     quota: Arc<EncodedQuota>,
@@ -67,8 +76,10 @@ impl Work for Call {
     }
 
     fn command(&self, by_text: bool) -> Cmd {
+        let leases = self.limit.leases.as_ref();
+        let ids = leases.map_or_else(Vec::new, |leases| leases.ids(&self.holders));
         self.quota
-            .command(self.verb, &self.name(), self.cost, by_text)
+            .command(self.verb, &self.name(), self.cost, &ids, by_text)
     }
 
     fn settle(&self, said: Result<Value, Failure>) -> Answer {
@@ -76,30 +87,31 @@ impl Work for Call {
     }
 }
 
-/// How long a caller that is refused because the server is down is told to wait.
-const CLOSED_FOR: Ticks = SECOND;
-
 impl RedisLimiter {
-    /// A limiter.
+    /// A limiter, with the `share` of its quota that one of so many processes has.
     #[must_use]
     pub fn new(
         quota: EncodedQuota,
         local: Option<Arc<dyn Store>>,
+        share: u32,
         prefix: String,
         timeout: Duration,
         on_error: OnError,
         remember: bool,
     ) -> Self {
+        let lease = Duration::from_micros(quota.window());
         Self {
+            leases: quota.are_permits().then(|| Leases::new(lease)),
             quota: Mutex::new(Arc::new(quota)),
             local: Mutex::new(local),
+            share,
             prefix,
             timeout,
             on_error,
             remembered: remember.then(DenialCache::default),
             uncharged: Uncharged::default(),
             counts: Counts::default(),
-            told_at: AtomicU64::new(0),
+            told_at: Default::default(),
         }
     }
 
@@ -146,6 +158,7 @@ impl RedisLimiter {
         verb: Verb,
         key: Vec<u8>,
         cost: u32,
+        holders: Holders,
     ) -> Result<Request, Decision> {
         let made_at = Instant::now();
         if verb == Verb::Reset {
@@ -162,7 +175,7 @@ impl RedisLimiter {
                     }
                 }
                 Verb::Refund | Verb::Reset => remembered.forget(&key),
-                Verb::Peek | Verb::FirstFree => {}
+                _ => {}
             }
             epoch = remembered.epoch();
         }
@@ -170,12 +183,46 @@ impl RedisLimiter {
             verb,
             cost,
             key: key.into_boxed_slice(),
+            holders,
             made_at,
             quota,
             epoch,
             limit: Arc::clone(self),
         };
         Ok(Request::new(call, self.timeout))
+    }
+
+    /// A permit that counts for nothing, as limits are off.
+    pub fn hold_uncounted(&self, key: &[u8], holders: &Holders) {
+        if let Some(leases) = &self.leases {
+            leases.uncounted(key, holders);
+        }
+    }
+
+    /// A permit is not held any more. False: the server is to be told.
+    pub fn leave(&self, key: &[u8], number: u64) -> bool {
+        let leases = self.leases.as_ref();
+        leases.is_none_or(|leases| leases.leave(key, number))
+    }
+
+    /// Whether a permit is held.
+    #[must_use]
+    pub fn holds(&self, key: &[u8], number: u64) -> bool {
+        let leases = self.leases.as_ref();
+        leases.is_some_and(|leases| leases.holds(key, number))
+    }
+
+    /// What an event loop has to tell the server of permits that it holds, or held.
+    #[must_use]
+    pub fn due(&self, home: usize) -> Vec<Due> {
+        let leases = self.leases.as_ref();
+        leases.map_or_else(Vec::new, |leases| leases.due(home))
+    }
+
+    /// Whether the server need not be told of any permit.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.leases.as_ref().is_none_or(Leases::is_idle)
     }
 
     /// How many of these units, which are to be given back, the server was never charged: they
@@ -202,8 +249,14 @@ impl RedisLimiter {
     /// Turn the server's reply, or its failure, into the call's answer.
     fn settle(&self, call: &Call, said: Result<Value, Failure>) -> Result<Decision, Failure> {
         let decided = said.and_then(|reply| {
-            call.quota
-                .decision(call.verb, call.cost, &reply, unix_now())
+            let (quota, now) = (&call.quota, unix_now());
+            let decision = quota.decision(call.verb, call.cost, &reply, now)?;
+            if let Some(leases) = &self.leases
+                && decision.allowed
+            {
+                leases.hear(call.verb, &call.key, &call.holders, call.made_at, &reply);
+            }
+            Ok(decision)
         });
         let answer = match decided {
             Ok(decision) => {
@@ -255,80 +308,6 @@ impl RedisLimiter {
                 _ => {}
             }
         }
-    }
-
-    /// The server has not decided: do as the policy says, and note what it was not charged.
-    #[cold]
-    fn stand_in(&self, call: &Call, failure: Failure) -> Result<Decision, Failure> {
-        let answer = self.instead(call, failure);
-        if call.verb == Verb::Check && matches!(&answer, Ok(decision) if decision.allowed) {
-            let (now, span) = (Instant::now(), call.quota.counts_for());
-            self.uncharged.add(&call.key, call.cost, now, span);
-        }
-        answer
-    }
-
-    fn instead(&self, call: &Call, failure: Failure) -> Result<Decision, Failure> {
-        self.counts.errors.fetch_add(1, Relaxed);
-        if failure == Failure::Timeout {
-            self.counts.timeouts.fetch_add(1, Relaxed);
-        }
-        let now = unix_now();
-        self.tell(&failure, now);
-        let nothing = call.quota.unspent(now);
-        let gives_back = matches!(call.verb, Verb::Refund | Verb::Reset);
-        match self.on_error {
-            OnError::Raise => Err(failure),
-            OnError::Local if gives_back => {
-                self.note(call, &nothing);
-                Ok(Decision {
-                    source: Source::Local,
-                    ..nothing
-                })
-            }
-            OnError::Local => self.decide_here(call).ok_or(failure),
-            OnError::Open => Ok(Decision {
-                source: Source::Open,
-                ..nothing
-            }),
-            OnError::Closed => Ok(Decision {
-                allowed: gives_back,
-                remaining: 0,
-                retry_after: if gives_back { 0 } else { CLOSED_FOR },
-                source: Source::Closed,
-                ..nothing
-            }),
-        }
-    }
-
-    /// A caller that gets an exception knows; others would never learn that a password is wrong.
-    fn tell(&self, failure: &Failure, now: Ticks) {
-        let quiet = SILENCE.as_secs() * SECOND;
-        let told_at = self.told_at.load(Relaxed);
-        if self.on_error == OnError::Raise || now.abs_diff(told_at) < quiet {
-            return;
-        }
-        self.told_at.store(now, Relaxed);
-        notice(format!(
-            "Limits are decided by on_error, not by Redis (said once a minute): {failure}"
-        ));
-    }
-
-    fn decide_here(&self, call: &Call) -> Option<Decision> {
-        let local = locked_now(&self.local);
-        let local = local.as_ref()?;
-        let key = local.fingerprint(&call.key);
-        let cost = call.cost.min(local.limit());
-        let decided = match call.verb {
-            Verb::Check => local.check(key, cost, None, Patience::Wait),
-            _ => local.peek(key, cost, Patience::Wait),
-        };
-        self.counts.local.fetch_add(1, Relaxed);
-        let decision = decided.ok()?;
-        Some(Decision {
-            source: Source::Local,
-            ..decision
-        })
     }
 
     /// Counts since the limiter was made.

@@ -1,4 +1,4 @@
-//! A run of the caller's own script: circuits and permits.
+//! A run of the caller's own script: circuits, and what `ping` tries.
 
 use std::sync::Arc;
 

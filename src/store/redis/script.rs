@@ -53,7 +53,13 @@ pub(super) static TOKEN_BUCKET: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Scripts of permits and circuits.
+pub(super) static PERMITS: LazyLock<Script> =
+    LazyLock::new(|| Script::single(fragments!("permits_look"), fragments!("permits_spend")));
+/// Begins leases anew. It is no decision: it answers for each of many holders.
+pub(super) static PERMITS_RENEW: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/permits_renew.lua").to_owned()));
+
+/// Scripts of circuits, and what `ping` tries.
 static OTHERS: Mutex<Vec<Arc<Script>>> = Mutex::new(Vec::new());
 
 /// Have a server know all scripts.
@@ -67,6 +73,8 @@ pub(super) fn load_all(pipeline: &mut Pipeline) {
         &SLIDING_COUNTER,
         &SLIDING_LOG,
         &TOKEN_BUCKET,
+        &PERMITS,
+        &PERMITS_RENEW,
     ] {
         load(script);
     }

@@ -7,7 +7,10 @@ use crate::store::Polled;
 
 fn permits(limit: u32) -> (Arc<MemoryStore<Permits>>, Arc<ManualClock>) {
     let (options, clock) = options(usize::MAX, Overflow::Share);
-    (MemoryStore::new(&Permits { limit }, options), clock)
+    (
+        MemoryStore::new(&Permits { limit, lease: 0 }, options),
+        clock,
+    )
 }
 
 fn take(store: &MemoryStore<Permits>, name: &str) -> Option<Ticks> {

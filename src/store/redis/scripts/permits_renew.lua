@@ -9,7 +9,7 @@ for place = 2, #ARGV do
   local ends = tonumber(redis.call('ZSCORE', key, ARGV[place]) or 0)
   renewed[place - 1] = 0
   if ends > now then
-    -- The clock may have been set back, and a lease is not cut short; see permit_acquire.lua.
+    -- The clock may have been set back, and a lease is not cut short; see permits_look.lua.
     if ends > now + 2 * lease then ends = now end
     redis.call('ZADD', key, 'XX', math.max(ends, now + lease), ARGV[place])
     renewed[place - 1] = 1
