@@ -67,9 +67,6 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// nothing.
     const IS_HELD: bool = false;
 
-    /// Whether a receipt still tells what counts after another quota has adopted the state.
-    const RECEIPTS_OUTLIVE_QUOTAS: bool = false;
-
     /// The largest cost that can ever be admitted.
     fn limit(&self) -> u32;
 
@@ -142,6 +139,11 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
 
     /// Take over a state that was kept under the quota `old`.
     fn adopt(&self, old: &Self, state: &mut Self::State, now: Ticks);
+
+    /// Whether receipts of states that were kept under `old` still tell what counts under this quota.
+    fn keeps_receipts(&self, _old: &Self) -> bool {
+        true
+    }
 
     /// This quota, continued from `old`, which it replaces at `now`.
     #[must_use]

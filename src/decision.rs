@@ -89,7 +89,7 @@ pub struct Receipt {
     pub key: u32,
     /// Units that were spent; 0: nothing that can be given back.
     pub cost: u32,
-    /// How often the quota had been changed.
+    /// How often a change of the quota had made receipts void.
     pub epoch: u32,
     /// How many calls had been admitted beside it, and so whether it is older than a reset.
     pub number: u64,

@@ -460,7 +460,8 @@ class Limiter:
         It gives back those very units while they count, and nothing after: of a log those of their
         microsecond, of a counter from the window that counted them. A bucket gives back what is
         missing for their sake: all of it if nobody spent since, and never more than would be there
-        had they not been spent (nothing once its quota was changed; nor does a counter then).
+        had they not been spent. When the rate of a bucket has changed, or the window of a counter or of
+        segments, nothing comes back.
 
         ``refund(key, cost)`` is for those who kept no decision: it gives back the oldest units that
         still count, never above the whole quota. It cannot know whose they are: in a fixed window of
@@ -526,6 +527,16 @@ class FixedWindow(Limiter):
 class SegmentedWindow(Limiter):
     """At most `limit` units in any span of `window_seconds`, by a counter for each part of the window."""
 
+    @overload
+    def __new__(
+        cls,
+        limit: Quota | str,
+        *,
+        max_keys: int = 1_000_000,
+        overflow: _Overflow = "share",
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
     def __new__(
         cls,
         limit: int,
@@ -535,12 +546,15 @@ class SegmentedWindow(Limiter):
         overflow: _Overflow = "share",
         clock: ManualClock | None = None,
     ) -> Self: ...
-    def set_quota(self, limit: int, window_seconds: float) -> None:
+    @overload
+    def set_quota(self, limit: Quota | str) -> None:
         """Change the quota of every key, at once and atomically; what was spent stays spent, and those who
         wait are planned anew. Arguments as of the class.
 
         Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
         """
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
 
 class SlidingWindowCounter(Limiter):
     """Approximates a sliding window from two aligned counters."""

@@ -110,7 +110,6 @@ impl Algorithm for FixedWindow {
     type Plan = StatePlan<Self>;
 
     const IS_ALIGNED: bool = true;
-    const RECEIPTS_OUTLIVE_QUOTAS: bool = true;
 
     fn limit(&self) -> u32 {
         self.limit

@@ -4,8 +4,8 @@ mod older;
 #[cfg(test)]
 mod tests;
 
-use super::Algorithm;
 use super::plan::StatePlan;
+use super::{Algorithm, Spend};
 use crate::clock::Ticks;
 use older::Older;
 
@@ -198,6 +198,32 @@ impl Algorithm for SegmentedWindow {
             return 0;
         }
         self.free_at(state, 0).saturating_sub(now)
+    }
+
+    fn keeps_receipts(&self, old: &Self) -> bool {
+        self.window == old.window
+    }
+
+    fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
+        self.expire(state, now);
+        let end = (spend.at / self.part + 1) * self.part;
+        let back = state.end.saturating_sub(end) / self.part;
+        let older = state.older.iter().map(|part| (part.back, part.units));
+        let mut parts: Vec<(u8, u32)> = older.chain([(0, state.newest)]).collect();
+        let Some(part) = parts.iter_mut().find(|part| Ticks::from(part.0) == back) else {
+            return;
+        };
+        let units = units.min(part.1);
+        part.1 -= units;
+        state.sum -= units;
+        parts.retain(|part| part.1 > 0);
+        let Some((ahead, newest)) = parts.pop() else {
+            *state = State::empty();
+            return;
+        };
+        state.end -= Ticks::from(ahead) * self.part;
+        state.newest = newest;
+        state.older = Older::of(parts.iter().map(|(back, units)| (back - ahead, *units)));
     }
 
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {

@@ -120,6 +120,10 @@ impl Algorithm for SlidingCounter {
         }
     }
 
+    fn keeps_receipts(&self, old: &Self) -> bool {
+        self.window == old.window
+    }
+
     fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
         *state = self.rolled(*state, now);
         let start = state.end - self.window;

@@ -18,8 +18,6 @@ impl Algorithm for SlidingLog {
     type State = State;
     type Plan = LogPlan;
 
-    const RECEIPTS_OUTLIVE_QUOTAS: bool = true;
-
     fn limit(&self) -> u32 {
         self.limit
     }

@@ -189,6 +189,11 @@ impl Algorithm for TokenBucket {
         self.missing(state.full_at, now)
     }
 
+    fn keeps_receipts(&self, old: &Self) -> bool {
+        let rate = |bucket: &Self| (bucket.grains_per_tick, bucket.grains_per_token);
+        rate(self) == rate(old)
+    }
+
     /// No more than what is still missing for this spend's sake: had nobody spent since, the bucket
     /// would be full at the time that the mark tells, however little of it this spend was.
     fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {

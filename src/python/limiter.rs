@@ -181,7 +181,8 @@ impl PyLimiter {
     /// It gives back those very units while they count, and nothing after: of a log those of their
     /// microsecond, of a counter from the window that counted them. A bucket gives back what is
     /// missing for their sake: all of it if nobody spent since, and never more than would be there
-    /// had they not been spent (nothing once its quota was changed; nor does a counter then).
+    /// had they not been spent. When the rate of a bucket has changed, or the window of a counter or of
+    /// segments, nothing comes back.
     ///
     /// ``refund(key, cost)`` is for those who kept no decision: it gives back the oldest units that
     /// still count, never above the whole quota. It cannot know whose they are: in a fixed window of

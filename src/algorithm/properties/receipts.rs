@@ -29,11 +29,11 @@ impl Receipt {
 }
 
 /// How a limiter gives units back: the real way, or a mutant's.
-type GiveBack<A> = fn(&A, &mut <A as Algorithm>::State, Ticks, Spend, u32);
+pub(super) type GiveBack<A> = fn(&A, &mut <A as Algorithm>::State, Ticks, Spend, u32);
 
 /// What goes wrong when `algorithm` and `model` go through the same steps, if anything does. A step
 /// that gives back picks one of the receipts by its gap.
-fn strays<A: Algorithm, M: Model>(
+pub(super) fn strays<A: Algorithm, M: Model>(
     algorithm: &A,
     mut model: M,
     start: Ticks,
@@ -85,7 +85,7 @@ fn picked<R>(receipts: &mut [R], index: usize) -> Option<&mut R> {
 }
 
 /// More steps that give back than elsewhere.
-fn giving(steps: Vec<Step>) -> Vec<Step> {
+pub(super) fn giving(steps: Vec<Step>) -> Vec<Step> {
     let gives = |(index, step): (usize, Step)| Step {
         refund: step.refund || index % 3 == 2,
         ..step
@@ -234,7 +234,13 @@ fn a_window_that_was_forgotten_gives_nothing_back() {
     assert!(!algorithm.admit(&mut state, 8, 1));
 }
 
-fn oldest<A: Algorithm>(algorithm: &A, state: &mut A::State, now: Ticks, _: Spend, units: u32) {
+pub(super) fn oldest<A: Algorithm>(
+    algorithm: &A,
+    state: &mut A::State,
+    now: Ticks,
+    _: Spend,
+    units: u32,
+) {
     algorithm.refund(state, now, units);
 }
 

@@ -6,8 +6,10 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::models::{LogModel, Model};
+use super::receipts::{giving, oldest, strays};
 use super::spends::bad_debt;
-use super::{Algorithm, SegmentedWindow, Step, disagreement, starts, trace};
+use super::{Algorithm, SegmentedWindow, Step, disagreement, is_killed, starts, trace};
+use crate::algorithm::Spend;
 use crate::clock::{SECOND, Ticks};
 
 const PARTS: Ticks = SegmentedWindow::PARTS;
@@ -44,6 +46,12 @@ impl Model for SegmentModel {
         self.log.refund(now, units);
     }
 
+    fn give_back(&mut self, now: Ticks, spend: &Spend, event: usize, units: u32) {
+        let at = last_of_part(self.part, spend.at);
+        self.log
+            .give_back(now, &Spend { at, ..*spend }, event, units);
+    }
+
     fn is_whole(&self, now: Ticks) -> bool {
         self.log.is_whole(now)
     }
@@ -67,6 +75,18 @@ fn segment_case() -> impl Strategy<Value = (u32, Ticks, Ticks, Vec<Step>)> {
         let steps = trace(limit, window, window.div_ceil(PARTS));
         (Just(limit), Just(window), Just(start), steps)
     })
+}
+
+#[test]
+fn segments_that_give_back_the_oldest_units_are_found_out() {
+    assert!(is_killed(
+        segment_case(),
+        |(limit, window, start, steps)| {
+            let algorithm = SegmentedWindow::new(limit, window);
+            let model = SegmentModel::new(limit, window);
+            strays(&algorithm, model, start, &giving(steps), oldest)
+        }
+    ));
 }
 
 /// What an algorithm admits that a log of this window forbids, or refuses that it allows.
@@ -105,6 +125,13 @@ proptest! {
     fn segments_are_their_rule((limit, window, start, steps) in segment_case()) {
         let algorithm = SegmentedWindow::new(limit, window);
         prop_assert_eq!(disagreement(&algorithm, SegmentModel::new(limit, window), start, &steps), None);
+    }
+
+    #[test]
+    fn segments_give_back_from_the_part_that_counted((limit, window, start, steps) in segment_case()) {
+        let algorithm = SegmentedWindow::new(limit, window);
+        let model = SegmentModel::new(limit, window);
+        prop_assert_eq!(strays(&algorithm, model, start, &giving(steps), Algorithm::give_back), None);
     }
 
     #[test]
@@ -237,6 +264,10 @@ impl Model for Heavy {
                 (*had, units) = (*had - goes, units - goes);
             }
         }
+    }
+
+    fn give_back(&mut self, _now: Ticks, _spend: &Spend, _event: usize, _units: u32) {
+        unreachable!("no trace of this model gives anything back by receipt")
     }
 
     fn is_whole(&self, now: Ticks) -> bool {

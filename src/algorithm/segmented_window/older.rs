@@ -123,6 +123,17 @@ impl Older {
         units
     }
 
+    /// Parts by how far they are before the newest, oldest first, with their units.
+    pub(super) fn of(parts: impl Iterator<Item = (u8, u32)>) -> Self {
+        let mut parts = parts.peekable();
+        let mut bytes: Vec<u8> = parts.peek().map(|part| part.0).into_iter().collect();
+        while let Some((back, units)) = parts.next() {
+            let next = parts.peek().map_or(0, |part| part.0);
+            write(&mut bytes, units, back - 1 - next);
+        }
+        Self(bytes.into_boxed_slice())
+    }
+
     /// Let a part, now the oldest, have `units`.
     fn replace(&mut self, part: Part, units: u32) {
         let unused = part.back - 1 - part.next_back;

@@ -50,7 +50,7 @@ impl<A: Algorithm> MemoryStore<A> {
             returned,
         };
         self.change(key, patience, |shard, now| {
-            let is_void = receipt.epoch != shard.epoch && !A::RECEIPTS_OUTLIVE_QUOTAS;
+            let is_void = receipt.epoch != shard.epoch;
             if receipt.cost == 0 || is_void || shard.forgotten.has(key, receipt.number) {
                 return;
             }

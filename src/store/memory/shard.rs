@@ -41,7 +41,7 @@ pub(super) struct Shard<A: Algorithm> {
     reserve: Reserve,
     latest: Ticks,
     pub(super) calls: u32,
-    /// How often the quota was changed.
+    /// How often a change of the quota made receipts void.
     pub(super) epoch: u32,
     pub(super) forgotten: Forgotten,
     pub(super) admitted: u64,
