@@ -78,3 +78,35 @@ fn numbers_of_every_length_come_back() {
         }
     }
 }
+
+#[test]
+fn a_debt_is_one_whole_quota_at_most() {
+    let algorithm = SegmentedWindow::new(10, MINUTE);
+    let mut state = algorithm.fresh();
+    algorithm.spend(&mut state, 0, 7);
+    algorithm.spend(&mut state, SECOND, u32::MAX);
+    assert_eq!((state.sum, state.newest), (20, 13));
+    let lower = SegmentedWindow::new(3, MINUTE);
+    lower.adopt(&algorithm, &mut state, SECOND);
+    lower.spend(&mut state, 2 * SECOND, 1);
+    assert_eq!(
+        (state.sum, state.end),
+        (20, 2 * SECOND),
+        "nothing was counted"
+    );
+    // When the 7 of the first part have left, 13 of 3 are left: the wait is for the second.
+    assert_eq!(lower.wait(&state, SECOND, 1), Some(MINUTE + SECOND - 1));
+}
+
+#[test]
+fn the_first_free_slot_is_that_of_the_oldest_part_that_counts() {
+    let algorithm = SegmentedWindow::new(10, MINUTE);
+    let mut state = algorithm.fresh();
+    assert_eq!(algorithm.first_free_at(&state, 5), None);
+    algorithm.spend(&mut state, 0, 1);
+    algorithm.spend(&mut state, 9 * SECOND, 1);
+    let (first, second) = (MINUTE + SECOND - 1, MINUTE + 10 * SECOND - 1);
+    assert_eq!(algorithm.first_free_at(&state, first - 1), Some(first));
+    assert_eq!(algorithm.first_free_at(&state, first), Some(second));
+    assert_eq!(algorithm.first_free_at(&state, second), None);
+}
