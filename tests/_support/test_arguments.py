@@ -114,7 +114,7 @@ def test_a_bucket_is_made_in_the_same_ways_in_memory_and_in_redis(
         ((TokenBucketConfig(5, 1), 1), {}, "either config, or capacity"),
         ((5, 1), {"capacity": 5}, "either config, or capacity"),
         ((TokenBucketConfig(5, 1),), {"capacity": 5}, "either config, or capacity"),
-        (("5",), {}, "config must be a TokenBucketConfig, got str '5'"),
+        ((["5"],), {}, r"config must be a TokenBucketConfig.*, got list \['5'\]"),
         (("5", 1), {}, "capacity must be an int, got str '5'"),
         ((5, "1"), {}, "refill_rate must be an int or a float, got str '1'"),
         ((0, 1), {}, "capacity must be an int from 1"),

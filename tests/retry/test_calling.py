@@ -145,7 +145,7 @@ def test_bad_arguments(options: dict[str, Any], kind: type[Exception], words: st
 @pytest.mark.parametrize(
     ("options", "kind", "words"),
     [
-        ({"initial": 0}, ValueError, "initial must be a number of seconds from 1e-06"),
+        ({"initial": 0}, ValueError, "initial must be a number of seconds from 0.000001"),
         ({"initial": 2, "longest": 1}, ValueError, "longest must be a number of seconds from 2"),
         ({"jitter": 1.5}, ValueError, "jitter must be a number"),
         ({"jitter": "a"}, TypeError, "jitter must be an int or a float"),
