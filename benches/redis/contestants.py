@@ -69,6 +69,13 @@ async def window(url: str) -> Check:
     return lambda: limiter.check(next_client())
 
 
+async def segments(url: str) -> Check:
+    from sluicegate.redis import SegmentedWindow
+
+    limiter = SegmentedWindow(url, PLENTY, 1)
+    return lambda: limiter.check(next_client())
+
+
 def redis_client(url: str) -> Any:
     """redis-py with hiredis, with as many connections as it is quickest with."""
     import redis.asyncio as redis
@@ -154,6 +161,7 @@ async def glide(url: str) -> Check:
 CONTESTANTS: dict[str, Contestant] = {
     "sluicegate: token bucket": bucket,
     "sluicegate: fixed window": window,
+    "sluicegate: segments": segments,
     "sluicegate: sliding counter": counter,
     "sluicegate: exact log": log,
     "redis-py, a bare EVALSHA": redis_py,
