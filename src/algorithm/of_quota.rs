@@ -15,7 +15,9 @@ impl Quota {
             Terms::Window { limit, window } => {
                 if name == "sliding_log" && *limit > SlidingLog::LARGEST {
                     let most = grouped(SlidingLog::LARGEST);
-                    return Err(self.unfit(&format!("an exact log holds at most {most} units")));
+                    return Err(self.unfit(&format!(
+                        "an exact log holds at most {most} units: a SegmentedWindow holds more"
+                    )));
                 }
                 AnyAlgorithm::named(name, *limit, *window)
                     .ok_or_else(|| self.unfit(&format!("no algorithm of windows is called {name}")))
@@ -99,7 +101,8 @@ mod tests {
     #[test]
     fn what_an_algorithm_cannot_hold_is_refused_by_it() {
         let windowed = |text: &str, name: &str| quota(text).windowed(name).unwrap_err().to_string();
-        assert!(windowed("16777217/day", "sliding_log").contains("at most 16,777,216 units"));
+        let too_many = windowed("16777217/day", "sliding_log");
+        assert!(too_many.contains("at most 16,777,216 units: a SegmentedWindow holds more"));
         assert!(windowed("5/day in UTC", "sliding_log").contains("FixedWindow"));
         assert!(windowed("5/second burst 9", "fixed_window").contains("TokenBucket"));
         assert!(windowed("5 concurrent", "fixed_window").contains("ConcurrencyLimiter"));

@@ -65,23 +65,38 @@ pub(super) fn windowed(
     } else {
         u32::MAX
     };
-    let limit = limit.map_or(Ok(100), |limit| int_up_to(limit, argument, 1, most))?;
+    let limit = match limit {
+        Some(limit) => {
+            int_up_to(limit, argument, 1, most).map_err(|error| advised(limit, most, error))?
+        }
+        None => 100,
+    };
     let window = window_seconds.map_or(Ok(60 * SECOND), window)?;
     AnyAlgorithm::named(name, limit, window)
         .ok_or_else(|| PyValueError::new_err(format!("no algorithm is called {name}")))
 }
 
+/// An error, with the algorithm that takes a limit that is too large for an exact log.
+fn advised(limit: Any<'_, '_>, most: u32, error: PyErr) -> PyErr {
+    if most < u32::MAX && limit.gt(most).unwrap_or(false) {
+        return PyValueError::new_err(format!(
+            "{}: a SegmentedWindow holds more",
+            error.value(limit.py())
+        ));
+    }
+    error
+}
+
 /// A `limit` that is a quota, or one with its window.
-fn window_or_quota(
+pub(super) fn window_or_quota(
     name: &str,
     limit: Any<'_, '_>,
-    window_seconds: Given<'_>,
+    window_seconds: Option<Any<'_, '_>>,
 ) -> PyResult<AnyAlgorithm> {
-    let window_seconds = window_seconds.value();
     if window_seconds.is_none() && limit.is_instance_of::<PyInt>() {
         return Err(no_window(limit));
     }
-    windowed(name, Some(limit), window_seconds.as_ref(), "limit")
+    windowed(name, Some(limit), window_seconds, "limit")
 }
 
 fn no_window(limit: Any<'_, '_>) -> PyErr {
@@ -114,7 +129,7 @@ macro_rules! windows {
                 clock: Option<Any<'_, '_>>,
             ) -> PyResult<PyClassInitializer<Self>> {
                 let options = options(max_keys, overflow, clock)?;
-                let quota = window_or_quota($algorithm, limit, window_seconds)?;
+                let quota = window_or_quota($algorithm, limit, window_seconds.value().as_ref())?;
                 Ok(PyLimiter::of(quota, options).add_subclass(Self))
             }
 
@@ -131,7 +146,7 @@ macro_rules! windows {
                 limit: Any<'_, '_>,
                 window_seconds: Given<'_>,
             ) -> PyResult<()> {
-                let quota = window_or_quota($algorithm, limit, window_seconds)?;
+                let quota = window_or_quota($algorithm, limit, window_seconds.value().as_ref())?;
                 slf.as_super().get().set_quota(slf.py(), quota);
                 Ok(())
             }
