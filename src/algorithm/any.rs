@@ -6,6 +6,7 @@ use super::{
     Algorithm, FixedWindow, Permits, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket,
 };
 use crate::clock::Ticks;
+use crate::quota::Calendar;
 
 /// One of the algorithms, with its quota.
 #[derive(Debug, Clone)]
@@ -51,6 +52,15 @@ impl AnyAlgorithm {
     #[must_use]
     pub fn window(&self) -> Ticks {
         self.terms().1
+    }
+
+    /// The calendar whose periods its windows are, if they are.
+    #[must_use]
+    pub fn calendar(&self) -> Option<&Calendar> {
+        match self {
+            Self::FixedWindow(this) => this.calendar(),
+            _ => None,
+        }
     }
 
     /// The algorithm itself, if it is an `A`.

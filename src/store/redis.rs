@@ -4,6 +4,7 @@
 //! connection a server ([`server`]), and are settled by their [`Sink`].
 
 mod answer;
+mod bounds;
 mod counts;
 mod denial_cache;
 mod encoded;

@@ -3,6 +3,7 @@
 use redis::{Cmd, Value};
 
 use super::answer::Failure;
+use super::bounds::Bounds;
 use super::script::{self, Script};
 use crate::algorithm::{AnyAlgorithm, Permits, TokenBucket};
 use crate::clock::Ticks;
@@ -32,6 +33,8 @@ pub enum Verb {
 pub struct EncodedQuota {
     rule: AnyAlgorithm,
     arguments: Vec<String>,
+    /// Of a calendar's windows: the arguments that change with time.
+    bounds: Option<Bounds>,
     limit: u32,
     window: Ticks,
 }
@@ -51,6 +54,7 @@ impl EncodedQuota {
             _ => vec![limit.to_string(), window.to_string()],
         };
         Self {
+            bounds: rule.calendar().cloned().map(Bounds::new),
             rule,
             arguments,
             limit,
@@ -96,6 +100,7 @@ impl EncodedQuota {
     pub(super) fn counts_for(&self) -> Ticks {
         match &self.rule {
             AnyAlgorithm::SegmentedWindow(rule) => rule.counts_for(),
+            AnyAlgorithm::FixedWindow(_) if let Some(bounds) = &self.bounds => bounds.left(),
             AnyAlgorithm::SlidingCounter(_) => 2 * self.window,
             _ => self.window,
         }
@@ -109,6 +114,7 @@ impl EncodedQuota {
 
     fn script(&self) -> &'static Script {
         match &self.rule {
+            AnyAlgorithm::FixedWindow(_) if self.bounds.is_some() => &script::CALENDAR_WINDOW,
             AnyAlgorithm::FixedWindow(_) => &script::FIXED_WINDOW,
             AnyAlgorithm::SegmentedWindow(_) => &script::SEGMENTED_WINDOW,
             AnyAlgorithm::SlidingCounter(_) => &script::SLIDING_COUNTER,
@@ -125,13 +131,14 @@ impl EncodedQuota {
     }
 
     /// What is sent for one call: by the script's digest, or by its text. `ids` are those of
-    /// permits.
+    /// permits; `told` is the server's time, if it has told it to this call.
     pub(super) fn command(
         &self,
         verb: Verb,
         key: &[u8],
         cost: u32,
         ids: &[String],
+        told: Option<Ticks>,
         by_text: bool,
     ) -> Cmd {
         if verb == Verb::Reset {
@@ -157,7 +164,24 @@ impl EncodedQuota {
             .arg(cost)
             .arg(&self.arguments)
             .arg(ids);
+        if let Some(bounds) = &self.bounds {
+            command.arg(&told.map_or_else(|| bounds.now(), |time| bounds.around(time))[..]);
+        }
         command
+    }
+
+    /// The server's time, if a reply says that it is outside of the bounds that were sent.
+    pub(super) fn outside(&self, reply: &Value) -> Option<Ticks> {
+        let bounds = self.bounds.as_ref()?;
+        let Value::Array(items) = reply else {
+            return None;
+        };
+        let [Value::Int(time)] = items[..] else {
+            return None;
+        };
+        let time = Ticks::try_from(time).ok()?;
+        bounds.hear(time);
+        Some(time)
     }
 
     /// The decision that a reply stands for. `at` is the caller's own time.
@@ -168,6 +192,9 @@ impl EncodedQuota {
         reply: &Value,
         at: Ticks,
     ) -> Result<Decision, Failure> {
+        if self.outside(reply).is_some() {
+            return Err(Failure::Refused("its clock leaps between two calls".into()));
+        }
         let decision = match (&self.rule, reply) {
             (_, Value::Int(_)) if matches!(verb, Verb::Refund | Verb::Reset) => {
                 Some(self.unspent(at))
@@ -238,5 +265,42 @@ impl EncodedQuota {
             reset_after: Ticks::try_from(reset).ok()?,
             ..self.unspent(at)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SECOND;
+    use crate::quota::Quota;
+
+    fn fixed(text: &str) -> EncodedQuota {
+        let quota: Quota = text.parse().expect("a quota");
+        EncodedQuota::new(quota.windowed("fixed_window").expect("fits"))
+    }
+
+    #[test]
+    fn only_a_calendars_bounds_can_be_wrong_and_that_decides_nothing() {
+        let (days, windows) = (fixed("5/day in UTC"), fixed("5/day"));
+        let outside = Value::Array(vec![Value::Int(1_800_000_000_000_000)]);
+        assert_eq!(days.outside(&outside), Some(1_800_000_000 * SECOND));
+        assert_eq!(windows.outside(&outside), None);
+        for verb in [Verb::Check, Verb::Peek, Verb::Refund] {
+            assert!(days.decision(verb, 1, &outside, 0).is_err());
+        }
+        let whole = Value::Array([4, 0, 9].map(Value::Int).to_vec());
+        assert_eq!(days.outside(&whole), None);
+        let decision = days.decision(Verb::Check, 1, &whole, 0).expect("decided");
+        assert_eq!((decision.remaining, decision.reset_after), (4, 9));
+    }
+
+    #[test]
+    fn a_calendars_bounds_go_with_every_call() {
+        let days = fixed("5/day in UTC");
+        let command = days.command(Verb::Check, b"key", 1, &[], Some(90_000 * SECOND), false);
+        let sent = String::from_utf8(command.get_packed_command()).expect("text");
+        let bounds = [0, 1, 2, 3].map(|day| (day * 86_400 * SECOND).to_string());
+        let words: Vec<_> = sent.split("\r\n").skip(2).step_by(2).collect();
+        assert_eq!(words[words.len() - 4..], bounds);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use super::server::Settings;
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{Clock, Ticks};
+use crate::quota::Calendar;
 use crate::store::fork::locked_now;
 use crate::store::{Options, Overflow, Store, in_memory};
 
@@ -19,7 +20,12 @@ const MANY: usize = 256;
 
 /// Which limiters share one: those that share a server, a prefix and a quota.
 #[derive(PartialEq, Eq, Hash)]
-struct Name(Settings, String, Discriminant<AnyAlgorithm>, u32, Ticks);
+struct Name {
+    settings: Settings,
+    prefix: String,
+    kind: Discriminant<AnyAlgorithm>,
+    quota: (u32, Ticks, Option<Calendar>),
+}
 
 static STAND_INS: LazyLock<Mutex<HashMap<Name, Arc<dyn Store>>>> = LazyLock::new(Mutex::default);
 
@@ -32,9 +38,12 @@ pub fn stand_in(
     share: AnyAlgorithm,
     before: Option<Arc<dyn Store>>,
 ) -> Arc<dyn Store> {
-    let kind = discriminant(&share);
-    let (limit, window) = (share.limit(), share.window());
-    let name = Name(settings.clone(), prefix.to_owned(), kind, limit, window);
+    let name = Name {
+        settings: settings.clone(),
+        prefix: prefix.to_owned(),
+        kind: discriminant(&share),
+        quota: (share.limit(), share.window(), share.calendar().cloned()),
+    };
     let mut stand_ins = locked_now(&STAND_INS);
     let is_used = |store: &Arc<dyn Store>| Arc::strong_count(store) > 1;
     if let Some(store) = stand_ins.get(&name)

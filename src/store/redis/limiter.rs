@@ -67,6 +67,8 @@ struct Call {
     quota: Arc<EncodedQuota>,
     /// What the limiter had heard of refunds and resets then.
     epoch: u64,
+    /// The server's time, once it has told it; else 0.
+    told: AtomicU64,
     limit: Arc<RedisLimiter>,
 }
 
@@ -78,8 +80,15 @@ impl Work for Call {
     fn command(&self, by_text: bool) -> Cmd {
         let leases = self.limit.leases.as_ref();
         let ids = leases.map_or_else(Vec::new, |leases| leases.ids(&self.holders));
+        let told = Some(self.told.load(Relaxed)).filter(|&time| time > 0);
         self.quota
-            .command(self.verb, &self.name(), self.cost, &ids, by_text)
+            .command(self.verb, &self.name(), self.cost, &ids, told, by_text)
+    }
+
+    fn is_put_right(&self, reply: &Value) -> bool {
+        let time = self.quota.outside(reply);
+        self.told.store(time.unwrap_or(0), Relaxed);
+        time.is_some()
     }
 
     fn settle(&self, said: Result<Value, Failure>) -> Answer {
@@ -187,6 +196,7 @@ impl RedisLimiter {
             made_at,
             quota,
             epoch,
+            told: AtomicU64::new(0),
             limit: Arc::clone(self),
         };
         Ok(Request::new(call, self.timeout))

@@ -27,6 +27,11 @@ pub trait Work: Send + Sync {
     /// The command, with the script's digest or its text.
     fn command(&self, by_text: bool) -> Cmd;
 
+    /// Whether the server said that it did nothing, and why, so that another command is to be sent.
+    fn is_put_right(&self, _reply: &Value) -> bool {
+        false
+    }
+
     /// What the server's reply, or its failure, means to the caller.
     ///
     /// # Errors

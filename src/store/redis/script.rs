@@ -24,6 +24,12 @@ pub(super) static FIXED_WINDOW: LazyLock<Script> = LazyLock::new(|| {
         fragments!("fixed_window_spend", "write"),
     )
 });
+pub(super) static CALENDAR_WINDOW: LazyLock<Script> = LazyLock::new(|| {
+    Script::single(
+        fragments!("fixed_window_state", "calendar", "fixed_window_look"),
+        fragments!("fixed_window_spend", "write"),
+    )
+});
 pub(super) static SEGMENTED_WINDOW: LazyLock<Script> = LazyLock::new(|| {
     Script::single(
         fragments!(
@@ -69,6 +75,7 @@ pub(super) fn load_all(pipeline: &mut Pipeline) {
     };
     for script in [
         &FIXED_WINDOW,
+        &CALENDAR_WINDOW,
         &SEGMENTED_WINDOW,
         &SLIDING_COUNTER,
         &SLIDING_LOG,

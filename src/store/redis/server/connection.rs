@@ -22,6 +22,10 @@ use super::supervise::supervise;
 use crate::store::redis::answer::Failure;
 use crate::store::redis::request::{Request, Said};
 
+/// A call whose script was not known may then be told that its bounds are wrong, once if the server's
+/// clock does not leap.
+const MOST_REPAIRS: usize = 2;
+
 /// A server, and the connection to it that there is or will be.
 pub(super) struct Connection {
     address: Address,
@@ -66,11 +70,16 @@ impl Connection {
         deadline: Instant,
     ) -> Vec<Said> {
         let mut replies = self.exchange(requests, asking, false, deadline).await;
-        let unknown = |reply: &Said| matches!(reply, Ok(Value::ServerError(e)) if e.kind() == Some(ServerErrorKind::NoScript));
-        let again: Vec<usize> = (0..requests.len())
-            .filter(|&i| unknown(&replies[i]))
-            .collect();
-        if !again.is_empty() {
+        for _ in 0..MOST_REPAIRS {
+            let does_nothing = |&i: &usize| match &replies[i] {
+                Ok(Value::ServerError(error)) => error.kind() == Some(ServerErrorKind::NoScript),
+                Ok(reply) => requests[i].work.is_put_right(reply),
+                Err(_) => false,
+            };
+            let again: Vec<usize> = (0..requests.len()).filter(does_nothing).collect();
+            if again.is_empty() {
+                break;
+            }
             // These have done nothing; the others are not to be repeated.
             let same: Vec<_> = again.iter().map(|&index| requests[index]).collect();
             let texts = self.exchange(&same, asking, true, deadline).await;
