@@ -163,6 +163,9 @@ class TokenBucketConfig:
         cls, capacity: int, refill_rate: float, initial_tokens: int | None = None
     ) -> Self: ...
     @staticmethod
+    def _of(config: object, refill_rate: object, capacity: object) -> TokenBucketConfig:
+        """The configuration that the arguments of a bucket are."""
+    @staticmethod
     def from_quota(quota: Quota | str, /) -> TokenBucketConfig:
         """The bucket that a quota or its text is: ``"10/second burst 20"``; without a burst it holds as
         much as its window admits. It begins full.
@@ -361,6 +364,8 @@ class Quota:
     @property
     def concurrent(self) -> int | None:
         """How many at the same time, where it is of permits; else ``None``."""
+    def _permits(self) -> int:
+        """How many at the same time. Raises ``ValueError`` for a quota that is not of permits."""
     @property
     def zone(self) -> str | None:
         """The time zone of a calendar window, by its IANA name; else ``None``."""

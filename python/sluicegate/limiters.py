@@ -64,7 +64,8 @@ class FixedWindow(_core.FixedWindow, Limiter):
     ``2 * limit`` in a span of one window. About 40 bytes a key.
 
     Args:
-        limit: units per window, 1 to 4,294,967,295.
+        limit: units per window, 1 to 4,294,967,295; or a :class:`Quota` or its text, such as
+            ``"100/minute"`` or ``"1000/day in America/Los_Angeles"``, instead of both.
         window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
         max_keys: hard bound on the keys held, 1 to 4,294,967,295.
         overflow: who decides for new keys while ``max_keys`` live ones are held:
@@ -88,7 +89,7 @@ class SlidingWindowRateLimiter(  # pyright: ignore[reportIncompatibleMethodOverr
 
     Args:
         max_requests: units in any window, 1 to 16,777,216 (each is remembered;
-            :class:`SegmentedWindow` has no such bound).
+            :class:`SegmentedWindow` has no such bound); or a :class:`Quota` or its text.
         window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
         max_keys, overflow, clock: as :class:`FixedWindow`.
 
@@ -111,7 +112,8 @@ class SegmentedWindow(_core.SegmentedWindow, Limiter):
     the others: at most 140 more for limits up to 65,535, and 270 for any.
 
     Args:
-        limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`.
+        limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`, but for calendar
+            windows.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -131,7 +133,8 @@ class SlidingWindowCounter(_core.SlidingWindowCounter, Limiter):
     :class:`SegmentedWindow` for limits of many thousands.
 
     Args:
-        limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`.
+        limit, window_seconds, max_keys, overflow, clock: as :class:`FixedWindow`, but for calendar
+            windows.
 
     Raises:
         ValueError, TypeError: an argument out of its range; the message names it.
@@ -146,11 +149,12 @@ class TokenBucket(_core.TokenBucket, Limiter):
     Exact, as the generic cell rate algorithm (ITU-T I.371): over any span of ``d``
     seconds at most ``capacity + floor(d * refill_rate)`` tokens. About 45 bytes a key.
 
-    ``TokenBucket(100, 10)``, ``TokenBucket(capacity=100, refill_rate=10)`` or
-    ``TokenBucket(TokenBucketConfig(100, 10))``.
+    ``TokenBucket("10/second burst 100")``, ``TokenBucket(100, 10)``,
+    ``TokenBucket(capacity=100, refill_rate=10)`` or ``TokenBucket(TokenBucketConfig(100, 10))``.
 
     Args:
-        config: the capacity; or a :class:`TokenBucketConfig`, instead of the next three.
+        config: the capacity; or a :class:`Quota` or its text, or a :class:`TokenBucketConfig`,
+            instead of the next three.
         capacity: most tokens of a key, 1 to 4,294,967,295.
         refill_rate: tokens per second and key, 1e-9 to 1e12; read as the simplest
             fraction that is written the same.

@@ -170,6 +170,11 @@ impl PyQuota {
         }
     }
 
+    /// How many at the same time. Raises ``ValueError`` for a quota that is not of permits.
+    fn _permits(&self) -> PyResult<u32> {
+        Ok(self.0.permits()?.limit)
+    }
+
     /// The time zone of a calendar window, by its IANA name; else ``None``.
     #[getter]
     fn zone(&self) -> Option<&str> {

@@ -102,6 +102,16 @@ impl PyTokenBucketConfig {
         }
     }
 
+    /// The configuration that the arguments of a bucket are.
+    #[staticmethod]
+    fn _of(
+        config: Option<Any<'_, '_>>,
+        refill_rate: Option<Any<'_, '_>>,
+        capacity: Option<Any<'_, '_>>,
+    ) -> PyResult<Self> {
+        bucket_config(config, capacity, refill_rate, None)
+    }
+
     /// Tokens added per second and key: 1e-9 to 1e12.
     #[getter]
     fn refill_rate(&self) -> f64 {

@@ -138,7 +138,7 @@ WRONG: list[Any] = [
         for name, make, wrong, rightly_typed in [
             ("limit", lambda x: FixedWindow(URL, x, 1), [1.5, "1", True, None], [0, -1, 2**32]),
             ("limit", lambda x: SlidingWindowRateLimiter(URL, x, 1), [], [2**24 + 1]),
-            ("max_requests", lambda x: RedisSlidingWindowRateLimiter(URL, x), ["1"], [0, 2**40]),
+            ("max_requests", lambda x: RedisSlidingWindowRateLimiter(URL, x), [b"1"], [0, 2**40]),
             (
                 "window_seconds",
                 lambda x: SlidingWindowCounter(URL, 1, x),

@@ -149,7 +149,8 @@ def test_scripts_are_short_and_read_the_time_once() -> None:
     for file in SCRIPTS.rglob("*.lua"):
         assert len(file.read_text().splitlines()) <= 40, file
     permits = sluicegate.redis.ConcurrencyLimiter("redis://127.0.0.1:1", 1)._core.script
-    scripts = {kind: source(kind) for kind in KINDS} | {"permits": permits}
+    calendar = sluicegate.redis.FixedWindow("redis://127.0.0.1:1", "1/day in UTC")._core.script
+    scripts = {kind: source(kind) for kind in KINDS} | {"permits": permits, "calendar": calendar}
     for kind, script in scripts.items():
         assert len(script.splitlines()) <= (130 if kind == "segmented_window" else 70)
         assert script.count("redis.call('TIME')") == script.count("TIME") == 1

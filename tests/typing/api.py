@@ -14,6 +14,7 @@ from sluicegate import (
     FixedWindow,
     Limiter,
     ManualClock,
+    Quota,
     RateLimitError,
     SegmentedWindow,
     SlidingWindowCounter,
@@ -30,10 +31,10 @@ from sluicegate.hooks import Details, Hook
 from sluicegate.identity import ClientAddress, Principal, VerifiedKeys
 from sluicegate.metrics import InstrumentedRateLimiter
 from sluicegate.opentelemetry import OpenTelemetryHook
+from sluicegate.redis import ClusterRateLimiter, RedisSlidingWindowRateLimiter
 from sluicegate.redis import ConcurrencyLimiter as InRedis
 from sluicegate.redis import FixedWindow as RedisFixedWindow
 from sluicegate.redis import Permit as RemotePermit
-from sluicegate.redis import RedisSlidingWindowRateLimiter
 from sluicegate.redis import TokenBucket as RedisBucket
 from sluicegate.testing import limits_off
 
@@ -132,6 +133,25 @@ async def in_redis() -> None:
         assert_type(await bucket.check_many(["llm"]), list[Decision])
         assert_type(bucket.config, TokenBucketConfig)
         await bucket.set_quota(100, 1)
+    assert_type(RedisBucket("redis://", "10/second burst 20"), RedisBucket)
+    for window in (
+        RedisFixedWindow("redis://", "100/minute", prefix="p"),
+        RedisFixedWindow("redis://", Quota("1000/day in UTC")),
+        RedisFixedWindow("redis://", limit=9, window_seconds=60),
+    ):
+        assert_type(window, RedisFixedWindow)
+        assert_type(await window.set_quota("100/minute"), None)
+        assert_type(await window.set_quota(100, 60), None)
+    log = RedisSlidingWindowRateLimiter("redis://", "100/minute")
+    assert_type(await log.set_quota(Quota("9/minute")), None)
+    assert_type(await log.set_quota(max_requests=9, window_seconds=60), None)
+    assert_type(InRedis("redis://", "5 concurrent"), InRedis)
+    async with ClusterRateLimiter(["redis://"]) as cluster:
+        assert_type(await cluster.is_allowed("k", "100/minute"), Decision)
+        assert_type(await cluster.is_allowed("k", 100, 60), Decision)
+    RedisFixedWindow("redis://", 9)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    RedisFixedWindow("redis://", "9/s", 60)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    await window.set_quota(9)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 async def permits(memory: ConcurrencyLimiter, remote: InRedis) -> None:

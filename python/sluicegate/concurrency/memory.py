@@ -29,7 +29,8 @@ class ConcurrencyLimiter(Single, _core.Permits):
     0.4 µs.
 
     Args:
-        limit: permits of each key, 1 to 4,294,967,295.
+        limit: permits of each key, 1 to 4,294,967,295; or a :class:`~sluicegate.Quota` or its
+            text, ``"5 concurrent"``.
 
     Raises:
         ValueError, TypeError: ``limit`` is out of its range; the message names it.

@@ -14,7 +14,7 @@ from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
 from sluicegate._connection.wait_queue import PermitQueue
-from sluicegate._core import Decision, Permit, RedisLimiter
+from sluicegate._core import Decision, Permit, Quota, RedisLimiter
 from sluicegate._support.arguments import (
     checked_key,
     checked_prefix,
@@ -45,7 +45,8 @@ class ConcurrencyLimiter(MadeAnew):
 
     Args:
         redis: where the permits are; see :mod:`sluicegate.redis`.
-        limit: permits of each key, 1 to 1,000,000.
+        limit: permits of each key, 1 to 1,000,000; or a :class:`~sluicegate.Quota` or its text,
+            ``"5 concurrent"``.
         lease_seconds: above ``timeout``, to 86,400; renewed after each third of it.
         prefix: what keys begin with in Redis, up to 64 bytes. By default the limit, so
             that different limits count apart.
@@ -69,7 +70,7 @@ class ConcurrencyLimiter(MadeAnew):
     def __init__(
         self,
         redis: object,
-        limit: int,
+        limit: Quota | str | int,
         *,
         lease_seconds: float = 30.0,
         prefix: str | None = None,
@@ -77,6 +78,8 @@ class ConcurrencyLimiter(MadeAnew):
         on_error: OnError = "local",
         workers: int = 1,
     ) -> None:
+        if isinstance(limit, Quota | str):
+            limit = Quota(limit)._permits()  # noqa: SLF001
         self._limit = whole("limit", limit, 1, 1_000_000)
         timeout = number("timeout", timeout, 0.001, 60, "seconds")
         self._lease_seconds = number("lease_seconds", lease_seconds, 0.001, 86_400, "seconds")

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, overload
 
 from sluicegate._connection.on_error import OnError
-from sluicegate._core import Decision, TokenBucketConfig
+from sluicegate._core import Decision, Quota, TokenBucketConfig
 from sluicegate._support.acquiring import key_and_tokens
 from sluicegate._support.pending import to_be_awaited
 from sluicegate.redis.limiter import AsyncLimiter
@@ -17,14 +17,15 @@ __all__ = ["TokenBucket"]
 class TokenBucket(AsyncLimiter):
     """Bursts up to ``capacity``, ``refill_rate`` tokens a second on average.
 
-    ``TokenBucket(URL, 100, 10)``, ``TokenBucket(URL, capacity=100, refill_rate=10)`` or
+    ``TokenBucket(URL, "10/second burst 100")``, ``TokenBucket(URL, 100, 10)``,
+    ``TokenBucket(URL, capacity=100, refill_rate=10)`` or
     ``TokenBucket(URL, TokenBucketConfig(100, 10))``. A changed quota keeps the time at which a
     bucket is full.
 
     Args:
-        config: the capacity; or a :class:`~sluicegate.TokenBucketConfig`, instead of the next two,
-            whose buckets begin full: no server knows since when a client that it has no record of
-            has been refilling.
+        config: the capacity; or a :class:`~sluicegate.Quota` or its text, or a
+            :class:`~sluicegate.TokenBucketConfig`, instead of the next two, whose buckets begin
+            full: no server knows since when a client that it has no record of has been refilling.
         capacity: most tokens of a key, 1 to 4,294,967,295.
         refill_rate: tokens per second and key, 1e-9 to 1e12.
         redis, prefix, timeout, on_error, workers, remember: as
@@ -41,7 +42,7 @@ class TokenBucket(AsyncLimiter):
     def __init__(
         self,
         redis: object,
-        config: TokenBucketConfig | int | None = None,
+        config: TokenBucketConfig | Quota | str | int | None = None,
         refill_rate: float | None = None,
         *,
         capacity: int | None = None,
@@ -99,7 +100,7 @@ class TokenBucket(AsyncLimiter):
     @to_be_awaited
     async def set_quota(
         self,
-        config: TokenBucketConfig | int | None = None,
+        config: TokenBucketConfig | Quota | str | int | None = None,
         refill_rate: float | None = None,
         *,
         capacity: int | None = None,
@@ -112,18 +113,10 @@ class TokenBucket(AsyncLimiter):
 
 
 def _config(first: Any, refill_rate: float | None, capacity: int | None) -> TokenBucketConfig:
-    """A bucket's configuration: given as one, or by its numbers."""
+    """The configuration that the arguments are: itself, if it is given as one."""
     if isinstance(first, TokenBucketConfig) and refill_rate is capacity is None:
         return _beginning_full(first)
-    numbers: list[Any] = [value for value in (first, capacity) if value is not None]
-    if refill_rate is None and capacity is None and not isinstance(first, int | None):
-        raise TypeError(f"config must be a TokenBucketConfig, got {type(first).__name__} {first!r}")
-    if refill_rate is None or len(numbers) != 1 or isinstance(first, TokenBucketConfig):
-        raise TypeError(
-            "a TokenBucket needs either config, or capacity and refill_rate: "
-            "TokenBucket(redis, 100, 10)"
-        )
-    return TokenBucketConfig(numbers[0], refill_rate)
+    return _beginning_full(TokenBucketConfig._of(first, refill_rate, capacity))  # noqa: SLF001
 
 
 def _beginning_full(config: TokenBucketConfig) -> TokenBucketConfig:

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 from sluicegate._connection.on_error import OnError
-from sluicegate._core import Decision
+from sluicegate._core import Decision, Quota
 from sluicegate._support.pending import to_be_awaited
 from sluicegate.redis.bucket import TokenBucket
 from sluicegate.redis.limiter import AsyncLimiter
@@ -22,12 +24,18 @@ __all__ = [
 ]
 
 
+def _given(limit: Any, window_seconds: Any) -> tuple[Any, ...]:
+    """The quota as it was given; the core checks it."""
+    return (limit,) if window_seconds is ... else (limit, window_seconds)
+
+
 class _Windowed(AsyncLimiter):
     """``limit`` units per window.
 
     Args:
         redis: where the state is; see :mod:`sluicegate.redis`.
-        limit: units per window, 1 to 4,294,967,295 (the exact log: to 16,777,216).
+        limit: units per window, 1 to 4,294,967,295 (the exact log: to 16,777,216); or a
+            :class:`~sluicegate.Quota` or its text, such as ``"100/minute"``, instead of both.
         window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
         prefix: what keys begin with in Redis, up to 64 bytes; limiters with the same
             prefix share quotas. By default the algorithm and the quota, so that different
@@ -47,6 +55,19 @@ class _Windowed(AsyncLimiter):
 
     __slots__ = ()
 
+    @overload
+    def __init__(
+        self,
+        redis: object,
+        limit: Quota | str,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
         redis: object,
@@ -58,10 +79,22 @@ class _Windowed(AsyncLimiter):
         on_error: OnError = "local",
         workers: int = 1,
         remember: bool = True,
+    ) -> None: ...
+    def __init__(
+        self,
+        redis: object,
+        limit: Quota | str | int,
+        window_seconds: Any = ...,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
     ) -> None:
         super().__init__(
             redis,
-            (limit, window_seconds),
+            _given(limit, window_seconds),
             prefix=prefix,
             timeout=timeout,
             on_error=on_error,
@@ -74,14 +107,24 @@ class _Windowed(AsyncLimiter):
         """:meth:`check`; unpacks as ``(allowed, info)``."""
         return await self.check(key, cost)
 
+    @overload
+    async def set_quota(self, limit: Quota | str) -> None: ...
+    @overload
+    async def set_quota(self, limit: int, window_seconds: float) -> None: ...
     @to_be_awaited
-    async def set_quota(self, limit: int, window_seconds: float) -> None:
+    async def set_quota(self, limit: Quota | str | int, window_seconds: Any = ...) -> None:
         """Change the quota of every key, in this process; what was spent stays spent."""
-        self._set_quota((limit, window_seconds))
+        self._set_quota(_given(limit, window_seconds))
 
 
 class FixedWindow(_Windowed):
-    __doc__ = f"At most ``limit`` units in each window aligned to Unix time.\n\n{_Windowed.__doc__}"
+    __doc__ = f"""At most ``limit`` units in each window aligned to Unix time, or to a calendar.
+
+    ``FixedWindow(URL, "1000/day in America/Los_Angeles")`` has the days of that zone by the
+    server's clock: a call sends their bounds, and a second time where this machine's clock is
+    more than a period off.
+
+    {_Windowed.__doc__}"""
     __slots__ = ()
     _ALGORITHM = "fixed_window"
 
@@ -101,11 +144,6 @@ class SegmentedWindow(_Windowed):
     __slots__ = ()
     _ALGORITHM = "segmented_window"
 
-    @to_be_awaited
-    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
-        """:meth:`check`; unpacks as ``(allowed, info)``."""
-        return await self.check(key, cost)
-
 
 class SlidingWindowCounter(_Windowed):
     __doc__ = f"Approximates a sliding window from two counters.\n\n{_Windowed.__doc__}"
@@ -121,13 +159,26 @@ class RedisSlidingWindowRateLimiter(AsyncLimiter):
 
     Args:
         redis: a client or a URL.
-        max_requests: 1 to 16,777,216.
+        max_requests: 1 to 16,777,216; or a :class:`~sluicegate.Quota` or its text.
         window_seconds, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
     """
 
     __slots__ = ()
     _ALGORITHM = "sliding_log"
 
+    @overload
+    def __init__(
+        self,
+        redis: object,
+        max_requests: Quota | str,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
         redis: object,
@@ -139,10 +190,24 @@ class RedisSlidingWindowRateLimiter(AsyncLimiter):
         on_error: OnError = "local",
         workers: int = 1,
         remember: bool = True,
+    ) -> None: ...
+    def __init__(
+        self,
+        redis: object,
+        max_requests: Quota | str | int = 100,
+        window_seconds: Any = ...,
+        *,
+        prefix: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
     ) -> None:
+        if window_seconds is ... and isinstance(max_requests, int):
+            window_seconds = 60
         super().__init__(
             redis,
-            (max_requests, window_seconds),
+            _given(max_requests, window_seconds),
             prefix=prefix,
             timeout=timeout,
             on_error=on_error,
@@ -173,7 +238,11 @@ class RedisSlidingWindowRateLimiter(AsyncLimiter):
         """
         return (await self._begun("first_free", client_id, 1)).reset_at
 
+    @overload
+    async def set_quota(self, max_requests: Quota | str) -> None: ...
+    @overload
+    async def set_quota(self, max_requests: int, window_seconds: float) -> None: ...
     @to_be_awaited
-    async def set_quota(self, max_requests: int, window_seconds: float) -> None:
+    async def set_quota(self, max_requests: Quota | str | int, window_seconds: Any = ...) -> None:
         """Change the quota of every key, in this process; what was spent stays spent."""
-        self._set_quota((max_requests, window_seconds))
+        self._set_quota(_given(max_requests, window_seconds))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from urllib.parse import quote
 
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.options import Settings
 from sluicegate._connection.settings import settings_of
-from sluicegate._core import Decision
+from sluicegate._core import Decision, Quota
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.redis.hash_ring import ConsistentHashRing
@@ -74,18 +74,22 @@ class ClusterRateLimiter(MadeAnew):
             "workers": workers,
             "remember": remember,
         }
-        self._limiters: dict[tuple[str, int, float], AsyncLimiter] = {}
+        self._limiters: dict[tuple[Any, ...], AsyncLimiter] = {}
         self._limiter(next(iter(self._nodes)), 1, 1)  # checks the options
 
     def _plan(self) -> Plan:
         options = {"replicas": self.ring.replicas, **self._options}
         return ClusterRateLimiter, ([node.settings for node in self._nodes.values()],), options
 
+    @overload
+    async def is_allowed(self, key: str, limit: Quota | str) -> Decision: ...
+    @overload
+    async def is_allowed(self, key: str, limit: int, window: float) -> Decision: ...
     @to_be_awaited
-    async def is_allowed(self, key: str, limit: int, window: float) -> Decision:
+    async def is_allowed(self, key: str, limit: Quota | str | int, window: Any = ...) -> Decision:
         """Spend one unit of ``key`` from ``limit`` per ``window`` seconds (the exact log).
 
-        A Decision, which unpacks as ``(allowed, info)``. Costs a round trip to the key's server.
+        ``is_allowed(key, "100/minute")`` takes a quota or its text instead of both. A Decision, which unpacks as ``(allowed, info)``. Costs a round trip to the key's server.
 
         Raises ``TypeError`` or ``ValueError`` for an argument out of its range, and with
         ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
@@ -93,7 +97,8 @@ class ClusterRateLimiter(MadeAnew):
         node = self.ring.get_node(key)
         if node is None:
             raise ValueError("redis_nodes are all removed: add one with add_node")
-        return await self._limiter(node, limit, window).check(key)
+        quota = (limit,) if window is ... else (limit, window)
+        return await self._limiter(node, *quota).check(key)
 
     def add_node(self, node: object) -> None:
         """Add a server: about 1/n of the keys move to it, and begin anew there.
@@ -127,23 +132,27 @@ class ClusterRateLimiter(MadeAnew):
         name = self.ring.get_node(key)
         return None if name is None else self._nodes[name].url
 
-    def _limiter(self, node: str, limit: int, window: float) -> AsyncLimiter:
+    def _limiter(self, node: str, limit: Any, *window: Any) -> AsyncLimiter:
         from sluicegate.redis.limiters import SlidingWindowRateLimiter
 
-        quota = (node, limit, window)
-        if not (isinstance(limit, int) and isinstance(window, int | float)):
-            raise TypeError(f"limit and window must be numbers, got {limit!r} and {window!r}")
+        quota = (node, limit, *window)
+        numbers = isinstance(limit, int) and all(isinstance(one, int | float) for one in window)
+        if not (numbers or isinstance(limit, Quota | str)):
+            told = " and ".join(repr(part) for part in quota[1:])
+            raise TypeError(
+                f"limit and window must be numbers, got {told}: give a quota, as '100/minute', "
+                "or both numbers, as (100, 60)"
+            )
         limiter = self._limiters.get(quota)
         if limiter is None:
-            limiter = SlidingWindowRateLimiter(
-                self._nodes[node].redis, limit, window, **self._options
-            )
+            redis = self._nodes[node].redis
+            limiter = SlidingWindowRateLimiter(redis, *quota[1:], **self._options)
             if len(self._limiters) >= _MOST_QUOTAS:
                 self._drop(next(iter(self._limiters)))
             self._limiters[quota] = limiter
         return limiter
 
-    def _drop(self, quota: tuple[str, int, float]) -> None:
+    def _drop(self, quota: tuple[Any, ...]) -> None:
         limiter = self._limiters.pop(quota, None)
         if limiter is not None:
             limiter._core.close()  # aclose would not know of it  # noqa: SLF001

@@ -13,7 +13,7 @@ use crate::clock::{seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
-use crate::python::memory::windowed;
+use crate::python::memory::window_or_quota;
 use crate::python::patiently;
 use crate::python::token_bucket::PyTokenBucketConfig;
 use crate::store::redis::{EncodedQuota, Holders, OnError, RedisLimiter, Settings, Verb, stand_in};
@@ -32,14 +32,20 @@ pub(in crate::python) struct PyRedisLimiter {
     chunk: u64,
 }
 
-/// A quota from its arguments: a bucket's configuration, or limit and window.
+/// A quota from the arguments of a class: a bucket's configuration; or a limit and perhaps a window,
+/// or a quota or its text in their place.
 fn algorithm(name: &str, quota: &Bound<'_, PyAny>) -> PyResult<AnyAlgorithm> {
     if name == "token_bucket" {
         let config: PyTokenBucketConfig = quota.extract()?;
         return Ok(AnyAlgorithm::TokenBucket(config.full_bucket()?));
     }
-    let (limit, window): (Bound<'_, PyAny>, Bound<'_, PyAny>) = quota.extract()?;
-    windowed(name, Some(&limit), Some(&window), "limit")
+    let (limit, window) = match quota.extract::<(Bound<'_, PyAny>,)>() {
+        Ok((limit,)) => (limit, None),
+        Err(_) => quota
+            .extract()
+            .map(|(limit, window)| (limit, Some(window)))?,
+    };
+    window_or_quota(name, &limit, window.as_ref())
 }
 
 fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
