@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replays import SECOND, START, document, line, run, write
+from sluicegate import ManualClock
+from sluicegate.policy import algorithms
 from sluicegate.replay import specs
 from sluicegate.replay.access_log import AccessLog, read
 from sluicegate.replay.engine import refused_at_once, replay, smallest_limit
@@ -115,21 +117,31 @@ def test_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "limit", "window", "rate"),
+    ("text", "limit", "window", "larger"),
     [
-        ("sliding:100/60", 100, 60.0, None),
-        ("fixed:5/1m", 5, 60.0, None),
-        ("segmented_window:10000/1d", 10_000, 86_400.0, None),
-        ("counter:5/2h", 5, 7200.0, None),
-        ("sliding:5/0.5s", 5, 0.5, None),
-        ("bucket:100@10/1s", 100, 1.0, 10.0),
-        ("bucket:100@30/1m", 100, 60.0, 0.5),
+        ("sliding_window:100/minute", 100, 60.0, "sliding_window:7/minute"),
+        ("fixed_window:5/day in UTC", 5, 86_400.0, "fixed_window:7/day in UTC"),
+        ("segmented_window:10000/day", 10_000, 86_400.0, "segmented_window:7/day"),
+        ("sliding_counter:5/2 hours", 5, 7200.0, "sliding_counter:7/2 hours"),
+        ("sliding_window:5/0.5 seconds", 5, 0.5, "sliding_window:7/0.5 seconds"),
+        ("sliding_window:5 tokens/second", 5, 1.0, "sliding_window:7 tokens/second"),
+        ("token_bucket:10/second", 10, 1.0, "token_bucket:10/second burst 7"),
+        ("token_bucket:30/minute burst 100", 100, 60.0, "token_bucket:30/minute burst 7"),
     ],
 )
-def test_specs(text: str, limit: int, window: float, rate: float | None) -> None:
+def test_specs(text: str, limit: int, window: float, larger: str) -> None:
     spec = specs.parse(text)
-    assert (spec.limit, spec.window_seconds, spec.refill_rate) == (limit, window, rate)
-    assert str(spec) == text
+    assert (spec.limit, spec.window_seconds, str(spec)) == (limit, window, text)
+    other = spec.with_limit(7)
+    assert (other.limit, str(other), other) == (7, larger, specs.parse(larger))
+    assert other.limiter(ManualClock(), 1).limit == 7
+    with pytest.raises((ValueError, OverflowError)):
+        spec.with_limit(spec.largest_limit + 2).limiter(ManualClock(), 1)
+    assert spec.with_limit(spec.largest_limit).limiter(ManualClock(), 1)
+
+
+def test_algorithms_go_by_the_names_that_they_have_elsewhere() -> None:
+    assert specs._BY_NAME.keys() == algorithms._BY_NAME.keys()
 
 
 traces = st.lists(st.tuples(st.integers(0, 200), st.sampled_from("abc")), min_size=1, max_size=60)
@@ -173,7 +185,7 @@ close = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc")), min_size
 
 @given(traces | close, st.integers(1, 5), st.integers(1, 60) | st.integers(1, 8))
 def test_a_replay_is_the_slow_count(trace: list[tuple[int, str]], limit: int, window: int) -> None:
-    spec = specs.parse(f"sliding:{limit}/{window}")
+    spec = specs.parse(f"sliding_window:{limit}/{window}s")
     outcome = replay(log_of(trace), spec)
     even, span = spread(trace), window * SECOND
     expected = slowly(even, limit, span)
@@ -203,13 +215,13 @@ def busiest(requests: list[tuple[int, str]], window: int) -> int:
     traces,
     st.sampled_from(
         [
-            "sliding:1/20",
-            "segmented_window:3/20",
-            "segmented_window:3/300",
-            "fixed:9/20",
-            "bucket:1@1/20",
-            "counter:3/20",
-            "sliding:99/1",
+            "sliding_window:1/20s",
+            "segmented_window:3/20s",
+            "segmented_window:3/300s",
+            "fixed_window:9/20s",
+            "token_bucket:1/20s burst 1",
+            "sliding_counter:3/20s",
+            "sliding_window:99/s",
         ]
     ),
     st.sampled_from([0.0, 0.01, 0.1, 0.29, 0.5, 1.0]),
@@ -221,21 +233,37 @@ def test_the_limit_that_is_enough(trace: list[tuple[int, str]], text: str, share
     assert best.allowed == replay(log, best.spec).allowed
     shares = [replay(log, spec.with_limit(n)).share for n in range(1, best.spec.limit)]
     # For the counter only the next smaller limit is promised to refuse too many.
-    promised = shares[-1:] if spec.kind == "counter" else shares
+    promised = shares[-1:] if spec.kind == "sliding_counter" else shares
     assert all(smaller > share for smaller in promised)
 
 
 def test_no_limit_may_be_enough(tmp_path: Path) -> None:
     # A bucket of such a rate may hold one token at the most.
-    found = document(write(tmp_path, BURST), "-l", "bucket:1@1/900000000", "--at-most", "10")
+    found = document(
+        write(tmp_path, BURST), "-l", "token_bucket:1/900000000s burst 1", "--at-most", "10"
+    )
     assert found["limits"][0]["enough"] is None
-    done = run("replay", write(tmp_path, BURST), "-l", "bucket:1@1/900000000")
-    assert "none: not even bucket:1@1/900000000" in done.stdout.decode()
+    done = run("replay", write(tmp_path, BURST), "-l", "token_bucket:1/900000000s burst 1")
+    assert "none: not even token_bucket:1/250000 hours burst 1" in done.stdout.decode()
 
 
 @given(traces)
 def test_a_fixed_window_lets_bursts_through(trace: list[tuple[int, str]]) -> None:
-    assert replay(log_of(trace), specs.parse("fixed:2/10")).most_admitted <= 4
+    assert replay(log_of(trace), specs.parse("fixed_window:2/10s")).most_admitted <= 4
+
+
+def test_a_calendars_windows_end_with_its_days() -> None:
+    midnight = 30_300  # in India, that many seconds after the log begins
+    log = log_of([(midnight - 1, "a")] * 3 + [(midnight, "a")] * 3)
+    for text, refused in [
+        ("fixed_window:2/day in Asia/Kolkata", 2),
+        ("fixed_window:2/day in UTC", 4),
+        ("fixed_window:2/day", 4),
+    ]:
+        outcome = replay(log, specs.parse(text))
+        assert outcome.refused == refused, text
+        enough = smallest_limit(outcome, 0.0).spec
+        assert str(enough) == text.replace(":2/", ":3/" if refused == 2 else ":6/")
 
 
 BURST = "".join(line("192.0.2.1", n // 10) for n in range(30)) + line("192.0.2.2", 9)
@@ -243,19 +271,27 @@ BURST = "".join(line("192.0.2.1", n // 10) for n in range(30)) + line("192.0.2.2
 
 def test_tables(tmp_path: Path) -> None:
     path = write(tmp_path, "garbage\n" + BURST)
-    done = run("replay", path, "-l", "sliding:10/1m", "-l", "fixed:100/1m", NO_COLOR="1")
+    done = run(
+        "replay",
+        path,
+        "-l",
+        "sliding_window:10/minute",
+        "-l",
+        "fixed_window:100/minute",
+        NO_COLOR="1",
+    )
     text = done.stdout.decode()
     assert done.returncode == 0
     assert "31 requests by 2 clients" in text
     assert "malformed lines, left out: 1 (line 1)" in text
     assert " ".join(text.split()).count("192.0.2.1 30 20 66.67% 30") == 1
-    assert "sliding:30/1m" in text
+    assert "sliding_window:30/minute" in text
     assert "\x1b[" not in text
     assert run("replay", path).stderr.decode().startswith("no --limit given")
 
 
 def test_json(tmp_path: Path) -> None:
-    found = document(write(tmp_path, BURST), "-l", "sliding:10/1m", "--at-most", "50")
+    found = document(write(tmp_path, BURST), "-l", "sliding_window:10/minute", "--at-most", "50")
     (limit,) = found["limits"]
     assert (found["requests"], found["keys"], found["first"]) == (31, 2, START)
     assert (limit["admitted"], limit["refused"], limit["keys_refused"]) == (11, 20, 1)
@@ -270,7 +306,7 @@ def test_json(tmp_path: Path) -> None:
         }
     ]
     assert limit["most_in_a_window"] == 10
-    assert limit["enough"] == {"limit": "sliding:15/1m", "refused": 15, "share": 15 / 31}
+    assert limit["enough"] == {"limit": "sliding_window:15/minute", "refused": 15, "share": 15 / 31}
 
 
 def test_names_from_the_log_are_text_and_nothing_else(tmp_path: Path) -> None:
@@ -278,7 +314,8 @@ def test_names_from_the_log_are_text_and_nothing_else(tmp_path: Path) -> None:
     path = write(tmp_path, "".join(line(request=request) * 2 for request in requests))
     for encoding in ("utf-8", "ascii"):
         done = run(
-            *("replay", path, "--by", "path", "-l", "sliding:1/1m"), PYTHONIOENCODING=encoding
+            *("replay", path, "--by", "path", "-l", "sliding_window:1/minute"),
+            PYTHONIOENCODING=encoding,
         )
         assert done.returncode == 0, done.stderr
         for shown in (b"/[/foo] ", b"/\\x1b[31mred ", b"/:bug: "):
@@ -289,7 +326,7 @@ def test_names_from_the_log_are_text_and_nothing_else(tmp_path: Path) -> None:
 def test_paths_and_standard_input() -> None:
     text = "".join(line(request=f"GET /users/{n}?page={n} HTTP/1.1") for n in range(5))
     for data in (text.encode(), gzip.compress(text.encode())):
-        found = document("-", "--by", "path", "-l", "sliding:2/1m", stdin=data)
+        found = document("-", "--by", "path", "-l", "sliding_window:2/minute", stdin=data)
         assert found["limits"][0]["top_keys"][0]["key"] == "/users/{n}"
         assert found["limits"][0]["refused"] == 3
 
@@ -297,7 +334,9 @@ def test_paths_and_standard_input() -> None:
 @pytest.mark.parametrize(("name", "magic"), [("out.png", b"\x89PNG"), ("out.svg", b"<?xml")])
 def test_plots(tmp_path: Path, name: str, magic: bytes) -> None:
     target = tmp_path / name
-    done = run("replay", write(tmp_path, BURST), "-l", "sliding:10/1m", "--plot", str(target))
+    done = run(
+        "replay", write(tmp_path, BURST), "-l", "sliding_window:10/minute", "--plot", str(target)
+    )
     assert done.returncode == 0, done.stderr
     assert target.read_bytes().startswith(magic)
 
@@ -306,18 +345,20 @@ def test_plots(tmp_path: Path, name: str, magic: bytes) -> None:
     ("arguments", "text"),
     [
         (
-            ["--limit", "sliding:0/60"],
-            "--limit sliding:0/60: max_requests must be an int from 1 to 16,777,216, got 0",
+            ["--limit", "sliding_window:0/minute"],
+            "--limit sliding_window:0/minute: quota '0/minute': ",
         ),
-        (["--limit", "sliding:-1/60"], "got -1"),
-        (["--limit", "sliding:1.5/60"], "must be a whole number, got '1.5'"),
-        (["--limit", "sliding:1/0"], "window_seconds must be"),
-        (["--limit", "sliding:1/1y"], "the window must be"),
-        (["--limit", "leaky:1/1"], "--limit must be sliding:LIMIT/WINDOW"),
-        (["--limit", "bucket:1/1"], "--limit must be"),
-        (["--limit", "bucket:0@1/1s"], "capacity must be"),
-        (["--limit", "bucket:1@0/1s"], "refill_rate must be"),
-        (["--limit", "bucket:1@1/0s"], "--limit bucket:1@1/0s"),
+        (["--limit", "sliding_window:1/year"], "quota '1/year': "),
+        (["--limit", "sliding_window:1/day in UTC"], "only a FixedWindow has calendar windows"),
+        (["--limit", "sliding_window:16777217/day"], "a SegmentedWindow holds more"),
+        (["--limit", "sliding_window"], "--limit must be an algorithm and a quota, as sliding_"),
+        (["--limit", "leaky:1/s"], "the algorithms are sliding_window, segmented_window, "),
+        (["--limit", "fixed_window:5/s; 9/day"], "there are 2 quotas in it"),
+        (["--limit", "token_bucket:5 concurrent"], "a TokenBucket needs a rate"),
+        (["--limit", "sliding:100/1m"], "this is now 'sliding_window:100/1m'"),
+        (["--limit", "fixed:5/60"], "this is now 'fixed_window:5/60 seconds'"),
+        (["--limit", "counter:5/2h"], "this is now 'sliding_counter:5/2h'"),
+        (["--limit", "bucket:20@1/1s"], "this is now 'token_bucket:1/1s burst 20'"),
         (["--by", "user"], "--by must be ip or path, got 'user'"),
         (["--at-most", "101"], "--at-most must be 0 to 100 percent, got 101.0"),
         (["--at-most", "nan"], "--at-most must be"),
@@ -383,7 +424,7 @@ def test_version_help_and_a_reader_that_leaves(tmp_path: Path) -> None:
     assert run("--version").stdout.startswith(b"sluicegate 0.")
     assert b"replay" in run("--help").stdout
     path = write(tmp_path, BURST)
-    command = f"{sys.executable} -m sluicegate replay {path} -l sliding:1/1m | head -n 1"
+    command = f"{sys.executable} -m sluicegate replay {path} -l sliding_window:1/minute | head -n 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
     assert b"31 requests" in done.stdout
     assert b"Traceback" not in done.stderr

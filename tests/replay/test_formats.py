@@ -174,16 +174,16 @@ def test_even_clients_are_not_refused_for_bursts_that_never_were(tmp_path: Path)
     )
     text = "".join(line(client, int(time)) for time, client in requests)
     log = read(write(tmp_path, text), CLIENT)
-    spec = specs.parse("sliding:1/0.2s")
+    spec = specs.parse("sliding_window:1/0.2s")
     assert refused_at_once(log, spec) / len(log) > 0.69
     assert replay(log, spec).share == 0
-    found = document(write(tmp_path, text), "-l", "sliding:1/0.2s")["limits"][0]
+    found = document(write(tmp_path, text), "-l", "sliding_window:1/0.2s")["limits"][0]
     assert (found["refused"], found["refused_at_once"]) == (0, refused_at_once(log, spec))
     # What is a burst in the lines remains one.
     burst = [line("192.0.2.3", 5)] * 20
     others = [line(f"198.51.100.{noise.randrange(250)}", 5) for _ in range(80)]
     bursty = read(write(tmp_path, "".join(others[:40] + burst + others[40:])), CLIENT)
-    refused = replay(bursty, specs.parse("sliding:5/0.2s"))
+    refused = replay(bursty, specs.parse("sliding_window:5/0.2s"))
     assert [row.refused for row in refused.by_key if row.key == "192.0.2.3"] == [15]
 
 

@@ -22,7 +22,7 @@ from sluicegate.replay.report import show
 
 __all__ = ["run"]
 
-_DEFAULT = "sliding:100/1m"
+_DEFAULT = "sliding_window:100/minute"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -48,9 +48,9 @@ def show(console: Console, findings: Findings) -> None:
         _titled(console, "When", _over_time([o for o in outcomes if o.refused], bar))
     title = f"The smallest limit that would have refused at most {findings.at_most_percent:g} %"
     _titled(console, title, _limits(findings))
-    if any(outcome.spec.kind == "counter" for outcome in outcomes):
+    if any(outcome.spec.kind == "sliding_counter" for outcome in outcomes):
         console.print(
-            "For counter a smaller one that would do too is not ruled out, only the next smaller."
+            "For sliding_counter a smaller one that would do too is not ruled out, only the next smaller."
         )
 
 

@@ -1,12 +1,10 @@
-"""Limiters as they are named on the command line, such as ``sliding:100/1m``."""
+"""Limits as they are named on the command line: an algorithm and a quota, ``fixed_window:5/day in UTC``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sluicegate._core import ManualClock
+from sluicegate._core import ManualClock, Quota, TokenBucketConfig
 from sluicegate.limiters import (
     FixedWindow,
     SegmentedWindow,
@@ -17,83 +15,83 @@ from sluicegate.limiters import (
 
 __all__ = ["GRAMMAR", "Spec", "parse"]
 
+_BY_NAME: dict[str, type[Any]] = {
+    "sliding_window": SlidingWindowRateLimiter,
+    "segmented_window": SegmentedWindow,
+    "sliding_counter": SlidingWindowCounter,
+    "fixed_window": FixedWindow,
+    "token_bucket": TokenBucket,
+}
+
 GRAMMAR = (
-    "sliding:LIMIT/WINDOW, segmented_window:LIMIT/WINDOW, fixed:LIMIT/WINDOW, "
-    "counter:LIMIT/WINDOW or bucket:CAPACITY@TOKENS/WINDOW, where WINDOW is seconds, or 30s, "
-    "1m, 2h, 1d"
+    "an algorithm and a quota, as sliding_window:100/minute, 'token_bucket:10/second burst 20' or "
+    f"'fixed_window:1000/day in UTC'; the algorithms are {', '.join(_BY_NAME)}"
 )
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SPEC = re.compile(r"([a-z_]+):(?:([^@/]+)@)?([^@/]+)/([^@/]+)")
-_SPAN = re.compile(r"(\d*\.?\d*)([smhd]?)")
 _LARGEST = 4_294_967_295
-_WINDOWS: dict[str, Callable[..., Any]] = {
-    "sliding": SlidingWindowRateLimiter,
-    "segmented_window": SegmentedWindow,
-    "fixed": FixedWindow,
-    "counter": SlidingWindowCounter,
+_BEFORE = {
+    "sliding": "sliding_window",
+    "fixed": "fixed_window",
+    "counter": "sliding_counter",
+    "bucket": "token_bucket",
 }
 
 
 class Spec(NamedTuple):
-    """A limiter's kind, its limit (or capacity), and the rest of its quota, as it was written."""
+    """An algorithm by its name, a quota, and the limit: a bucket's capacity."""
 
     kind: str
+    quota: Quota
     limit: int
-    rest: str
-    window_seconds: float
-    refill_rate: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.limit}{self.rest}"
+        return f"{self.kind}:{self.quota}"
+
+    @property
+    def window_seconds(self) -> float:
+        """The window's length; of a calendar's periods the longest."""
+        return self.quota.window_seconds or 0.0
 
     def with_limit(self, limit: int) -> Spec:
-        """The same kind and window, with another limit (a bucket keeps its rate)."""
-        return self._replace(limit=limit)
+        """The same with another limit (a bucket keeps its rate)."""
+        amount, _, rest = str(self.quota).partition("/")
+        if self.kind == "token_bucket":
+            text = f"{amount}/{rest.partition(' burst ')[0]} burst {limit}"
+        else:
+            text = f"{limit}{amount.removeprefix(str(self.limit))}/{rest}"
+        return self._replace(quota=Quota(text), limit=limit)
 
     @property
     def largest_limit(self) -> int:
-        """The largest limit that this kind of limiter takes with this window or rate."""
-        if self.refill_rate is not None:
+        """The largest limit that this algorithm takes with this window or rate."""
+        if self.kind == "token_bucket":
             # A bucket must fill within 1e9 seconds; a little less, for the rounding.
-            return max(1, min(_LARGEST, int(self.refill_rate * 999_999_999)))
-        return 16_777_216 if self.kind == "sliding" else _LARGEST
+            rate = TokenBucketConfig.from_quota(self.quota).refill_rate
+            return max(1, min(_LARGEST, int(rate * 999_999_999)))
+        return 16_777_216 if self.kind == "sliding_window" else _LARGEST
 
     def limiter(self, clock: ManualClock, keys: int) -> Any:
         """A real limiter with room for ``keys`` keys."""
-        options = {"clock": clock, "max_keys": max(1, keys)}
-        if self.refill_rate is not None:
-            return TokenBucket(capacity=self.limit, refill_rate=self.refill_rate, **options)  # type: ignore[arg-type]
-        return _WINDOWS[self.kind](self.limit, self.window_seconds, **options)
+        return _BY_NAME[self.kind](self.quota, clock=clock, max_keys=max(1, keys))
 
 
 def parse(text: str) -> Spec:
     """A spec; a ``ValueError`` names what is wrong with it."""
-    found = _SPEC.fullmatch(text.strip())
-    kind, capacity, amount, span = found.groups() if found else ("", None, "", "")
-    if kind not in (*_WINDOWS, "bucket") or (kind == "bucket") != (capacity is not None):
+    kind, colon, quota = text.strip().partition(":")
+    if colon and kind in _BEFORE:
+        raise ValueError(f"--limit {text}: this is now {_now(kind, quota)!r}")
+    if not colon or kind not in _BY_NAME:
         raise ValueError(f"--limit must be {GRAMMAR}; got {text!r}")
     try:
-        window = _span(span)
-        if kind == "bucket":
-            rate = float(amount) / window
-            spec = Spec(kind, _int(capacity), f"@{amount}/{span}", window, rate)
-        else:
-            spec = Spec(kind, _int(amount), f"/{span}", window)
-        spec.limiter(ManualClock(), 1)
-    except (ValueError, ZeroDivisionError) as error:
+        spec = Spec(kind, Quota(quota), 0)
+        return spec._replace(limit=spec.limiter(ManualClock(), 1).limit)
+    except ValueError as error:
         raise ValueError(f"--limit {text}: {error}") from None
-    return spec
 
 
-def _int(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.lstrip("-").isdigit():
-        raise ValueError(f"the limit must be a whole number, got {text!r}")
-    return int(text)
-
-
-def _span(text: str) -> float:
-    found = _SPAN.fullmatch(text)
-    if found is None or not found[1].strip("."):
-        raise ValueError(f"the window must be seconds, or 30s, 1m, 2h, 1d, got {text!r}")
-    return float(found[1]) * _UNITS[found[2]]
+def _now(kind: str, quota: str) -> str:
+    """How a spelling of before is written, as far as it can be read."""
+    capacity, at, rate = quota.rpartition("@")
+    if rate[-1:].isdigit():
+        rate += " seconds"
+    return f"{_BEFORE[kind]}:{rate}" + (f" burst {capacity}" if at else "")
