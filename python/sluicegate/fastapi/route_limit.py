@@ -18,8 +18,8 @@ from sluicegate.fastapi.refusing import header_text, refused
 from sluicegate.fastapi.route_options import RouteOptions
 from sluicegate.fastapi.routes import route_key
 from sluicegate.fastapi.views import view
+from sluicegate.identity.client import api_client, user_client
 from sluicegate.identity.principal import principal_of
-from sluicegate.policy.client import api_client, user_client
 from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sluicegate.identity.client import Client, api_client, user_client
 from sluicegate.identity.principal import principal_of
 from sluicegate.identity.proxies import header_name
 from sluicegate.policy.api_keys import verified_keys
-from sluicegate.policy.client import Client, api_client, user_client
 from sluicegate.policy.cors import Cors, is_preflight
 from sluicegate.policy.exempt import Paths, exemption
 from sluicegate.policy.observer import observer_of

@@ -10,7 +10,7 @@ from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
-    from sluicegate.policy.client import Client
+    from sluicegate.identity.client import Client
     from sluicegate.policy.permits import RequestPermit
     from sluicegate.policy.steps import Steps
     from sluicegate.policy.tiers import Tier

@@ -1,4 +1,4 @@
-"""Whom a request is from, as a policy has found out."""
+"""Whom a request is from, and whose quota that is."""
 
 from __future__ import annotations
 
