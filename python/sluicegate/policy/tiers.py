@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sluicegate.headers import QuotaHeaders
+from sluicegate.limiters import Limiter
 from sluicegate.policy.options import LimiterOptions, PolicyOptions
 from sluicegate.policy.owned import Owned
 from sluicegate.types import AnyLimiter
@@ -29,16 +30,35 @@ def is_elsewhere(limiter: object) -> bool:
     return hasattr(limiter, "aclose")
 
 
+def _takes_receipts(limiter: AnyLimiter) -> bool:
+    """Whether its decisions are receipts: ours in this process, unless a subclass decides itself."""
+    kind = type(limiter)
+    return issubclass(kind, Limiter) and (kind.check, kind.refund) == (
+        Limiter.check,
+        Limiter.refund,
+    )
+
+
 class Tier:
     """A limiter by name, and how it is asked.
 
     Attributes:
         refund: gives back what a check has spent; ``None`` if the limiter cannot.
+        takes_receipts: whether it is told that by the decision, or by how much it was.
         tells: whether clients are told of its quota.
         closed_status: the status of refusals that nobody decided.
     """
 
-    __slots__ = ("check", "closed_status", "headers", "limiter", "name", "refund", "tells")
+    __slots__ = (
+        "check",
+        "closed_status",
+        "headers",
+        "limiter",
+        "name",
+        "refund",
+        "takes_receipts",
+        "tells",
+    )
 
     def __init__(
         self,
@@ -52,7 +72,8 @@ class Tier:
         self.name = name
         self.limiter = limiter
         self.check: Callable[..., Any] = limiter.check
-        self.refund: Callable[[str, int], Any] | None = getattr(limiter, "refund", None)
+        self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
+        self.takes_receipts = _takes_receipts(limiter)
         self.headers = QuotaHeaders(limiter, name, sets)
         self.tells = bool(self.headers.sets) and not shadow
         self.closed_status = closed_status

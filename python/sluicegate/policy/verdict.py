@@ -70,10 +70,10 @@ class Verdict:
         else:
             self.judge(tier, key, cost, (yield tier.check, (key, cost)))
 
-    def given_back(self) -> tuple[Callable[..., Any], tuple[str, int]] | None:
+    def given_back(self) -> tuple[Callable[..., Any], tuple[str, int | Decision]] | None:
         """The call that gives back what was spent, the first time and if the limiter can."""
         refund, cost = self.tier.refund, self.cost
         if not self.decision or refund is None or cost == 0:
             return None
         self.cost = 0
-        return refund, (self.key, cost)
+        return refund, (self.key, self.decision if self.tier.takes_receipts else cost)
