@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from redis_programs import run
 from redis_servers import Server
-from sluicegate import TokenBucket, TokenBucketConfig
+from sluicegate import Quota, TokenBucket, TokenBucketConfig
 from sluicegate import redis as in_redis
 from sluicegate.fastapi import rate_limit
 from sluicegate.policy.algorithms import limiter_for
@@ -140,7 +140,7 @@ class Mine(TokenBucket):
 
 @pytest.mark.parametrize("algorithm", [TokenBucket, Mine, functools.partial(Mine, max_keys=5)])
 def test_a_buckets_class_as_an_algorithm_fills_up_in_the_window(algorithm: Any) -> None:
-    bucket = limiter_for(algorithm, 100, 60)
+    bucket = limiter_for(algorithm, Quota(100, 60))
     assert bucket.config == TokenBucketConfig(100, 100 / 60)
 
 

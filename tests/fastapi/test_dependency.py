@@ -92,7 +92,8 @@ def test_article_2_programs() -> None:
     others = [client.get("/nothing") for _ in range(91)]
     assert [answer.status_code for answer in others] == [404] * 90 + [429]
     assert others[-1].json()["error"] == "Rate limit exceeded"
-    assert 50 <= others[-1].json()["retry_after"] <= 60
+    # Segments, which the largest tier asks for, are a sixtieth of the window late at most.
+    assert 50 <= others[-1].json()["retry_after"] <= 61
 
 
 def hits(client: Any, method: str, path: str, times: int = 1) -> list[int]:

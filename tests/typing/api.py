@@ -31,6 +31,7 @@ from sluicegate.hooks import Details, Hook
 from sluicegate.identity import ClientAddress, Principal, VerifiedKeys
 from sluicegate.metrics import InstrumentedRateLimiter
 from sluicegate.opentelemetry import OpenTelemetryHook
+from sluicegate.policy import Policy
 from sluicegate.redis import ClusterRateLimiter, RedisSlidingWindowRateLimiter
 from sluicegate.redis import ConcurrencyLimiter as InRedis
 from sluicegate.redis import FixedWindow as RedisFixedWindow
@@ -95,6 +96,10 @@ def web(app: FastAPI) -> None:
     BareMiddleware(app, tiers={"free": FixedWindow(1, 1)}, trusted_proxies=2)
     keys = VerifiedKeys(lambda key: Principal(key), ttl=60)
     BareMiddleware(app, tiers={"free": (1, 1)}, verify=keys)
+    tiers = {"free": "100/minute", "paid": Quota(9, 1, burst=20), "staff": "unlimited"}
+    policy = Policy(tiers, messages="20/second", concurrency="5 concurrent")
+    BareMiddleware(app, policy=policy)
+    print(rate_limit("10/minute"), rate_limit(Quota("10/minute"), algorithm=None))
     keys.forget("a")
     info: dict[str, Any] = rate_limit(10, 60) or rate_limit(10, window_seconds=60)
     assert_type(ClientAddress(ipv6_prefix=56)({"type": "http"}), str)

@@ -51,7 +51,9 @@ LIBRARY = Library(
         contestant("fixed", FixedWindow),
     ],
     {
-        "the log": lambda limit: with_middleware(RateLimitMiddleware, tiers={"free": (limit, 60)}),
+        "the log": lambda limit: with_middleware(
+            RateLimitMiddleware, limiter=SlidingWindowRateLimiter(limit, 60)
+        ),
         "fixed window": lambda limit: with_middleware(
             RateLimitMiddleware, limiter=FixedWindow(limit, 60)
         ),

@@ -38,7 +38,7 @@ class PolicyOfOptions(Policy):
 class RateLimitMiddleware(NamesOptions):
     """Limits the requests to an ASGI app, by client.
 
-    ``RateLimitMiddleware(app, tiers={"free": (100, 60), "premium": (10000, 60)})``,
+    ``RateLimitMiddleware(app, tiers={"free": "100/minute", "premium": "1000/minute"})``,
     ``RateLimitMiddleware(app, limiter=any_limiter)`` or
     ``RateLimitMiddleware(app, policy=policy)``. Refused requests get a
     429 with ``Retry-After``; one whose cost exceeds the limit gets a 413. The decision is in

@@ -17,7 +17,7 @@ __all__ = ["rate_limit"]
 def rate_limit(*quota: Any, **options: Any) -> Any:
     """A limit for one endpoint.
 
-    As a default value, ``info: dict = rate_limit(10, 60)``, it gives ``remaining`` and
+    As a default value, ``info: dict = rate_limit("10/minute")``, it gives ``remaining`` and
     ``reset_at``; it also goes into ``dependencies=[…]`` of a route, a router or an app, and
     works on WebSocket endpoints. The key is the method, the route's whole template (root
     path and prefixes included) and the client, so that two endpoints never share a quota
@@ -28,7 +28,8 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
     later limit refuses it.
 
     Args:
-        limit: calls per window, ≥ 1.
+        limit: a quota (``"10/minute"``, or a :class:`~sluicegate.Quota`), alone; or calls per
+            window, ≥ 1.
         window_seconds: 0.000001 to 1,000,000,000.
         window: the same by another name; not both.
         redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,

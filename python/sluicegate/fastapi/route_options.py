@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 
+from sluicegate._core import Quota
 from sluicegate._support.arguments import number
 from sluicegate.policy.options import SharedOptions, default
+from sluicegate.policy.quotas import Given
 
 __all__ = ["RouteOptions"]
 
@@ -14,14 +16,21 @@ __all__ = ["RouteOptions"]
 class RouteOptions(SharedOptions):
     """The options of one ``rate_limit``."""
 
-    limit: int
+    limit: int | str | Quota
     window_seconds: float = default(60)
     _: KW_ONLY
     window: float | None = None
     name: str = "route"
 
-    def quota(self) -> tuple[int, float]:
-        """The limit and the window, which was given under either name."""
+    def quota(self) -> Given:
+        """The quota; or the limit and the window, which was given under either name."""
+        if isinstance(self.limit, (str, Quota)):
+            if self.is_given("window_seconds", "window"):
+                raise TypeError(
+                    "limit must be an int beside a window, or a quota such as '10/minute' without "
+                    f"one, got {self.limit!r}"
+                )
+            return self.limit
         if self.window is None:
             return self.limit, self.window_seconds
         if self.is_given("window_seconds"):

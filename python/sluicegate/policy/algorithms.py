@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from sluicegate._core import TokenBucketConfig
+from sluicegate._core import Quota, TokenBucketConfig
 from sluicegate._support.functions import is_async
 from sluicegate.limiters import (
     FixedWindow,
@@ -17,19 +17,36 @@ from sluicegate.limiters import (
     TokenBucket,
 )
 
-__all__ = ["Algorithm", "limiter_for", "limiter_in_redis"]
+__all__ = ["Algorithm", "default_algorithm", "limiter_for", "limiter_in_redis"]
 
 #: A name, a limiter class, or a callable that makes a limiter from a limit and a window.
 Algorithm = str | Callable[[int, float], Any]
 
 
-def _bucket_config(limit: int, window_seconds: float) -> TokenBucketConfig:
-    window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
-    return TokenBucketConfig(limit, limit / window)
+#: The largest limit that the exact log counts where no algorithm is named: 4 kB a client.
+_LARGEST_LOG = 1_000
 
 
-def _token_bucket(limit: int, window_seconds: float, **options: Any) -> TokenBucket:
-    return TokenBucket(_bucket_config(limit, window_seconds), **options)
+def default_algorithm(quota: Quota, beside: Iterable[Quota] = ()) -> str:
+    """The algorithm of a quota where none is named: in no window it lets more pass than the limit.
+
+    A burst is a token bucket's, a time zone a fixed window's. Other windows are counted by the
+    exact log up to 1,000 units, above by segments. So that all clients of a policy are counted in
+    one way, the largest of these decides, ``quota`` itself or one ``beside`` it.
+    """
+    if quota.burst is not None:
+        return "token_bucket"
+    if quota.zone is not None:
+        return "fixed_window"
+    sliding = [each.limit or 0 for each in beside if each.burst is None is each.zone]
+    largest = max(quota.limit or 0, *sliding, 0)
+    return "sliding_window" if largest <= _LARGEST_LOG else "segmented_window"
+
+
+def _bucket_config(quota: Quota) -> TokenBucketConfig:
+    assert quota.limit is not None
+    assert quota.window_seconds is not None
+    return TokenBucketConfig(quota.burst or quota.limit, quota.limit / quota.window_seconds)
 
 
 def _is_bucket(make: Any) -> bool:
@@ -45,7 +62,7 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     "segmented_window": SegmentedWindow,
     "sliding_counter": SlidingWindowCounter,
     "fixed_window": FixedWindow,
-    "token_bucket": _token_bucket,
+    "token_bucket": TokenBucket,
 }
 
 
@@ -59,49 +76,53 @@ def _named(algorithm: Algorithm) -> Callable[..., Any]:
         raise TypeError(f"algorithm must be a name or a class, got {algorithm!r}")
     if is_async(algorithm):
         raise TypeError(f"algorithm must be a plain function, got {algorithm!r}")
-    make: Any = algorithm
-    if make is TokenBucket:
-        return _token_bucket
-    if _is_bucket(make):
-
-        def bucket(limit: int, window_seconds: float, **options: Any) -> Any:
-            return make(_bucket_config(limit, window_seconds), **options)
-
-        return bucket
     return algorithm
 
 
-def _is_ours(make: object) -> bool:
-    """Whether it makes a limiter of this package, or of a subclass."""
-    return make is _token_bucket or (isinstance(make, type) and issubclass(make, Limiter))
+def _arguments(algorithm: Algorithm, make: Any, quota: Quota) -> tuple[Any, ...]:
+    """By what ``make`` is told the quota."""
+    if quota.burst is not None and not _is_bucket(make):
+        raise _misfit(algorithm, quota, "only a token bucket has a burst")
+    if quota.zone is None:
+        is_bucket = _is_bucket(make)
+        return (_bucket_config(quota),) if is_bucket else (quota.limit, quota.window_seconds)
+    if make is not FixedWindow:
+        raise _misfit(algorithm, quota, "only a fixed window follows a calendar")
+    return (quota,)
 
 
-def limiter_for(algorithm: Algorithm, limit: int, window_seconds: float, **options: Any) -> Any:
-    """A limiter of ``limit`` per ``window_seconds`` in this process."""
+def _misfit(algorithm: Algorithm, quota: Quota, why: str) -> ValueError:
+    return ValueError(
+        f"quota '{quota}': {why}, and algorithm= names {algorithm!r}: leave algorithm= out, which "
+        "chooses by the quota"
+    )
+
+
+def limiter_for(algorithm: Algorithm, quota: Quota, **options: Any) -> Any:
+    """A limiter of ``quota`` in this process."""
     if isinstance(algorithm, type) and "_ALGORITHM" in vars(algorithm):  # not a subclass of them
         raise TypeError(
             f"algorithm must not be of sluicegate.redis without redis, got {algorithm!r}"
         )
     make = _named(algorithm)
-    if options and not _is_ours(make):
+    if options and not (isinstance(make, type) and issubclass(make, Limiter)):
         raise TypeError(
             f"{next(iter(options))}= is for the algorithms of sluicegate: one of your own "
             f"brings it itself, got {algorithm!r}"
         )
-    return make(limit, window_seconds, **options)
+    return make(*_arguments(algorithm, make, quota), **options)
 
 
 def limiter_in_redis(
     redis: object,
     algorithm: Algorithm,
-    limit: int,
-    window_seconds: float,
-    prefix: Callable[[str, float], str],
+    quota: Quota,
+    prefix: Callable[[str], str],
     **options: Any,
 ) -> Any:
     """The same in Redis. ``algorithm`` may be the class for either.
 
-    ``prefix`` gives that of the keys, by the algorithm's name there and the window.
+    ``prefix`` gives that of the keys, by the algorithm's name there.
     """
     from sluicegate.redis import limiters as in_redis
     from sluicegate.redis.bucket import TokenBucket as RedisTokenBucket
@@ -111,15 +132,15 @@ def limiter_in_redis(
         SegmentedWindow: in_redis.SegmentedWindow,
         SlidingWindowCounter: in_redis.SlidingWindowCounter,
         SlidingWindowRateLimiter: in_redis.SlidingWindowRateLimiter,
-        _token_bucket: RedisTokenBucket,
+        TokenBucket: RedisTokenBucket,
     }
-    make: Any = _named(algorithm)
-    made = same.get(make, make)
-    if made not in same.values():
+    given: Any = _named(algorithm)
+    in_memory = next(
+        (here for here, there in same.items() if given is here or given is there), None
+    )
+    if in_memory is None:
         raise TypeError(
             f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}"
         )
-    window = FixedWindow(limit, window_seconds).window_seconds  # checks both, by name
-    bucket = made is RedisTokenBucket
-    quota = (_bucket_config(limit, window_seconds),) if bucket else (limit, window_seconds)
-    return made(redis, *quota, prefix=prefix(made._ALGORITHM, window), **options)  # noqa: SLF001
+    make, arguments = same[in_memory], _arguments(algorithm, in_memory, quota)
+    return make(redis, *arguments, prefix=prefix(make._ALGORITHM), **options)  # noqa: SLF001

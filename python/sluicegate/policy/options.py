@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 # These are what typing.get_type_hints() looks for.
 from sluicegate._connection.on_error import OnError
-from sluicegate._core import ManualClock
+from sluicegate._core import ManualClock, Quota
 from sluicegate._support.arguments import checked_prefix, whole
 from sluicegate._support.asgi_types import ASGIApp, Scope
 from sluicegate._support.functions import check_callables
 from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
 from sluicegate.identity.verified import TTL, VerifiedKeys
-from sluicegate.limiters import SlidingWindowRateLimiter
 from sluicegate.observe.hooks import Hook
 from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis
 from sluicegate.refusals import json_refusal
@@ -57,7 +56,7 @@ class LimiterOptions:
         ValueError, TypeError: a prefix out of its range, or an option of the other place.
     """
 
-    algorithm: Algorithm = SlidingWindowRateLimiter
+    algorithm: Algorithm | None = None
     redis: object = None
     prefix: str | None = None
     timeout: float | None = None
@@ -93,30 +92,31 @@ class LimiterOptions:
         return self._given(_OF_STORE)
 
     def description(self) -> tuple[object, ...]:
-        """What two limiters of one limit and window may differ in."""
-        return (self.algorithm, *(getattr(self, name) for name in _OF_STORE))
+        """What two limiters of one quota and algorithm may differ in."""
+        return tuple(getattr(self, name) for name in _OF_STORE)
 
-    def make_limiter(self, limit: int, window_seconds: float, kind: str, name: str) -> Any:
-        """A limiter of ``limit`` per ``window_seconds``.
+    def make_limiter(self, algorithm: Algorithm, quota: Quota, kind: str, name: str) -> Any:
+        """A limiter of ``quota``.
 
         In Redis its keys begin with the prefix, ``kind``, ``name``, the algorithm and the
         window, but not the limit, which may change without forgetting what was spent.
         """
         if self.redis is None:
-            return limiter_for(self.algorithm, limit, window_seconds, **self._given(_IN_MEMORY))
+            return limiter_for(algorithm, quota, **self._given(_IN_MEMORY))
         given = self._given(_IN_REDIS[1:])
 
-        def prefix(algorithm: str, window: float) -> str:
-            return _joined(self._prefix, kind, name, algorithm, _seconds(window))
+        def prefix(algorithm: str) -> str:
+            return _joined(self._prefix, kind, name, algorithm, _window(quota))
 
-        return limiter_in_redis(self.redis, self.algorithm, limit, window_seconds, prefix, **given)
+        return limiter_in_redis(self.redis, algorithm, quota, prefix, **given)
 
-    def make_permits(self, limit: int) -> Any:
-        """A limiter of ``limit`` permits."""
+    def make_permits(self, concurrent: int | str | Quota) -> Any:
+        """A limiter of so many permits."""
+        from sluicegate.concurrency.memory import ConcurrencyLimiter
+
+        permits = ConcurrencyLimiter(concurrent)
         if self.redis is None:
-            from sluicegate.concurrency.memory import ConcurrencyLimiter
-
-            return ConcurrencyLimiter(limit)
+            return permits
         from sluicegate.concurrency import redis as in_redis
 
         given = self._given(("timeout", "on_error", "workers"))
@@ -124,7 +124,7 @@ class LimiterOptions:
         if isinstance(timeout, (int, float)) and timeout >= _LEASE_SECONDS:
             given["lease_seconds"] = 2 * timeout  # which has to be longer
         prefix = f"{self._prefix}:concurrency"
-        return in_redis.ConcurrencyLimiter(self.redis, limit, prefix=prefix, **given)
+        return in_redis.ConcurrencyLimiter(self.redis, permits.limit, prefix=prefix, **given)
 
     @property
     def _prefix(self) -> str:
@@ -212,9 +212,11 @@ def _check_prefix(prefix: object) -> None:
         )
 
 
-def _seconds(window: float) -> str:
-    """To the microsecond, as limiters read it: 60 and 60.0 are one window."""
-    return f"{window:.6f}".rstrip("0").rstrip(".")
+def _window(quota: Quota) -> str:
+    """The seconds to the microsecond, as limiters read them; or ``day_in_UTC``."""
+    if quota.zone is not None:
+        return str(quota).partition("/")[2].replace(" ", "_")
+    return f"{quota.window_seconds:.6f}".rstrip("0").rstrip(".")
 
 
 def _joined(prefix: str, kind: str, name: str, algorithm: str, window: str) -> str:

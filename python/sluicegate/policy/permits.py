@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._core import Decision
+from sluicegate._core import Decision, Quota
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -61,13 +61,16 @@ def permits_of(concurrency: Any, options: LimiterOptions, owned: Owned) -> Any:
     """The limiter that ``concurrency`` is, or ``owned``'s of so many permits, if it is given."""
     if concurrency is None:
         return None
-    if not isinstance(concurrency, int):
+    if not isinstance(concurrency, (int, str, Quota)):
         verbs = callable(getattr(concurrency, "try_acquire", None))
         if verbs and hasattr(concurrency, "limit") and not isinstance(concurrency, type):
             return concurrency
-        raise TypeError(f"concurrency must be an int or a ConcurrencyLimiter, got {concurrency!r}")
+        raise TypeError(
+            "concurrency must be an int or a ConcurrencyLimiter, or a quota such as "
+            f"'5 concurrent', got {concurrency!r}"
+        )
     try:
         permits = options.make_permits(concurrency)
     except (TypeError, ValueError) as error:
         raise type(error)(f"concurrency: {error}") from error
-    return owned.first(("concurrency", concurrency, options.description()), permits)
+    return owned.first(("concurrency", permits.limit, options.description()), permits)

@@ -18,26 +18,31 @@ __all__ = ["Policy"]
 class Policy(Single, PolicyOptions):
     """Which limits requests have. Frozen, and checked as a whole when it is made.
 
-    ``Policy(tiers={"free": (100, 60), "premium": (10000, 60)})`` or
+    ``Policy(tiers={"free": "100/minute", "premium": "1000/minute"})`` or
     ``Policy(limiter=any_limiter)``. What it counts is its own: all middlewares with one policy
     count together, and a copy of a policy is itself.
 
     Args:
-        tiers: name → ``(limit, window_seconds)`` or a limiter; the first is the default.
+        tiers: name → a quota (``"100/minute"``, a :class:`~sluicegate.Quota`, or
+            ``(limit, window_seconds)``), ``"unlimited"``, or a limiter; the first is the default.
+            Requests of an unlimited tier pass: no fields are sent, nothing is charged.
         limiter: one limiter for all, instead of tiers; of this process or in Redis.
-        redis: a URL or a ``redis.asyncio`` client: quotas given as pairs are counted there,
+        redis: a URL or a ``redis.asyncio`` client: quotas are counted there,
             by all processes together; see :mod:`sluicegate.redis`.
-        algorithm: ``"sliding_window"`` (the exact log), ``"fixed_window"``,
-            ``"segmented_window"``, ``"sliding_counter"``, ``"token_bucket"``, or a limiter class,
-            for the tiers.
+        algorithm: ``"sliding_window"`` (the exact log), ``"segmented_window"``,
+            ``"fixed_window"``, ``"sliding_counter"``, ``"token_bucket"``, or a limiter class,
+            for the tiers. ``None`` chooses by the quota: a token bucket where it has a burst, a
+            fixed window where it has a time zone; for the other tiers together the exact log if
+            the largest limit is at most 1,000, else segments.
         identify: gives the key of a request, which is used as it is; ``None`` for the default
             identity. Keys of that begin with ``ip:``, ``user:`` or ``key:``: put a word of your own
             before what a client may choose, or it chooses whose quota it spends.
         tier: gives the name of a request's tier, instead of the principal's.
         cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes
             whatever is left, without fields, and the limit is not asked.
-            These three get the scope (in :mod:`sluicegate.fastapi` a ``Request`` without its
-            body), may be coroutine functions, and their exceptions propagate.
+            ``identify``, ``tier`` and ``cost`` get the scope (in :mod:`sluicegate.fastapi` a
+            ``Request`` without its body), may be coroutine functions, and their exceptions
+            propagate.
         trusted_proxies, proxy_header, ipv6_prefix, no_address: who the client is; see
             :class:`~sluicegate.identity.ClientAddress`.
         verify: given an API key, returns a :class:`~sluicegate.identity.Principal`, its id,
@@ -53,10 +58,10 @@ class Policy(Single, PolicyOptions):
         shadow: decide and count (``statistics().refused``), but refuse nobody, send no headers.
         refusal: the ASGI app that answers refused requests; see :mod:`sluicegate.refusals`.
         headers: which sets to send, some of ``("x-ratelimit", "ietf")``, or ``()``.
-        messages: limits each WebSocket's incoming messages too: a limiter, or
-            ``(limit, window_seconds)``. Over it the connection is closed with 1008.
+        messages: limits each WebSocket's incoming messages too: a quota as in
+            ``tiers``, or a limiter. Over it the connection is closed with 1008.
         concurrency: most requests of one key at once, until the app has returned: a number
-            (in Redis with ``redis``) or a ``ConcurrencyLimiter``. One too many gets a 429 and
+            or ``"5 concurrent"`` (in Redis with ``redis``), or a ``ConcurrencyLimiter``. One too many gets a 429 and
             spends nothing.
         name: the policy's name in the headers when ``limiter`` is given.
         metrics: True, or a prometheus_client registry: see :mod:`sluicegate.metrics`; 2 µs.

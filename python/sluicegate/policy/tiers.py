@@ -6,13 +6,16 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from sluicegate._core import Quota
 from sluicegate.headers import QuotaHeaders
 from sluicegate.limiters import Limiter
+from sluicegate.policy.algorithms import default_algorithm
 from sluicegate.policy.options import LimiterOptions, PolicyOptions
 from sluicegate.policy.owned import Owned
+from sluicegate.policy.quotas import UNLIMITED, is_quota, quota_of
 from sluicegate.types import AnyLimiter
 
-__all__ = ["Tier", "Tiers", "check_limiter", "is_elsewhere", "is_pair", "make_limiter"]
+__all__ = ["Tier", "Tiers", "check_limiter", "is_elsewhere", "make_limiter"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -75,7 +78,7 @@ class Tier:
         self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
         self.takes_receipts = _takes_receipts(limiter)
         self.headers = QuotaHeaders(limiter, name, sets)
-        self.tells = bool(self.headers.sets) and not shadow
+        self.tells = bool(self.headers.sets) and not shadow and limiter is not UNLIMITED
         self.closed_status = closed_status
 
 
@@ -83,18 +86,22 @@ class Tiers:
     """All tiers of a policy, with limiters that are ``owned``'s. The first one is the default."""
 
     def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
-        quotas = {policy.name: policy.limiter} if policy.tiers is None else policy.tiers
-        if not isinstance(quotas, Mapping):
+        given = {policy.name: policy.limiter} if policy.tiers is None else policy.tiers
+        if not isinstance(given, Mapping):
             raise TypeError(
-                f"tiers must be a dict of name to (limit, window_seconds), got {quotas!r}"
+                "tiers must be a dict of name to quota, such as {'free': '100/minute'}, got "
+                f"{given!r}"
             )
-        if not quotas:
+        if not given:
             raise ValueError("tiers must name at least one tier, got {}")
-        self._tiers: dict[str, Tier] = {}
-        for name, quota in quotas.items():
+        for name in given:
             if not isinstance(name, str):
                 raise TypeError(f"tiers must have str names, got {name!r}")
-            limiter = make_limiter(f"tiers[{name!r}]", quota, policy, "tier", name, owned)
+        quotas = {name: _declared(f"tiers[{name!r}]", each) for name, each in given.items()}
+        beside = [quota for quota in quotas.values() if isinstance(quota, Quota)]
+        self._tiers: dict[str, Tier] = {}
+        for name, quota in quotas.items():
+            limiter = make_limiter(f"tiers[{name!r}]", quota, policy, "tier", name, owned, beside)
             self._tiers[name] = Tier(
                 name, limiter, policy.headers, policy.closed_status, shadow=policy.shadow
             )
@@ -109,47 +116,63 @@ class Tiers:
         if name is None:
             return self.default
         tier = self._tiers.get(name)
-        if tier is None:
-            if not self._warned:
-                self._warned = True
-                _log.warning(
-                    "There is no tier %r: %r is used for it. The tiers are %s.",
-                    name,
-                    self.default.name,
-                    ", ".join(self._tiers),
-                )
-            return self.default
-        return tier
+        if tier is not None:
+            return tier
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "There is no tier %r: %r is used for it. The tiers are %s.",
+                name,
+                self.default.name,
+                ", ".join(self._tiers),
+            )
+        return self.default
 
 
-def is_pair(quota: Any) -> bool:
-    """Whether it looks like ``(limit, window_seconds)``."""
-    return isinstance(quota, (tuple, list)) and len(cast("list[Any]", quota)) == 2
+def _declared(place: str, given: Any) -> Any:
+    """The quota that is given, or the limiter."""
+    return quota_of(place, given) if is_quota(given) else given
 
 
 def make_limiter(
-    argument: str,
-    quota: Any,
+    place: str,
+    given: Any,
     options: LimiterOptions,
     kind: str,
     name: str,
     owned: Owned | None = None,
+    beside: Iterable[Quota] = (),
 ) -> AnyLimiter:
-    """The limiter that ``quota`` is, or one of that limit and window: ``owned``'s, or new."""
-    if is_pair(quota):
-        limit, window_seconds = cast("tuple[Any, Any]", quota)
-        try:
-            limiter: AnyLimiter = options.make_limiter(limit, window_seconds, kind, name)
-        except (TypeError, ValueError) as error:
-            # The exact log's class calls it otherwise than a tier or a route does.
-            message = str(error).replace("max_requests", "limit")
-            raise type(error)(f"{argument}: {message}") from error
-        check_limiter(f"{argument}: what algorithm makes", limiter)
-        if owned is not None:
-            described = kind, name, limit, window_seconds, options.description()
-            limiter = owned.first(described, limiter)
-        return limiter
-    if not hasattr(quota, "check"):
-        raise TypeError(f"{argument} must be (limit, window_seconds) or a limiter, got {quota!r}")
-    check_limiter(argument, quota)
-    return cast("AnyLimiter", quota)
+    """The limiter that is ``given``, or one of that quota: ``owned``'s, or new.
+
+    The quotas ``beside`` it have a say in the algorithm, if the options name none.
+    """
+    if not is_quota(given):
+        if not hasattr(given, "check"):
+            raise TypeError(
+                f"{place} must be (limit, window_seconds) or a limiter, or a quota such as "
+                f"'100/minute', got {given!r}"
+            )
+        check_limiter(place, given)
+        return cast("AnyLimiter", given)
+    quota = quota_of(place, given)
+    if quota.concurrent is not None:
+        raise ValueError(
+            f"{place}: quota '{quota}': permits are given by concurrency='{quota}' of the "
+            "middleware: here write a rate, such as '100/minute'"
+        )
+    if quota.limit is None:
+        return UNLIMITED
+    algorithm = options.algorithm
+    if algorithm is None:
+        algorithm = default_algorithm(quota, beside)
+    try:
+        limiter: AnyLimiter = options.make_limiter(algorithm, quota, kind, name)
+    except (TypeError, ValueError) as error:
+        # The exact log's class calls it otherwise than a tier or a route does.
+        raise type(error)(f"{place}: {str(error).replace('max_requests', 'limit')}") from error
+    check_limiter(f"{place}: what algorithm makes", limiter)
+    if owned is not None:
+        described = kind, name, quota, algorithm, options.description()
+        limiter = owned.first(described, limiter)
+    return limiter

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluicegate.policy.tiers import is_pair
+from sluicegate._core import Quota
+from sluicegate.policy.quotas import is_quota
 
 if TYPE_CHECKING:
     from sluicegate.policy.options import PolicyOptions
@@ -18,8 +19,8 @@ def refuse_unused(policy: PolicyOptions, is_observed: bool) -> None:
     ``is_observed``: whether there are metrics or hooks.
     """
     quotas = () if policy.tiers is None else policy.tiers.values()
-    if not any(map(is_pair, (*quotas, policy.messages))):
-        if policy.redis is None or not isinstance(policy.concurrency, int):
+    if not any(map(is_quota, (*quotas, policy.messages))):
+        if policy.redis is None or not isinstance(policy.concurrency, (int, str, Quota)):
             policy.refuse_unused("all limiters are made already")
         _refuse(policy, "algorithm", "beside limiters that are made already", "give numbers")
     if policy.tiers is not None:

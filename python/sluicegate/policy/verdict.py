@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.headers import retry_after_seconds
+from sluicegate.policy.quotas import UNLIMITED
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Verdict:
     ) -> Steps[None]:
         """Ask the limiter, unless there is no permit, or the cost says that it need not be."""
         limit = tier.limiter.limit
-        if cost > limit:
+        if cost > limit and tier.limiter is not UNLIMITED:
             self.leave(tier, key, cost, Refusal(tier.name, limit, cost, None, None))
         elif permit is not None and not (yield from permit.take(key)):
             self.leave(tier, key, cost, permit.refusal(cost))

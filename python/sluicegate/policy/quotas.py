@@ -1,0 +1,49 @@
+"""What is given as a quota, whichever way it is written; and the quota that is none."""
+
+from __future__ import annotations
+
+from time import time
+from typing import Final, TypeGuard
+
+from sluicegate._core import Decision, Quota
+from sluicegate.types import AnyLimiter
+
+__all__ = ["UNLIMITED", "Given", "is_quota", "quota_of"]
+
+#: A quota, its text, or ``(limit, window_seconds)``.
+Given = Quota | str | tuple[int, float]
+
+_MOST: Final = 2**32 - 1
+
+
+def is_quota(given: object) -> TypeGuard[Given]:
+    """Whether it is given as a quota, rather than as a limiter."""
+    pair = isinstance(given, (tuple, list)) and len(given) == 2
+    return pair or isinstance(given, (Quota, str))
+
+
+def quota_of(place: str, given: Given) -> Quota:
+    """The quota that was given at ``place``, which errors name."""
+    try:
+        return Quota(given) if isinstance(given, (Quota, str)) else Quota(*given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{place}: {error}") from error
+
+
+class _Unlimited:
+    """Stands for the limiter of ``"unlimited"``: admits all, counts nothing."""
+
+    __slots__ = ("limit", "window_seconds")
+
+    def __init__(self) -> None:
+        self.limit = _MOST
+        self.window_seconds = 60.0
+
+    def check(self, _key: str, _cost: int = 1, /) -> Decision:
+        """An admission that leaves as much as a decision can tell."""
+        return Decision(True, _MOST, _MOST, 0.0, 0.0, time())
+
+    peek = check
+
+
+UNLIMITED: Final[AnyLimiter] = _Unlimited()
