@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -95,6 +96,8 @@ def test_messages_and_permits() -> None:
         ({"concurrency": "5/minute"}, "^concurrency: quota '5/minute': .*'5 concurrent'"),
         ({"concurrency": "unlimited"}, "^concurrency: quota 'unlimited': .*'5 concurrent'"),
         ({"concurrency": 2.5}, "^concurrency must be an int .*'5 concurrent', got 2.5"),
+        ({"unknown_tier": "free"}, "^unknown_tier must be 'default' or 'error', got 'free'"),
+        ({"tiers": None, "limiter": FixedWindow(1, 1), "unknown_tier": "error"}, "without tiers="),
         (
             {"tiers": {"a": "9/second burst 2"}, "algorithm": "fixed_window"},
             r"^tiers\['a'\]: quota '9/second burst 2': only .* algorithm= names 'fixed_window': leave",
@@ -274,3 +277,21 @@ def test_an_unlimited_endpoint_and_one_within_an_unlimited_tier() -> None:
     answers = [TestClient(app).get("/") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
     assert answers[0].headers["ratelimit-policy"] == '"route";q=1;w=60'
+
+
+def test_an_unknown_tier_is_an_error_if_that_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    names = iter(["gold", "premium", None, "gold"])
+    app = RateLimitMiddleware(
+        hello,
+        tiers={"free": "1/minute", "premium": "1/minute"},
+        tier=lambda _: next(names),
+        unknown_tier="error",
+    )
+    with caplog.at_level(logging.WARNING, "sluicegate"):
+        for then in ([200, 200], []):
+            with pytest.raises(
+                LookupError, match=r"^there is no tier 'gold': .* 'free', 'premium'$"
+            ):
+                get(app)
+            assert statuses(app, len(then)) == then
+    assert not caplog.records

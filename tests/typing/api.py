@@ -97,7 +97,7 @@ def web(app: FastAPI) -> None:
     keys = VerifiedKeys(lambda key: Principal(key), ttl=60)
     BareMiddleware(app, tiers={"free": (1, 1)}, verify=keys)
     tiers = {"free": "100/minute", "paid": Quota(9, 1, burst=20), "staff": "unlimited"}
-    policy = Policy(tiers, messages="20/second", concurrency="5 concurrent")
+    policy = Policy(tiers, messages="20/second", concurrency="5 concurrent", unknown_tier="error")
     BareMiddleware(app, policy=policy)
     print(rate_limit("10/minute"), rate_limit(Quota("10/minute"), algorithm=None))
     keys.forget("a")

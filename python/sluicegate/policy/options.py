@@ -176,6 +176,7 @@ class PolicyOptions(SharedOptions):
     _: KW_ONLY
     limiter: Any = None
     tier: Callable[[Any], Any] | None = None
+    unknown_tier: Literal["default", "error"] = default("default")
     verify: Callable[[str], Any] | VerifiedKeys | None = None
     verify_ttl: float = TTL
     api_key_header: str = default("x-api-key")
@@ -198,6 +199,10 @@ class PolicyOptions(SharedOptions):
             if not isinstance(value, bool):
                 raise TypeError(f"{option} must be True or False, got {value!r}")
         check_callables(tier=self.tier)
+        if self.unknown_tier not in ("default", "error"):
+            raise ValueError(
+                f"unknown_tier must be 'default' or 'error', got {self.unknown_tier!r}"
+            )
         if not callable(self.refusal):
             raise TypeError(f"refusal must be callable, an ASGI app, got {self.refusal!r}")
 

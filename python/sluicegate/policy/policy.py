@@ -38,6 +38,8 @@ class Policy(Single, PolicyOptions):
             identity. Keys of that begin with ``ip:``, ``user:`` or ``key:``: put a word of your own
             before what a client may choose, or it chooses whose quota it spends.
         tier: gives the name of a request's tier, instead of the principal's.
+        unknown_tier: whose quota a tier has that is not in ``tiers``: ``"default"``, the first
+            one's, which the log says once; or ``"error"``, a ``LookupError`` that the app raises.
         cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes
             whatever is left, without fields, and the limit is not asked.
             ``identify``, ``tier`` and ``cost`` get the scope (in :mod:`sluicegate.fastapi` a

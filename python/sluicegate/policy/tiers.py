@@ -106,18 +106,25 @@ class Tiers:
                 name, limiter, policy.headers, policy.closed_status, shadow=policy.shadow
             )
         self.default = next(iter(self._tiers.values()))
+        self._raises = policy.unknown_tier == "error"
         self._warned = policy.tiers is None
 
     def __iter__(self) -> Iterator[Tier]:
         return iter(self._tiers.values())
 
     def get(self, name: str | None) -> Tier:
-        """The tier of that name; the default one for ``None`` and, with a warning, for others."""
+        """The tier of that name, the default one for ``None``.
+
+        For a name that is unknown the default one too, with a warning; or a ``LookupError``.
+        """
         if name is None:
             return self.default
         tier = self._tiers.get(name)
         if tier is not None:
             return tier
+        if self._raises:
+            names = ", ".join(map(repr, self._tiers))
+            raise LookupError(f"there is no tier {name!r}: the tiers are {names}")
         if not self._warned:
             self._warned = True
             _log.warning(

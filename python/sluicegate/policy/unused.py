@@ -25,6 +25,8 @@ def refuse_unused(policy: PolicyOptions, is_observed: bool) -> None:
         _refuse(policy, "algorithm", "beside limiters that are made already", "give numbers")
     if policy.tiers is not None:
         _refuse(policy, "name", "beside tiers=, which have names", "name a tier so")
+    else:
+        _refuse(policy, "unknown_tier", "without tiers=", "give them instead of limiter=")
     if policy.verify is None:
         _refuse(policy, "api_key_header", "without verify=", "give that too")
     if not policy.trusted_proxies:
