@@ -70,20 +70,21 @@ impl Connection {
         deadline: Instant,
     ) -> Vec<Said> {
         let mut replies = self.exchange(requests, asking, false, deadline).await;
+        let is_unknown = |reply: &Said| matches!(reply, Ok(Value::ServerError(e)) if e.kind() == Some(ServerErrorKind::NoScript));
         for _ in 0..MOST_REPAIRS {
-            let does_nothing = |&i: &usize| match &replies[i] {
-                Ok(Value::ServerError(error)) => error.kind() == Some(ServerErrorKind::NoScript),
-                Ok(reply) => requests[i].work.is_put_right(reply),
+            let did_nothing = |&i: &usize| match &replies[i] {
+                Ok(reply) => is_unknown(&replies[i]) || requests[i].work.is_put_right(reply),
                 Err(_) => false,
             };
-            let again: Vec<usize> = (0..requests.len()).filter(does_nothing).collect();
+            let again: Vec<usize> = (0..requests.len()).filter(did_nothing).collect();
             if again.is_empty() {
                 break;
             }
-            // These have done nothing; the others are not to be repeated.
+            // The others are not to be repeated.
             let same: Vec<_> = again.iter().map(|&index| requests[index]).collect();
-            let texts = self.exchange(&same, asking, true, deadline).await;
-            for (index, reply) in again.into_iter().zip(texts) {
+            let by_text = again.iter().any(|&index| is_unknown(&replies[index]));
+            let others = self.exchange(&same, asking, by_text, deadline).await;
+            for (index, reply) in again.into_iter().zip(others) {
                 replies[index] = reply;
             }
         }
