@@ -43,10 +43,8 @@ pub struct Verdict {
 pub struct Spend {
     /// When it was.
     pub at: Ticks,
-    /// [`Algorithm::mark`] right after it.
-    pub mark: u64,
-    /// Units of it that were given back already.
-    pub returned: u32,
+    /// [`Algorithm::mark`] right after it; of what is missing, less what came back since.
+    pub mark: u128,
 }
 
 /// A quota with its arithmetic.
@@ -66,6 +64,10 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// Whether what is spent is held in this process until it is given back. A forked child holds
     /// nothing.
     const IS_HELD: bool = false;
+
+    /// Whether a mark is what is missing from the whole quota. What comes back later, of whichever
+    /// spend, takes from it.
+    const MARKS_WHAT_IS_MISSING: bool = false;
 
     /// The largest cost that can ever be admitted.
     fn limit(&self) -> u32;
@@ -116,7 +118,7 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     }
 
     /// What a receipt has to know of this state, besides the time: see [`Algorithm::give_back`].
-    fn mark(&self, _state: &Self::State, _now: Ticks) -> u64 {
+    fn mark(&self, _state: &Self::State, _now: Ticks) -> u128 {
         0
     }
 

@@ -95,8 +95,9 @@ pub struct Receipt {
     pub number: u64,
     /// When it was, on the store's clock.
     pub at: Ticks,
-    /// What the algorithm has to know.
-    pub mark: u64,
+    /// What the algorithm has to know: the high and the low word of its mark, since a `u128` would
+    /// be aligned to 16 bytes.
+    pub mark: [u64; 2],
 }
 
 impl Receipt {
@@ -108,8 +109,21 @@ impl Receipt {
         epoch: 0,
         number: 0,
         at: 0,
-        mark: 0,
+        mark: [0; 2],
     };
+
+    /// The mark as one number.
+    #[must_use]
+    pub fn mark(&self) -> u128 {
+        u128::from(self.mark[0]) << 64 | u128::from(self.mark[1])
+    }
+
+    /// The same receipt with another mark.
+    #[must_use]
+    pub fn with_mark(self, mark: u128) -> Self {
+        let mark = [(mark >> 64) as u64, mark as u64];
+        Self { mark, ..self }
+    }
 }
 
 impl PartialEq for Receipt {

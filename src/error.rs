@@ -5,6 +5,13 @@ use std::fmt;
 /// How much of a text a message shows.
 const LONGEST_SHOWN: usize = 60;
 
+/// A text as a message shows it: escaped, and cut.
+pub(crate) fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(LONGEST_SHOWN).collect();
+    let rest = if cut.len() < text.len() { "…" } else { "" };
+    format!("{}{rest}", cut.escape_debug())
+}
+
 /// An argument that no limiter can work with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -80,9 +87,7 @@ impl fmt::Display for Error {
                 range,
             } => write!(f, "{argument} must be {range}, got {value}"),
             Self::Quota { text, what } => {
-                let shown: String = text.chars().take(LONGEST_SHOWN).collect();
-                let rest = if shown.len() < text.len() { "…" } else { "" };
-                write!(f, "quota '{}{rest}': {what}", shown.escape_debug())
+                write!(f, "quota '{}': {what}", shown(text))
             }
             Self::CostAboveLimit { cost, limit } => write!(
                 f,

@@ -99,13 +99,12 @@ pub trait Store: Send + Sync {
     ) -> Result<()>;
     /// Give units back.
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<()>;
-    /// Give units of one spend of `key` back, those that still count and no others; `returned` of
-    /// them have come back before. The receipt must be this store's.
+    /// Give units of one spend of `key` back, those that still count and no others. The receipt must
+    /// be this store's.
     fn refund_spend(
         &self,
         key: Fingerprint,
         receipt: &Receipt,
-        returned: u32,
         units: u32,
         patience: Patience,
     ) -> Result<()>;

@@ -473,6 +473,9 @@ class Limiter:
         two a minute, spend one at 59 s and two at 61 s, refund the first, and one more is admitted:
         three of two in that minute.
 
+        A receipt from before a ``reset`` of its key gives nothing back; nor does any older one once 65,000
+        keys or so have been reset.
+
         Raises what :meth:`check` raises, and ``ValueError`` for a decision that is no receipt: a refusal,
         a copy, one of another limiter or key, one that has come back whole.
         """

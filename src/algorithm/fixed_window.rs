@@ -159,7 +159,7 @@ impl Algorithm for FixedWindow {
         }
     }
 
-    fn mark(&self, state: &State, _now: Ticks) -> u64 {
+    fn mark(&self, state: &State, _now: Ticks) -> u128 {
         state.since.into()
     }
 
@@ -177,6 +177,9 @@ impl Algorithm for FixedWindow {
     fn adopt(&self, _old: &Self, state: &mut State, now: Ticks) {
         state.used = state.used(now);
         state.end = self.end_of_window(now);
+        if state.used == 0 {
+            state.since = now as u32; // what was counted before counts no more
+        }
     }
 
     fn aligned(self, offset: i64) -> Self {

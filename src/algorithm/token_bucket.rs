@@ -133,6 +133,8 @@ impl Algorithm for TokenBucket {
     type State = State;
     type Plan = StatePlan<Self>;
 
+    const MARKS_WHAT_IS_MISSING: bool = true;
+
     fn limit(&self) -> u32 {
         self.capacity
     }
@@ -185,8 +187,8 @@ impl Algorithm for TokenBucket {
             .div_ceil(self.grains_per_tick)
     }
 
-    fn mark(&self, state: &State, now: Ticks) -> u64 {
-        self.missing(state.full_at, now)
+    fn mark(&self, state: &State, now: Ticks) -> u128 {
+        self.missing(state.full_at, now).into()
     }
 
     fn keeps_receipts(&self, old: &Self) -> bool {
@@ -195,11 +197,9 @@ impl Algorithm for TokenBucket {
     }
 
     /// No more than what is still missing for this spend's sake: had nobody spent since, the bucket
-    /// would be full at the time that the mark tells, however little of it this spend was.
+    /// would be full at the time that the mark tells.
     fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
-        let full_at = self.grains(spend.at) + u128::from(spend.mark);
-        let full_at = full_at.saturating_sub(self.price(spend.returned).into());
-        let missing = self.missing(full_at, now);
+        let missing = self.missing(self.grains(spend.at) + spend.mark, now);
         let back = self.price(units).min(missing);
         state.full_at = state.full_at.saturating_sub(back.into()).max(self.full_at);
     }

@@ -49,21 +49,20 @@ impl Hash for PyDecision {
 }
 
 impl PyDecision {
-    /// Take `units` off this receipt of `store` and `key`, all that are left unless told: how many,
-    /// and how many had come back before.
+    /// Take `units` off this receipt of `store` and `key`, all that are left unless told; how many.
     pub(super) fn take_back(
         &self,
         store: &dyn Store,
         key: Fingerprint,
         units: Option<u32>,
-    ) -> PyResult<(u32, u32)> {
+    ) -> PyResult<u32> {
         let receipt = &self.0.receipt;
         if !self.0.allowed {
             return Err(no_receipt("it was refused, and spent nothing"));
         }
         if receipt.store == 0 {
             return Err(no_receipt(
-                "it is a copy, or of a limiter that keeps no receipts",
+                "it is a copy, was made while limits were off, or is of a limiter that keeps no receipts",
             ));
         }
         if !store.is_mine(receipt) {
@@ -78,9 +77,9 @@ impl PyDecision {
             (left > 0 && units <= left).then(|| returned + units)
         });
         match taken {
-            Ok(returned) => Ok((units.unwrap_or(receipt.cost - returned), returned)),
+            Ok(returned) => Ok(units.unwrap_or(receipt.cost - returned)),
             // Spent from what keys share for which there was no room: nothing can come back.
-            Err(_) if receipt.cost == 0 => Ok((0, 0)),
+            Err(_) if receipt.cost == 0 => Ok(0),
             Err(returned) if returned == receipt.cost => Err(no_receipt(&format!(
                 "all that it spent, {}, was given back before",
                 receipt.cost

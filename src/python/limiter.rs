@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::arguments::{self, Cost, Given};
+use super::arguments::{self, Cost, Given, int_up_to, shown};
 use super::batch;
 use super::decision::{PyDecision, PyStatistics};
 use super::limits_off::{admit_untouched, limits_are_off};
@@ -40,11 +40,11 @@ impl PyLimiter {
         if limits_are_off() {
             return Ok(());
         }
-        let (units, returned) = decision.take_back(&*self.store, fingerprint, units)?;
+        let units = decision.take_back(&*self.store, fingerprint, units)?;
         let receipt = &decision.0.receipt;
         patiently(key.py(), |patience| {
             self.store
-                .refund_spend(fingerprint, receipt, returned, units, patience)
+                .refund_spend(fingerprint, receipt, units, patience)
         })
     }
 
@@ -189,19 +189,28 @@ impl PyLimiter {
     /// two a minute, spend one at 59 s and two at 61 s, refund the first, and one more is admitted:
     /// three of two in that minute.
     ///
+    /// A receipt from before a ``reset`` of its key gives nothing back; nor does any older one once 65,000
+    /// keys or so have been reset.
+    ///
     /// Raises what :meth:`check` raises, and ``ValueError`` for a decision that is no receipt: a refusal,
     /// a copy, one of another limiter or key, one that has come back whole.
     #[pyo3(signature = (key, cost=Given::Nothing, units=None), text_signature = "($self, key, cost=1, units=None)")]
-    fn refund(&self, key: &Bound<'_, PyAny>, cost: Given<'_>, units: Option<Cost>) -> PyResult<()> {
+    fn refund(
+        &self,
+        key: &Bound<'_, PyAny>,
+        cost: Given<'_>,
+        units: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let cost = cost.value();
         if let Some(Ok(decision)) = cost.as_ref().map(|cost| cost.cast::<PyDecision>()) {
-            return self.refund_decision(key, decision.get(), units.map(|units| units.0));
+            let units = units.map(|units| int_up_to(units, "units", 1, u32::MAX));
+            return self.refund_decision(key, decision.get(), units.transpose()?);
         }
         if let Some(units) = units {
             return Err(PyTypeError::new_err(format!(
                 "units means nothing without a decision: refund(key, decision, units={0}), or \
                  refund(key, {0})",
-                units.0
+                shown(units)
             )));
         }
         let cost = cost.map_or(Ok(Cost(1)), |cost| cost.extract())?;

@@ -87,7 +87,7 @@ impl Calendar {
         days * 86_400 * SECOND
     }
 
-    /// The period in which the Unix time `at` lies: its first instant, and the next one's.
+    /// The period in which the Unix time `at` lies: its first instant, or 1970's, and the next one's.
     ///
     /// Where the calendar ends, in the year 9999, periods as long as the longest go on.
     #[must_use]
@@ -102,11 +102,12 @@ impl Calendar {
         let instant = Timestamp::from_microsecond(i64::try_from(at).ok()?).ok()?;
         let first = self.first_of(self.zone.to_datetime(instant).date())?;
         let (start, end) = (first, self.next(first)?);
-        if at < self.begins(end)? {
-            return Some((self.begins(start)?, self.begins(end)?));
+        let (start, end) = (self.begins(start)?, self.begins(end)?);
+        if at < end {
+            return Some((start, end));
         }
         // A clock that is put back over midnight shows the day before once more.
-        Some((self.begins(end)?, self.begins(self.next(end)?)?))
+        Some((end, self.begins(self.next(self.next(first)?)?)?))
     }
 
     fn first_of(&self, date: Date) -> Option<Date> {
@@ -134,7 +135,8 @@ impl Calendar {
     /// The first instant of a day. One whose midnight the clock leaps over begins with the leap.
     fn begins(&self, first: Date) -> Option<Ticks> {
         let midnight = first.to_zoned_datetime(self.zone.clone()).ok()?;
-        u64::try_from(midnight.timestamp().as_microsecond()).ok()
+        let at = midnight.timestamp().as_microsecond();
+        Some(u64::try_from(at).unwrap_or(0))
     }
 }
 

@@ -11,7 +11,7 @@ use super::parts::grouped;
 use super::value::{Quota, REQUESTS, Terms};
 use super::words::{RIGHT, Word, in_name, split_zone, words};
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 const NO_UNIT: &str = "cannot be a unit: name what is counted by a word that the grammar has no \
                        other use for, as in '40000 tokens/minute'";
@@ -138,7 +138,7 @@ impl Part<'_> {
     ) -> Result<Quota> {
         let amount = self.amount(amount)?;
         let unit = unit.map_or(Ok(REQUESTS.into()), |name| {
-            unit_named(name).map_err(|_| self.error(&format!("'{name}' {NO_UNIT}")))
+            unit_named(name).map_err(|_| self.error(&format!("'{}' {NO_UNIT}", shown(name))))
         })?;
         let (count, period) = match *span {
             [Word::Name(period)] => (None, period),
@@ -180,7 +180,7 @@ impl Part<'_> {
         let calendar = Calendar::new(period, zone).map_err(|_| {
             self.error(&format!(
                 "'{}' is no time zone: write its IANA name, such as UTC or America/Los_Angeles",
-                zone.escape_debug()
+                shown(zone)
             ))
         })?;
         Ok(Terms::Calendar { limit, calendar })
@@ -207,7 +207,8 @@ impl Part<'_> {
     fn period(&self, name: &str) -> Result<Named> {
         period(name).ok_or_else(|| {
             self.error(&format!(
-                "'{name}' is no period: write second, minute, hour, day or week, as in '5/day'"
+                "'{}' is no period: write second, minute, hour, day or week, as in '5/day'",
+                shown(name)
             ))
         })
     }
@@ -219,7 +220,8 @@ impl Part<'_> {
             .filter(|amount| *amount > 0)
             .ok_or_else(|| {
                 self.error(&format!(
-                    "{number} must be a whole number from 1 to {}, as in '5/second'",
+                    "{} must be a whole number from 1 to {}, as in '5/second'",
+                    shown(number),
                     grouped(u32::MAX)
                 ))
             })

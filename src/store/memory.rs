@@ -28,6 +28,7 @@ mod queue;
 mod quota;
 mod receipts;
 mod reserve;
+mod returned;
 mod shard;
 mod siphash;
 #[cfg(test)]

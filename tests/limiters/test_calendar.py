@@ -57,3 +57,24 @@ def test_a_quota_may_become_a_calendars_and_keeps_what_was_spent() -> None:
     assert limiter.peek("key").remaining == 1
     assert limiter.check("key").reset_at == noon + 12 * HOUR
     assert not limiter.check("key")
+
+
+@pytest.mark.parametrize(
+    ("quota", "hours"),
+    [
+        ("2/day in America/Los_Angeles", 8),
+        ("2/day in Asia/Tokyo", 15),
+        ("2/month in Asia/Tokyo", 31 * 24 - 9),
+        ("2/year in UTC", 365 * 24),
+        ("2/week in UTC", 4 * 24),  # 1970 began on a Thursday
+    ],
+)
+def test_a_clock_that_begins_in_1970_is_in_the_middle_of_a_period(quota: str, hours: int) -> None:
+    clock = ManualClock()
+    limiter = FixedWindow(quota, clock=clock)
+    assert limiter.check("key").reset_after == hours * HOUR
+    clock.advance(hours * HOUR - 1)
+    assert limiter.check("key")
+    assert not limiter.check("key")
+    clock.advance(1)
+    assert limiter.check("key")

@@ -175,6 +175,8 @@ pub(super) struct BucketModel {
     initial: i128,
     start: Ticks,
     events: Vec<(Ticks, i128)>,
+    /// Of refunds by receipt: which event, and by how much the level rose.
+    returned: Vec<(usize, i128)>,
 }
 
 impl BucketModel {
@@ -192,6 +194,7 @@ impl BucketModel {
             initial: i128::from(initial) * token,
             start,
             events: Vec::new(),
+            returned: Vec::new(),
         }
     }
 
@@ -234,13 +237,23 @@ impl Model for BucketModel {
     fn give_back(&mut self, now: Ticks, spend: &Spend, event: usize, units: u32) {
         let before = Self {
             events: self.events[..event].to_vec(),
+            returned: Vec::new(),
             ..*self
         };
-        // What is missing for its sake, were nobody else there since.
-        let missing = self.capacity - before.level(spend.at) - self.price(spend.returned);
+        // What is missing for its sake, were nobody else there since but who gave back.
+        let back: i128 = self
+            .returned
+            .iter()
+            .filter(|(at, _)| *at >= event)
+            .map(|(_, back)| back)
+            .sum();
+        let missing = self.capacity - before.level(spend.at) - back;
         let missing = missing - i128::from(now - spend.at) * self.rate.0;
+        let level = self.level(now);
         self.events
             .push((now, self.price(units).min(missing.max(0))));
+        self.returned
+            .push((self.events.len() - 1, self.level(now) - level));
     }
 
     fn is_whole(&self, now: Ticks) -> bool {

@@ -229,8 +229,7 @@ impl<A: Algorithm> MemoryStore<A> {
             receipt: Receipt {
                 cost,
                 at: now,
-                mark: algorithm.mark(state, now),
-                ..Receipt::NONE
+                ..Receipt::NONE.with_mark(algorithm.mark(state, now))
             },
         }
     }

@@ -22,6 +22,7 @@ impl<A: Algorithm> MemoryStore<A> {
         } else {
             decision.receipt.cost
         };
+        let mark = decision.receipt.mark() + shard.returned.of(key);
         Decision {
             receipt: Receipt {
                 cost,
@@ -29,31 +30,29 @@ impl<A: Algorithm> MemoryStore<A> {
                 key: key.tag(),
                 epoch: shard.epoch,
                 number: shard.admitted,
-                ..decision.receipt
+                ..decision.receipt.with_mark(mark)
             },
             ..decision
         }
     }
 
-    /// Give units of one spend back, of which others may have come back before.
+    /// Give units of one spend back.
     pub(super) fn give_back(
         &self,
         key: Fingerprint,
         receipt: &Receipt,
-        returned: u32,
         units: u32,
         patience: Patience,
     ) -> Result<()> {
-        let spend = Spend {
-            at: receipt.at,
-            mark: receipt.mark,
-            returned,
-        };
         self.change(key, patience, |shard, now| {
             let is_void = receipt.epoch != shard.epoch;
             if receipt.cost == 0 || is_void || shard.forgotten.has(key, receipt.number) {
                 return;
             }
+            let spend = Spend {
+                at: receipt.at,
+                mark: receipt.mark().saturating_sub(shard.returned.of(key)),
+            };
             if let Some((algorithm, state)) = shard.find_mut(key) {
                 algorithm.give_back(state, now, spend, units);
             }

@@ -9,6 +9,7 @@ use super::fingerprint::Fingerprint;
 use super::forgotten::Forgotten;
 use super::queue::Queue;
 use super::reserve::Reserve;
+use super::returned::Returned;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 
@@ -44,6 +45,7 @@ pub(super) struct Shard<A: Algorithm> {
     /// How often a change of the quota made receipts void.
     pub(super) epoch: u32,
     pub(super) forgotten: Forgotten,
+    pub(super) returned: Returned,
     pub(super) admitted: u64,
     pub(super) refused: u64,
     pub(super) evicted: u64,
@@ -63,6 +65,7 @@ impl<A: Algorithm> Shard<A> {
             calls: 0,
             epoch: 0,
             forgotten: Forgotten::default(),
+            returned: Returned::default(),
             admitted: 0,
             refused: 0,
             evicted: 0,
@@ -88,6 +91,21 @@ impl<A: Algorithm> Shard<A> {
     pub(super) fn find_mut(&mut self, key: Fingerprint) -> Option<(&A, &mut A::State)> {
         let slot = self.table.find_mut(key.hash(), |slot| slot.key == key)?;
         Some((&self.algorithm, &mut slot.state))
+    }
+
+    /// What is missing of a key's whole quota, where marks say so.
+    pub(super) fn missing(&self, key: Fingerprint, now: Ticks) -> u128 {
+        match self.find(key) {
+            Some(state) if A::MARKS_WHAT_IS_MISSING => self.algorithm.mark(state, now),
+            _ => 0,
+        }
+    }
+
+    /// So much of what was missing has come back.
+    pub(super) fn note_return(&mut self, key: Fingerprint, back: u128) {
+        let table = &self.table;
+        let is_held = |key: Fingerprint| table.find(key.hash(), |slot| slot.key == key).is_some();
+        self.returned.add(key, back, is_held);
     }
 
     /// Remember a key that is not held yet, and that goes idle at `idle_at`.

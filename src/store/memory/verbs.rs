@@ -42,7 +42,12 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Result<()> {
         let mut shard = self.lock(key, patience)?;
         let now = shard.at(self.clock.now());
+        let before = shard.missing(key, now);
         change(&mut shard, now);
+        if before > 0 {
+            let back = before.saturating_sub(shard.missing(key, now));
+            shard.note_return(key, back);
+        }
         if let Some((algorithm, state)) = shard.find_mut(key) {
             let left = algorithm.reset_after(state, now);
             if left == 0 {
@@ -160,11 +165,10 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         &self,
         key: Fingerprint,
         receipt: &Receipt,
-        returned: u32,
         units: u32,
         patience: Patience,
     ) -> Result<()> {
-        self.give_back(key, receipt, returned, units, patience)
+        self.give_back(key, receipt, units, patience)
     }
 
     fn is_mine(&self, receipt: &Receipt) -> bool {
@@ -173,9 +177,11 @@ impl<A: Algorithm> Store for MemoryStore<A> {
 
     fn reset(&self, key: Fingerprint, patience: Patience) -> Result<()> {
         let mut shard = self.lock(key, patience)?;
-        let number = shard.admitted;
-        shard.forgotten.add(key, number);
-        self.release_keys(usize::from(shard.forget(key)));
+        let (number, was_held) = (shard.admitted, shard.forget(key));
+        if was_held {
+            shard.forgotten.add(key, number);
+        }
+        self.release_keys(usize::from(was_held));
         let head = shard.disturb(key);
         drop(shard);
         self.wake(head);
