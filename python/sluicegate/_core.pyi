@@ -251,7 +251,8 @@ class Permit:
     def release(self) -> Any:
         """Give it back, to the first who waits. A second time does nothing.
 
-        In memory it is done at once, from any thread. In Redis this is a coroutine. The release
+        In memory it is done at once, from any thread. In Redis this is a coroutine, or blocks if a
+        `with` or `try_acquire_sync` gave the permit. The release
         is sent by the call itself, in a running event loop, so that cancelling the coroutine
         changes nothing. Neither a server that does not answer nor a lease that is lost is an
         error: it is sent again for as long as the lease may last.
@@ -732,6 +733,12 @@ class RedisLimiter:
         """Begin a call: its decision if it needs no server, else True if a flush is to be planned.
         One for a permit has a number.
         """
+    def ask(self, verb: str, key: str, cost: int, number: int | None = None) -> Decision:
+        """A call's decision. Blocks this thread until the server has answered, or `timeout` is over."""
+    def ask_many(self, keys: list[str], cost: int) -> list[Decision]:
+        """The decisions of a check for each key, sent together. Blocks as `ask`."""
+    def give_up(self, key: str, number: int) -> None:
+        """Give a permit up, without waiting for the server."""
     def leave(self, key: str, number: int) -> bool:
         """Release a permit. False: the server is to be told."""
     def holds(self, key: str, number: int) -> bool:
@@ -782,6 +789,19 @@ class RedisScripts:
         `future` gets the reply: an int, bytes, None, or a list or a dict of those. The text is
         sent only to a server that does not know the script yet, or `by_text`.
         """
+    def ask(
+        self,
+        script: RedisScript,
+        key: str,
+        arguments: list[str],
+        timeout: float,
+        by_text: bool = False,
+    ) -> Any:
+        """The reply to a script, as `begin` gives it. Blocks this thread until then."""
+    def post(self, script: RedisScript, key: str, arguments: list[str], timeout: float) -> None:
+        """Run a script, and let nobody know what it says."""
+    def ask_hello(self, timeout: float) -> dict[bytes, Any]:
+        """What a server says of itself, a dict, within `timeout` seconds. Blocks this thread."""
     def hello(self, timeout: float) -> Awaitable[dict[bytes, Any]]:
         """An awaitable of what a server says of itself, a dict, within `timeout` seconds."""
     @staticmethod

@@ -6,13 +6,14 @@ from sluicegate import _core
 from sluicegate._core import Decision
 from sluicegate._support import fork as _fork  # pyright: ignore  # noqa: F401  its hooks are the core's
 from sluicegate._support.acquiring import key_and_tokens
+from sluicegate._support.arguments import number
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
 from sluicegate._support.single import Single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
     from typing import Any, NoReturn, overload
 
 __all__ = [
@@ -38,6 +39,30 @@ class Limiter(Single, _core.Limiter):
 
     def __reduce__(self) -> NoReturn:
         stays(self)
+
+    # By the names that block in Redis, so that code can be written for either.
+    check_sync = _core.Limiter.check
+    peek_sync = _core.Limiter.peek
+    refund_sync = _core.Limiter.refund
+    reset_sync = _core.Limiter.reset
+
+    def check_many_sync(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
+        """``check`` for each key, in their order; nothing is atomic between keys.
+
+        Raises ``TypeError`` or ``ValueError`` for the arguments that ``check`` rejects; calls for
+        the keys before a bad one have been spent.
+        """
+        if isinstance(keys, str):
+            raise TypeError(f"keys must be an iterable of str, not one str, got {keys!r}")
+        return [self.check(key, cost) for key in keys]
+
+    def ping_sync(self, timeout: float = 1.0) -> str:
+        """``"memory"``: there is no server to reach."""
+        number("timeout", timeout, 0, 60, "seconds")
+        return "memory"
+
+    def close(self) -> None:
+        """Nothing to close in memory; the limiter goes on."""
 
     @to_be_awaited
     async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:

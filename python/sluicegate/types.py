@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
 
-__all__ = ["AnyLimiter", "AnyPermits"]
+__all__ = ["AnyLimiter", "AnyPermits", "SyncLimiter"]
 
 
 class AnyLimiter(Protocol):
@@ -34,6 +34,55 @@ class AnyLimiter(Protocol):
 
     def peek(self, key: str, cost: int = 1, /) -> Decision | Awaitable[Decision]:
         """What ``check`` would say now, with nothing spent."""
+        ...
+
+
+class SyncLimiter(Protocol):
+    """Whatever decides by calls that return a Decision: in this process, or in Redis by blocking.
+
+    Every limiter of this package is one.
+    """
+
+    @property
+    def limit(self) -> int:
+        """Units of a key in a window."""
+        ...
+
+    @property
+    def window_seconds(self) -> float:
+        """The window's length in seconds."""
+        ...
+
+    def check_sync(self, key: str, cost: int = 1, /) -> Decision:
+        """Decide now, and spend ``cost`` units of ``key`` if they are admitted."""
+        ...
+
+    def check_many_sync(self, keys: Iterable[str], cost: int = 1, /) -> list[Decision]:
+        """``check_sync`` for each key, in their order."""
+        ...
+
+    def peek_sync(self, key: str, cost: int = 1, /) -> Decision:
+        """What ``check_sync`` would say now, with nothing spent."""
+        ...
+
+    def wait_sync(self, key: str, cost: int = 1, timeout: float | None = None, /) -> Decision:
+        """Block until admitted; refuse at once if that would take over ``timeout`` seconds."""
+        ...
+
+    def refund_sync(self, key: str, cost: int = 1, /) -> None:
+        """Give ``cost`` units of ``key`` back."""
+        ...
+
+    def reset_sync(self, key: str, /) -> None:
+        """Forget ``key``: its whole quota is back."""
+        ...
+
+    def ping_sync(self, timeout: float = 1.0, /) -> str:
+        """The server's name and version, or ``"memory"``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; a later call opens them again."""
         ...
 
 

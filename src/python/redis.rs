@@ -1,9 +1,12 @@
-//! The bindings of the limiters in Redis: a limiter, an event loop's bridge, and rare calls.
+//! The bindings of the limiters in Redis: a limiter, an event loop's bridge, what blocks a thread,
+//! and rare calls.
 
+mod blocking;
 mod bridge;
 pub(super) mod gate;
 mod lazy_route;
 mod limiter;
+mod renewing;
 mod runtime;
 mod scripts;
 mod settings;

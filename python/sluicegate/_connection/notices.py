@@ -9,7 +9,7 @@ from time import monotonic
 from sluicegate._core import RedisScripts
 from sluicegate.errors import StoreError
 
-__all__ = ["Complaint", "log_notices"]
+__all__ = ["Complaint", "log_all", "log_notices"]
 
 _log = logging.getLogger("sluicegate")
 _SILENCE = 60.0
@@ -17,7 +17,12 @@ _SILENCE = 60.0
 
 def log_notices(more: str | None = None) -> None:
     """Log what was noticed on connections, and ``more`` unless that was said a moment ago."""
-    for notice in RedisScripts.notices(more):
+    log_all(RedisScripts.notices(more))
+
+
+def log_all(notices: list[str]) -> None:
+    """Log what was noticed."""
+    for notice in notices:
         _log.warning(notice)
 
 

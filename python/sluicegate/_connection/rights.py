@@ -10,11 +10,13 @@ import asyncio
 import re
 from collections.abc import Iterable
 from secrets import token_hex
+from time import monotonic
 from typing import Any
 
+from sluicegate._connection.blocking import BlockingScripts, Settled
 from sluicegate._connection.notices import log_notices
 from sluicegate._connection.scripts import Scripts, script_of
-from sluicegate._connection.wait_queue import seconds_of
+from sluicegate._connection.seconds import seconds_of
 from sluicegate.errors import StoreError
 
 __all__ = ["commands_of", "ping"]
@@ -60,7 +62,7 @@ def commands_of(scripts: Iterable[str]) -> set[str]:
     return {name.lower() for names in called for name in names}
 
 
-async def ping(scripts: Scripts, commands: Iterable[str], timeout: float) -> str:
+async def ping(scripts: Scripts | BlockingScripts, commands: Iterable[str], timeout: float) -> str:
     """The server's name and version.
 
     Raises ``StoreError`` when it does not answer within ``timeout`` seconds, is too old, or
@@ -70,11 +72,12 @@ async def ping(scripts: Scripts, commands: Iterable[str], timeout: float) -> str
         raise ValueError(f"timeout must be a number of seconds above 0 to 60, got {timeout!r}")
     names = sorted(commands, key=list(_HARMLESS).index)
     words, key = [_HARMLESS[name] for name in names], token_hex(16)
+    until = monotonic() + timeout  # a thread asks one question after the other
     try:
         hello, answers, _ = await _all(
             scripts.hello(timeout),
-            scripts.run(_TRY, key, words, timeout),
-            scripts.run(_TRY, key, words, timeout, by_text=True),
+            scripts.run(_TRY, key, words, until - monotonic()),
+            scripts.run(_TRY, key, words, until - monotonic(), by_text=True),
         )
     except StoreError as error:
         if "can't run this command" not in str(error):
@@ -92,6 +95,8 @@ async def ping(scripts: Scripts, commands: Iterable[str], timeout: float) -> str
 
 async def _all(*awaitables: Any) -> list[Any]:
     """What each comes to; the first error, but only when all have ended."""
+    if isinstance(awaitables[0], Settled):
+        return [settled.result() for settled in awaitables]
     results = await asyncio.gather(*awaitables, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

@@ -6,6 +6,7 @@ import asyncio
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._connection.blocking import BlockingScripts
 from sluicegate._connection.bridge import bridge_of, running_loop
 from sluicegate._core import RedisScript, RedisScripts
 
@@ -50,6 +51,18 @@ class Scripts:
             loop.call_soon(bridge.flush)
         return reply
 
+    def post(self, script: RedisScript, key: str, arguments: list[str]) -> None:
+        """Run a script, and let nobody know what it says."""
+        self.run(script, key, arguments).add_done_callback(_retrieved)
+
+    async def settled(self, reply: asyncio.Future[Any]) -> None:
+        """Wait until there is a reply, or an error. It is not cancelled with who waits."""
+        await asyncio.wait([reply])
+
+    def blocking(self) -> BlockingScripts:
+        """The same for a thread without an event loop."""
+        return BlockingScripts(self._core, self._timeout)
+
     async def hello(self, timeout: float) -> dict[bytes, Any]:
         """What a server says of itself."""
         return await self._core.hello(timeout)
@@ -57,3 +70,9 @@ class Scripts:
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
         self._core.close()
+
+
+def _retrieved(reply: asyncio.Future[Any]) -> None:
+    """Asyncio complains of an error that nobody has seen."""
+    if not reply.cancelled():
+        reply.exception()

@@ -1,4 +1,4 @@
-"""Those of one event loop who wait for one key in Redis, in order."""
+"""Those who wait for one key in Redis, in order: of one event loop, or threads without one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weakref import ref
 from sluicegate._core import Decision
 from sluicegate._support.per_loop import PerLoop
 
-__all__ = ["PermitQueue", "WaitQueue", "WaitQueues", "Waiter", "refused", "seconds_of"]
+__all__ = ["PermitQueue", "WaitQueue", "WaitQueues", "Waiter", "refused"]
 
 T = TypeVar("T")
 
@@ -22,8 +22,6 @@ T = TypeVar("T")
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 # A waiter whose wake-up was lost looks for itself after so many seconds.
 _LOOKS_AFTER = 1.0
-# Seconds: 31 years. An int may be too large for a float.
-_FOR_EVER = 1e9
 # Fewer deadlines of those who have left than this are not worth looking for.
 _FEW = 16
 
@@ -67,10 +65,16 @@ class Waiter:
 class WaitQueue:
     """The first asks the server again and again; the others wait to be first.
 
-    Deadlines are by the loop's clock.
+    Deadlines are by the clock of who waits: the loop's.
     """
 
     __slots__ = ("_deadlines", "_numbers", "_waiters", "free_at")
+    make_waiter: Callable[[int], Waiter] = Waiter
+    pause: Callable[[float], Awaitable[None]] = staticmethod(asyncio.sleep)
+
+    @staticmethod
+    def now() -> float:
+        return asyncio.get_running_loop().time()
 
     def __init__(self) -> None:
         # Weak, as a coroutine that is closed near the recursion limit runs no `finally`.
@@ -85,7 +89,7 @@ class WaitQueue:
         return 0 if self._first() is None else len(self._waiters)
 
     def join(self, deadline: float = inf) -> Waiter:
-        waiter = Waiter(next(self._numbers))
+        waiter = self.make_waiter(next(self._numbers))
         if self._first() is None or deadline < self.free_at:
             waiter.is_woken = True
         elif deadline < inf:
@@ -95,11 +99,28 @@ class WaitQueue:
 
     async def come_first(self, waiter: Waiter, seconds: float) -> bool:
         """Whether that took no longer than ``seconds``, and was not known to take longer."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + seconds
-        while self._first() is not waiter and not waiter.is_woken and clock() < until:
-            await waiter.sleep(min(until - clock(), _LOOKS_AFTER))
+        until = self.now() + seconds
+        while self._first() is not waiter and not waiter.is_woken and self.now() < until:
+            await waiter.sleep(min(until - self.now(), _LOOKS_AFTER))
         return self._first() is waiter
+
+    async def decided(
+        self,
+        waiter: Waiter,
+        check: Callable[[], Awaitable[Decision]],
+        peek: Callable[[], Awaitable[Decision]],
+        deadline: float,
+    ) -> Decision:
+        """What ``check`` says when it admits, or tells of a wait beyond the deadline."""
+        if not await self.come_first(waiter, deadline - self.now()):
+            return refused(await peek(), self.free_at - self.now())
+        while True:
+            decision = await check()
+            free_at = self.now() + decision.retry_after
+            if decision or free_at > deadline:
+                return decision
+            self.tell(free_at)
+            await self.pause(decision.retry_after)
 
     def tell(self, free_at: float) -> None:
         """The first knows when it may be admitted: who cannot wait so long need not wait."""
@@ -143,7 +164,7 @@ class PermitQueue(WaitQueue):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asker = Waiter()
+        self._asker = self.make_waiter(0)
         #: Seconds until a permit may be free, as the first was told last.
         self.told = 1.0
 
@@ -154,28 +175,32 @@ class PermitQueue(WaitQueue):
 
         It is asked again and again until that is no float: seconds until it may be.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
         waiter = self.join()
-        pause = _SHORTEST_PAUSE
         try:
-            if not await self.come_first(waiter, seconds):
-                return self.told
-            while True:
-                # What earlier wake-ups told of is seen by asking now.
-                self._asker.is_woken = False
-                got = await attempt()
-                if not isinstance(got, float):
-                    return got
-                self.told = got
-                left = deadline - loop.time()
-                if left <= 0:
-                    return got
-                await self._asker.sleep(min(got, left, pause * uniform(0.75, 1.25)))
-                pause = min(2 * pause, _LONGEST_PAUSE)
+            return await self.first_served(waiter, attempt, seconds)
         finally:
             waiter.is_over = True
             self.leave(waiter)
+
+    async def first_served(
+        self, waiter: Waiter, attempt: Callable[[], Awaitable[T | float]], seconds: float
+    ) -> T | float:
+        """:meth:`served` for one who has joined."""
+        deadline, pause = self.now() + seconds, _SHORTEST_PAUSE
+        if not await self.come_first(waiter, seconds):
+            return self.told
+        while True:
+            # What earlier wake-ups told of is seen by asking now.
+            self._asker.is_woken = False
+            got = await attempt()
+            if not isinstance(got, float):
+                return got
+            self.told = got
+            left = deadline - self.now()
+            if left <= 0:
+                return got
+            await self._asker.sleep(min(got, left, pause * uniform(0.75, 1.25)))
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def wake(self) -> None:
         """A permit was released: the first shall ask at once."""
@@ -202,16 +227,6 @@ class WaitQueues:
 def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def seconds_of(timeout: object) -> float:
-    if timeout is None:
-        return inf
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be an int or a float, got {type(timeout).__name__}")
-    if not timeout >= 0:
-        raise ValueError(f"timeout must be a number of seconds from 0, got {timeout!r}")
-    return inf if timeout > _FOR_EVER else float(timeout)
 
 
 def refused(decision: Decision, at_least: float) -> Decision:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar, cast
 
-__all__ = ["drive", "maybe_await"]
+__all__ = ["at_once", "drive", "maybe_await"]
 
 T = TypeVar("T")
 
@@ -33,3 +33,13 @@ async def drive(steps: Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any
     except StopIteration as end:
         returned: T = end.value
         return returned
+
+
+def at_once(steps: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits: all that it awaits is there, or blocks."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    steps.close()
+    raise RuntimeError("waited, where nobody runs an event loop")

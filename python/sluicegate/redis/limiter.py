@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._connection.bridge import bridge_of, running_loop
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
+from sluicegate._connection.seconds import seconds_of
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
-from sluicegate._connection.wait_queue import WaitQueue, WaitQueues, refused, seconds_of
+from sluicegate._connection.wait_queue import WaitQueue, WaitQueues
 from sluicegate._core import Decision, RedisLimiter
 from sluicegate._support.arguments import checked_prefix
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
+from sluicegate.redis.blocking import BlockingCalls
 from sluicegate.redis.prefix import prefix_of
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
 
-class AsyncLimiter(MadeAnew):
+class AsyncLimiter(BlockingCalls, MadeAnew):
     """Base class of the limiters in Redis. One script, one key, one round trip a decision.
 
     Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event
@@ -133,18 +136,20 @@ class AsyncLimiter(MadeAnew):
 
         Raises as :meth:`check`; a bad key or cost before anything is spent.
         """
+        decisions: list[Decision] = []
+        for chunk in self._chunks(keys, cost):
+            decisions += await asyncio.gather(*[self._begun("check", name, cost) for name in chunk])
+        return decisions
+
+    def _chunks(self, keys: Iterable[str], cost: int) -> Iterator[list[str]]:
         if isinstance(keys, str) or not isinstance(keys, Iterable):
             kind = type(keys).__name__
             raise TypeError(f"keys must be an iterable of str, not one {kind}, got {keys!r}")
         names = list(keys)
         for name in names:
             self._core.examine(name, cost)
-        decisions: list[Decision] = []
         size = self._core.chunk
-        for first in range(0, len(names), size):
-            chunk = names[first : first + size]
-            decisions += await asyncio.gather(*[self._begun("check", name, cost) for name in chunk])
-        return decisions
+        return (names[first : first + size] for first in range(0, len(names), size))
 
     @to_be_awaited
     async def refund(self, key: str, cost: int = 1) -> None:
@@ -200,16 +205,8 @@ class AsyncLimiter(MadeAnew):
         queue = queues.setdefault(key, WaitQueue())
         waiter = queue.join(deadline)
         try:
-            if not await queue.come_first(waiter, seconds):
-                decision = await self.peek(key, cost)
-                return refused(decision, queue.free_at - loop.time())
-            while True:
-                decision = await self.check(key, cost)
-                free_at = loop.time() + decision.retry_after
-                if decision or free_at > deadline:
-                    return decision
-                queue.tell(free_at)
-                await asyncio.sleep(decision.retry_after)
+            check, peek = partial(self.check, key, cost), partial(self.peek, key, cost)
+            return await queue.decided(waiter, check, peek, deadline)
         finally:
             waiter.is_over = True
             queue.leave(waiter)
@@ -235,9 +232,8 @@ class AsyncLimiter(MadeAnew):
         return RedisStatistics(*self._core.statistics())
 
     async def aclose(self) -> None:
-        """Close the connection, unless other limiters use it. A later call opens it again."""
-        self._core.close()
-        self._scripts.close()
+        """:meth:`close`, as a coroutine."""
+        self.close()
 
     async def __aenter__(self) -> Self:
         return self

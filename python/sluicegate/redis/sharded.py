@@ -89,16 +89,28 @@ class ClusterRateLimiter(MadeAnew):
     async def is_allowed(self, key: str, limit: Quota | str | int, window: Any = ...) -> Decision:
         """Spend one unit of ``key`` from ``limit`` per ``window`` seconds (the exact log).
 
-        ``is_allowed(key, "100/minute")`` takes a quota or its text instead of both. A Decision, which unpacks as ``(allowed, info)``. Costs a round trip to the key's server.
+        ``is_allowed(key, "100/minute")`` takes a quota or its text instead of both. A Decision, which
+        unpacks as ``(allowed, info)``. Costs a round trip to the key's server.
 
         Raises ``TypeError`` or ``ValueError`` for an argument out of its range, and with
         ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
         """
+        return await self._in_charge(key, limit, window).check(key)
+
+    @overload
+    def is_allowed_sync(self, key: str, limit: Quota | str) -> Decision: ...
+    @overload
+    def is_allowed_sync(self, key: str, limit: int, window: float) -> Decision: ...
+    def is_allowed_sync(self, key: str, limit: Quota | str | int, window: Any = ...) -> Decision:
+        """:meth:`is_allowed` that blocks its thread, from any number of threads."""
+        return self._in_charge(key, limit, window).check_sync(key)
+
+    def _in_charge(self, key: str, limit: Quota | str | int, window: Any) -> AsyncLimiter:
         node = self.ring.get_node(key)
         if node is None:
             raise ValueError("redis_nodes are all removed: add one with add_node")
         quota = (limit,) if window is ... else (limit, window)
-        return await self._limiter(node, *quota).check(key)
+        return self._limiter(node, *quota)
 
     def add_node(self, node: object) -> None:
         """Add a server: about 1/n of the keys move to it, and begin anew there.
@@ -146,22 +158,25 @@ class ClusterRateLimiter(MadeAnew):
         limiter = self._limiters.get(quota)
         if limiter is None:
             redis = self._nodes[node].redis
-            limiter = SlidingWindowRateLimiter(redis, *quota[1:], **self._options)
+            made = SlidingWindowRateLimiter(redis, *quota[1:], **self._options)
             if len(self._limiters) >= _MOST_QUOTAS:
                 self._drop(next(iter(self._limiters)))
-            self._limiters[quota] = limiter
+            limiter = self._limiters.setdefault(quota, made)  # another thread's may be there
         return limiter
 
     def _drop(self, quota: tuple[Any, ...]) -> None:
         limiter = self._limiters.pop(quota, None)
         if limiter is not None:
-            limiter._core.close()  # aclose would not know of it  # noqa: SLF001
+            limiter.close()
+
+    def close(self) -> None:
+        """Close the connections, unless other limiters use them. A later call opens them again."""
+        for quota in list(self._limiters):
+            self._drop(quota)
 
     async def aclose(self) -> None:
-        """Close the connections, unless other limiters use them."""
-        for limiter in self._limiters.values():
-            await limiter.aclose()
-        self._limiters.clear()
+        """:meth:`close`, as a coroutine."""
+        self.close()
 
     async def __aenter__(self) -> ClusterRateLimiter:
         return self

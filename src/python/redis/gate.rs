@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::thread::sleep;
+use std::thread::{park, sleep};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -27,10 +27,12 @@ thread_local! {
     /// Forks that this thread has begun. Hooks that are registered while a fork is under way, by
     /// an import, see only its end.
     static BEGUN: Cell<usize> = const { Cell::new(0) };
+    /// Whether it is this thread that ends the interpreter, and may use it until then.
+    static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A thread that is inside, until this is dropped.
-struct Inside;
+pub(super) struct Inside;
 
 impl Inside {
     /// Come in when no fork is under way.
@@ -44,6 +46,19 @@ impl Inside {
             while FORKS.load(SeqCst) > 0 {
                 sleep(PAUSE);
             }
+        }
+    }
+
+    /// Come in, to take the interpreter again that this thread has let go of. When that ends, the
+    /// thread sleeps until the process does.
+    pub(super) fn come_back() -> Self {
+        let inside = Self::new();
+        if !ENDING.load(SeqCst) || ENDS.get() {
+            return inside;
+        }
+        drop(inside);
+        loop {
+            park();
         }
     }
 }
@@ -81,6 +96,7 @@ fn wait_until_empty(py: Python<'_>, at_most: Duration) {
 
 /// Before the interpreter ends: let no more threads in, and wait until the last is out.
 pub(super) fn end(py: Python<'_>) {
+    ENDS.set(true);
     ENDING.store(true, SeqCst);
     wait_until_empty(py, Duration::MAX);
 }

@@ -1,4 +1,6 @@
-//! A limiter in Redis, as its coroutines need it.
+//! A limiter in Redis, as its coroutines and its blocking calls need it.
+
+mod asking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +8,10 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use super::blocking;
 use super::bridge::PyBridge;
 use super::lazy_route::LazyRoute;
+use super::renewing::{Renewals, THREADS};
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
@@ -16,7 +20,9 @@ use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::memory::window_or_quota;
 use crate::python::patiently;
 use crate::python::token_bucket::PyTokenBucketConfig;
-use crate::store::redis::{EncodedQuota, Holders, OnError, RedisLimiter, Settings, Verb, stand_in};
+use crate::store::redis::{
+    EncodedQuota, Holders, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
+};
 
 /// A server that is well needs less for a call, and a busy machine for its way there and back.
 const MICROS_A_CALL: u64 = 500;
@@ -28,7 +34,8 @@ pub(in crate::python) struct PyRedisLimiter {
     algorithm: String,
     workers: u32,
     limiter: Arc<RedisLimiter>,
-    route: LazyRoute,
+    route: Arc<LazyRoute>,
+    renewals: Arc<Renewals>,
     chunk: u64,
 }
 
@@ -71,6 +78,52 @@ impl PyRedisLimiter {
         }
         here
     }
+
+    /// A call that is to be sent; or its decision, if it needs no server.
+    fn prepared(
+        &self,
+        py: Python<'_>,
+        home: usize,
+        verb: &str,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        number: Option<u64>,
+    ) -> PyResult<Result<Request, PyDecision>> {
+        let holders = Holders {
+            numbers: Vec::from_iter(number),
+            home,
+            quiet: verb == "give_up",
+        };
+        let is_permit = !holders.numbers.is_empty();
+        let verb = match verb {
+            "check" => Verb::Check,
+            "peek" => Verb::Peek,
+            "first_free" => Verb::FirstFree,
+            "in_use" => Verb::InUse,
+            "refund" | "give_up" => Verb::Refund,
+            _ => Verb::Reset,
+        };
+        let key = key_bytes(key)?;
+        let mut quota = self.limiter.quota();
+        quota.fits(cost.0)?;
+        if verb == Verb::InUse {
+            quota = Arc::new(quota.endless());
+        } else if limits_are_off() && verb != Verb::Reset && !(is_permit && verb == Verb::Refund) {
+            self.limiter.hold_uncounted(&key, &holders);
+            let decision = untouched(quota.limit(), unix_now());
+            return Ok(Err(PyDecision::from(decision)));
+        }
+        let mut units = cost.0;
+        if verb == Verb::Refund && !is_permit {
+            units -= self.refunded_here(py, &key, units);
+            if units == 0 {
+                let decision = untouched(quota.limit(), unix_now());
+                return Ok(Err(PyDecision::from(decision)));
+            }
+        }
+        let call = self.limiter.call(quota, verb, key, units, holders);
+        Ok(call.map_err(PyDecision::from))
+    }
 }
 
 #[pymethods]
@@ -112,7 +165,8 @@ impl PyRedisLimiter {
             algorithm,
             workers,
             limiter: Arc::new(limiter),
-            route: LazyRoute::new(settings),
+            route: Arc::new(LazyRoute::new(settings)),
+            renewals: Arc::default(),
             chunk,
         })
     }
@@ -148,45 +202,48 @@ impl PyRedisLimiter {
         cost: Cost,
         number: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let holders = Holders {
-            numbers: Vec::from_iter(number),
-            home: bridge.number(),
-            quiet: verb == "give_up",
-        };
-        let is_permit = !holders.numbers.is_empty();
-        let verb = match verb {
-            "check" => Verb::Check,
-            "peek" => Verb::Peek,
-            "first_free" => Verb::FirstFree,
-            "in_use" => Verb::InUse,
-            "refund" | "give_up" => Verb::Refund,
-            _ => Verb::Reset,
-        };
-        let key = key_bytes(key)?;
-        let mut quota = self.limiter.quota();
-        quota.fits(cost.0)?;
-        if verb == Verb::InUse {
-            quota = Arc::new(quota.endless());
-        } else if limits_are_off() && verb != Verb::Reset && !(is_permit && verb == Verb::Refund) {
-            self.limiter.hold_uncounted(&key, &holders);
-            let decision = untouched(quota.limit(), unix_now());
-            return Ok(Some(Bound::new(py, PyDecision::from(decision))?.into_any()));
-        }
-        let mut units = cost.0;
-        if verb == Verb::Refund && !is_permit {
-            units -= self.refunded_here(py, &key, units);
-            if units == 0 {
-                let decision = untouched(quota.limit(), unix_now());
-                return Ok(Some(Bound::new(py, PyDecision::from(decision))?.into_any()));
-            }
-        }
-        match self.limiter.call(quota, verb, key, units, holders) {
-            Err(refusal) => Ok(Some(Bound::new(py, PyDecision::from(refusal))?.into_any())),
+        match self.prepared(py, bridge.number(), verb, key, cost, number)? {
+            Err(decision) => Ok(Some(Bound::new(py, decision)?.into_any())),
             Ok(call) => {
                 let plan = bridge.submit(self.route.get()?, future, call);
                 Ok(plan.then(|| pyo3::types::PyBool::new(py, true).to_owned().into_any()))
             }
         }
+    }
+
+    /// A call's decision. Blocks this thread until the server has answered, or `timeout` is over.
+    #[pyo3(signature = (verb, key, cost, number=None))]
+    fn ask(
+        &self,
+        py: Python<'_>,
+        verb: &str,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        number: Option<u64>,
+    ) -> PyResult<PyDecision> {
+        self.asked(py, verb, key, cost, number)
+    }
+
+    /// The decisions of a check for each key, sent together. Blocks as `ask`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what Python gives is made into one"
+    )]
+    fn ask_many(
+        &self,
+        py: Python<'_>,
+        keys: Vec<Bound<'_, PyAny>>,
+        cost: Cost,
+    ) -> PyResult<Vec<PyDecision>> {
+        self.all_asked(py, &keys, cost)
+    }
+
+    /// Give a permit up, without waiting for the server.
+    fn give_up(&self, py: Python<'_>, key: &Bound<'_, PyAny>, number: u64) -> PyResult<()> {
+        if let Ok(call) = self.prepared(py, THREADS, "give_up", key, Cost(1), Some(number))? {
+            blocking::post(&self.route.get()?, vec![call]);
+        }
+        self.renewals.begin(&self.limiter, &self.route)
     }
 
     /// Release a permit. False: the server is to be told.

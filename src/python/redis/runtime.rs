@@ -88,7 +88,8 @@ fn end(py: Python<'_>) {
     gate::end(py);
 }
 
-fn end_with_the_interpreter(py: Python<'_>) -> PyResult<()> {
+/// Have `end` called before the interpreter ends.
+pub(super) fn end_with_the_interpreter(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
     REGISTERED
         .get_or_try_init(py, || {

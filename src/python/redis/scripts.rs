@@ -7,12 +7,15 @@ use pyo3::prelude::*;
 use redis::Value;
 use tokio::time::Instant;
 
+use super::blocking;
 use super::bridge::PyBridge;
 use super::lazy_route::LazyRoute;
 use super::runtime::awaitable;
-use super::values::{in_python, store_error};
+use super::values::{in_python, store_error, value};
 use crate::python::arguments::key_bytes;
-use crate::store::redis::{Failure, Request, Run, Script, Settings, notice, take_notices};
+use crate::store::redis::{
+    Answer, Failure, Reply, Request, Run, Script, Settings, Work, notice, take_notices,
+};
 
 /// A script with its digest. Servers get to know it when they are connected: make it once.
 #[pyclass(frozen, name = "RedisScript", module = "sluicegate._core")]
@@ -37,6 +40,23 @@ impl PyRedisScript {
 pub(in crate::python) struct PyRedisScripts {
     route: LazyRoute,
     prefix: String,
+}
+
+impl PyRedisScripts {
+    fn asked<'py, W: Work + 'static>(
+        &self,
+        py: Python<'py>,
+        timeout: Duration,
+        work: impl Fn() -> W,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        loop {
+            let requests = vec![Request::new(work(), timeout)];
+            let answers = blocking::answers(py, &self.route, requests)?;
+            if let Some(answer) = answers.and_then(|answers| answers.into_iter().next()) {
+                return value(py, answer);
+            }
+        }
+    }
 }
 
 #[pymethods]
@@ -71,14 +91,54 @@ impl PyRedisScripts {
         Ok(bridge.submit(self.route.get()?, future, request))
     }
 
+    /// The reply to a script, as `begin` gives it. Blocks this thread until then.
+    #[pyo3(signature = (script, key, arguments, timeout, by_text=false))]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what Python gives is made into one"
+    )]
+    fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        script: &PyRedisScript,
+        key: &Bound<'py, PyAny>,
+        arguments: Vec<String>,
+        timeout: f64,
+        by_text: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let key = key_bytes(key)?;
+        self.asked(py, within(timeout), || {
+            let (script, arguments) = (Arc::clone(&script.0), arguments.clone());
+            Run::new(script, &self.prefix, &key, arguments, by_text)
+        })
+    }
+
+    /// Run a script, and let nobody know what it says.
+    fn post(
+        &self,
+        script: &PyRedisScript,
+        key: &Bound<'_, PyAny>,
+        arguments: Vec<String>,
+        timeout: f64,
+    ) -> PyResult<()> {
+        let script = Arc::clone(&script.0);
+        let run = Run::new(script, &self.prefix, &key_bytes(key)?, arguments, false);
+        let request = Request::new(run, within(timeout));
+        blocking::post(&self.route.get()?, vec![request]);
+        Ok(())
+    }
+
+    /// What a server says of itself, a dict, within `timeout` seconds. Blocks this thread.
+    fn ask_hello<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
+        self.asked(py, within(timeout), || SayHello)
+    }
+
     /// An awaitable of what a server says of itself, a dict, within `timeout` seconds.
     fn hello<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let route = self.route.get()?;
         let deadline = Instant::now() + within(timeout);
         awaitable(py, async move {
-            let mut hello = redis::cmd("HELLO");
-            hello.arg(3);
-            Ok(Hello(route.ask(hello, deadline).await))
+            Ok(Hello(route.ask(SayHello.command(false), deadline).await))
         })
     }
 
@@ -95,6 +155,25 @@ impl PyRedisScripts {
     /// Let go of the connection, if nobody else uses it.
     fn close(&self) {
         self.route.close();
+    }
+}
+
+/// Asks any server what it is.
+struct SayHello;
+
+impl Work for SayHello {
+    fn name(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn command(&self, _: bool) -> redis::Cmd {
+        let mut hello = redis::cmd("HELLO");
+        hello.arg(3);
+        hello
+    }
+
+    fn settle(&self, said: Result<Value, Failure>) -> Answer {
+        said.map(Reply::Value)
     }
 }
 

@@ -5,7 +5,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use redis::Value;
 
-use crate::store::redis::Failure;
+use crate::python::decision::PyDecision;
+use crate::store::redis::{Answer, Failure, Reply};
 
 /// `sluicegate.errors.StoreError`.
 pub(super) fn store_error(py: Python<'_>, failure: &Failure) -> PyErr {
@@ -41,4 +42,22 @@ pub(super) fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAn
         }
         _ => py.None().into_bound(py),
     })
+}
+
+/// What a limiter's call came to.
+pub(super) fn decision(py: Python<'_>, answer: Answer) -> PyResult<PyDecision> {
+    match answer {
+        Ok(Reply::Decision(decision)) => Ok(PyDecision::from(decision)),
+        Ok(Reply::Value(_)) => unreachable!("a limiter's call comes to a decision"),
+        Err(failure) => Err(store_error(py, &failure)),
+    }
+}
+
+/// What a script's run came to.
+pub(super) fn value(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyAny>> {
+    match answer {
+        Ok(Reply::Value(value)) => in_python(py, value),
+        Ok(Reply::Decision(_)) => unreachable!("a script comes to a value"),
+        Err(failure) => Err(store_error(py, &failure)),
+    }
 }

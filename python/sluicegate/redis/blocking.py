@@ -1,0 +1,114 @@
+"""The limiters' calls for threads without an event loop: Flask, Django, Celery, scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from sluicegate._connection.blocking import may_block, must_not_wait
+from sluicegate._connection.rights import ping
+from sluicegate._connection.seconds import seconds_of
+from sluicegate._connection.thread_queue import WaitThreads, in_line
+from sluicegate._support.awaiting import at_once
+
+if TYPE_CHECKING:
+    from sluicegate._connection.scripts import Scripts
+    from sluicegate._core import Decision, RedisLimiter
+
+__all__ = ["BlockingCalls"]
+
+
+class BlockingCalls:
+    """Each blocks its thread, and lets others run meanwhile; any number of threads may call them.
+
+    They use the connections, deadline, ``on_error`` and counts of the coroutines that are named
+    alike, and say and raise the same. In a thread in which an event loop runs they work, and hold
+    that loop up for as long as they take; the log says so once.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _core: RedisLimiter
+        _scripts: Scripts
+
+        def _chunks(self, keys: Iterable[str], cost: int) -> Iterator[list[str]]: ...
+        def _commands(self) -> set[str]: ...
+
+    def check_sync(self, key: str, cost: int = 1) -> Decision:
+        """``check`` that blocks its thread: decide now, and spend ``cost`` if it is admitted.
+
+        Answers within ``timeout``, whatever the server does, for the cost of a round trip. One
+        that a signal's handler interrupts, as Ctrl-C does, may have been spent.
+
+        Raises ``TypeError`` or ``ValueError`` for a bad key or cost, and with
+        ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
+        """
+        may_block("check_sync")
+        return self._core.ask("check", key, cost)
+
+    def check_many_sync(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
+        """``check_many`` that blocks its thread: a check for each key, in their order.
+
+        They are sent in chunks of 500 and fewer, each decided within ``timeout``. Raises as
+        :meth:`check_sync`; a bad key or cost before anything is spent.
+        """
+        may_block("check_many_sync")
+        decisions: list[Decision] = []
+        for chunk in self._chunks(keys, cost):
+            decisions += self._core.ask_many(chunk, cost)
+        return decisions
+
+    def peek_sync(self, key: str, cost: int = 1) -> Decision:
+        """Whether :meth:`check_sync` would admit ``cost`` now. Spends nothing; raises the same."""
+        may_block("peek_sync")
+        return self._core.ask("peek", key, cost)
+
+    def refund_sync(self, key: str, cost: int = 1) -> None:
+        """``refund`` that blocks its thread: give ``cost`` units back, the oldest live ones."""
+        may_block("refund_sync")
+        self._core.ask("refund", key, cost)
+
+    def reset_sync(self, key: str) -> None:
+        """``reset`` that blocks its thread: forget ``key``."""
+        may_block("reset_sync")
+        self._core.ask("reset", key, 1)
+
+    def wait_sync(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+        """Block this thread until admitted; refuse as soon as that would take over ``timeout``.
+
+        Threads of this process that wait for one key of this limiter are first come, first
+        served; those elsewhere, coroutines, and plain checks compete with them. ``timeout`` is in
+        seconds, ≥ 0, or ``None`` to wait as long as it takes. Ctrl-C ends it, and spends nothing
+        but what a check that was on its way has spent.
+
+        Raises as :meth:`check_sync`, and ``RuntimeError`` where an event loop runs: that would
+        stand still.
+        """
+        seconds = seconds_of(timeout)
+        self._core.examine(key, cost)
+        must_not_wait("wait_sync", "`await wait(…)`")
+
+        async def check() -> Decision:
+            return self._core.ask("check", key, cost)
+
+        async def peek() -> Decision:
+            return self._core.ask("peek", key, cost)
+
+        deadline = monotonic() + seconds
+        with in_line(self, key, WaitThreads, deadline) as (queue, waiter):
+            return at_once(queue.decided(waiter, check, peek, deadline))
+
+    def ping_sync(self, timeout: float = 1.0) -> str:
+        """``ping`` that blocks its thread: the server's name and version, within ``timeout`` seconds.
+
+        Raises :class:`~sluicegate.errors.StoreError` as ``ping``; costs three round trips.
+        """
+        may_block("ping_sync")
+        return at_once(ping(self._scripts.blocking(), self._commands(), timeout))
+
+    def close(self) -> None:
+        """Close the connection, unless other limiters use it. A later call opens it again."""
+        self._core.close()
+        self._scripts.close()

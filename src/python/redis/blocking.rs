@@ -1,0 +1,154 @@
+//! How a thread without an event loop asks a server: it sleeps until the thread that talks to
+//! servers has all its answers. That thread sees numbers and values, never a Python object.
+
+use std::cell::Cell;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use super::gate;
+use super::lazy_route::LazyRoute;
+use super::runtime::end_with_the_interpreter;
+use crate::store::redis::{Answer, Request, Route, Sink, generation, take_notices};
+
+/// How often a thread that waits looks for Ctrl-C. Only the main thread ever finds a signal.
+const SIGNAL_CHECK: Duration = Duration::from_millis(50);
+
+/// Where one thread's answers arrive, by the numbers of its requests.
+struct Seat {
+    answers: Mutex<Answers>,
+    all_are_there: Condvar,
+    generation: u64,
+}
+
+#[derive(Default)]
+struct Answers {
+    by_number: Vec<Option<Answer>>,
+    missing: usize,
+}
+
+impl Sink for Seat {
+    fn settle(&self, arrived: Vec<(u64, Answer)>) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, answer) in arrived {
+            if answers.by_number[number as usize].replace(answer).is_none() {
+                answers.missing -= 1;
+            }
+        }
+        let is_last = answers.missing == 0;
+        drop(answers);
+        if is_last {
+            self.all_are_there.notify_one();
+        }
+    }
+}
+
+impl Seat {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            answers: Mutex::default(),
+            all_are_there: Condvar::new(),
+            generation: generation(),
+        })
+    }
+
+    fn expect(&self, answers: usize) {
+        let expected = Answers {
+            by_number: (0..answers).map(|_| None).collect(),
+            missing: answers,
+        };
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = expected;
+    }
+
+    /// Whether all have arrived, `SIGNAL_CHECK` from now at the latest.
+    fn wait(&self) -> bool {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = |answers: &mut Answers| answers.missing > 0;
+        let waited = self
+            .all_are_there
+            .wait_timeout_while(answers, SIGNAL_CHECK, waiting);
+        waited.unwrap_or_else(PoisonError::into_inner).0.missing == 0
+    }
+
+    fn take(&self) -> Vec<Answer> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.by_number.drain(..).flatten().collect()
+    }
+}
+
+thread_local! {
+    /// The seat that this thread used last. It is not here while somebody sits on it: what a
+    /// signal's handler asks meanwhile has another, and so has the next call after one that was
+    /// interrupted, whose answers may still come.
+    static FREE: Cell<Option<Arc<Seat>>> = const { Cell::new(None) };
+}
+
+/// The answers to requests, in their order; this thread sleeps until they are there, at the
+/// latest when their timeouts are over. `None`: this process is a child that was forked
+/// meanwhile, where no answer comes.
+pub(super) fn answers(
+    py: Python<'_>,
+    route: &LazyRoute,
+    mut requests: Vec<Request>,
+) -> PyResult<Option<Vec<Answer>>> {
+    end_with_the_interpreter(py)?;
+    let route = route.get()?;
+    let seat = FREE.take().filter(|seat| seat.generation == generation());
+    let seat = seat.unwrap_or_else(Seat::new);
+    seat.expect(requests.len());
+    for (number, request) in requests.iter_mut().enumerate() {
+        request.id = number as u64;
+    }
+    let mut requests = Some(requests);
+    loop {
+        let is_answered = detached(py, || {
+            if let Some(requests) = requests.take() {
+                let sink: Arc<dyn Sink> = seat.clone();
+                route.send(requests, &sink);
+            }
+            seat.wait()
+        });
+        if is_answered {
+            break;
+        }
+        py.check_signals()?;
+        if seat.generation != generation() {
+            std::mem::forget((seat, route)); // a parent's
+            return Ok(None);
+        }
+    }
+    let answers = seat.take();
+    FREE.set(Some(seat));
+    log_notices(py)?;
+    Ok(Some(answers))
+}
+
+/// Work without the interpreter. A thread that would come back to one that ends stays away: its
+/// coming back would end it in the middle of our frames.
+fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
+    let (done, inside) = py.detach(|| (work(), gate::Inside::come_back()));
+    drop(inside);
+    done
+}
+
+fn log_notices(py: Python<'_>) -> PyResult<()> {
+    let notices = take_notices();
+    if !notices.is_empty() {
+        let module = py.import("sluicegate._connection.notices")?;
+        module.call_method1("log_all", (notices,))?;
+    }
+    Ok(())
+}
+
+/// Send a request whose answer nobody awaits.
+pub(super) fn post(route: &Arc<Route>, requests: Vec<Request>) {
+    let nobody: Arc<dyn Sink> = Arc::new(Nobody);
+    route.send(requests, &nobody);
+}
+
+struct Nobody;
+
+impl Sink for Nobody {
+    fn settle(&self, _: Vec<(u64, Answer)>) {}
+}
