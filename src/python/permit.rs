@@ -73,6 +73,14 @@ impl PyPermit {
         ))
     }
 
+    /// Whether `release` needs no `await`: it is in memory, or in Redis and a thread's.
+    fn blocks(&self, py: Python<'_>) -> PyResult<bool> {
+        match &self.home {
+            Home::Here(_) => Ok(true),
+            Home::Leased(source) => source.getattr(py, "blocks")?.extract(py),
+        }
+    }
+
     pub(super) fn here(key: Py<PyAny>, held: Held) -> Self {
         let home = Home::Here(held);
         Self { key, home }
@@ -220,7 +228,8 @@ impl PyPermit {
 
     /// Give it back, to the first who waits. A second time does nothing.
     ///
-    /// In memory it is done at once, from any thread. In Redis this is a coroutine. The release
+    /// In memory it is done at once, from any thread. In Redis this is a coroutine, or blocks if a
+    /// `with` or `try_acquire_sync` gave the permit. The release
     /// is sent by the call itself, in a running event loop, so that cancelling the coroutine
     /// changes nothing. Neither a server that does not answer nor a lease that is lost is an
     /// error: it is sent again for as long as the lease may last.
@@ -237,7 +246,7 @@ impl PyPermit {
     }
 
     fn __enter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Py<Self>> {
-        if let Home::Leased(_) = slf.get().home {
+        if !slf.get().blocks(py)? {
             let text = "a permit in Redis takes time to release: use `async with`";
             return Err(PyTypeError::new_err(text));
         }
@@ -258,8 +267,8 @@ impl PyPermit {
     #[pyo3(signature = (*_error))]
     fn __aexit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         match &self.home {
-            Home::Here(_) => Ok(Py::new(py, PyDone(self.release(py)?))?.into_any()),
-            Home::Leased(_) => self.release(py),
+            Home::Leased(_) if !self.blocks(py)? => self.release(py),
+            _ => Ok(Py::new(py, PyDone(self.release(py)?))?.into_any()),
         }
     }
 

@@ -97,9 +97,10 @@ def test_bad_arguments_of_verbs_are_named(redis_server: Server) -> None:
                 await verb(b"k")  # type: ignore[operator]
         with pytest.raises(ValueError, match="timeout must be"):
             limiter.permit("k", -1)
-        for thing in (limiter.permit("k"), await acquired(limiter)):
-            with pytest.raises(TypeError, match="use `async with`"):
-                thing.__enter__()
+        with pytest.raises(RuntimeError, match="use `async with`"):
+            limiter.permit("k").__enter__()
+        with pytest.raises(TypeError, match="use `async with`"):
+            (await acquired(limiter)).__enter__()
         entry = limiter.permit("k")
         async with entry:
             with pytest.raises(RuntimeError, match="entered before"):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sluicegate._support import fork
 
 if TYPE_CHECKING:
     from sluicegate._core import RedisLimiter
 
-__all__ = ["Lease", "process"]
+__all__ = ["AnyLease", "Lease", "process"]
 
 # By which a forked child knows what is its parent's.
 _process = object()
@@ -36,19 +36,27 @@ class _Home(Protocol):
     core: RedisLimiter
     process: object
 
+    def drop(self, lease: Any, /) -> None: ...
+
+
+class _Loop(_Home, Protocol):
     def release(
         self, loop: asyncio.AbstractEventLoop, lease: Lease, /
     ) -> asyncio.Future[Any] | None: ...
     def released(self, loop: asyncio.AbstractEventLoop, key: str, /) -> None: ...
-    def drop(self, lease: Lease, /) -> None: ...
 
 
-class Lease:
+H = TypeVar("H", bound=_Home)
+
+
+class AnyLease(Generic[H]):
     """A permit by a number that is known before the server is asked; dropped, it is given back."""
 
     __slots__ = ("home", "is_over", "key", "number")
+    #: Whether its ``release`` blocks, so that nothing is to be awaited.
+    blocks = False
 
-    def __init__(self, home: _Home, key: str) -> None:
+    def __init__(self, home: H, key: str) -> None:
         self.is_over = False
         self.home, self.key = home, key
         self.number = next(_numbers)
@@ -56,6 +64,18 @@ class Lease:
     @property
     def held(self) -> bool:
         return self.home.core.holds(self.key, self.number)
+
+    def __del__(self) -> None:
+        # A result that was lost on its way, as when a wait for it is cancelled: nobody holds it.
+        if not self.is_over and self.home.process is _process:
+            self.is_over = True  # it lives on until the server is told
+            self.home.drop(self)
+
+
+class Lease(AnyLease[_Loop]):
+    """One of an event loop."""
+
+    __slots__ = ()
 
     def release(self) -> Coroutine[Any, Any, None]:
         """Send the release, at once where a loop runs; a coroutine that ends when it is answered."""
@@ -71,12 +91,6 @@ class Lease:
             self.home.released(loop, self.key)
             return _nothing_to_await()
         return _released(self, loop, answer)
-
-    def __del__(self) -> None:
-        # A result that was lost on its way, as when a wait for it is cancelled: nobody holds it.
-        if not self.is_over and self.home.process is _process:
-            self.is_over = True  # it lives on until the server is told
-            self.home.drop(self)
 
 
 async def _released(

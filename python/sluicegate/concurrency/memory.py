@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from sluicegate import _core
 from sluicegate._core import Permit
-from sluicegate._support.arguments import checked_key, seconds_to_wait
+from sluicegate._support.arguments import checked_key, number, seconds_to_wait
 from sluicegate._support.pickling import stays
 from sluicegate._support.single import Single
 from sluicegate._support.waiting import Waiter
@@ -49,6 +49,18 @@ class ConcurrencyLimiter(Single, _core.Permits):
         ``with`` that would block the event loop in which the next in line waits, for ever.
         """
         return Entry(self, checked_key(key), seconds_to_wait(timeout))
+
+    # As in Redis, so that code can be written for either.
+    try_acquire_sync = _core.Permits.try_acquire
+    in_use_sync = _core.Permits.in_use
+
+    def ping_sync(self, timeout: float = 1.0) -> str:
+        """``"memory"``: there is no server to reach."""
+        number("timeout", timeout, 0, 60, "seconds")
+        return "memory"
+
+    def close(self) -> None:
+        """Nothing to close in memory."""
 
     def __reduce__(self) -> NoReturn:
         stays(self, "permits")

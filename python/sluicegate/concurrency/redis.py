@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
+from sluicegate._connection.blocking import may_block, must_not_wait
 from sluicegate._connection.bridge import bridge_of, running_loop
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
@@ -22,11 +23,14 @@ from sluicegate._support.arguments import (
     seconds_to_wait,
     whole,
 )
+from sluicegate._support.awaiting import at_once
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
+from sluicegate.concurrency.lease import process
 from sluicegate.concurrency.leases import Leases
 from sluicegate.concurrency.permit import Entry, Undecided
+from sluicegate.concurrency.thread_leases import ThreadLeases
 
 __all__ = ["ConcurrencyLimiter"]
 
@@ -40,8 +44,8 @@ class ConcurrencyLimiter(MadeAnew):
     trip, and so does releasing it. A short key with one permit takes 80 bytes in Redis, and
     each of the next hundred some 30.
 
-    Those of one event loop who wait for a key are first come, first served; those elsewhere
-    compete with them, asking every 5 to 100 ms.
+    Those of one event loop who wait for a key are first come, first served, and so are threads
+    without one; those elsewhere compete with them, asking every 5 to 100 ms.
 
     Args:
         redis: where the permits are; see :mod:`sluicegate.redis`.
@@ -64,7 +68,7 @@ class ConcurrencyLimiter(MadeAnew):
     _NEEDS_ASYNCIO = True
     __slots__ = (
         *("__weakref__", "_core", "_here", "_lease_seconds", "_limit", "_made_of"),
-        "_scripts",
+        *("_scripts", "_threads"),
     )
 
     def __init__(
@@ -100,6 +104,7 @@ class ConcurrencyLimiter(MadeAnew):
         self._scripts = Scripts(settings, name, timeout)
         self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
         self._here: PerLoop[Leases] = PerLoop()
+        self._threads = ThreadLeases(self._core)
 
     def _plan(self) -> Any:
         return ConcurrencyLimiter, *self._made_of
@@ -129,10 +134,11 @@ class ConcurrencyLimiter(MadeAnew):
         return got if isinstance(got, (Permit, Undecided)) else None
 
     def permit(self, key: str, timeout: float | None = 0) -> Entry:
-        """A context manager that holds a permit: ``async with``, once at a time.
+        """A context manager that holds a permit: ``async with`` or ``with``, once at a time.
 
         Entering waits ``timeout`` seconds at most, 0 to 1,000,000,000, or as long as it
-        takes for ``None``. When no permit is free in time it raises
+        takes for ``None``; ``with`` blocks its thread, and is a ``RuntimeError`` where an event
+        loop runs. When no permit is free in time it raises
         :class:`~sluicegate.RateLimitError`; in its ``retry_after`` seconds one is free at
         the latest, if its lease is not renewed.
 
@@ -164,6 +170,23 @@ class ConcurrencyLimiter(MadeAnew):
         """
         return await ping(self._scripts, self._commands(), timeout)
 
+    def try_acquire_sync(self, key: str) -> Permit | None:
+        """:meth:`try_acquire` that blocks its thread, and whose permit's ``release`` does so too."""
+        may_block("try_acquire_sync")
+        got = self._by_threads().wait(checked_key(key), 0)
+        return got if isinstance(got, Permit) else None
+
+    def in_use_sync(self, key: str) -> int:
+        """:meth:`in_use` that blocks its thread."""
+        may_block("in_use_sync")
+        decision = self._core.ask("in_use", checked_key(key), 1)
+        return decision.limit - decision.remaining
+
+    def ping_sync(self, timeout: float = 1.0) -> str:
+        """:meth:`ping` that blocks its thread."""
+        may_block("ping_sync")
+        return at_once(ping(self._scripts.blocking(), self._commands(), timeout))
+
     def statistics(self) -> RedisStatistics:
         """Counts of this process since the limiter was made: of permits that were asked for."""
         return RedisStatistics(*self._core.statistics())
@@ -171,13 +194,17 @@ class ConcurrencyLimiter(MadeAnew):
     def _commands(self) -> set[str]:
         return commands_of([self._core.script, RedisLimiter.renewal()])
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connection, unless others use it. A later call opens it again.
 
         Permits that are held stay so.
         """
         self._core.close()
         self._scripts.close()
+
+    async def aclose(self) -> None:
+        """:meth:`close`, as a coroutine."""
+        self.close()
 
     async def __aenter__(self) -> ConcurrencyLimiter:
         return self
@@ -196,8 +223,15 @@ class ConcurrencyLimiter(MadeAnew):
     def _new_here(self, loop: asyncio.AbstractEventLoop) -> Leases:
         return Leases(loop, self._core, self._lease_seconds)
 
-    def _block(self, *_: object) -> NoReturn:
-        raise TypeError("a permit in Redis takes time to acquire: use `async with`")
+    def _by_threads(self) -> ThreadLeases:
+        here = self._threads
+        if here.process is not process():
+            here = self._threads = ThreadLeases(self._core)
+        return here
+
+    def _block(self, key: str, seconds: float) -> Permit | float:
+        must_not_wait("`with permit(…)`", "`async with`")
+        return self._by_threads().wait(key, seconds)
 
     def _acquire(self, key: str, seconds: float) -> Coroutine[Any, Any, Permit | float]:
         """A permit; or seconds, > 0, until one may be free."""
