@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,7 +17,8 @@ from sluicegate.errors import CircuitOpenError, RateLimitError
 
 if TYPE_CHECKING:
     from sluicegate.breaker.redis import RedisCircuits
-    from sluicegate.types import AnyLimiter
+    from sluicegate.limiters import Limiter
+    from sluicegate.redis import AsyncLimiter
 
 __all__ = ["Admitter"]
 
@@ -27,7 +29,10 @@ class Admitter:
     """Asks a breaker's circuits, and its rate limit, about each call."""
 
     circuits: Circuits | RedisCircuits
-    limiter: AnyLimiter | None = None
+    limiter: Limiter | AsyncLimiter | None = None
+    #: Whether nothing is awaited: the circuits and the limiter block.
+    blocks = False
+    _blocking: Admitter | None = None
 
     def __init__(
         self,
@@ -39,9 +44,22 @@ class Admitter:
         self.failures, self.ignored = failures, ignored
         self.is_failure, self.on_change = is_failure, on_change
 
-    def check_in_memory(self) -> None:
-        if not isinstance(self.circuits, Circuits):
-            raise TypeError("circuits in Redis need await: use execute, state or async with")
+    def blocking(self, what: str | None = None) -> Admitter:
+        """The same, whose coroutines never wait but block their thread.
+
+        Raises ``RuntimeError`` if an event loop runs here, which ``what`` would block.
+        """
+        if isinstance(self.circuits, Circuits):
+            return self
+        from sluicegate._connection.blocking import must_not_wait
+
+        if what is not None:
+            must_not_wait(what, "`async with` or `await execute(…)`")
+        if self._blocking is None:
+            twin = copy(self)
+            twin.circuits, twin.blocks = self.circuits.blocking(), True
+            self._blocking = twin
+        return self._blocking
 
     async def admit(self, key: str) -> Admission:
         if limits_off.are_off():
@@ -62,7 +80,8 @@ class Admitter:
     async def _pay(self, key: str) -> None:
         if self.limiter is None:
             return
-        decision = await maybe_await(self.limiter.check(f"rate:{key}"))
+        check = self.limiter.check_sync if self.blocks else self.limiter.check
+        decision = await maybe_await(check(f"rate:{key}"))
         if not decision:
             message = f"Rate limit exceeded, retry after {decision.retry_after:g}s"
             raise RateLimitError(message, decision.retry_after)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from sluicegate._support.arguments import checked_clock, checked_key, checked_prefix, number
-from sluicegate._support.awaiting import maybe_await
+from sluicegate._support.awaiting import at_once, maybe_await
 from sluicegate._support.functions import Types, check_function, check_plain, exception_types
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew, stays
 from sluicegate.breaker.admitting import Admitter
 from sluicegate.breaker.config import CircuitConfig, CircuitState, StateChange
-from sluicegate.breaker.guard import Guard, at_once
+from sluicegate.breaker.guard import Guard
 from sluicegate.breaker.memory import Circuits
 from sluicegate.limiters import SlidingWindowCounter
 
@@ -146,7 +146,11 @@ class CircuitBreaker(MadeAnew):
     def execute_sync(
         self, key: str, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """:meth:`execute` for a plain function and circuits in memory."""
+        """:meth:`execute` for a plain function, in a thread without an event loop.
+
+        Circuits in Redis block it for the round trips; where an event loop runs that is a
+        ``RuntimeError``.
+        """
         check_function(func)
         return self.guard(key).run_sync(func, *args, **kwargs)
 
@@ -163,9 +167,13 @@ class CircuitBreaker(MadeAnew):
         return await maybe_await(self._admitter.circuits.state(checked_key(key)))
 
     def state_sync(self, key: str) -> CircuitState:
-        """:meth:`state` of circuits in memory."""
-        self._admitter.check_in_memory()
-        return at_once(self.state(key))
+        """:meth:`state` that blocks its thread, where circuits are in Redis."""
+        if self._in_redis is not None:
+            from sluicegate._connection.blocking import may_block
+
+            may_block("state_sync")
+        circuits = self._admitter.blocking().circuits
+        return at_once(maybe_await(circuits.state(checked_key(key))))
 
     @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:
@@ -183,10 +191,21 @@ class CircuitBreaker(MadeAnew):
             await limiter.ping(timeout)
         return await circuits.ping(timeout)
 
+    def ping_sync(self, timeout: float = 1.0) -> str:
+        """:meth:`ping` that blocks its thread."""
+        if self._in_redis is None:
+            raise TypeError("circuits in memory have no server that could answer")
+        circuits, limiter = self._in_redis
+        if limiter is not None:
+            limiter.ping_sync(timeout)
+        return at_once(circuits.blocking().ping(timeout))
+
+    def close(self) -> None:
+        """Let go of the connection to Redis, if nobody else uses it. A later call opens it again."""
+        for shared in self._in_redis or ():
+            if shared is not None:
+                shared.close()
+
     async def aclose(self) -> None:
-        """Let go of the connection to Redis, if nobody else uses it."""
-        if self._in_redis is not None:
-            circuits, limiter = self._in_redis
-            circuits.close()
-            if limiter is not None:
-                await limiter.aclose()
+        """:meth:`close`, as a coroutine."""
+        self.close()

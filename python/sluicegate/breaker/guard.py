@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import wraps
 from inspect import isawaitable
 from typing import Any, ParamSpec, TypeVar, cast
 
+from sluicegate._support.awaiting import at_once
 from sluicegate._support.functions import check_function, is_async, returned
 from sluicegate.breaker.admitting import Admitter
 from sluicegate.breaker.calls import Admission, Result
 
-__all__ = ["Guard", "at_once"]
+__all__ = ["Guard"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +33,7 @@ class Guard:
         self._entered = self._failed = False
 
     def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function (circuits in memory), or a coroutine function."""
+        """Decorate a function, which blocks for circuits in Redis, or a coroutine function."""
         check_function(func)
         admitter, key = self._admitter, self._key
         if is_async(func):
@@ -47,7 +48,6 @@ class Guard:
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             return Guard(admitter, key).run_sync(func, *args, **kwargs)
 
-        admitter.check_in_memory()
         return guarded
 
     async def run(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -74,11 +74,14 @@ class Guard:
 
     async def __aenter__(self) -> Guard:
         """Wait for nothing: come in, or raise."""
+        return await self._enter(self._admitter)
+
+    async def _enter(self, admitter: Admitter) -> Guard:
         if self._entered:
             raise RuntimeError("one guard is for one block at a time: make one for each")
         self._entered = True
         try:
-            self._admission = await self._admitter.admit(self._key)
+            self._admission = await admitter.admit(self._key)
         except BaseException:
             self._entered = False
             raise
@@ -87,29 +90,21 @@ class Guard:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Tell the circuit what came of it."""
+        await self._leave(self._admitter, kind)
+
+    async def _leave(self, admitter: Admitter, kind: type[BaseException] | None) -> None:
         admission, self._admission = self._admission, None
         assert admission is not None
         self._entered = False
         result = self._admitter.result(kind)
         if self._failed and result is Result.SUCCESS:
             result = Result.FAILURE
-        await self._admitter.settle(admission, result)
+        await admitter.settle(admission, result)
 
     def __enter__(self) -> Guard:
-        """As ``async with``, with circuits in memory."""
-        self._admitter.check_in_memory()
-        return at_once(self.__aenter__())
+        """As ``async with``; circuits in Redis block the thread, in which no event loop may run."""
+        return at_once(self._enter(self._admitter.blocking("`with guard(…)`")))
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """As ``async with``."""
-        at_once(self.__aexit__(kind))
-
-
-def at_once(steps: Coroutine[Any, Any, R]) -> R:
-    """The result of a coroutine that never waits, as those over circuits in memory."""
-    try:
-        steps.send(None)
-    except StopIteration as done:
-        return cast("R", done.value)
-    steps.close()
-    raise RuntimeError("waited for something in memory")
+        at_once(self._leave(self._admitter.blocking(), kind))

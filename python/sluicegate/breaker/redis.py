@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._connection.blocking import BlockingScripts
 from sluicegate._connection.notices import Complaint
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts, script_of
@@ -47,7 +49,7 @@ class RedisCircuits:
         local: bool,
         tell: Callable[[str, CircuitState, CircuitState], None],
     ) -> None:
-        self._scripts = Scripts(settings_of(redis), prefix, timeout)
+        self._scripts: Scripts | BlockingScripts = Scripts(settings_of(redis), prefix, timeout)
         self._tell = tell
         self._local = Circuits(config, None) if local else None
         self._lost: deque[tuple[str, str]] = deque(maxlen=_MOST_LOST)
@@ -68,9 +70,14 @@ class RedisCircuits:
 
     async def enter(self, key: str, ticket: str) -> Admission | Refused:
         """Let a call through, or not. If cancelled, a place that was taken is given back."""
-        asked = self._asked(key, ticket)
         try:
-            state, generation, wait, changed = await asyncio.shield(asked)
+            asked = self._asked(key, ticket)
+        except BaseException:  # a thread was interrupted while it was blocked
+            self._lost.append((key, ticket))
+            raise
+        try:
+            await self._scripts.settled(asked)
+            state, generation, wait, changed = asked.result()
         except asyncio.CancelledError:
             # Only now, lest the one overtake the other.
             asked.add_done_callback(partial(self._leave_at_once, key, ticket))
@@ -92,9 +99,9 @@ class RedisCircuits:
         if admission.here:
             assert self._local is not None
             return self._local.leave(admission, result)
-        told, question = self._told(admission, result), next(self._questions)
+        question, told = next(self._questions), self._told(admission, result)
         try:
-            await asyncio.wait([told])
+            await self._scripts.settled(told)
         except asyncio.CancelledError:
             told.add_done_callback(partial(self._left, admission, result, question))
             raise
@@ -116,6 +123,12 @@ class RedisCircuits:
         """The server's name and version, or a ``StoreError``."""
         return await ping(self._scripts, self.commands(), timeout)
 
+    def blocking(self) -> RedisCircuits:
+        """The same circuits, whose coroutines never wait but block their thread."""
+        twin = copy(self)
+        twin._scripts = self._scripts.blocking()  # noqa: SLF001
+        return twin
+
     def _without_server(self, error: StoreError) -> Circuits:
         """Who decides then."""
         if self._local is None:
@@ -128,9 +141,10 @@ class RedisCircuits:
         self._scripts.close()
 
     def _asked(self, key: str, ticket: str) -> asyncio.Future[_Entered]:
+        question = next(self._questions)
         asked = self._run(_ENTER, key, ticket, *self._entering)
         if self._local is not None:
-            asked.add_done_callback(partial(self._learn, key, ticket, next(self._questions)))
+            asked.add_done_callback(partial(self._learn, key, ticket, question))
         return asked
 
     def _learn(self, key: str, ticket: str, question: int, asked: asyncio.Future[_Entered]) -> None:
@@ -166,8 +180,8 @@ class RedisCircuits:
             self._give_back(*self._lost.popleft())
 
     def _give_back(self, key: str, ticket: str) -> None:
-        nobody = Admission(key, ticket, 0, CircuitState.HALF_OPEN, changed=False, here=False)
-        self._told(nobody, Result.NOTHING)
+        nothing = ticket, "0", str(int(Result.NOTHING)), *self._leaving
+        self._scripts.post(_LEAVE, _circuit_key(key), list(nothing))
 
     def _leave_at_once(self, key: str, ticket: str, entered: asyncio.Future[_Entered]) -> None:
         self._give_back(key, ticket)
