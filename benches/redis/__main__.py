@@ -19,6 +19,7 @@ from benches.redis.contestants import CONTESTANTS, ON_A_CLUSTER  # noqa: E402
 from benches.redis.load import rounds  # noqa: E402
 from benches.redis.report import Figures, Loads, markdown, picture  # noqa: E402
 from benches.redis.server_alone import ARGUMENTS, per_second  # noqa: E402
+from benches.redis.threads import measured as in_threads  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: E402
 
@@ -118,6 +119,8 @@ def main() -> None:
             figures = Figures(versions(), alone(server.url, progress))
             for loop in loops:
                 figures.tables[loop] = measured(everyone, server.url, loop, progress, loop)
+        with Server() as server:
+            figures.threads = in_threads(server.url, REPEATS, SECONDS, WARM)
         if not QUICK:
             with Cluster() as cluster:
                 what = "asyncio, Redis Cluster"

@@ -28,6 +28,7 @@ class Figures:
     versions: str
     alone: dict[str, list[float]]
     tables: dict[str, Loads] = field(default_factory=dict)
+    threads: Loads = field(default_factory=dict)
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -49,6 +50,24 @@ def of_loads(loads: Loads) -> str:
     ]
     columns = ("one task: p50", "50 tasks: checks/s", "CPU", "500 tasks: checks/s", "CPU")
     return table(("library and algorithm", *columns), rows)
+
+
+def of_threads(loads: Loads) -> str:
+    """Calls that block, from one thread and from eight, and how ours stand to the others."""
+    rows = []
+    for name, of in loads.items():
+        each = [(of[n]["per_second"], of[n]["p50_micros"], of[n]["cpu_micros"]) for n in (1, 8)]
+        cells = [(f"{rate:,.0f}", f"{p50:.0f} µs", f"{cpu:.1f} µs") for rate, p50, cpu in each]
+        rows.append((name, *cells[0], *cells[1]))
+    columns = ("one thread: checks/s", "p50", "CPU", "8 threads: checks/s", "p50", "CPU")
+    ours, theirs = loads.values()
+    ratio = [ours[n]["per_second"] / theirs[n]["per_second"] for n in (1, 8)]
+    p50 = ours[1]["p50_micros"] / theirs[1]["p50_micros"]
+    said = (
+        f"Beside redis-py: {ratio[0]:.2f} × the checks from one thread, each taking {p50:.2f} × the "
+        f"time; {ratio[1]:.2f} × from eight."
+    )
+    return f"{table(('library', *columns), rows)}\n\n{said}"
 
 
 def best(loads: Loads, tasks: int, *words: str) -> float:
@@ -96,6 +115,8 @@ def markdown(figures: Figures) -> str:
         parts.append(f"## {what}\n\n{of_loads(loads)}")
         if {"redis-py, a bare EVALSHA", OURS + "token bucket"} <= loads.keys():
             parts.append(ratios(loads))
+    if figures.threads:
+        parts.append(f"## Threads without an event loop\n\n{of_threads(figures.threads)}")
     parts.append(f"## The server alone, fed with prepared pipelines\n\n{of_server(figures)}")
     return "\n\n".join(parts) + "\n"
 
