@@ -93,12 +93,8 @@ class ConcurrencyLimiter(MadeAnew):
             )
         name = f"sluicegate:permits:{limit}" if prefix is None else checked_prefix(prefix)
         settings = settings_of(redis)
-        options: dict[str, Any] = {
-            "prefix": name,
-            "timeout": timeout,
-            "on_error": on_error,
-            "workers": workers,
-        }
+        options: dict[str, Any] = {"prefix": name, "timeout": timeout, "on_error": on_error}
+        options["workers"] = workers
         quota = limit, self._lease_seconds
         self._core = RedisLimiter("permits", settings, quota, **options, remember=False)
         self._scripts = Scripts(settings, name, timeout)
