@@ -66,8 +66,8 @@ def permits_of(concurrency: Any, options: LimiterOptions, owned: Owned) -> Any:
         if verbs and hasattr(concurrency, "limit") and not isinstance(concurrency, type):
             return concurrency
         raise TypeError(
-            "concurrency must be an int or a ConcurrencyLimiter, or a quota such as "
-            f"'5 concurrent', got {concurrency!r}"
+            f"concurrency must be an int or a ConcurrencyLimiter, got {concurrency!r}; "
+            "'5 concurrent' is right as well"
         )
     try:
         permits = options.make_permits(concurrency)
