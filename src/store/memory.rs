@@ -20,7 +20,6 @@ mod crowd;
 mod decide;
 mod evict;
 mod fingerprint;
-mod forgotten;
 mod fork;
 mod held;
 mod look;
@@ -28,7 +27,6 @@ mod queue;
 mod quota;
 mod receipts;
 mod reserve;
-mod returned;
 mod shard;
 mod siphash;
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Refunds by receipt: whose spend it was, and whether it has been forgotten since.
 
+pub(super) mod forgotten;
+pub(super) mod returned;
+
 use super::{Algorithm, Fingerprint, MemoryStore, Patience, Result, Shard};
 use crate::algorithm::Spend;
 use crate::decision::{Decision, Receipt};

@@ -6,10 +6,10 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
 use super::fingerprint::Fingerprint;
-use super::forgotten::Forgotten;
 use super::queue::Queue;
+use super::receipts::forgotten::Forgotten;
+use super::receipts::returned::Returned;
 use super::reserve::Reserve;
-use super::returned::Returned;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 

@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::fingerprint::Fingerprint;
+use crate::store::memory::fingerprint::Fingerprint;
 
 /// Resets of single keys that a shard remembers.
 const MOST_RESETS: usize = 1_024;
@@ -12,7 +12,7 @@ const MOST_RESETS: usize = 1_024;
 /// Calls are numbered as they are admitted. It is known how far each key was reset; when there are too
 /// many of these, all that was spent so far is taken for forgotten.
 #[derive(Default)]
-pub(super) struct Forgotten {
+pub(crate) struct Forgotten {
     /// Nothing up to this number is given back.
     all_to: u64,
     keys: HashTable<(Fingerprint, u64)>,
@@ -20,7 +20,7 @@ pub(super) struct Forgotten {
 
 impl Forgotten {
     /// All of a key's spends up to that number are forgotten.
-    pub(super) fn add(&mut self, key: Fingerprint, number: u64) {
+    pub(crate) fn add(&mut self, key: Fingerprint, number: u64) {
         if self.keys.len() == MOST_RESETS {
             self.add_all(number);
         }
@@ -30,12 +30,12 @@ impl Forgotten {
     }
 
     /// Every key's.
-    pub(super) fn add_all(&mut self, number: u64) {
+    pub(crate) fn add_all(&mut self, number: u64) {
         self.all_to = number;
         self.keys.clear();
     }
 
-    pub(super) fn has(&self, key: Fingerprint, number: u64) -> bool {
+    pub(crate) fn has(&self, key: Fingerprint, number: u64) -> bool {
         let reset = self.keys.find(key.hash(), |reset| reset.0 == key);
         number <= self.all_to || reset.is_some_and(|reset| number <= reset.1)
     }

@@ -2,14 +2,14 @@
 
 use hashbrown::HashTable;
 
-use super::fingerprint::Fingerprint;
+use crate::store::memory::fingerprint::Fingerprint;
 
 /// Keys for which no look is taken whether they are still held.
 const FEW: usize = 64;
 
 /// How much has come back of a key, in all, as its algorithm's marks count.
 #[derive(Default)]
-pub(super) struct Returned {
+pub(crate) struct Returned {
     sums: HashTable<(Fingerprint, u128)>,
     /// As many are kept before those are dropped that are held no more.
     most: usize,
@@ -18,7 +18,7 @@ pub(super) struct Returned {
 impl Returned {
     /// How much of `key`.
     #[inline]
-    pub(super) fn of(&self, key: Fingerprint) -> u128 {
+    pub(crate) fn of(&self, key: Fingerprint) -> u128 {
         if self.sums.is_empty() {
             return 0;
         }
@@ -27,7 +27,7 @@ impl Returned {
     }
 
     /// More came back of `key`. Keys that are not held have no receipts that tell anything.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         key: Fingerprint,
         back: u128,
