@@ -11,6 +11,7 @@ mod segmented_window;
 mod sliding_counter;
 mod sliding_log;
 mod token_bucket;
+mod under;
 
 #[cfg(test)]
 mod properties;
@@ -25,6 +26,8 @@ pub use sliding_log::SlidingLog;
 pub use token_bucket::TokenBucket;
 
 use crate::clock::Ticks;
+use crate::error::Result;
+use crate::quota::Quota;
 
 /// What a look at a state tells of a cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,10 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// Whether a mark is what is missing from the whole quota. What comes back later, of whichever
     /// spend, takes from it.
     const MARKS_WHAT_IS_MISSING: bool = false;
+
+    /// Whether what a state tells depends on the quota that it was kept under, beyond the window: it
+    /// is carried over by [`Algorithm::adopt`] when its key gets another quota.
+    const IS_KEPT_BY_QUOTA: bool = false;
 
     /// The largest cost that can ever be admitted.
     fn limit(&self) -> u32;
@@ -138,6 +145,12 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
         let wait = self.reset_after(state, now);
         (wait > 0).then(|| now.saturating_add(wait))
     }
+
+    /// This algorithm by another quota of the same window, for a key that has its own.
+    ///
+    /// # Errors
+    /// When the quota is of another window, or of what another algorithm holds.
+    fn under(&self, quota: &Quota) -> Result<Self>;
 
     /// Take over a state that was kept under the quota `old`.
     fn adopt(&self, old: &Self, state: &mut Self::State, now: Ticks);

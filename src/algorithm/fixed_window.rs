@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::plan::StatePlan;
+use super::under::limit_of;
 use super::{Algorithm, Spend};
 use crate::clock::Ticks;
-use crate::quota::Calendar;
+use crate::error::Result;
+use crate::quota::{Calendar, Quota};
 
 /// At most `limit` units in each window aligned to Unix time, or in each period of a calendar.
 ///
@@ -172,6 +174,11 @@ impl Algorithm for FixedWindow {
 
     fn refund(&self, state: &mut State, now: Ticks, units: u32) {
         state.used = state.used(now).saturating_sub(units);
+    }
+
+    fn under(&self, quota: &Quota) -> Result<Self> {
+        let limit = limit_of(quota, "fixed_window", self.window, self.calendar())?;
+        Ok(self.clone().with_limit(limit))
     }
 
     fn adopt(&self, _old: &Self, state: &mut State, now: Ticks) {

@@ -3,6 +3,8 @@
 use super::Algorithm;
 use super::plan::StatePlan;
 use crate::clock::Ticks;
+use crate::error::Result;
+use crate::quota::Quota;
 
 /// At most `limit` units are held at any time.
 #[derive(Debug, Clone)]
@@ -72,6 +74,11 @@ impl Algorithm for Permits {
 
     fn counts(&self, state: &State, spent_at: Ticks) -> bool {
         state.held > 0 && spent_at >= state.since
+    }
+
+    fn under(&self, quota: &Quota) -> Result<Self> {
+        let limit = quota.permits()?.limit;
+        Ok(Self { limit, ..*self })
     }
 
     fn adopt(&self, _old: &Self, _state: &mut State, _now: Ticks) {}

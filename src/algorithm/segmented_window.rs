@@ -5,8 +5,11 @@ mod older;
 mod tests;
 
 use super::plan::StatePlan;
+use super::under::limit_of;
 use super::{Algorithm, Spend};
 use crate::clock::Ticks;
+use crate::error::Result;
+use crate::quota::Quota;
 use older::Older;
 
 /// At most `limit` units in any span `(t - window, t]`.
@@ -244,6 +247,11 @@ impl Algorithm for SegmentedWindow {
     }
 
     /// What counts by the old window goes to the new parts: each unit as the latest that it may be.
+    fn under(&self, quota: &Quota) -> Result<Self> {
+        let limit = limit_of(quota, "segmented_window", self.window, None)?;
+        Ok(Self::new(limit, self.window))
+    }
+
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {
         if old.window == self.window {
             return;

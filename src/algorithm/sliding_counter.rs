@@ -1,8 +1,11 @@
 //! Two aligned counters that approximate a sliding window.
 
 use super::plan::StatePlan;
+use super::under::limit_of;
 use super::{Algorithm, Spend};
 use crate::clock::Ticks;
+use crate::error::Result;
+use crate::quota::Quota;
 
 /// Admits `c` while `previous · (w - f) + current · w + c · w ≤ limit · w`, `f` into the window.
 ///
@@ -139,6 +142,11 @@ impl Algorithm for SlidingCounter {
         let older = units.min(state.previous);
         state.previous -= older;
         state.current = state.current.saturating_sub(units - older);
+    }
+
+    fn under(&self, quota: &Quota) -> Result<Self> {
+        let limit = limit_of(quota, "sliding_counter", self.window, None)?;
+        Ok(Self { limit, ..*self })
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {

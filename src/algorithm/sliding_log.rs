@@ -9,8 +9,11 @@ use std::collections::VecDeque;
 
 pub use log::SlidingLog;
 
+use super::under::limit_of;
 use super::{Algorithm, Spend};
 use crate::clock::Ticks;
+use crate::error::Result;
+use crate::quota::Quota;
 use log::{NEVER, State};
 use plan::LogPlan;
 
@@ -88,6 +91,11 @@ impl Algorithm for SlidingLog {
     fn first_free_at(&self, state: &State, now: Ticks) -> Option<Ticks> {
         let dead = self.dead(state, now);
         (dead < self.len(state)).then(|| self.at(state, dead) + self.window)
+    }
+
+    fn under(&self, quota: &Quota) -> Result<Self> {
+        let limit = limit_of(quota, "sliding_log", self.window, None)?;
+        Ok(Self { limit, ..*self })
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {

@@ -5,7 +5,7 @@ use super::{Algorithm, Spend};
 use crate::clock::{LONGEST_SPAN, SECOND, Ticks};
 use crate::error::{Error, Result};
 use crate::fraction::Fraction;
-use crate::quota::grouped;
+use crate::quota::{Quota, grouped};
 
 /// Bursts up to a capacity, a steady rate on average.
 ///
@@ -134,6 +134,7 @@ impl Algorithm for TokenBucket {
     type Plan = StatePlan<Self>;
 
     const MARKS_WHAT_IS_MISSING: bool = true;
+    const IS_KEPT_BY_QUOTA: bool = true;
 
     fn limit(&self) -> u32 {
         self.capacity
@@ -207,6 +208,10 @@ impl Algorithm for TokenBucket {
     fn refund(&self, state: &mut State, _now: Ticks, units: u32) {
         let full_at = state.full_at.saturating_sub(u128::from(self.price(units)));
         state.full_at = full_at.max(self.full_at);
+    }
+
+    fn under(&self, quota: &Quota) -> Result<Self> {
+        quota.bucket() // of any rate: a bucket has no window
     }
 
     fn adopt(&self, old: &Self, state: &mut State, now: Ticks) {

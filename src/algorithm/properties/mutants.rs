@@ -4,6 +4,7 @@ use super::models::{BucketModel, CounterModel, FixedModel, LogModel};
 use super::{Algorithm, bucket_case, disagreement, is_killed, window_case};
 use crate::algorithm::StatePlan;
 use crate::clock::{SECOND, Ticks};
+use crate::quota::Quota;
 
 /// A log that is wrong about when a unit leaves, or forgets units of one instant.
 #[derive(Clone)]
@@ -79,6 +80,10 @@ impl Algorithm for WrongLog {
         units.drain(..units.len().min(count as usize));
     }
 
+    fn under(&self, quota: &Quota) -> crate::error::Result<Self> {
+        Err(quota.unfit("mutants have one quota"))
+    }
+
     fn adopt(&self, _old: &Self, _units: &mut Vec<Ticks>, _now: Ticks) {}
 }
 
@@ -145,6 +150,10 @@ impl Algorithm for WrongBucket {
 
     fn refund(&self, arrival: &mut i128, _now: Ticks, units: u32) {
         *arrival -= i128::from(units) * i128::from(self.interval);
+    }
+
+    fn under(&self, quota: &Quota) -> crate::error::Result<Self> {
+        Err(quota.unfit("mutants have one quota"))
     }
 
     fn adopt(&self, _old: &Self, _arrival: &mut i128, _now: Ticks) {}
@@ -230,6 +239,10 @@ impl Algorithm for WrongWindow {
 
     fn refund(&self, state: &mut WindowState, _now: Ticks, units: u32) {
         state.1 = state.1.saturating_sub(units);
+    }
+
+    fn under(&self, quota: &Quota) -> crate::error::Result<Self> {
+        Err(quota.unfit("mutants have one quota"))
     }
 
     fn adopt(&self, _old: &Self, _state: &mut WindowState, _now: Ticks) {}

@@ -4,6 +4,7 @@ use super::{PARTS, SegmentModel, bad_debt, last_of_part, segment_case};
 use crate::algorithm::StatePlan;
 use crate::algorithm::properties::{Algorithm, disagreement, is_killed};
 use crate::clock::Ticks;
+use crate::quota::Quota;
 
 /// Segments that are wrong in one way.
 #[derive(Clone)]
@@ -115,6 +116,10 @@ impl Algorithm for WrongSegments {
             state.1 = state.1.saturating_sub(goes);
         }
         state.0.retain(|part| part.1 > 0);
+    }
+
+    fn under(&self, quota: &Quota) -> crate::error::Result<Self> {
+        Err(quota.unfit("mutants have one quota"))
     }
 
     fn adopt(&self, _old: &Self, _state: &mut WrongState, _now: Ticks) {}
