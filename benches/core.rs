@@ -7,7 +7,7 @@ use sluicegate::algorithm::{
     Algorithm, FixedWindow, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket,
 };
 use sluicegate::clock::{Clock, SECOND};
-use sluicegate::store::{MemoryStore, Options, Overflow, Patience, Store};
+use sluicegate::store::{Ask, MemoryStore, Options, Overflow, Patience, Store};
 
 fn store<A: Algorithm>(rule: &A) -> std::sync::Arc<MemoryStore<A>> {
     let options = Options {
@@ -23,13 +23,13 @@ fn hot_key<A: Algorithm>(criterion: &mut Criterion, name: &str, rule: &A) {
     criterion.bench_function(&format!("{name}: is_allowed"), |bencher| {
         bencher.iter(|| {
             let key = store.fingerprint(black_box(b"203.0.113.7"));
-            store.is_allowed(key, 1, None, Patience::Try)
+            store.is_allowed(Ask::new(key, 1), None, Patience::Try)
         });
     });
     criterion.bench_function(&format!("{name}: check"), |bencher| {
         bencher.iter(|| {
             let key = store.fingerprint(black_box(b"203.0.113.7"));
-            store.check(key, 1, None, Patience::Try)
+            store.check(Ask::new(key, 1), None, Patience::Try)
         });
     });
 }

@@ -7,6 +7,7 @@ mod clock;
 mod decision;
 mod fast_call;
 mod fork;
+mod key_quota;
 mod limiter;
 mod limits_off;
 mod memory;

@@ -17,6 +17,7 @@ use crate::algorithm::AnyAlgorithm;
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt};
 use crate::error::Error;
+use crate::quota::Quota;
 
 /// What to do when a lock is held by another thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,30 @@ impl From<Error> for Stop {
 /// Shorthand for results with [`Stop`].
 pub type Result<T> = std::result::Result<T, Stop>;
 
+/// What is asked of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Of which one.
+    pub key: Fingerprint,
+    /// Units.
+    pub cost: u32,
+    /// By which quota, if it is not the store's own. It must be of the same algorithm and window.
+    pub quota: Option<&'a Quota>,
+}
+
+impl Ask<'_> {
+    /// By the store's own quota.
+    #[inline]
+    #[must_use]
+    pub fn new(key: Fingerprint, cost: u32) -> Self {
+        Self {
+            key,
+            cost,
+            quota: None,
+        }
+    }
+}
+
 /// What a limiter over many keys does, whatever its algorithm.
 #[expect(clippy::missing_errors_doc, reason = "`Stop` tells of all")]
 pub trait Store: Send + Sync {
@@ -66,27 +91,17 @@ pub trait Store: Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// The limit by which it would be decided, if it could ever be admitted.
+    fn examine(&self, ask: Ask<'_>, patience: Patience) -> Result<u32>;
     /// Decide and spend, and say only whether it is allowed.
     ///
     /// `now` is the time, if it has just been read: before the key was hashed, the processor does
     /// both at once.
-    fn is_allowed(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        now: Option<Ticks>,
-        patience: Patience,
-    ) -> Result<bool>;
+    fn is_allowed(&self, ask: Ask<'_>, now: Option<Ticks>, patience: Patience) -> Result<bool>;
     /// Decide and spend; `now` as above.
-    fn check(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        now: Option<Ticks>,
-        patience: Patience,
-    ) -> Result<Decision>;
+    fn check(&self, ask: Ask<'_>, now: Option<Ticks>, patience: Patience) -> Result<Decision>;
     /// Whether it would be allowed, and what is left; nothing is spent.
-    fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<Decision>;
+    fn peek(&self, ask: Ask<'_>, patience: Patience) -> Result<Decision>;
     /// When the first unit of `key` that counts is back; a window from now if none counts.
     fn first_free_at(&self, key: Fingerprint, patience: Patience) -> Result<Ticks>;
     /// Decide for the keys that have no answer yet: for the calls of one key in their order.
@@ -94,6 +109,7 @@ pub trait Store: Send + Sync {
         &self,
         keys: &[Fingerprint],
         cost: u32,
+        quota: Option<&Quota>,
         answers: &mut [Option<bool>],
         patience: Patience,
     ) -> Result<()>;
@@ -114,8 +130,8 @@ pub trait Store: Send + Sync {
     fn reset(&self, key: Fingerprint, patience: Patience) -> Result<()>;
     /// Forget every key.
     fn clear(&self);
-    /// Change the quota of every key at once. What was spent stays spent. False, and nothing has
-    /// changed, if `quota` is another algorithm's.
+    /// Change the quota of every key at once but of those that have another one of the same window.
+    /// What was spent stays spent. False, and nothing has changed, if `quota` is another algorithm's.
     fn set_quota(&self, quota: AnyAlgorithm) -> bool;
     /// Counts since the start.
     fn statistics(&self, patience: Patience) -> Result<Statistics>;
@@ -125,17 +141,13 @@ pub trait Store: Send + Sync {
 #[expect(clippy::missing_errors_doc, reason = "`Stop` tells of all")]
 pub trait Queues: Store {
     /// Admit a call that need not wait. `None`: it may have to; nothing was counted.
-    fn admit_at_once(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        patience: Patience,
-    ) -> Result<Option<Decision>>;
+    fn admit_at_once(&self, ask: Ask<'_>, patience: Patience) -> Result<Option<Decision>>;
     /// Decide, or line up unless the call would be admitted after `timeout`.
+    ///
+    /// All who wait for a key are decided by one quota: that of the last call for it.
     fn join(
         &self,
-        key: Fingerprint,
-        cost: u32,
+        ask: Ask<'_>,
         timeout: Option<Ticks>,
         wake: &Arc<dyn Wake>,
         patience: Patience,

@@ -114,7 +114,13 @@ class Statistics:
     """What a limiter has done since it was made. Calls under ``limits_off`` are not counted. Frozen."""
 
     def __new__(
-        cls, admitted: int, refused: int, keys: int, evicted: int, overflowed: int
+        cls,
+        admitted: int,
+        refused: int,
+        keys: int,
+        evicted: int,
+        overflowed: int,
+        defaulted: int = 0,
     ) -> Self: ...
     @property
     def admitted(self) -> int:
@@ -131,6 +137,9 @@ class Statistics:
     @property
     def overflowed(self) -> int:
         """Calls that the overflow policy decided, since ``max_keys`` live keys were held."""
+    @property
+    def defaulted(self) -> int:
+        """Calls with a ``quota`` that the limiter's own decided, since 65,535 others were in use."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -424,23 +433,33 @@ class Limiter:
     @property
     def window_seconds(self) -> float:
         """The window's length in seconds; for a bucket, the seconds from empty to full."""
-    def check(self, key: str, cost: int = 1) -> Decision:
+    def check(self, key: str, cost: int = 1, *, quota: Quota | str | None = None) -> Decision:
         """Decide now, and spend ``cost`` units of ``key`` if it is admitted. A :class:`Decision`, which is
         true when allowed.
 
         From any thread or coroutine: it does no I/O and takes well under a microsecond. Any ``str`` is
         a key.
 
+        With ``quota``, a :class:`Quota` (quickest) or its text, another amount than the limiter's
+        decides: ``check("user:1", quota=Quota("5000/day"))``. It has the window and the unit of the
+        limiter's own; a bucket's may be any rate. What a key has spent stays spent when the next call
+        comes with another quota or with none, and those who wait for the key are decided by that of the
+        last call. At most 65,535 other quotas are in use at once, as long as a key that has spent by
+        them counts; beyond that the limiter's own decides, and ``statistics().defaulted`` tells.
+
         Raises ``TypeError`` for a key that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
-        cost below 1 or above the limit (it could never be admitted).
+        cost below 1 or above the limit (it could never be admitted), or for a quota of another window,
+        unit or algorithm.
         """
-    def peek(self, key: str, cost: int = 1) -> Decision:
+    def peek(self, key: str, cost: int = 1, *, quota: Quota | str | None = None) -> Decision:
         """Whether :meth:`check` would admit ``cost`` units now, and what is left before it. Spends nothing
         and counts in no statistics. Raises what :meth:`check` raises.
         """
-    def is_allowed(self, key: str, cost: int = 1) -> bool:
+    def is_allowed(self, key: str, cost: int = 1, *, quota: Quota | str | None = None) -> bool:
         """:meth:`check` as a bool, and the fastest verb. Raises what :meth:`check` raises."""
-    def is_allowed_many(self, keys: Iterable[str], cost: int = 1) -> list[bool]:
+    def is_allowed_many(
+        self, keys: Iterable[str], cost: int = 1, *, quota: Quota | str | None = None
+    ) -> list[bool]:
         """:meth:`is_allowed` for each key, in order: a list of bools. Nothing is atomic between keys.
 
         Every key is looked at before the first one is spent, so that an error spends nothing. From
@@ -448,7 +467,14 @@ class Limiter:
 
         Raises ``TypeError`` for ``keys`` that are no iterable of ``str``, and what :meth:`check` raises.
         """
-    def wait_sync(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+    def wait_sync(
+        self,
+        key: str,
+        cost: int = 1,
+        timeout: float | None = None,
+        *,
+        quota: Quota | str | None = None,
+    ) -> Decision:
         """Block this thread until ``cost`` units are admitted; refuse at once, with nothing spent, if that
         would take over ``timeout`` seconds: 0 to 1,000,000,000, or ``None`` to wait as long as it takes.
 
@@ -490,10 +516,18 @@ class Limiter:
         """What the limiter has done since it was made, as a frozen :class:`Statistics`."""
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
-    def _admit_at_once(self, key: str, cost: int, timeout: float | None) -> Decision | None:
+    def _admit_at_once(
+        self, key: str, cost: int, timeout: float | None, quota: Quota | str | None
+    ) -> Decision | None:
         """Admit at once if nobody need wait: a Decision, else None."""
     def _enqueue(
-        self, key: str, cost: int, timeout: float | None, bells: Bells, number: int
+        self,
+        key: str,
+        cost: int,
+        timeout: float | None,
+        quota: Quota | str | None,
+        bells: Bells,
+        number: int,
     ) -> Decision | Ticket:
         """Decide, or join the queue; the bell rings when it is to be polled."""
 
@@ -622,12 +656,14 @@ class SlidingWindowRateLimiter(Limiter):
     @property
     def max_requests(self) -> int:
         """The quota's limit in requests: ``limit`` by its other name."""
-    def is_allowed(self, client_id: str, cost: int = 1) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def is_allowed(
+        self, client_id: str, cost: int = 1, *, quota: Quota | str | None = None
+    ) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Decide now, and spend ``cost`` units of ``client_id`` if it is admitted: a bool, and the fastest
         verb.
 
         Raises ``TypeError`` for an id that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
-        cost below 1 or above the limit.
+        cost below 1 or above the limit, or for a ``quota`` of another window: see ``check``.
         """
     def get_remaining(self, client_id: str) -> int:
         """Requests that this client has left now; spends nothing. ``TypeError`` for an id that is no ``str``."""

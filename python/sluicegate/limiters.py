@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluicegate import _core
-from sluicegate._core import Decision
+from sluicegate._core import Decision, Quota
 from sluicegate._support import fork as _fork  # pyright: ignore  # noqa: F401  its hooks are the core's
 from sluicegate._support.acquiring import key_and_tokens
 from sluicegate._support.arguments import number
@@ -46,7 +46,9 @@ class Limiter(Single, _core.Limiter):
     refund_sync = _core.Limiter.refund
     reset_sync = _core.Limiter.reset
 
-    def check_many_sync(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
+    def check_many_sync(
+        self, keys: Iterable[str], cost: int = 1, *, quota: Quota | str | None = None
+    ) -> list[Decision]:
         """``check`` for each key, in their order; nothing is atomic between keys.
 
         Raises ``TypeError`` or ``ValueError`` for the arguments that ``check`` rejects; calls for
@@ -54,7 +56,9 @@ class Limiter(Single, _core.Limiter):
         """
         if isinstance(keys, str):
             raise TypeError(f"keys must be an iterable of str, not one str, got {keys!r}")
-        return [self.check(key, cost) for key in keys]
+        if quota is not None and not isinstance(quota, Quota):
+            quota = Quota(quota)
+        return [self.check(key, cost, quota=quota) for key in keys]
 
     def ping_sync(self, timeout: float = 1.0) -> str:
         """``"memory"``: there is no server to reach."""
@@ -65,21 +69,29 @@ class Limiter(Single, _core.Limiter):
         """Nothing to close in memory; the limiter goes on."""
 
     @to_be_awaited
-    async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+    async def wait(
+        self,
+        key: str,
+        cost: int = 1,
+        timeout: float | None = None,
+        *,
+        quota: Quota | str | None = None,
+    ) -> Decision:
         """Wait until admitted; refuse at once if that would take over ``timeout`` seconds.
 
         First come, first served, in one queue per key with ``wait_sync``; a plain
         ``check`` does not overtake. A caller that is cancelled or gives up spends
-        nothing. ``timeout`` is in seconds, ≥ 0, or ``None`` to wait as long as it takes.
+        nothing. ``timeout`` is in seconds, ≥ 0, or ``None`` to wait as long as it takes;
+        ``quota`` as of ``check``.
 
         Raises ``TypeError`` or ``ValueError`` for the arguments that ``check`` rejects.
         """
-        admitted = self._admit_at_once(key, cost, timeout)
+        admitted = self._admit_at_once(key, cost, timeout, quota)
         if admitted is not None:
             return admitted
         from sluicegate._support.waiting import wait_in_line
 
-        return await wait_in_line(self, key, cost, timeout)
+        return await wait_in_line(self, key, cost, timeout, quota)
 
 
 class FixedWindow(_core.FixedWindow, Limiter):

@@ -5,7 +5,8 @@ use pyo3::types::{PyBool, PyList, PyString};
 
 use super::arguments::{self, Cost, wrong_type};
 use super::limits_off::{admit_untouched, limits_are_off};
-use crate::store::{Fingerprint, Patience, Stop, Store};
+use crate::quota::Quota;
+use crate::store::{Ask, Fingerprint, Patience, Stop, Store};
 
 /// A batch of this many keys or more lets other threads run.
 const LARGE_BATCH: usize = 100_000;
@@ -16,23 +17,27 @@ pub(super) fn is_allowed_many<'py>(
     store: &dyn Store,
     keys: &Bound<'py, PyAny>,
     cost: Cost,
+    quota: Option<&Quota>,
 ) -> PyResult<Bound<'py, PyList>> {
     // Every key is looked at before the first one is spent: nothing is half applied.
     let keys = fingerprints(store, keys)?;
     let mut answers = vec![None; keys.len()];
     if limits_are_off() {
-        admit_untouched(store, cost.0)?;
+        if let Some(&key) = keys.first() {
+            let cost = cost.0;
+            admit_untouched(store, Ask { key, cost, quota })?;
+        }
         answers.fill(Some(true));
     } else {
         let tried = if keys.len() < LARGE_BATCH {
-            store.admit_many(&keys, cost.0, &mut answers, Patience::Try)
+            store.admit_many(&keys, cost.0, quota, &mut answers, Patience::Try)
         } else {
             Err(Stop::Locked)
         };
         // Those that have an answer keep it.
         match tried {
             Err(Stop::Locked) => {
-                py.detach(|| store.admit_many(&keys, cost.0, &mut answers, Patience::Wait))
+                py.detach(|| store.admit_many(&keys, cost.0, quota, &mut answers, Patience::Wait))
             }
             done => done,
         }?;

@@ -100,7 +100,7 @@ fn no_receipt(why: &str) -> PyErr {
 }
 
 type DecisionParts = (bool, u32, u32, f64, f64, f64, &'static str);
-type StatisticsParts = (u64, u64, usize, u64, u64);
+type StatisticsParts = (u64, u64, usize, u64, u64, u64);
 
 /// A span or a time of a value's constructor, in ticks.
 fn ticks(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Ticks> {
@@ -256,6 +256,8 @@ pub(super) struct PyStatistics {
     evicted: u64,
     /// Calls that the overflow policy decided, since ``max_keys`` live keys were held.
     overflowed: u64,
+    /// Calls with a ``quota`` that the limiter's own decided, since 65,535 others were in use.
+    defaulted: u64,
 }
 
 impl From<Statistics> for PyStatistics {
@@ -266,6 +268,7 @@ impl From<Statistics> for PyStatistics {
             counted.keys,
             counted.evicted,
             counted.overflowed,
+            counted.defaulted,
         )
     }
 }
@@ -273,14 +276,22 @@ impl From<Statistics> for PyStatistics {
 #[pymethods]
 impl PyStatistics {
     #[new]
-    #[pyo3(signature = (admitted, refused, keys, evicted, overflowed))]
-    fn new(admitted: u64, refused: u64, keys: usize, evicted: u64, overflowed: u64) -> Self {
+    #[pyo3(signature = (admitted, refused, keys, evicted, overflowed, defaulted=0))]
+    fn new(
+        admitted: u64,
+        refused: u64,
+        keys: usize,
+        evicted: u64,
+        overflowed: u64,
+        defaulted: u64,
+    ) -> Self {
         Self {
             admitted,
             refused,
             keys,
             evicted,
             overflowed,
+            defaulted,
         }
     }
 
@@ -289,9 +300,9 @@ impl PyStatistics {
     }
 
     fn __repr__(&self) -> String {
-        let (admitted, refused, keys, evicted, overflowed) = self.parts();
+        let (admitted, refused, keys, evicted, overflowed, defaulted) = self.parts();
         format!(
-            "Statistics(admitted={admitted}, refused={refused}, keys={keys}, evicted={evicted}, overflowed={overflowed})"
+            "Statistics(admitted={admitted}, refused={refused}, keys={keys}, evicted={evicted}, overflowed={overflowed}, defaulted={defaulted})"
         )
     }
 }
@@ -304,6 +315,7 @@ impl PyStatistics {
             self.keys,
             self.evicted,
             self.overflowed,
+            self.defaulted,
         )
     }
 }

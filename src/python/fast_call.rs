@@ -20,8 +20,9 @@ use super::decision::PyDecision;
 use super::limiter::PyLimiter;
 use super::limits_off::limits_are_off;
 use super::memory::PySlidingWindowRateLimiter;
+use super::quota::PyQuota;
 use crate::clock::Ticks;
-use crate::store::{Fingerprint, Patience, Store};
+use crate::store::{Ask, Patience, Store};
 
 const IS_ALLOWED: usize = 0;
 /// The log's class has one of its own, whose key is called `client_id`.
@@ -43,15 +44,14 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
 fn answer<'py, const METHOD: usize>(
     py: Python<'py>,
     store: &dyn Store,
-    key: Fingerprint,
-    cost: u32,
+    ask: Ask<'_>,
     now: Ticks,
 ) -> Option<PyResult<Bound<'py, PyAny>>> {
     if METHOD == CHECK {
-        let decision = store.check(key, cost, Some(now), Patience::Try).ok()?;
+        let decision = store.check(ask, Some(now), Patience::Try).ok()?;
         return Some(Bound::new(py, PyDecision::from(decision)).map(Bound::into_any));
     }
-    let allowed = store.is_allowed(key, cost, Some(now), Patience::Try).ok()?;
+    let allowed = store.is_allowed(ask, Some(now), Patience::Try).ok()?;
     Some(Ok(PyBool::new(py, allowed).to_owned().into_any()))
 }
 
@@ -83,6 +83,15 @@ unsafe extern "C" fn method<const METHOD: usize>(
     }
 }
 
+type Argument<'a, 'py> = Borrowed<'a, 'py, PyAny>;
+
+/// A key, a cost and perhaps a quota.
+type Plain<'a, 'py> = (
+    &'a Argument<'a, 'py>,
+    u32,
+    Option<Borrowed<'a, 'py, PyQuota>>,
+);
+
 /// The arguments of one call.
 struct PyCall<'a, 'py> {
     object: Borrowed<'a, 'py, PyAny>,
@@ -91,7 +100,7 @@ struct PyCall<'a, 'py> {
     names: Option<Borrowed<'a, 'py, PyTuple>>,
 }
 
-impl<'py> PyCall<'_, 'py> {
+impl<'a, 'py> PyCall<'a, 'py> {
     /// # Safety
     /// As for a function of the kind `METH_FASTCALL` with `METH_KEYWORDS`, called by the interpreter.
     #[inline]
@@ -132,10 +141,10 @@ impl<'py> PyCall<'_, 'py> {
     #[inline]
     fn plain<const METHOD: usize>(&self) -> Option<PyResult<Bound<'py, PyAny>>> {
         let py = self.object.py();
-        let (key, cost) = match (self.positional, self.names) {
-            ([key], None) => (key, 1),
-            ([key, cost], None) => (key, plain_cost(*cost)?),
-            ([key], Some(names)) if is_cost(names) => (key, plain_cost(self.named[0])?),
+        let (key, cost, quota) = match (self.positional, self.names) {
+            ([key], None) => (key, 1, None),
+            ([key, cost], None) => (key, plain_cost(*cost)?, None),
+            (positional, Some(names)) => self.plain_names(positional, names)?,
             _ => return None,
         };
         if limits_are_off() {
@@ -143,11 +152,42 @@ impl<'py> PyCall<'_, 'py> {
         }
         // SAFETY: the descriptor belongs to this class or one derived from it.
         let limiter = unsafe { self.object.cast_unchecked::<PyLimiter>() }.get();
+        let quota = quota.as_ref().map(|quota| &quota.get().0);
+        if quota.is_some_and(|quota| quota.unit != limiter.unit) {
+            return None;
+        }
         let store = &*limiter.store;
         let now = store.now();
         let key = key.cast_exact::<PyString>().ok()?;
-        let key = key.to_str().ok()?;
-        answer::<METHOD>(py, store, store.fingerprint(key.as_bytes()), cost, now)
+        let key = store.fingerprint(key.to_str().ok()?.as_bytes());
+        answer::<METHOD>(py, store, Ask { key, cost, quota }, now)
+    }
+
+    /// The arguments of a call by names: a key, a cost, a quota that is no text.
+    #[inline(never)]
+    fn plain_names(
+        &self,
+        positional: &'a [Argument<'a, 'py>],
+        names: Borrowed<'_, 'py, PyTuple>,
+    ) -> Option<Plain<'a, 'py>> {
+        let (key, mut cost) = match positional {
+            [key] => (key, None),
+            [key, cost] => (key, Some(plain_cost(*cost)?)),
+            _ => return None,
+        };
+        let mut quota = None;
+        for (place, value) in self.named.iter().enumerate() {
+            let name = names.get_borrowed_item(place).ok()?;
+            // Names in calls are interned, as these are; one that is not goes the generic way.
+            if cost.is_none() && name.is(intern!(names.py(), "cost")) {
+                cost = Some(plain_cost(*value)?);
+            } else if name.is(intern!(names.py(), "quota")) {
+                quota = Some(value.cast_exact::<PyQuota>().ok()?);
+            } else {
+                return None;
+            }
+        }
+        Some((key, cost.unwrap_or(1), quota))
     }
 
     #[cold]
@@ -177,15 +217,6 @@ impl<'py> PyCall<'_, 'py> {
 fn plain_cost(cost: Borrowed<'_, '_, PyAny>) -> Option<u32> {
     let cost = cost.cast_exact::<PyInt>().ok()?.extract::<u32>().ok()?;
     (cost > 0).then_some(cost)
-}
-
-#[inline]
-fn is_cost(names: Borrowed<'_, '_, PyTuple>) -> bool {
-    // Names in calls are interned, as this one is; one that is not goes the generic way.
-    names.len() == 1
-        && names
-            .get_item(0)
-            .is_ok_and(|name| name.is(intern!(names.py(), "cost")))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> PyErr {

@@ -1,5 +1,7 @@
 //! The base class: the verbs, once for all algorithms.
 
+mod asking;
+
 use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
@@ -9,13 +11,11 @@ use pyo3::types::PyList;
 use super::arguments::{self, Cost, Given, int_up_to, shown};
 use super::batch;
 use super::decision::{PyDecision, PyStatistics};
-use super::limits_off::{admit_untouched, limits_are_off};
+use super::key_quota::key_quota;
 use super::patiently;
 use super::waiting::{self, PyBells, PyTicket};
-use crate::algorithm::AnyAlgorithm;
 use crate::clock::seconds;
-use crate::decision::Decision;
-use crate::store::{self, Fingerprint, Options, Patience, Queues, in_memory};
+use crate::store::{Ask, Queues};
 
 /// What the limiters in memory have in common. None is pickled or copied: their state is here.
 #[pyclass(
@@ -27,66 +27,8 @@ use crate::store::{self, Fingerprint, Options, Patience, Queues, in_memory};
 )]
 pub(super) struct PyLimiter {
     pub(super) store: Arc<dyn Queues>,
-}
-
-impl PyLimiter {
-    fn refund_decision(
-        &self,
-        key: &Bound<'_, PyAny>,
-        decision: &PyDecision,
-        units: Option<u32>,
-    ) -> PyResult<()> {
-        let fingerprint = arguments::key(&*self.store, key)?;
-        if limits_are_off() {
-            return Ok(());
-        }
-        let units = decision.take_back(&*self.store, fingerprint, units)?;
-        let receipt = &decision.0.receipt;
-        patiently(key.py(), |patience| {
-            self.store
-                .refund_spend(fingerprint, receipt, units, patience)
-        })
-    }
-
-    /// The base of a limiter.
-    pub(super) fn of(quota: AnyAlgorithm, options: Options) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(Self {
-            store: in_memory(quota, options),
-        })
-    }
-
-    /// A quota of this limiter's algorithm.
-    pub(super) fn set_quota(&self, py: Python<'_>, quota: AnyAlgorithm) {
-        let is_ours = py.detach(|| self.store.set_quota(quota));
-        debug_assert!(is_ours);
-    }
-
-    /// What `verb` says of a key, as soon as no lock is in its way. While limits are off it is not
-    /// asked: `off` makes something of an admission by nobody.
-    fn ask<T: Send>(
-        &self,
-        key: &Bound<'_, PyAny>,
-        Cost(cost): Cost,
-        off: impl FnOnce(Decision) -> T,
-        verb: impl Fn(&dyn Queues, Fingerprint, Patience) -> store::Result<T> + Sync + Send,
-    ) -> PyResult<T> {
-        let store = &*self.store;
-        let fingerprint = arguments::key(store, key)?;
-        if limits_are_off() {
-            return Ok(off(admit_untouched(store, cost)?));
-        }
-        patiently(key.py(), |patience| verb(store, fingerprint, patience))
-    }
-
-    /// `is_allowed`, also for the class that calls its key `client_id`.
-    pub(super) fn allows(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
-        self.ask(
-            key,
-            cost,
-            |_| true,
-            |store, key, patience| store.is_allowed(key, cost.0, None, patience),
-        )
-    }
+    /// What its costs count.
+    pub(super) unit: Arc<str>,
 }
 
 #[pymethods]
@@ -109,30 +51,62 @@ impl PyLimiter {
     /// From any thread or coroutine: it does no I/O and takes well under a microsecond. Any ``str`` is
     /// a key.
     ///
+    /// With ``quota``, a :class:`Quota` (quickest) or its text, another amount than the limiter's
+    /// decides: ``check("user:1", quota=Quota("5000/day"))``. It has the window and the unit of the
+    /// limiter's own; a bucket's may be any rate. What a key has spent stays spent when the next call
+    /// comes with another quota or with none, and those who wait for the key are decided by that of the
+    /// last call. At most 65,535 other quotas are in use at once, as long as a key that has spent by
+    /// them counts; beyond that the limiter's own decides, and ``statistics().defaulted`` tells.
+    ///
     /// Raises ``TypeError`` for a key that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
-    /// cost below 1 or above the limit (it could never be admitted).
-    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn check(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
-        self.ask(key, cost, PyDecision::from, |store, key, patience| {
-            let checked = store.check(key, cost.0, None, patience);
-            checked.map(PyDecision::from)
-        })
+    /// cost below 1 or above the limit (it could never be admitted), or for a quota of another window,
+    /// unit or algorithm.
+    #[pyo3(
+        signature = (key, cost=Cost(1), *, quota=None),
+        text_signature = "($self, key, cost=1, *, quota=None)"
+    )]
+    fn check(
+        &self,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyDecision> {
+        let verb = |store: &dyn Queues, ask: Ask<'_>, patience| {
+            store.check(ask, None, patience).map(PyDecision::from)
+        };
+        self.ask(key, cost, quota, PyDecision::from, verb)
     }
 
     /// Whether :meth:`check` would admit ``cost`` units now, and what is left before it. Spends nothing
     /// and counts in no statistics. Raises what :meth:`check` raises.
-    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn peek(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<PyDecision> {
-        self.ask(key, cost, PyDecision::from, |store, key, patience| {
-            let seen = store.peek(key, cost.0, patience);
-            seen.map(PyDecision::from)
-        })
+    #[pyo3(
+        signature = (key, cost=Cost(1), *, quota=None),
+        text_signature = "($self, key, cost=1, *, quota=None)"
+    )]
+    fn peek(
+        &self,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyDecision> {
+        let verb = |store: &dyn Queues, ask: Ask<'_>, patience| {
+            store.peek(ask, patience).map(PyDecision::from)
+        };
+        self.ask(key, cost, quota, PyDecision::from, verb)
     }
 
     /// :meth:`check` as a bool, and the fastest verb. Raises what :meth:`check` raises.
-    #[pyo3(signature = (key, cost=Cost(1)), text_signature = "($self, key, cost=1)")]
-    fn is_allowed(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<bool> {
-        self.allows(key, cost)
+    #[pyo3(
+        signature = (key, cost=Cost(1), *, quota=None),
+        text_signature = "($self, key, cost=1, *, quota=None)"
+    )]
+    fn is_allowed(
+        &self,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        self.allows(key, cost, quota)
     }
 
     /// :meth:`is_allowed` for each key, in order: a list of bools. Nothing is atomic between keys.
@@ -141,14 +115,19 @@ impl PyLimiter {
     /// 100,000 keys on other threads run meanwhile.
     ///
     /// Raises ``TypeError`` for ``keys`` that are no iterable of ``str``, and what :meth:`check` raises.
-    #[pyo3(signature = (keys, cost=Cost(1)), text_signature = "($self, keys, cost=1)")]
+    #[pyo3(
+        signature = (keys, cost=Cost(1), *, quota=None),
+        text_signature = "($self, keys, cost=1, *, quota=None)"
+    )]
     fn is_allowed_many<'py>(
         &self,
         py: Python<'py>,
         keys: &Bound<'py, PyAny>,
         cost: Cost,
+        quota: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        batch::is_allowed_many(py, &*self.store, keys, cost)
+        let quota = key_quota(quota, &self.unit)?;
+        batch::is_allowed_many(py, &*self.store, keys, cost, quota.as_deref())
     }
 
     /// Block this thread until ``cost`` units are admitted; refuse at once, with nothing spent, if that
@@ -160,8 +139,8 @@ impl PyLimiter {
     /// Raises what :meth:`check` raises, ``ValueError`` or ``TypeError`` for a bad timeout, and
     /// ``RuntimeError`` when nothing would ever wake it.
     #[pyo3(
-        signature = (key, cost=Cost(1), timeout=None),
-        text_signature = "($self, key, cost=1, timeout=None)"
+        signature = (key, cost=Cost(1), timeout=None, *, quota=None),
+        text_signature = "($self, key, cost=1, timeout=None, *, quota=None)"
     )]
     fn wait_sync(
         &self,
@@ -169,9 +148,15 @@ impl PyLimiter {
         key: &Bound<'_, PyAny>,
         cost: Cost,
         timeout: Option<&Bound<'_, PyAny>>,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyDecision> {
-        let key = arguments::key(&*self.store, key)?;
-        let wanted = (key, cost.0, arguments::timeout(timeout)?);
+        let quota = key_quota(quota, &self.unit)?;
+        let ask = Ask {
+            key: arguments::key(&*self.store, key)?,
+            cost: cost.0,
+            quota: quota.as_deref(),
+        };
+        let wanted = (ask, arguments::timeout(timeout)?);
         waiting::wait_sync(py, &self.store, wanted).map(PyDecision::from)
     }
 
@@ -215,12 +200,7 @@ impl PyLimiter {
         }
         let cost = cost.map_or(Ok(Cost(1)), |cost| cost.extract())?;
         // While limits are off nothing is spent, so there is nothing to give back.
-        self.ask(
-            key,
-            cost,
-            |_| (),
-            |store, key, patience| store.refund(key, cost.0, patience),
-        )
+        self.give_back(key, cost.0)
     }
 
     /// Forget ``key``: its whole quota is back. Raises ``TypeError`` for a key that is no ``str``.
@@ -262,34 +242,43 @@ impl PyLimiter {
     }
 
     /// Admit at once if nobody need wait: a Decision, else None.
-    #[pyo3(signature = (key, cost, timeout))]
+    #[pyo3(signature = (key, cost, timeout, quota))]
     fn _admit_at_once(
         &self,
         key: &Bound<'_, PyAny>,
         cost: Cost,
         timeout: Option<&Bound<'_, PyAny>>,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<PyDecision>> {
         arguments::timeout(timeout)?;
         let off = |decision| Some(PyDecision::from(decision));
-        self.ask(key, cost, off, |store, key, patience| {
-            let admitted = store.admit_at_once(key, cost.0, patience)?;
+        let verb = |store: &dyn Queues, ask: Ask<'_>, patience| {
+            let admitted = store.admit_at_once(ask, patience)?;
             Ok(admitted.map(PyDecision::from))
-        })
+        };
+        self.ask(key, cost, quota, off, verb)
     }
 
     /// Decide, or join the queue; the bell rings when it is to be polled.
-    #[pyo3(signature = (key, cost, timeout, bells, number))]
+    #[pyo3(signature = (key, cost, timeout, quota, bells, number))]
+    #[expect(clippy::too_many_arguments, reason = "one call, by place")]
     fn _enqueue<'py>(
         &self,
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
         cost: Cost,
         timeout: Option<&Bound<'py, PyAny>>,
+        quota: Option<&Bound<'py, PyAny>>,
         bells: &PyBells,
         number: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let key = arguments::key(&*self.store, key)?;
-        let wanted = (key, cost.0, arguments::timeout(timeout)?);
+        let quota = key_quota(quota, &self.unit)?;
+        let ask = Ask {
+            key: arguments::key(&*self.store, key)?,
+            cost: cost.0,
+            quota: quota.as_deref(),
+        };
+        let wanted = (ask, arguments::timeout(timeout)?);
         match PyTicket::of(py, &self.store, wanted, &bells.bell(number))? {
             Ok(ticket) => Ok(Bound::new(py, ticket)?.into_any()),
             Err(decision) => Ok(Bound::new(py, PyDecision::from(decision))?.into_any()),

@@ -6,9 +6,8 @@ use pyo3::prelude::*;
 
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt, Source};
-use crate::error::{Error, fits};
 use crate::fork;
-use crate::store::Store;
+use crate::store::{self, Ask, Patience, Store};
 
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
@@ -38,9 +37,8 @@ pub(super) fn limits_are_off() -> bool {
 }
 
 /// The decision while limits are off; the arguments still have to be right.
-pub(super) fn admit_untouched(store: &dyn Store, cost: u32) -> Result<Decision, Error> {
-    let limit = store.limit();
-    fits(cost, limit)?;
+pub(super) fn admit_untouched(store: &dyn Store, ask: Ask<'_>) -> store::Result<Decision> {
+    let limit = store.examine(ask, Patience::Wait)?;
     Ok(untouched(limit, store.unix(store.now())))
 }
 

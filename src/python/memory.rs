@@ -8,10 +8,10 @@ use super::arguments::{self, Cost, Given, int_up_to, shown, window, wrong_type};
 use super::clock::clock;
 use super::limiter::PyLimiter;
 use super::patiently;
-use super::quota::quota_alone;
+use super::quota::{quota_alone, unit};
 use crate::algorithm::{AnyAlgorithm, SlidingLog};
 use crate::clock::{SECOND, seconds};
-use crate::store::{Options, Overflow};
+use crate::store::{Ask, Options, Overflow};
 
 pub(super) type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -130,7 +130,7 @@ macro_rules! windows {
             ) -> PyResult<PyClassInitializer<Self>> {
                 let options = options(max_keys, overflow, clock)?;
                 let quota = window_or_quota($algorithm, limit, window_seconds.value().as_ref())?;
-                Ok(PyLimiter::of(quota, options).add_subclass(Self))
+                Ok(PyLimiter::of(quota, unit(Some(limit))?, options).add_subclass(Self))
             }
 
             /// Change the quota of every key, at once and atomically; what was spent stays spent, and those who
@@ -147,8 +147,7 @@ macro_rules! windows {
                 window_seconds: Given<'_>,
             ) -> PyResult<()> {
                 let quota = window_or_quota($algorithm, limit, window_seconds.value().as_ref())?;
-                slf.as_super().get().set_quota(slf.py(), quota);
-                Ok(())
+                slf.as_super().get().set_quota(slf.py(), quota, limit)
             }
         }
     };
@@ -198,7 +197,8 @@ impl PySlidingWindowRateLimiter {
             window.as_ref(),
             "max_requests",
         )?;
-        Ok(PyLimiter::of(quota, options).add_subclass(Self))
+        let unit = unit(most.as_ref())?;
+        Ok(PyLimiter::of(quota, unit, options).add_subclass(Self))
     }
 
     /// The quota's limit in requests: ``limit`` by its other name.
@@ -211,10 +211,18 @@ impl PySlidingWindowRateLimiter {
     /// verb.
     ///
     /// Raises ``TypeError`` for an id that is no ``str`` or a cost that is no ``int``, ``ValueError`` for a
-    /// cost below 1 or above the limit.
-    #[pyo3(signature = (client_id, cost=Cost(1)), text_signature = "($self, client_id, cost=1)")]
-    fn is_allowed(slf: &Bound<'_, Self>, client_id: Any<'_, '_>, cost: Cost) -> PyResult<bool> {
-        slf.as_super().get().allows(client_id, cost)
+    /// cost below 1 or above the limit, or for a ``quota`` of another window: see ``check``.
+    #[pyo3(
+        signature = (client_id, cost=Cost(1), *, quota=None),
+        text_signature = "($self, client_id, cost=1, *, quota=None)"
+    )]
+    fn is_allowed(
+        slf: &Bound<'_, Self>,
+        client_id: Any<'_, '_>,
+        cost: Cost,
+        quota: Option<Any<'_, '_>>,
+    ) -> PyResult<bool> {
+        slf.as_super().get().allows(client_id, cost, quota)
     }
 
     /// Requests that this client has left now; spends nothing. ``TypeError`` for an id that is no ``str``.
@@ -222,7 +230,7 @@ impl PySlidingWindowRateLimiter {
     fn get_remaining(slf: &Bound<'_, Self>, client_id: Any<'_, '_>) -> PyResult<u32> {
         let store = &*slf.as_super().get().store;
         let key = arguments::key(store, client_id)?;
-        let look = patiently(slf.py(), |patience| store.peek(key, 1, patience))?;
+        let look = patiently(slf.py(), |patience| store.peek(Ask::new(key, 1), patience))?;
         Ok(look.remaining)
     }
 
@@ -260,7 +268,8 @@ impl PySlidingWindowRateLimiter {
             window.as_ref(),
             "max_requests",
         )?;
-        slf.as_super().get().set_quota(slf.py(), quota);
-        Ok(())
+        slf.as_super()
+            .get()
+            .set_quota(slf.py(), quota, max_requests)
     }
 }

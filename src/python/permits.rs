@@ -15,7 +15,7 @@ use crate::algorithm::Permits;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::store::{
-    self, Joined, MemoryStore, Options, Overflow, Parker, Queues, Stop, Store, Wake,
+    self, Ask, Joined, MemoryStore, Options, Overflow, Parker, Queues, Stop, Store, Wake,
 };
 
 /// The permits of many keys, in this process.
@@ -42,7 +42,7 @@ impl PyPermits {
         wake: &Arc<dyn Wake>,
     ) -> PyResult<store::Result<PyPermit>> {
         let fingerprint = arguments::key(&*self.0, key)?;
-        let join = |patience| match self.0.join(fingerprint, 1, None, wake, patience) {
+        let join = |patience| match self.0.join(Ask::new(fingerprint, 1), None, wake, patience) {
             Err(Stop::Locked) => Err(Stop::Locked),
             done => Ok(done),
         };

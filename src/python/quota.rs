@@ -1,5 +1,7 @@
 //! `Quota`.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -48,6 +50,12 @@ pub(super) fn quota(value: &Bound<'_, PyAny>) -> PyResult<Option<Quota>> {
         return Ok(None);
     };
     Ok(Some(text.to_string_lossy().parse()?))
+}
+
+/// What a cost counts under the quota that `value` is, if it is one.
+pub(super) fn unit(value: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<str>> {
+    let quota = value.map_or(Ok(None), quota)?;
+    Ok(quota.map_or(REQUESTS.into(), |quota| quota.unit))
 }
 
 /// [`quota`], which says it all: beside it no other argument means anything. A text that is no quota

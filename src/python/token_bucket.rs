@@ -8,7 +8,7 @@ use pyo3::types::{PyInt, PyType};
 use super::arguments::{int_up_to, number, wrong_type};
 use super::limiter::PyLimiter;
 use super::memory::{Any, options};
-use super::quota::quota_alone;
+use super::quota::{quota_alone, unit};
 use crate::algorithm::{AnyAlgorithm, TokenBucket};
 use crate::clock::Ticks;
 use crate::error::Result;
@@ -195,11 +195,13 @@ impl PyTokenBucket {
         overflow: Option<Any<'_, '_>>,
         clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
+        let given = config;
         let config = bucket_config(config, capacity, refill_rate, initial_tokens)?;
         let options = options(max_keys, overflow, clock)?;
         let quota = AnyAlgorithm::TokenBucket(config.bucket(options.clock.now())?);
+        let unit = unit(given)?;
         let config = Mutex::new(config);
-        Ok(PyLimiter::of(quota, options).add_subclass(Self { config }))
+        Ok(PyLimiter::of(quota, unit, options).add_subclass(Self { config }))
     }
 
     /// The configuration in force.
@@ -220,10 +222,12 @@ impl PyTokenBucket {
         refill_rate: Option<Any<'_, '_>>,
         capacity: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
+        let given = config;
         let config = bucket_config(config, capacity, refill_rate, None)?;
         let quota = AnyAlgorithm::TokenBucket(config.bucket(0)?);
         // Not under the config's lock: this lets go of the interpreter.
-        slf.as_super().get().set_quota(slf.py(), quota);
+        let limiter = slf.as_super().get();
+        limiter.set_quota(slf.py(), quota, given)?;
         *slf.get().config.lock() = config;
         Ok(())
     }

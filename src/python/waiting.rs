@@ -11,9 +11,7 @@ use super::limits_off::{admit_untouched, limits_are_off};
 use super::patiently;
 use crate::clock::{Ticks, seconds};
 use crate::decision::Decision;
-use crate::store::{
-    Bell, Bells, Fingerprint, Joined, Parker, Patience, Polled, Queues, Ticket, Wake,
-};
+use crate::store::{Ask, Bell, Bells, Joined, Parker, Patience, Polled, Queues, Ticket, Wake};
 
 /// How often a blocked main thread looks for Ctrl-C.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
@@ -95,8 +93,8 @@ impl<'a> Sleeper<'a> {
     }
 }
 
-/// What is waited for: a key, the cost, and for how long at most.
-type Wanted = (Fingerprint, u32, Option<Ticks>);
+/// What is waited for, and for how long at most.
+type Wanted<'a> = (Ask<'a>, Option<Ticks>);
 
 /// A ticket of one who waits.
 #[pyclass(frozen, name = "Ticket", module = "sluicegate._core")]
@@ -112,13 +110,13 @@ impl PyTicket {
     pub(super) fn of(
         py: Python<'_>,
         store: &Arc<dyn Queues>,
-        (key, cost, timeout): Wanted,
+        (ask, timeout): Wanted<'_>,
         wake: &Arc<dyn Wake>,
     ) -> PyResult<Result<Self, Decision>> {
         if limits_are_off() {
-            return Ok(Err(admit_untouched(&**store, cost)?));
+            return Ok(Err(admit_untouched(&**store, ask)?));
         }
-        let join = |patience| store.join(key, cost, timeout, wake, patience);
+        let join = |patience| store.join(ask, timeout, wake, patience);
         let (ticket, poll_at) = match patiently(py, join)? {
             Joined::Settled(decision, _) => return Ok(Err(decision)),
             Joined::Queued { ticket, poll_at } => (ticket, poll_at),
@@ -130,7 +128,7 @@ impl PyTicket {
         };
         // Those that were in the queue when they went off are woken; later ones find out here.
         if limits_are_off() {
-            return Ok(Err(admit_untouched(&**store, cost)?));
+            return Ok(Err(admit_untouched(&**store, ask)?));
         }
         Ok(Ok(queued))
     }
@@ -139,7 +137,8 @@ impl PyTicket {
         let store = &*self.store;
         if limits_are_off() {
             self.leave(py)?;
-            let decision = admit_untouched(store, self.ticket.cost)?;
+            // Its cost was examined when it came.
+            let decision = admit_untouched(store, Ask::new(self.ticket.key, 1))?;
             return Ok(Polled::Settled(decision, store.now()));
         }
         let polled = patiently(py, |patience| store.poll(&self.ticket, patience))?;
@@ -193,14 +192,14 @@ impl PyTicket {
 pub(super) fn wait_sync(
     py: Python<'_>,
     store: &Arc<dyn Queues>,
-    (key, cost, timeout): Wanted,
+    (ask, timeout): Wanted<'_>,
 ) -> PyResult<Decision> {
     let until = timeout.map(|timeout| store.now().saturating_add(timeout));
     let mut left = timeout;
     loop {
         let parker = Arc::new(Parker::default());
         let wake: Arc<dyn Wake> = parker.clone();
-        let ticket = match PyTicket::of(py, store, (key, cost, left), &wake)? {
+        let ticket = match PyTicket::of(py, store, (ask, left), &wake)? {
             Ok(ticket) => ticket,
             Err(decision) => return Ok(decision),
         };

@@ -6,11 +6,12 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fork::{locked, locked_now};
-use super::{Patience, Queues, Result, Stop, Store};
+use super::{Ask, Patience, Queues, Result, Stop, Store};
 use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, ClockObserver, Ticks};
 use crate::decision::Decision;
 use crate::fork as forks;
+use others::InUse;
 use queue::{Queue, WakeUp};
 use shard::Shard;
 
@@ -23,12 +24,14 @@ mod fingerprint;
 mod fork;
 mod held;
 mod look;
+mod others;
 mod queue;
 mod quota;
 mod receipts;
 mod reserve;
 mod shard;
 mod siphash;
+mod slot;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -72,6 +75,8 @@ pub struct Statistics {
     pub evicted: u64,
     /// Calls that the overflow policy decided.
     pub overflowed: u64,
+    /// Calls by another quota that the store's own decided, since too many others were in use.
+    pub defaulted: u64,
 }
 
 /// A lock with its shard, alone on its cache lines.
@@ -111,6 +116,7 @@ pub struct MemoryStore<A: Algorithm> {
     /// The time of its last decision, which other shards' clock reads must not undercut.
     overflow_latest: AtomicU64,
     overflowed: AtomicU64,
+    defaulted: AtomicU64,
     tickets: AtomicU64,
     /// The shard that is swept next.
     next_swept: AtomicUsize,
@@ -145,8 +151,9 @@ impl<A: Algorithm> MemoryStore<A> {
     pub fn new(algorithm: &A, options: Options) -> Arc<Self> {
         let offset = options.clock.offset();
         let algorithm = algorithm.clone().aligned(offset);
+        let in_use = Arc::new(InUse::default());
         let shard_lock = |_| ShardLock {
-            shard: Mutex::new(Shard::new(algorithm.clone())),
+            shard: Mutex::new(Shard::new(algorithm.clone(), Arc::clone(&in_use))),
             idle_from: AtomicU64::new(Ticks::MAX),
         };
         let store = Arc::new(Self {
@@ -160,6 +167,7 @@ impl<A: Algorithm> MemoryStore<A> {
             overflow_state: Mutex::new(algorithm.fresh()),
             overflow_latest: AtomicU64::new(0),
             overflowed: AtomicU64::new(0),
+            defaulted: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
             next_swept: AtomicUsize::new(0),
             next_look: AtomicU64::new(0),

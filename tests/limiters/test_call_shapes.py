@@ -122,10 +122,10 @@ def test_they_belong_to_their_class() -> None:
 
 
 def test_help_and_editors_see_their_signatures() -> None:
-    assert str(inspect.signature(Limiter.check)) == "(self, /, key, cost=1)"
-    assert str(inspect.signature(Limiter.is_allowed)) == "(self, /, key, cost=1)"
+    assert str(inspect.signature(Limiter.check)) == "(self, /, key, cost=1, *, quota=None)"
+    assert str(inspect.signature(Limiter.is_allowed)) == "(self, /, key, cost=1, *, quota=None)"
     article = inspect.signature(SlidingWindowRateLimiter.is_allowed)
-    assert str(article) == "(self, /, client_id, cost=1)"
+    assert str(article) == "(self, /, client_id, cost=1, *, quota=None)"
     assert Limiter.check.__qualname__ == "Limiter.check"
 
 

@@ -34,7 +34,7 @@ from sluicegate._core import Bells
 limiter, bells = FixedWindow(1, 1000), Bells()
 def place(key):
     limiter.check(key)
-    return limiter._enqueue(key, 1, None, bells, 1)
+    return limiter._enqueue(key, 1, None, None, bells, 1)
 def in_thread(work):
     thread = threading.Thread(target=sure(work), daemon=True)
     thread.start()

@@ -481,7 +481,7 @@ def test_a_place_that_is_dropped_leaves_the_queue(clock: ManualClock) -> None:
     bucket = TokenBucket(capacity=1, refill_rate=1, clock=clock)
     bucket.check("k")
     bells = Bells()
-    place = bucket._enqueue("k", 1, None, bells, 7)
+    place = bucket._enqueue("k", 1, None, None, bells, 7)
     clock.advance(1)
     assert bells.rung() == [7]
     assert not bucket.check("k")

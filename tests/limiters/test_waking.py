@@ -223,7 +223,7 @@ def test_a_place_that_is_dropped_keeps_the_exception_that_is_raised(clock: Manua
 
     def places() -> Iterator[Ticket]:
         for number in (1, 2):
-            place = limiter._enqueue("k", 1, None, bells, number)
+            place = limiter._enqueue("k", 1, None, None, bells, number)
             assert isinstance(place, Ticket)
             yield place
         raise ValueError("kept")
@@ -231,7 +231,7 @@ def test_a_place_that_is_dropped_keeps_the_exception_that_is_raised(clock: Manua
     behind: list[Ticket] = []
     with pytest.raises(ValueError, match="kept"):
         behind += list(places())  # drops its list, with both places, while the error is set
-    third = limiter._enqueue("k", 1, None, bells, 3)
+    third = limiter._enqueue("k", 1, None, None, bells, 3)
     assert isinstance(third, Ticket)
     limiter.reset("k")
     assert 3 in bells.rung()
@@ -245,7 +245,7 @@ def test_dropping_runs_no_python_code(clock: ManualClock) -> None:
 
     async def main() -> None:
         limiter.check("k")
-        first = limiter._enqueue("k", 1, None, Bells(), 1)
+        first = limiter._enqueue("k", 1, None, None, Bells(), 1)
         second = asyncio.ensure_future(limiter.wait("k"))
         held = permits.try_acquire("k")
         entered = asyncio.ensure_future(permits.permit("k", timeout=None).__aenter__())

@@ -153,5 +153,9 @@ def test_help_shows_it() -> None:
     import pydoc
 
     shown = pydoc.render_doc(sluicegate.TokenBucket, renderer=pydoc.plaintext)
-    for text in ("Decide now, and spend", "check(self, /, key, cost=1)", "Block this thread"):
+    for text in (
+        "Decide now, and spend",
+        "check(self, /, key, cost=1, *, quota=None)",
+        "Block this thread",
+    ):
         assert text in shown

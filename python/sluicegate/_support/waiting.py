@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 from sluicegate._core import Bells, Decision
 
 if TYPE_CHECKING:
-    from sluicegate._core import Limiter, Listener
+    from sluicegate._core import Limiter, Listener, Quota
 
 __all__ = ["Waiter", "wait_in_line"]
 
@@ -21,10 +21,13 @@ _LOST = 0.1
 _FEW = 64
 
 
-async def wait_in_line(limiter: Limiter, key: str, cost: int, timeout: float | None) -> Decision:
+async def wait_in_line(
+    limiter: Limiter, key: str, cost: int, timeout: float | None, quota: Quota | str | None
+) -> Decision:
     """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
     waiter = Waiter(asyncio.get_running_loop())
-    ticket = limiter._enqueue(key, cost, timeout, waiter.bells, waiter.number)  # noqa: SLF001
+    bells, number = waiter.bells, waiter.number
+    ticket = limiter._enqueue(key, cost, timeout, quota, bells, number)  # noqa: SLF001
     if isinstance(ticket, Decision):
         return ticket
     try:

@@ -1,9 +1,14 @@
 //! Many keys in one call: a shard is locked once for all keys of a chunk that it holds.
 
-use super::call::Call;
 use super::decide::Answer;
-use super::{Algorithm, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Store, Ticks};
+use super::{
+    Algorithm, Ask, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Store, Ticks,
+};
 use crate::error;
+use crate::quota::Quota;
+
+/// What is asked of each key.
+type Wanted<'a> = (u32, Option<&'a Quota>);
 
 /// So many keys are sorted by their shards, at one time of the clock.
 const CHUNK: usize = 1_024;
@@ -47,7 +52,7 @@ impl<A: Algorithm> MemoryStore<A> {
     pub(super) fn decide_many(
         &self,
         keys: &[Fingerprint],
-        cost: u32,
+        (cost, quota): Wanted<'_>,
         answers: &mut [Option<bool>],
         patience: Patience,
     ) -> Result<()> {
@@ -55,7 +60,9 @@ impl<A: Algorithm> MemoryStore<A> {
             .chunks(CHUNK)
             .zip(answers.chunks_mut(CHUNK))
             .filter(|(_, answers)| answers.contains(&None))
-            .try_for_each(|(keys, answers)| self.decide_chunk(keys, cost, answers, patience));
+            .try_for_each(|(keys, answers)| {
+                self.decide_chunk(keys, (cost, quota), answers, patience)
+            });
         match decided {
             // The quota has shrunk since: what was spent keeps its answer.
             Err(Stop::Invalid(_)) if answers.iter().any(Option::is_some) => {
@@ -71,19 +78,20 @@ impl<A: Algorithm> MemoryStore<A> {
     fn decide_chunk(
         &self,
         keys: &[Fingerprint],
-        cost: u32,
+        (cost, quota): Wanted<'_>,
         answers: &mut [Option<bool>],
         patience: Patience,
     ) -> Result<()> {
         let now = self.clock.now();
         let mut left = false;
         for places in ByShard::of(keys).shards() {
-            left |= self.decide_in_shard(keys, places, cost, answers, now, patience)?;
+            left |= self.decide_in_shard(keys, places, (cost, quota), answers, now, patience)?;
         }
         if left {
             for (&key, answer) in keys.iter().zip(answers) {
                 if answer.is_none() {
-                    *answer = Some(self.is_allowed(key, cost, Some(now), patience)?);
+                    *answer =
+                        Some(self.is_allowed(Ask { key, cost, quota }, Some(now), patience)?);
                 }
             }
         }
@@ -96,14 +104,14 @@ impl<A: Algorithm> MemoryStore<A> {
         &self,
         keys: &[Fingerprint],
         places: &[u16],
-        cost: u32,
+        (cost, quota): Wanted<'_>,
         answers: &mut [Option<bool>],
         now: Ticks,
         patience: Patience,
     ) -> Result<bool> {
         let mut shard = self.lock(keys[usize::from(places[0])], patience)?;
         let now = shard.at(now);
-        error::fits(cost, shard.algorithm.limit())?;
+        error::fits(cost, shard.limit(quota))?;
         let mut left = false;
         for &place in places {
             let (key, answer) = (keys[usize::from(place)], &mut answers[usize::from(place)]);
@@ -114,7 +122,10 @@ impl<A: Algorithm> MemoryStore<A> {
             let decided = if shard.has_queue(key) {
                 None
             } else {
-                self.spend(&mut shard, Call::new(key, cost), now, &mut |_, _, _, _| ())
+                {
+                    let call = Ask { key, cost, quota }.into();
+                    self.spend(&mut shard, call, now, &mut |_, _, _, _| ())?
+                }
             };
             if let Some(decided) = decided {
                 let allowed = decided == Answer::Allowed;

@@ -5,6 +5,7 @@ use std::sync::MutexGuard;
 use super::call::Call;
 use super::queue::WakeUp;
 use super::shard::STEPS_ON_INSERT;
+use super::shard::kept::Kept;
 use super::{
     Algorithm, Decision, MemoryStore, Overflow, Patience, Relaxed, Result, Shard, Ticks, locked,
 };
@@ -68,7 +69,7 @@ impl<A: Algorithm> MemoryStore<A> {
     #[inline(always)]
     pub(super) fn decide(
         &self,
-        call: Call,
+        call: Call<'_>,
         now: impl Fn() -> Ticks,
         patience: Patience,
         mut tell: impl FnMut(&A, &A::State, Ticks, bool),
@@ -77,9 +78,20 @@ impl<A: Algorithm> MemoryStore<A> {
         loop {
             let mut shard = self.lock(call.key, patience)?;
             let now = shard.at(now());
-            error::fits(call.cost, shard.algorithm.limit())?;
+            let waits_by;
+            let mut call = call;
+            if call.number.is_some() {
+                waits_by = shard.quota_of_queue(call.key);
+                call.quota = waits_by.as_deref();
+            }
+            error::fits(call.cost, shard.limit(call.quota))?;
             self.tend(&mut shard, now);
             if call.number.is_some() || shard.has_queue(call.key) {
+                if let Some(first) = shard.wait_by(call)? {
+                    drop(shard);
+                    self.wake(Some(first));
+                    continue;
+                }
                 let answer = match self.place(&mut shard, call, now, patience)? {
                     Place::First => None,
                     Place::Behind(None) => Some(Answer::Behind),
@@ -100,12 +112,12 @@ impl<A: Algorithm> MemoryStore<A> {
                     });
                 }
             }
-            let is_overflow = !has_room && shard.find(call.key).is_none();
+            let is_overflow = !has_room && self.lacks_room(&shard, &mut call);
             let answer = if is_overflow {
                 let allowed = self.spend_overflow(&shard, call.cost, now, patience, &mut tell)?;
                 Some(allowed.into())
             } else {
-                self.spend(&mut shard, call, now, &mut tell)
+                self.spend(&mut shard, call, now, &mut tell)?
             };
             if let Some(answer) = answer {
                 return Ok(Decided {
@@ -120,47 +132,91 @@ impl<A: Algorithm> MemoryStore<A> {
         }
     }
 
-    /// Decide by the key's own quota while its shard is locked, and others may be. `None`: the key is
-    /// new and there is no room for it.
+    /// Whether nothing but the overflow policy can decide, as all keys that are held are live. A key
+    /// that there is room for, and none for its quota, is decided by the store's own.
+    #[cold]
+    #[inline(never)]
+    fn lacks_room(&self, shard: &Shard<A>, call: &mut Call<'_>) -> bool {
+        if self.is_full() && shard.find(call.key).is_none() {
+            return true;
+        }
+        if call.quota.is_some_and(|quota| !shard.may_keep(quota)) {
+            call.quota = None;
+            call.cost = call.cost.min(shard.algorithm.limit());
+            self.defaulted.fetch_add(1, Relaxed);
+        }
+        false
+    }
+
+    /// Decide by the key's quota while its shard is locked, and others may be. `None`: the key is new
+    /// and there is no room for it, or none for its quota.
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
     pub(super) fn spend(
         &self,
         shard: &mut Shard<A>,
-        call: Call,
+        call: Call<'_>,
         now: Ticks,
         tell: &mut impl FnMut(&A, &A::State, Ticks, bool),
-    ) -> Option<Answer> {
-        let Some((algorithm, state)) = shard.find_mut(call.key) else {
-            return self.first_touch(shard, call, now, tell);
-        };
-        let allowed = algorithm.admit(state, now, call.cost);
-        tell(algorithm, state, now, allowed);
-        Some(allowed.into())
+    ) -> Result<Option<Answer>> {
+        match shard.kept(call.key, call.quota) {
+            Kept::ByIt(algorithm, state) => {
+                let allowed = algorithm.admit(state, now, call.cost);
+                tell(algorithm, state, now, allowed);
+                Ok(Some(allowed.into()))
+            }
+            Kept::ByAnother => Self::spend_by_another(shard, call, now, tell),
+            Kept::No => self.first_touch(shard, call, now, tell),
+        }
+    }
+
+    /// Decide for a key that is kept by another quota than it is asked for.
+    #[inline(never)]
+    fn spend_by_another(
+        shard: &mut Shard<A>,
+        call: Call<'_>,
+        now: Ticks,
+        tell: Tell<'_, A>,
+    ) -> Result<Option<Answer>> {
+        if !shard.change_quota(call.key, call.quota, now)? {
+            return Ok(None);
+        }
+        Ok(shard.find_mut(call.key).map(|(algorithm, state)| {
+            let allowed = algorithm.admit(state, now, call.cost);
+            tell(algorithm, state, now, allowed);
+            allowed.into()
+        }))
     }
 
     #[inline(never)]
     fn first_touch(
         &self,
         shard: &mut Shard<A>,
-        call: Call,
+        call: Call<'_>,
         now: Ticks,
         tell: Tell<'_, A>,
-    ) -> Option<Answer> {
+    ) -> Result<Option<Answer>> {
         self.release_keys(shard.sweep(STEPS_ON_INSERT, now));
-        let mut state = shard.algorithm.fresh();
-        let allowed = shard.algorithm.admit(&mut state, now, call.cost);
+        let algorithm = shard.asked(call.quota, now)?.algorithm;
+        let mut state = algorithm.fresh();
+        let allowed = algorithm.admit(&mut state, now, call.cost);
         // A refused newcomer is as good as unseen: it is not remembered.
-        if allowed && !self.reserve_key() {
-            return None;
-        }
-        tell(&shard.algorithm, &state, now, allowed);
         if allowed {
-            let idle_at = now.saturating_add(shard.algorithm.reset_after(&state, now));
-            shard.insert(call.key, state, idle_at);
+            let Some(quota) = shard.take_quota(call.quota, now)? else {
+                return Ok(None);
+            };
+            if !self.reserve_key() {
+                shard.leave_quota(quota);
+                return Ok(None);
+            }
+            let idle_at = now.saturating_add(algorithm.reset_after(&state, now));
+            tell(&algorithm, &state, now, allowed);
+            shard.insert(call.key, state, quota, idle_at);
             self.lock_of(call.key).publish(shard);
+        } else {
+            tell(&algorithm, &state, now, allowed);
         }
-        Some(allowed.into())
+        Ok(Some(allowed.into()))
     }
 
     /// Where a call stands in the queue of its key. Whoever is behind wakes a first one that could be
@@ -170,7 +226,7 @@ impl<A: Algorithm> MemoryStore<A> {
     fn place(
         &self,
         shard: &mut Shard<A>,
-        call: Call,
+        call: Call<'_>,
         now: Ticks,
         patience: Patience,
     ) -> Result<Place> {
@@ -193,6 +249,7 @@ impl<A: Algorithm> MemoryStore<A> {
         tell: Tell<'_, A>,
     ) -> Result<bool> {
         let algorithm = &shard.algorithm;
+        let cost = cost.min(algorithm.limit()); // which a quota of its own may exceed
         let mut common = locked(&self.overflow_state, patience)?;
         let now = self.overflow_latest.fetch_max(now, Relaxed).max(now);
         self.overflowed.fetch_add(1, Relaxed);

@@ -26,6 +26,13 @@ impl Fingerprint {
         self.high
     }
 
+    /// The same with other bits in place of its lowest, of those that say which shard holds it and of
+    /// some more.
+    pub(super) fn with_low_bits(self, count: u32, bits: u64) -> Self {
+        let high = self.high >> count << count | bits;
+        Self { high, ..self }
+    }
+
     /// Bits to tell most keys apart by.
     #[inline]
     #[must_use]

@@ -1,8 +1,7 @@
 //! Permits, which are held in this process: the verbs that no other algorithm has.
 
-use super::call::Call;
 use super::decide::Answer;
-use super::{Fingerprint, MemoryStore, Patience, Result, Ticks};
+use super::{Ask, Fingerprint, MemoryStore, Patience, Result, Ticks};
 use crate::algorithm::{Algorithm, PermitState as State, Permits};
 
 impl MemoryStore<Permits> {
@@ -12,7 +11,7 @@ impl MemoryStore<Permits> {
     /// [`Stop::Locked`](super::Stop::Locked).
     pub fn take(&self, key: Fingerprint, patience: Patience) -> Result<Option<Ticks>> {
         let now = || self.clock.now();
-        let mut decided = self.decide(Call::new(key, 1), now, patience, |_, _, _, _| ())?;
+        let mut decided = self.decide(Ask::new(key, 1).into(), now, patience, |_, _, _, _| ())?;
         let taken_at = (decided.answer == Answer::Allowed).then_some(decided.now);
         decided.shard.count(taken_at.is_some());
         Ok(taken_at)

@@ -3,8 +3,9 @@
 use std::ops::Deref;
 use std::sync::MutexGuard;
 
+use super::shard::kept::Asked;
 use super::{
-    Algorithm, Decision, Fingerprint, MemoryStore, Overflow, Patience, Relaxed, Result, Shard,
+    Algorithm, Ask, Decision, Fingerprint, MemoryStore, Overflow, Patience, Relaxed, Result, Shard,
     Ticks, locked,
 };
 
@@ -14,8 +15,18 @@ pub(super) enum Live<'a, S> {
     Held(&'a S),
     /// The quota that keys share for which there is no room.
     Overflow(MutexGuard<'a, S>),
-    /// An unseen key's.
+    /// An unseen key's, or its own as it is under another quota.
     Fresh(S),
+}
+
+impl<S> Live<'_, S> {
+    /// The algorithm that decides from it: what keys share is the store's own.
+    pub(super) fn algorithm<'b, A>(&self, own: &'b A, asked: &'b A) -> &'b A {
+        match self {
+            Self::Overflow(_) => own,
+            Self::Held(_) | Self::Fresh(_) => asked,
+        }
+    }
 }
 
 impl<S> Deref for Live<'_, S> {
@@ -43,16 +54,18 @@ impl<A: Algorithm> MemoryStore<A> {
     pub(super) fn look(
         &self,
         shard: &mut Shard<A>,
-        key: Fingerprint,
-        cost: u32,
+        ask: Ask<'_>,
         now: Ticks,
         patience: Patience,
     ) -> Result<Look> {
-        let behind = self.admit_at(shard, key, cost, now, patience)?;
-        let state = self.live(shard, key, cost, now, patience)?;
-        let wait = shard.algorithm.wait(&state, now, cost);
+        let asked = shard.asked(ask.quota, now)?;
+        let behind = self.admit_at(shard, ask, &asked, now, patience)?;
+        let state = self.live(shard, ask.key, &asked, ask.cost, now, patience)?;
+        let algorithm = state.algorithm(&shard.algorithm, &asked.algorithm);
+        let cost = ask.cost.min(algorithm.limit());
+        let wait = algorithm.wait(&state, now, cost);
         let allowed = behind.is_none() && wait == Some(0);
-        let decision = self.decision(&shard.algorithm, &state, now, cost, allowed);
+        let decision = self.decision(algorithm, &state, now, cost, allowed);
         Ok(match behind {
             None => Look {
                 decision,
@@ -81,7 +94,10 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Result<R> {
         let mut shard = self.lock_with_room(key, patience)?;
         let now = shard.at(self.clock.now());
-        let state = self.live(&shard, key, 1, now, patience)?;
+        if let Some((algorithm, state)) = shard.find_with(key) {
+            return Ok(view(algorithm, state, now));
+        }
+        let state = self.live_of_newcomer(&shard.algorithm, 1, now, patience)?;
         Ok(view(&shard.algorithm, &state, now))
     }
 
@@ -101,18 +117,22 @@ impl<A: Algorithm> MemoryStore<A> {
         self.lock(key, patience)
     }
 
-    /// What a decision for `key` would start from.
+    /// What a decision for `key` by that quota would start from.
     pub(super) fn live<'a>(
         &'a self,
         shard: &'a Shard<A>,
         key: Fingerprint,
+        asked: &Asked<A>,
         cost: u32,
         now: Ticks,
         patience: Patience,
     ) -> Result<Live<'a, A::State>> {
+        if let Some(converted) = shard.converted(key, asked, now) {
+            return Ok(Live::Fresh(converted));
+        }
         match shard.find(key) {
             Some(state) => Ok(Live::Held(state)),
-            None => self.live_of_newcomer(&shard.algorithm, cost, now, patience),
+            None => self.live_of_newcomer(&asked.algorithm, cost, now, patience),
         }
     }
 

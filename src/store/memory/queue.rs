@@ -7,7 +7,8 @@ use super::call::Call;
 use super::fingerprint::Fingerprint;
 use crate::algorithm::{Algorithm, Plan};
 use crate::clock::Ticks;
-use crate::store::Wake;
+use crate::quota::Quota;
+use crate::store::{Ask, Wake};
 
 /// The plan is made anew once waiters have been admitted so much later than planned, in sum.
 const LARGEST_DRIFT: Ticks = 1_000;
@@ -29,12 +30,33 @@ pub(super) struct Waiter {
     pub(super) wake: Arc<dyn Wake>,
 }
 
+impl Waiter {
+    /// It is planned behind those who were. False: its cost no longer fits the quota, and it leaves with
+    /// an error when it is polled.
+    fn plan<A: Algorithm>(
+        &self,
+        plan: &mut A::Plan,
+        at: &mut Ticks,
+        algorithm: &A,
+        state: &A::State,
+    ) -> bool {
+        if self.cost > algorithm.limit() {
+            return false;
+        }
+        *at = at.saturating_add(plan.wait(algorithm, state, *at, self.cost));
+        plan.push(algorithm, *at, self.cost);
+        true
+    }
+}
+
 /// The waiters of one key.
 ///
 /// Only the first one spends, and each is woken when it becomes the first. So a queue needs one
 /// timer, however long it is.
 pub(super) struct Queue<A: Algorithm> {
     pub(super) key: Fingerprint,
+    /// By which quota all who wait are decided, if it is not the store's own.
+    pub(super) quota: Option<Arc<Quota>>,
     pub(super) waiters: VecDeque<Waiter>,
     /// How all waiters are admitted as early as possible, and when the last one is. `None` when
     /// something has changed that.
@@ -50,6 +72,7 @@ impl<A: Algorithm> Queue<A> {
     pub(super) fn new(key: Fingerprint) -> Self {
         Self {
             key,
+            quota: None,
             waiters: VecDeque::new(),
             plan: None,
             drift: 0,
@@ -71,18 +94,39 @@ impl<A: Algorithm> Queue<A> {
     /// Plan when each waiter is admitted, from the key's state.
     pub(super) fn make_plan(&mut self, algorithm: &A, state: &A::State, now: Ticks) {
         let (mut plan, mut at) = (A::Plan::new(algorithm, state), now);
-        // One whose cost no longer fits the quota leaves with an error when it is polled.
-        for waiter in self
-            .waiters
-            .iter_mut()
-            .filter(|w| w.cost <= algorithm.limit())
-        {
-            at = at.saturating_add(plan.wait(algorithm, state, at, waiter.cost));
-            plan.push(algorithm, at, waiter.cost);
-            waiter.admit_at = at;
+        for waiter in &mut self.waiters {
+            if waiter.plan(&mut plan, &mut at, algorithm, state) {
+                waiter.admit_at = at;
+            }
         }
         self.plan = Some((plan, at));
         self.drift = 0;
+    }
+
+    /// When a newcomer by another quota would be admitted, if all who wait were decided by that.
+    pub(super) fn admit_at_under(
+        &self,
+        algorithm: &A,
+        state: &A::State,
+        now: Ticks,
+        cost: u32,
+    ) -> Ticks {
+        let (mut plan, mut at) = (A::Plan::new(algorithm, state), now);
+        for waiter in &self.waiters {
+            waiter.plan(&mut plan, &mut at, algorithm, state);
+        }
+        at.saturating_add(plan.wait(algorithm, state, at, cost))
+    }
+
+    /// The store's own quota changes to `own`: plans were made under the old one.
+    pub(super) fn own_quota_is(&mut self, own: &A) {
+        self.quota.take_if(|quota| own.under(quota).is_err());
+        self.forget_plan();
+    }
+
+    /// Whether all who wait are decided by `quota`.
+    pub(super) fn is_by(&self, quota: Option<&Quota>) -> bool {
+        self.quota.as_deref() == quota
     }
 
     /// When a newcomer would be admitted, behind all who wait. `None`: there is no plan.
@@ -227,10 +271,10 @@ pub(super) struct WakeUp {
 
 impl WakeUp {
     /// The waiter, as one who asks again.
-    pub(super) fn call(&self) -> Call {
+    pub(super) fn call(&self) -> Call<'static> {
         Call {
             number: Some(self.number),
-            ..Call::new(self.key, 1)
+            ..Ask::new(self.key, 1).into()
         }
     }
 }

@@ -1,37 +1,32 @@
 //! One shard: a table of keys under one lock, which gives idle keys back as it goes.
 
+pub(super) mod kept;
 mod queues;
+
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
 use super::fingerprint::Fingerprint;
+use super::others::{InUse, Index, Others};
 use super::queue::Queue;
 use super::receipts::forgotten::Forgotten;
 use super::receipts::returned::Returned;
 use super::reserve::Reserve;
+use super::slot::Slot;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
+use crate::quota::Quota;
 
 /// Slots that the hand looks at when a key is inserted.
 pub(super) const STEPS_ON_INSERT: usize = 4;
 
-/// A key and its state.
-#[derive(Clone)]
-pub(super) struct Slot<S> {
-    key: Fingerprint,
-    pub(super) state: S,
-}
-
-impl<S> Slot<S> {
-    fn hash(&self) -> u64 {
-        self.key.hash()
-    }
-}
-
 /// What is under one lock.
 pub(super) struct Shard<A: Algorithm> {
+    /// Of the store's own quota.
     pub(super) algorithm: A,
+    others: Others<A>,
     table: HashTable<Slot<A::State>>,
     pub(super) queues: HashTable<Queue<A>>,
     hand: usize,
@@ -51,10 +46,20 @@ pub(super) struct Shard<A: Algorithm> {
     pub(super) evicted: u64,
 }
 
+/// The algorithm of an index.
+#[inline]
+fn algorithm_at<'a, A: Algorithm>(own: &'a A, others: &'a Others<A>, index: Index) -> &'a A {
+    match index {
+        0 => own,
+        index => others.algorithm(index),
+    }
+}
+
 impl<A: Algorithm> Shard<A> {
-    pub(super) fn new(algorithm: A) -> Self {
+    pub(super) fn new(algorithm: A, in_use: Arc<InUse>) -> Self {
         Self {
             algorithm,
+            others: Others::new(in_use),
             table: HashTable::new(),
             queues: HashTable::new(),
             hand: 0,
@@ -80,23 +85,23 @@ impl<A: Algorithm> Shard<A> {
         self.latest
     }
 
+    /// The largest cost that `quota` can ever admit, or the store's own.
     #[inline]
-    pub(super) fn find(&self, key: Fingerprint) -> Option<&A::State> {
-        let slot = self.table.find(key.hash(), |slot| slot.key == key)?;
-        Some(&slot.state)
+    pub(super) fn limit(&self, quota: Option<&Quota>) -> u32 {
+        let own = || self.algorithm.limit();
+        quota.map_or_else(own, |quota| quota.limit().unwrap_or(u32::MAX))
     }
 
-    /// The algorithm and the key's state, to be changed together.
     #[inline]
-    pub(super) fn find_mut(&mut self, key: Fingerprint) -> Option<(&A, &mut A::State)> {
-        let slot = self.table.find_mut(key.hash(), |slot| slot.key == key)?;
-        Some((&self.algorithm, &mut slot.state))
+    pub(super) fn find(&self, key: Fingerprint) -> Option<&A::State> {
+        let slot = self.table.find(key.hash(), |slot| slot.is(key))?;
+        Some(&slot.state)
     }
 
     /// What is missing of a key's whole quota, where marks say so.
     pub(super) fn missing(&self, key: Fingerprint, now: Ticks) -> u128 {
-        match self.find(key) {
-            Some(state) if A::MARKS_WHAT_IS_MISSING => self.algorithm.mark(state, now),
+        match self.find_with(key) {
+            Some((algorithm, state)) if A::MARKS_WHAT_IS_MISSING => algorithm.mark(state, now),
             _ => 0,
         }
     }
@@ -104,12 +109,19 @@ impl<A: Algorithm> Shard<A> {
     /// So much of what was missing has come back.
     pub(super) fn note_return(&mut self, key: Fingerprint, back: u128) {
         let table = &self.table;
-        let is_held = |key: Fingerprint| table.find(key.hash(), |slot| slot.key == key).is_some();
+        let is_held = |key: Fingerprint| table.find(key.hash(), |slot| slot.is(key)).is_some();
         self.returned.add(key, back, is_held);
     }
 
-    /// Remember a key that is not held yet, and that goes idle at `idle_at`.
-    pub(super) fn insert(&mut self, key: Fingerprint, state: A::State, idle_at: Ticks) {
+    /// Remember a key that is not held yet, by the quota of that index, and that goes idle at
+    /// `idle_at`.
+    pub(super) fn insert(
+        &mut self,
+        key: Fingerprint,
+        state: A::State,
+        quota: Index,
+        idle_at: Ticks,
+    ) {
         if self.table.len() == self.table.capacity() {
             // The slots are about to move.
             self.hand = 0;
@@ -117,7 +129,7 @@ impl<A: Algorithm> Shard<A> {
         }
         self.expect_idle(key, idle_at);
         self.table
-            .insert_unique(key.hash(), Slot { key, state }, Slot::hash);
+            .insert_unique(key.hash(), Slot::new(key, state, quota), Slot::hash);
     }
 
     /// `key` goes idle at `idle_at`, which may be before any other.
@@ -154,8 +166,12 @@ impl<A: Algorithm> Shard<A> {
 
     fn remove(&mut self, key: Fingerprint) -> bool {
         // `entry` would make room for a key that is not held, and move the slots.
-        let slot = self.table.find_entry(key.hash(), |slot| slot.key == key);
-        slot.map(OccupiedEntry::remove).is_ok()
+        let slot = self.table.find_entry(key.hash(), |slot| slot.is(key));
+        let Ok((slot, _)) = slot.map(OccupiedEntry::remove) else {
+            return false;
+        };
+        self.others.leave(slot.quota());
+        true
     }
 
     /// Count a decision.
@@ -189,11 +205,14 @@ impl<A: Algorithm> Shard<A> {
                 self.idle_from = std::mem::replace(&mut self.idle_from_next, Ticks::MAX);
             }
             if let Some(slot) = self.table.get_bucket(self.hand) {
-                let left = self.algorithm.reset_after(&slot.state, now);
+                let quota = slot.quota();
+                let algorithm = algorithm_at(&self.algorithm, &self.others, quota);
+                let left = algorithm.reset_after(&slot.state, now);
                 if left > 0 {
                     self.idle_from_next = self.idle_from_next.min(now.saturating_add(left));
                 } else if let Ok(slot) = self.table.get_bucket_entry(self.hand) {
                     slot.remove();
+                    self.others.leave(quota);
                     dropped += 1;
                 }
             }
@@ -217,11 +236,14 @@ impl<A: Algorithm> Shard<A> {
     /// Drop the first idle key of the reserve; says whether there was one.
     fn drop_reserved(&mut self, now: Ticks) -> bool {
         while let Some(key) = self.reserve.pop(now) {
-            let held = self.table.find_entry(key.hash(), |slot| slot.key == key);
+            let held = self.table.find_entry(key.hash(), |slot| slot.is(key));
             let Ok(slot) = held else { continue };
-            let left = self.algorithm.reset_after(&slot.get().state, now);
+            let quota = slot.get().quota();
+            let algorithm = algorithm_at(&self.algorithm, &self.others, quota);
+            let left = algorithm.reset_after(&slot.get().state, now);
             if left == 0 {
                 slot.remove();
+                self.others.leave(quota);
                 self.evicted += 1;
                 return true;
             }
@@ -233,12 +255,14 @@ impl<A: Algorithm> Shard<A> {
     /// Drop every idle key at once, and put those that follow in reserve; says how many.
     fn sweep_all(&mut self, now: Ticks) -> usize {
         let before = self.table.len();
-        let (algorithm, reserve) = (&self.algorithm, &mut self.reserve);
+        let (own, others, reserve) = (&self.algorithm, &mut self.others, &mut self.reserve);
         *reserve = Reserve::of(before);
         self.table.retain(|slot| {
-            let left = algorithm.reset_after(&slot.state, now);
+            let left = algorithm_at(own, others, slot.quota()).reset_after(&slot.state, now);
             if left > 0 {
-                reserve.add(slot.key, now.saturating_add(left));
+                reserve.add(slot.key(), now.saturating_add(left));
+            } else {
+                others.leave(slot.quota());
             }
             left > 0
         });
@@ -261,6 +285,7 @@ impl<A: Algorithm> Shard<A> {
         (self.idle_from, self.idle_from_next) = (Ticks::MAX, Ticks::MAX);
         self.reserve = Reserve::default();
         self.begin_epoch();
+        self.others.clear();
         std::mem::take(&mut self.table)
     }
 
@@ -272,17 +297,16 @@ impl<A: Algorithm> Shard<A> {
             idle_from: 0,
             idle_from_next: 0,
             latest: self.latest,
-            ..Self::new(self.algorithm.clone())
+            others: self.others.copied(),
+            ..Self::new(self.algorithm.clone(), Arc::default())
         }
     }
 
     /// Change the algorithm and carry every state over.
     pub(super) fn set_algorithm(&mut self, algorithm: &A, now: Ticks) {
-        for slot in &mut self.table {
-            algorithm.adopt(&self.algorithm, &mut slot.state, now);
-        }
+        self.keep_by(algorithm, now);
         for queue in &mut self.queues {
-            queue.forget_plan(); // made under the old algorithm
+            queue.own_quota_is(algorithm);
         }
         self.algorithm = algorithm.clone();
         (self.idle_from, self.idle_from_next) = (0, 0);

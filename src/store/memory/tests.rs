@@ -8,6 +8,7 @@ mod full;
 mod held;
 mod looks;
 mod queues;
+mod quotas;
 mod steps;
 mod watched;
 
@@ -48,7 +49,7 @@ fn key<A: Algorithm>(store: &MemoryStore<A>, name: &impl ToString) -> Fingerprin
 }
 
 fn allowed<A: Algorithm>(store: &MemoryStore<A>, name: impl ToString) -> bool {
-    let verdict = store.is_allowed(key(store, &name), 1, None, Patience::Wait);
+    let verdict = store.is_allowed(Ask::new(key(store, &name), 1), None, Patience::Wait);
     verdict.expect("valid")
 }
 
@@ -164,7 +165,11 @@ fn a_call_with_an_older_time_is_decided_at_the_newest() {
         options,
     );
     let at = |time, cost| {
-        let verdict = store.is_allowed(key(&store, &"k"), cost, Some(time), Patience::Wait);
+        let verdict = store.is_allowed(
+            Ask::new(key(&store, &"k"), cost),
+            Some(time),
+            Patience::Wait,
+        );
         verdict.expect("valid")
     };
     assert!(at(2, 1) && at(3, 1));
@@ -206,7 +211,7 @@ fn a_new_bucket_keeps_the_tokens_that_are_missing() {
     store.set_algorithm(bucket(20, 7.0));
     let remaining = || {
         store
-            .peek(key(&store, &"a"), 1, Patience::Wait)
+            .peek(Ask::new(key(&store, &"a"), 1), Patience::Wait)
             .unwrap()
             .remaining
     };
@@ -259,7 +264,10 @@ fn checking_before_acting_is_noticed() {
         let store = MemoryStore::new(&log(100, 60), options);
         let hot = key(&store, &"hot");
         let admitted = admitted_by_threads(8, 50, || {
-            let free = store.peek(hot, 1, Patience::Wait).unwrap().allowed;
+            let free = store
+                .peek(Ask::new(hot, 1), Patience::Wait)
+                .unwrap()
+                .allowed;
             std::thread::yield_now();
             if free {
                 let lock = store.lock_of(hot);
@@ -271,7 +279,7 @@ fn checking_before_acting_is_noticed() {
                 let roomy = log(10_000, 60);
                 roomy.admit(&mut state, 0, 1);
                 shard.forget(hot);
-                shard.insert(hot, state, 0);
+                shard.insert(hot, state, 0, 0);
             }
             free
         });

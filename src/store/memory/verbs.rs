@@ -1,14 +1,14 @@
 //! The verbs that answer at once.
 
-use super::call::Call;
 use super::decide::Answer;
 use super::{
-    Algorithm, Clock, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard,
+    Algorithm, Ask, Clock, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard,
     Statistics, Store, Ticks, locked, locked_now,
 };
 use crate::algorithm::AnyAlgorithm;
 use crate::decision::Receipt;
 use crate::error;
+use crate::quota::Quota;
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Give units back. If it is known when they were spent, they must not have been forgotten
@@ -23,14 +23,19 @@ impl<A: Algorithm> MemoryStore<A> {
         spent_at: Option<Ticks>,
         patience: Patience,
     ) -> Result<()> {
-        error::fits(units, self.limit())?;
+        let mut fits = Ok(());
         self.change(key, patience, |shard, now| {
+            fits = error::fits(units, shard.most());
+            if fits.is_err() {
+                return;
+            }
             if let Some((algorithm, state)) = shard.find_mut(key)
                 && spent_at.is_none_or(|at| algorithm.counts(state, at))
             {
                 algorithm.refund(state, now, units);
             }
-        })
+        })?;
+        Ok(fits?)
     }
 
     /// Take something off what a key has spent, and tell those who wait for it.
@@ -95,48 +100,44 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         self.keys.load(Relaxed)
     }
 
-    fn is_allowed(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        now: Option<Ticks>,
-        patience: Patience,
-    ) -> Result<bool> {
+    fn examine(&self, ask: Ask<'_>, patience: Patience) -> Result<u32> {
+        let mut shard = self.lock(ask.key, patience)?;
+        let now = shard.at(self.clock.now());
+        let limit = shard.asked(ask.quota, now)?.algorithm.limit();
+        error::fits(ask.cost, limit)?;
+        Ok(limit)
+    }
+
+    fn is_allowed(&self, ask: Ask<'_>, now: Option<Ticks>, patience: Patience) -> Result<bool> {
         let now = || now.unwrap_or_else(|| self.clock.now());
-        let mut decided = self.decide(Call::new(key, cost), now, patience, |_, _, _, _| ())?;
+        let mut decided = self.decide(ask.into(), now, patience, |_, _, _, _| ())?;
         let allowed = decided.answer == Answer::Allowed;
         decided.shard.count(allowed);
         Ok(allowed)
     }
 
-    fn check(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        now: Option<Ticks>,
-        patience: Patience,
-    ) -> Result<Decision> {
+    fn check(&self, ask: Ask<'_>, now: Option<Ticks>, patience: Patience) -> Result<Decision> {
         let now = || now.unwrap_or_else(|| self.clock.now());
         let mut told = None;
         let tell = |algorithm: &A, state: &A::State, now, allowed| {
-            told = Some(self.decision(algorithm, state, now, cost, allowed));
+            told = Some(self.decision(algorithm, state, now, ask.cost, allowed));
         };
-        let mut decided = self.decide(Call::new(key, cost), now, patience, tell)?;
+        let mut decided = self.decide(ask.into(), now, patience, tell)?;
         let decision = if let Some(told) = told {
             told
         } else {
-            let look = self.look(&mut decided.shard, key, cost, decided.now, patience)?;
+            let look = self.look(&mut decided.shard, ask, decided.now, patience)?;
             look.decision
         };
         decided.shard.count(decision.allowed);
-        Ok(self.signed(decision, key, &decided.shard, decided.is_overflow))
+        Ok(self.signed(decision, ask.key, &decided.shard, decided.is_overflow))
     }
 
-    fn peek(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<Decision> {
-        let mut shard = self.lock_with_room(key, patience)?;
+    fn peek(&self, ask: Ask<'_>, patience: Patience) -> Result<Decision> {
+        let mut shard = self.lock_with_room(ask.key, patience)?;
         let now = shard.at(self.clock.now());
-        error::fits(cost, shard.algorithm.limit())?;
-        let look = self.look(&mut shard, key, cost, now, patience)?;
+        error::fits(ask.cost, shard.limit(ask.quota))?;
+        let look = self.look(&mut shard, ask, now, patience)?;
         Ok(look.decision)
     }
 
@@ -151,10 +152,11 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         &self,
         keys: &[Fingerprint],
         cost: u32,
+        quota: Option<&Quota>,
         answers: &mut [Option<bool>],
         patience: Patience,
     ) -> Result<()> {
-        self.decide_many(keys, cost, answers, patience)
+        self.decide_many(keys, (cost, quota), answers, patience)
     }
 
     fn refund(&self, key: Fingerprint, cost: u32, patience: Patience) -> Result<()> {
@@ -224,6 +226,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         }
         sum.keys = self.len();
         sum.overflowed = self.overflowed.load(Relaxed);
+        sum.defaulted = self.defaulted.load(Relaxed);
         Ok(sum)
     }
 }

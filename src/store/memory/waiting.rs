@@ -4,29 +4,26 @@ use std::sync::{Arc, MutexGuard};
 
 use super::call::Call;
 use super::decide::{Answer, Decided};
+use super::look::Live;
 use super::queue::{Waiter, WakeUp};
+use super::shard::kept::Asked;
 use super::{
-    Algorithm, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard, Stop, Ticks,
-    locked, locked_now,
+    Algorithm, Ask, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard, Stop,
+    Ticks, locked, locked_now,
 };
 use crate::error::Error;
 use crate::store::{Joined, Polled, Queues, Ticket, Wake};
 
 impl<A: Algorithm> Queues for MemoryStore<A> {
-    fn admit_at_once(
-        &self,
-        key: Fingerprint,
-        cost: u32,
-        patience: Patience,
-    ) -> Result<Option<Decision>> {
-        let (mut decided, told) = self.decide_fully(Call::new(key, cost), patience)?;
+    fn admit_at_once(&self, ask: Ask<'_>, patience: Patience) -> Result<Option<Decision>> {
+        let (mut decided, told) = self.decide_fully(ask.into(), patience)?;
         let Some((decision, _)) = told.filter(|_| decided.answer == Answer::Allowed) else {
             return Ok(None);
         };
         decided.shard.count(true);
         Ok(Some(self.signed(
             decision,
-            key,
+            ask.key,
             &decided.shard,
             decided.is_overflow,
         )))
@@ -34,13 +31,13 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
 
     fn join(
         &self,
-        key: Fingerprint,
-        cost: u32,
+        ask: Ask<'_>,
         timeout: Option<Ticks>,
         wake: &Arc<dyn Wake>,
         patience: Patience,
     ) -> Result<Joined> {
-        let (decided, told) = self.decide_fully(Call::new(key, cost), patience)?;
+        let Ask { key, cost, quota } = ask;
+        let (decided, told) = self.decide_fully(ask.into(), patience)?;
         let (mut shard, now, is_overflow) = (decided.shard, decided.now, decided.is_overflow);
         if let Some((decision, _)) = told
             && decision.allowed
@@ -49,16 +46,19 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             let decision = self.signed(decision, key, &shard, is_overflow);
             return Ok(Joined::Settled(decision, now));
         }
-        let look = self.look(&mut shard, key, cost, now, patience)?;
+        let look = self.look(&mut shard, ask, now, patience)?;
         let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
         if look.admit_at.unwrap_or(now + 1) > deadline {
             shard.count(false);
             return Ok(Joined::Settled(look.decision, now));
         }
-        let algorithm = shard.algorithm.clone();
+        let algorithm = shard.asked(quota, now)?.algorithm;
         let queue = shard.queue_or_new(key);
         if wake.blocks_this_thread() && queue.needs_this_thread() {
             return Err(Error::WouldNeverWake.into());
+        }
+        if queue.waiters.is_empty() {
+            queue.quota = quota.cloned().map(Arc::new);
         }
         let number = self.tickets.fetch_add(1, Relaxed);
         let waiter = Waiter {
@@ -128,7 +128,7 @@ type Told = (Decision, Option<Ticks>);
 impl<A: Algorithm> MemoryStore<A> {
     fn decide_fully(
         &self,
-        call: Call,
+        call: Call<'_>,
         patience: Patience,
     ) -> Result<(Decided<'_, A>, Option<Told>)> {
         let mut told = None;
@@ -150,6 +150,7 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
     ) -> Result<Polled> {
         let &Ticket { key, cost, .. } = ticket;
+        let quota = shard.quota_of_queue(key);
         let queue = shard.look_at_queue(key);
         let Some((position, queue)) = shard.position(ticket.into()).zip(queue) else {
             return Ok(Polled::Gone);
@@ -158,7 +159,11 @@ impl<A: Algorithm> MemoryStore<A> {
             let again = queue.look_again_at(position, now);
             return Ok(Polled::Pending((again < Ticks::MAX).then_some(again)));
         }
-        let look = self.look(&mut shard, key, cost, now, patience)?;
+        let ask = Ask {
+            quota: quota.as_deref(),
+            ..Ask::new(key, cost)
+        };
+        let look = self.look(&mut shard, ask, now, patience)?;
         let removed = shard.dequeue(key, position, None);
         shard.count(false);
         drop(shard);
@@ -176,18 +181,27 @@ impl<A: Algorithm> MemoryStore<A> {
     pub(super) fn admit_at(
         &self,
         shard: &mut Shard<A>,
-        key: Fingerprint,
-        cost: u32,
+        ask: Ask<'_>,
+        asked: &Asked<A>,
         now: Ticks,
         patience: Patience,
     ) -> Result<Option<Ticks>> {
+        let (key, cost) = (ask.key, ask.cost);
         if !shard.has_queue(key) {
             return Ok(None);
         }
         self.plan(shard, key, now, patience)?;
-        let live = self.live(shard, key, cost, now, patience)?;
+        let live = self.live(shard, key, asked, cost, now, patience)?;
+        let algorithm = live.algorithm(&shard.algorithm, &asked.algorithm);
+        let cost = cost.min(algorithm.limit());
         let queue = shard.look_at_queue(key);
-        Ok(queue.and_then(|queue| queue.admit_at(&shard.algorithm, &live, now, cost)))
+        Ok(queue.and_then(|queue| {
+            if queue.is_by(ask.quota) {
+                queue.admit_at(algorithm, &live, now, cost)
+            } else {
+                Some(queue.admit_at_under(algorithm, &live, now, cost))
+            }
+        }))
     }
 
     /// Make sure that the queue of `key`, if there is one, has a plan.
@@ -202,12 +216,20 @@ impl<A: Algorithm> MemoryStore<A> {
         let Some(queue) = queue.filter(|queue| !queue.is_planned()) else {
             return Ok(());
         };
-        let elsewhere = if shard.find(key).is_none() {
-            Some(self.live_of_newcomer(&shard.algorithm, queue.first_cost(), now, patience)?)
-        } else {
-            None
+        let (cost, asked) = (
+            queue.first_cost(),
+            shard.asked(queue.quota.as_deref(), now)?,
+        );
+        let elsewhere = match shard.converted(key, &asked, now) {
+            Some(state) => Some(Live::Fresh(state)),
+            None if shard.find(key).is_some() => None,
+            None => Some(self.live_of_newcomer(&asked.algorithm, cost, now, patience)?),
         };
-        shard.plan_queue(key, elsewhere.as_deref(), now);
+        let algorithm = match &elsewhere {
+            Some(live) => live.algorithm(&shard.algorithm, &asked.algorithm).clone(),
+            None => asked.algorithm,
+        };
+        shard.plan_queue(key, &algorithm, elsewhere.as_deref(), now);
         Ok(())
     }
 
@@ -223,8 +245,10 @@ impl<A: Algorithm> MemoryStore<A> {
             return Ok(None);
         };
         let overdue = {
-            let live = self.live(shard, key, queue.first_cost(), now, patience)?;
-            queue.is_overdue(&shard.algorithm, &live, now)
+            let asked = shard.asked(queue.quota.as_deref(), now)?;
+            let live = self.live(shard, key, &asked, queue.first_cost(), now, patience)?;
+            let algorithm = live.algorithm(&shard.algorithm, &asked.algorithm);
+            queue.is_overdue(algorithm, &live, now)
         };
         Ok(match shard.queue(key) {
             Some(queue) if overdue => queue.wake_first_again(now),

@@ -19,7 +19,7 @@ use super::uncharged::Uncharged;
 use crate::clock::unix_now;
 use crate::decision::Decision;
 use crate::store::fork::locked_now;
-use crate::store::{self, Patience, Store};
+use crate::store::{self, Ask, Patience, Store};
 
 /// What decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,7 +295,7 @@ impl RedisLimiter {
             // Whatever it answers: it only has to have seen what was admitted.
             match call.verb {
                 Verb::Check if decision.allowed => {
-                    let _ = local.is_allowed(key, cost, None, Patience::Wait);
+                    let _ = local.is_allowed(Ask::new(key, cost), None, Patience::Wait);
                 }
                 Verb::Refund => {
                     let _ = local.refund(key, cost, Patience::Wait);

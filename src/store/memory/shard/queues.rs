@@ -1,6 +1,10 @@
 //! The queues of those who wait for the shard's keys.
 
+use std::sync::Arc;
+
 use super::{Algorithm, Fingerprint, Shard, Ticks};
+use crate::error::Result;
+use crate::quota::Quota;
 use crate::store::memory::call::Call;
 use crate::store::memory::queue::{Queue, Removed, WakeUp};
 
@@ -18,19 +22,48 @@ impl<A: Algorithm> Shard<A> {
         self.queues.find_mut(key.hash(), |queue| queue.key == key)
     }
 
-    /// Plan when those are admitted who wait for `key`; `elsewhere` is its state if it is not held.
+    /// Plan when those are admitted who wait for `key`; `elsewhere` is its state if it is not held, or
+    /// kept by another quota than theirs.
     pub(in crate::store::memory) fn plan_queue(
         &mut self,
         key: Fingerprint,
+        algorithm: &A,
         elsewhere: Option<&A::State>,
         now: Ticks,
     ) {
-        let held = self.table.find(key.hash(), |slot| slot.key == key);
-        let state = held.map(|slot| &slot.state).or(elsewhere);
+        let held = self.table.find(key.hash(), |slot| slot.is(key));
+        let state = elsewhere.or(held.map(|slot| &slot.state));
         let queue = self.queues.find_mut(key.hash(), |queue| queue.key == key);
         if let (Some(queue), Some(state)) = (queue, state) {
-            queue.make_plan(&self.algorithm, state, now);
+            queue.make_plan(algorithm, state, now);
         }
+    }
+
+    /// By which quota those are decided who wait for `key`.
+    pub(in crate::store::memory) fn quota_of_queue(&self, key: Fingerprint) -> Option<Arc<Quota>> {
+        self.look_at_queue(key)?.quota.clone()
+    }
+
+    /// Those who wait for the call's key are decided by its quota from now on: the first of them, to be
+    /// woken without the lock, if that changes something.
+    ///
+    /// # Errors
+    /// When it is none for a key of this store.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::store::memory) fn wait_by(&mut self, call: Call<'_>) -> Result<Option<WakeUp>> {
+        let queue = self.look_at_queue(call.key);
+        if call.number.is_some() || queue.is_none_or(|queue| queue.is_by(call.quota)) {
+            return Ok(None);
+        }
+        if let Some(quota) = call.quota {
+            self.algorithm.under(quota)?;
+        }
+        let Some(queue) = self.queue(call.key) else {
+            return Ok(None);
+        };
+        queue.quota = call.quota.cloned().map(Arc::new);
+        Ok(queue.disturb())
     }
 
     pub(in crate::store::memory) fn queue_or_new(&mut self, key: Fingerprint) -> &mut Queue<A> {
@@ -45,7 +78,7 @@ impl<A: Algorithm> Shard<A> {
     }
 
     /// Where one who waits stands in the queue of its key.
-    pub(in crate::store::memory) fn position(&self, call: Call) -> Option<usize> {
+    pub(in crate::store::memory) fn position(&self, call: Call<'_>) -> Option<usize> {
         self.look_at_queue(call.key)?.position(call.number?)
     }
 

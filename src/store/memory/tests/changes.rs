@@ -13,7 +13,7 @@ fn the_shared_quota_never_sees_time_go_back() {
     // A batch reads its clock before the lock, and another shard's calls overtake it.
     let late = clock.now() - 5 * SECOND;
     for name in 0..100 {
-        let verdict = store.is_allowed(key(&store, &name), 1, Some(late), Patience::Wait);
+        let verdict = store.is_allowed(Ask::new(key(&store, &name), 1), Some(late), Patience::Wait);
         assert_eq!(verdict, Ok(false), "{name}");
     }
 }
@@ -27,11 +27,11 @@ fn a_batch_ends_with_an_answer_for_each_key_whatever_happens_to_the_quota() {
     let mut answers = [Some(true), Some(true), None, None];
     store.set_algorithm(log(2, 10));
     store
-        .admit_many(&keys, 3, &mut answers, Patience::Wait)
+        .admit_many(&keys, 3, None, &mut answers, Patience::Wait)
         .unwrap();
     assert_eq!(answers, [true, true, false, false].map(Some));
     let mut none = [None; 4];
-    let refused = store.admit_many(&keys, 3, &mut none, Patience::Wait);
+    let refused = store.admit_many(&keys, 3, None, &mut none, Patience::Wait);
     assert!(refused.is_err() && none == [None; 4]);
 }
 
@@ -50,11 +50,13 @@ fn a_batch_decides_as_single_calls_do() {
         let keys: Vec<_> = names.iter().map(|name| key(&many.0, name)).collect();
         let held = locked_now(&many.0.lock_of(keys[0]).shard);
         let mut answers = vec![None; keys.len()];
-        let tried = many.0.admit_many(&keys, 1, &mut answers, Patience::Try);
+        let tried = many
+            .0
+            .admit_many(&keys, 1, None, &mut answers, Patience::Try);
         assert_eq!(tried, Err(Stop::Locked));
         drop(held);
         many.0
-            .admit_many(&keys, 1, &mut answers, Patience::Wait)
+            .admit_many(&keys, 1, None, &mut answers, Patience::Wait)
             .unwrap();
         let answers: Vec<_> = answers.into_iter().flatten().collect();
         assert_eq!(answers, single);
@@ -80,7 +82,7 @@ fn a_dropped_key_does_not_come_back_at_an_earlier_time() {
         let far = keys.find(elsewhere).unwrap();
         let at = |key, seconds| {
             let now = seconds * SECOND;
-            let verdict = store.is_allowed(key, 1, Some(now), Patience::Wait);
+            let verdict = store.is_allowed(Ask::new(key, 1), Some(now), Patience::Wait);
             verdict.unwrap()
         };
         assert!(at(a, 0));

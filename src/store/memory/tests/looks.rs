@@ -71,8 +71,8 @@ fn looks_like_spending<A: Algorithm>(algorithm: &A, overflow: Overflow, calls: &
             let key = key(&store, &call.name);
             let counted = store.statistics(Patience::Wait).unwrap();
             let kept = live(&store, 24, clock.now());
-            let looked = decided(store.peek(key, cost, Patience::Wait));
-            let spent = decided(copy.check(key, cost, None, Patience::Wait));
+            let looked = decided(store.peek(Ask::new(key, cost), Patience::Wait));
+            let spent = decided(copy.check(Ask::new(key, cost), None, Patience::Wait));
             let took = if spent.allowed { cost } else { 0 };
             let expected = Decision {
                 remaining: looked.remaining.saturating_sub(took),
@@ -94,7 +94,7 @@ fn looks_like_spending<A: Algorithm>(algorithm: &A, overflow: Overflow, calls: &
             let refunded = store.refund(key, call.cost, Patience::Wait);
             refunded.expect("valid");
         } else {
-            decided(store.check(key, call.cost, None, Patience::Wait));
+            decided(store.check(Ask::new(key, call.cost), None, Patience::Wait));
         }
     }
 }
@@ -123,7 +123,7 @@ fn a_look_finds_the_room_of_an_idle_key_and_drops_no_other() {
     assert!(allowed(&store, "idle soon"));
     clock.advance(SECOND);
     assert!(allowed(&store, "live") && allowed(&store, "by the shared quota"));
-    let look = |name: &str| decided(store.peek(key(&store, &name), 1, Patience::Wait));
+    let look = |name: &str| decided(store.peek(Ask::new(key(&store, &name), 1), Patience::Wait));
     let remaining = |name: &str| {
         let key = key(&store, &name);
         store.view(key, Patience::Wait, Algorithm::remaining)

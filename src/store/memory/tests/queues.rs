@@ -36,7 +36,12 @@ pub(super) fn join_as<A: Algorithm>(
     let bell = Arc::new(Bell::default());
     let wake: Arc<dyn Wake> = bell.clone();
     match store
-        .join(key(store, &name), cost, timeout, &wake, Patience::Wait)
+        .join(
+            Ask::new(key(store, &name), cost),
+            timeout,
+            &wake,
+            Patience::Wait,
+        )
         .unwrap()
     {
         Joined::Settled(decision, _) => Err(decision),
@@ -84,7 +89,7 @@ fn first_come_first_served_and_nobody_overtakes() {
     // One token is there, but the first in line needs two.
     assert!(poll(&store, &small).is_none() && poll(&store, &large).is_none());
     let refused = store
-        .check(key(&store, &"k"), 1, None, Patience::Wait)
+        .check(Ask::new(key(&store, &"k"), 1), None, Patience::Wait)
         .unwrap();
     assert_eq!((refused.allowed, refused.retry_after), (false, 3 * SECOND));
     clock.advance(SECOND);
@@ -222,7 +227,9 @@ fn turns_are_planned_anew_once_waiters_come_late() {
             "{place}"
         );
         // Whoever comes now is told when it would really be admitted: behind all who wait.
-        let told = store.peek(key(&store, &"k"), 1, Patience::Wait).unwrap();
+        let told = store
+            .peek(Ask::new(key(&store, &"k"), 1), Patience::Wait)
+            .unwrap();
         let before = line.len() - place - 1;
         assert_eq!(told.retry_after, (before as u64 + 1) * SECOND);
     }
@@ -252,7 +259,7 @@ fn a_thread_does_not_block_behind_a_waiter_that_needs_it() {
     let k = key(&store, &"k");
     let join = |here: bool| {
         let wake: Arc<dyn Wake> = Arc::new(Here(here));
-        store.join(k, 1, None, &wake, Patience::Wait)
+        store.join(Ask::new(k, 1), None, &wake, Patience::Wait)
     };
     assert!(
         matches!(join(true), Ok(Joined::Queued { .. })),

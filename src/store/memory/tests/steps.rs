@@ -74,11 +74,11 @@ proptest! {
                     model.steps(by);
                     steps.push(clock.now());
                     // Seen by the next call, whoever makes it.
-                    let other = store.peek(key(&store, &"other"), 1, Patience::Wait);
+                    let other = store.peek(Ask::new(key(&store, &"other"), 1), Patience::Wait);
                     prop_assert!(other.expect("valid").allowed);
                 }
                 Event::Call(cost) => {
-                    let decision = store.check(key(&store, &"k"), cost, None, Patience::Wait);
+                    let decision = store.check(Ask::new(key(&store, &"k"), cost), None, Patience::Wait);
                     let decision = decision.expect("valid");
                     prop_assert_eq!(decision.allowed, model.admits(cost));
                     prop_assert_eq!(decision.remaining, limit - model.used);
@@ -108,7 +108,7 @@ fn all_limiters_of_a_process_agree() {
     let other = MemoryStore::new(&log(2, 3_600), options.clone());
     let reset_at = |store: &dyn Store, name: &str| {
         let key = store.fingerprint(name.as_bytes());
-        let decision = store.check(key, 1, None, Patience::Wait);
+        let decision = store.check(Ask::new(key, 1), None, Patience::Wait);
         let decision = decision.expect("valid");
         decision.at + decision.reset_after
     };
@@ -133,11 +133,17 @@ fn windows_are_laid_anew_only_by_one_who_may_wait() {
     let k = key(&store, &"k");
     clock.step_wall_clock(SECOND.cast_signed());
     assert_eq!(
-        store.is_allowed(k, 1, None, Patience::Try),
+        store.is_allowed(Ask::new(k, 1), None, Patience::Try),
         Err(Stop::Locked)
     );
-    assert_eq!(store.is_allowed(k, 1, None, Patience::Wait), Ok(true));
-    assert_eq!(store.is_allowed(k, 1, None, Patience::Try), Ok(false));
+    assert_eq!(
+        store.is_allowed(Ask::new(k, 1), None, Patience::Wait),
+        Ok(true)
+    );
+    assert_eq!(
+        store.is_allowed(Ask::new(k, 1), None, Patience::Try),
+        Ok(false)
+    );
 }
 
 #[test]

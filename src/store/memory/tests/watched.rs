@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::algorithm::StatePlan;
+use crate::quota::Quota;
 
 /// As the algorithm it wraps; `early` is what too short a time to live would be.
 #[derive(Clone)]
@@ -62,6 +63,14 @@ impl<A: Algorithm> Algorithm for Watched<A> {
 
     fn refund(&self, state: &mut A::State, now: Ticks, units: u32) {
         self.algorithm.refund(state, now, units);
+    }
+
+    fn under(&self, quota: &Quota) -> crate::error::Result<Self> {
+        let algorithm = self.algorithm.under(quota)?;
+        Ok(Self {
+            algorithm,
+            ..self.clone()
+        })
     }
 
     fn adopt(&self, old: &Self, state: &mut A::State, now: Ticks) {

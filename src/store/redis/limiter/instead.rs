@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::{Call, Failure, OnError, RedisLimiter, Verb, locked_now};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
-use crate::store::Patience;
 use crate::store::redis::server::{SILENCE, notice};
+use crate::store::{Ask, Patience};
 
 /// How long a caller that is refused because the server is down is told to wait.
 const CLOSED_FOR: Ticks = SECOND;
@@ -118,8 +118,8 @@ impl RedisLimiter {
         let key = local.fingerprint(&call.key);
         let cost = call.cost.min(local.limit());
         let decided = match call.verb {
-            Verb::Check => local.check(key, cost, None, Patience::Wait),
-            _ => local.peek(key, cost, Patience::Wait),
+            Verb::Check => local.check(Ask::new(key, cost), None, Patience::Wait),
+            _ => local.peek(Ask::new(key, cost), Patience::Wait),
         };
         self.counts.local.fetch_add(1, Relaxed);
         let decision = decided.ok()?;
