@@ -56,8 +56,8 @@ class Limiter(Single, _core.Limiter):
         """
         if isinstance(keys, str):
             raise TypeError(f"keys must be an iterable of str, not one str, got {keys!r}")
-        if quota is not None and not isinstance(quota, Quota):
-            quota = Quota(quota)
+        if isinstance(quota, str):
+            quota = Quota(quota)  # read once
         return [self.check(key, cost, quota=quota) for key in keys]
 
     def ping_sync(self, timeout: float = 1.0) -> str:

@@ -117,11 +117,12 @@ impl TokenBucket {
         u64::try_from(full_at.saturating_sub(self.grains(now))).unwrap_or(u64::MAX)
     }
 
-    /// `full_at` of a bucket kept under `old`, as missing tokens (rounded up) under this quota.
+    /// `full_at` of a bucket kept under `old`: the same tokens are missing (rounded up) under this quota,
+    /// be they more than it holds, or a smaller quota in between would have them forgotten.
     fn converted(&self, old: &Self, full_at: u128, now: Ticks) -> u128 {
         let missing = u128::from(old.missing(full_at, now)) * u128::from(self.grains_per_token);
         let missing = missing.div_ceil(u128::from(old.grains_per_token));
-        self.grains(now) + missing.min(u128::from(self.price(self.capacity)))
+        self.grains(now) + missing.min(EXACT_IN_A_DOUBLE)
     }
 }
 
