@@ -11,6 +11,7 @@ mod segmented_window;
 mod sliding_counter;
 mod sliding_log;
 mod token_bucket;
+mod under;
 
 #[cfg(test)]
 mod properties;

@@ -117,6 +117,7 @@ impl RedisLimiter {
         let local = local.as_ref()?;
         let key = local.fingerprint(&call.key);
         let cost = call.cost.min(local.limit());
+        // by the call's quota: `call.quota.given()`, or its share, once a `Store` takes one.
         let decided = match call.verb {
             Verb::Check => local.check(key, cost, None, Patience::Wait),
             _ => local.peek(key, cost, Patience::Wait),
