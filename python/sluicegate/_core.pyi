@@ -765,13 +765,23 @@ class RedisLimiter:
         key: str,
         cost: int,
         number: int | None = None,
+        quota: Quota | str | None = None,
     ) -> Decision | Literal[True] | None:
         """Begin a call: its decision if it needs no server, else True if a flush is to be planned.
         One for a permit has a number.
         """
-    def ask(self, verb: str, key: str, cost: int, number: int | None = None) -> Decision:
+    def ask(
+        self,
+        verb: str,
+        key: str,
+        cost: int,
+        number: int | None = None,
+        quota: Quota | str | None = None,
+    ) -> Decision:
         """A call's decision. Blocks this thread until the server has answered, or `timeout` is over."""
-    def ask_many(self, keys: list[str], cost: int) -> list[Decision]:
+    def ask_many(
+        self, keys: list[str], cost: int, quota: Quota | str | None = None
+    ) -> list[Decision]:
         """The decisions of a check for each key, sent together. Blocks as `ask`."""
     def give_up(self, key: str, number: int) -> None:
         """Give a permit up, without waiting for the server."""
@@ -792,7 +802,7 @@ class RedisLimiter:
     def set_quota(self, quota: object) -> None: ...
     def statistics(self) -> tuple[int, int, int, int, int, int]:
         """Admitted, refused, errors, timeouts, local and remembered."""
-    def examine(self, key: str, cost: int) -> None:
+    def examine(self, key: str, cost: int, quota: Quota | str | None = None) -> None:
         """Raise what a check would."""
     def close(self) -> None:
         """Let go of the connection, if no other limiter uses it."""

@@ -177,7 +177,12 @@ impl Algorithm for FixedWindow {
     }
 
     fn under(&self, quota: &Quota) -> Result<Self> {
-        let limit = limit_of(quota, "fixed_window", self.window, self.calendar())?;
+        let limit = limit_of(
+            quota,
+            "fixed_window",
+            (self.limit, self.window),
+            self.calendar(),
+        )?;
         Ok(self.clone().with_limit(limit))
     }
 

@@ -248,7 +248,7 @@ impl Algorithm for SegmentedWindow {
 
     /// What counts by the old window goes to the new parts: each unit as the latest that it may be.
     fn under(&self, quota: &Quota) -> Result<Self> {
-        let limit = limit_of(quota, "segmented_window", self.window, None)?;
+        let limit = limit_of(quota, "segmented_window", (self.limit, self.window), None)?;
         Ok(Self::new(limit, self.window))
     }
 

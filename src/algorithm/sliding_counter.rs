@@ -145,7 +145,7 @@ impl Algorithm for SlidingCounter {
     }
 
     fn under(&self, quota: &Quota) -> Result<Self> {
-        let limit = limit_of(quota, "sliding_counter", self.window, None)?;
+        let limit = limit_of(quota, "sliding_counter", (self.limit, self.window), None)?;
         Ok(Self { limit, ..*self })
     }
 

@@ -94,7 +94,7 @@ impl Algorithm for SlidingLog {
     }
 
     fn under(&self, quota: &Quota) -> Result<Self> {
-        let limit = limit_of(quota, "sliding_log", self.window, None)?;
+        let limit = limit_of(quota, "sliding_log", (self.limit, self.window), None)?;
         Ok(Self { limit, ..*self })
     }
 

@@ -1,44 +1,169 @@
 //! The algorithm of a key that has a quota of its own: another amount in the same window.
 
+use super::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 use crate::error::Result;
 use crate::quota::{Calendar, Quota, Terms};
 
-/// The limit of a quota that the algorithm of that name can hold, and that has its window.
+/// The limit of a quota that differs in nothing but the amount from one of the algorithm of that name,
+/// which has this limit, window and calendar.
 pub(super) fn limit_of(
     quota: &Quota,
     name: &str,
-    window: Ticks,
+    (limit, window): (u32, Ticks),
     calendar: Option<&Calendar>,
 ) -> Result<u32> {
-    let its = quota.windowed(name)?;
-    let limit = its.limit();
-    if its.window() == window && its.calendar() == calendar {
-        return Ok(limit);
-    }
-    let terms = match calendar.cloned() {
+    let with = |limit| match calendar.cloned() {
         Some(calendar) => Terms::Calendar { limit, calendar },
         None => Terms::Window { limit, window },
     };
-    let right = Quota {
-        terms,
-        ..quota.clone()
+    let amount = match quota.terms {
+        Terms::Bucket { amount, .. } => amount,
+        _ => quota.limit().unwrap_or(limit),
+    };
+    if quota.terms == with(amount) {
+        return Ok(quota.windowed(name)?.limit());
+    }
+    let print = |limit| Quota {
+        terms: with(limit),
+        unit: quota.unit.clone(),
     };
     Err(quota.unfit(&format!(
-        "the quota of one key has its limiter's window: write '{right}'"
+        "only the amount may differ from the limiter's own quota, '{}', as in '{}'",
+        print(limit),
+        print(amount)
     )))
+}
+
+impl AnyAlgorithm {
+    /// [`Algorithm::under`].
+    ///
+    /// # Errors
+    /// When more than the amount differs.
+    pub fn under(&self, quota: &Quota) -> Result<Self> {
+        Ok(match self {
+            Self::FixedWindow(this) => Self::FixedWindow(this.under(quota)?),
+            Self::SegmentedWindow(this) => Self::SegmentedWindow(this.under(quota)?),
+            Self::SlidingCounter(this) => Self::SlidingCounter(this.under(quota)?),
+            Self::SlidingLog(this) => Self::SlidingLog(this.under(quota)?),
+            Self::TokenBucket(this) => Self::TokenBucket(this.under(quota)?),
+            Self::Permits(this) => Self::Permits(this.under(quota)?),
+        })
+    }
+}
+
+impl Quota {
+    /// Whether it counts what a limiter counts. What counts no units at all is none of this one's.
+    ///
+    /// # Errors
+    /// When its unit is another one.
+    pub fn counts(&self, unit: &str) -> Result<()> {
+        let has_none = matches!(self.terms, Terms::Concurrent(_) | Terms::Unlimited);
+        if has_none || *self.unit == *unit {
+            return Ok(());
+        }
+        let right = Self {
+            terms: self.terms.clone(),
+            unit: unit.into(),
+        };
+        Err(self.unfit(&format!(
+            "the limiter counts {unit}, not {}: give '{right}'",
+            self.unit
+        )))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::{
-        Algorithm, AnyAlgorithm, FixedWindow, Permits, SegmentedWindow, SlidingCounter, SlidingLog,
-    };
+    use crate::algorithm::{FixedWindow, Permits, SegmentedWindow, SlidingCounter, SlidingLog};
     use crate::clock::SECOND;
+    use crate::quota::REQUESTS;
+
+    const WINDOWS: [&str; 4] = [
+        "fixed_window",
+        "segmented_window",
+        "sliding_counter",
+        "sliding_log",
+    ];
 
     fn quota(text: &str) -> Quota {
         text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn windows(name: &str) -> AnyAlgorithm {
+        quota("100/minute").windowed(name).expect("fits")
+    }
+
+    #[test]
+    fn another_amount_of_the_same_window_is_taken() {
+        for name in WINDOWS {
+            let (own, other) = (windows(name), quota("7/60 s"));
+            let under = own.under(&other).expect("the same window");
+            assert_eq!((under.limit(), under.window()), (7, own.window()));
+            assert_eq!(std::mem::discriminant(&under), std::mem::discriminant(&own));
+        }
+        let days = quota("9/day in Europe/Berlin")
+            .windowed("fixed_window")
+            .expect("fits");
+        let under = days.under(&quota("3/day in Europe/Berlin")).expect("fits");
+        assert_eq!((under.limit(), under.calendar()), (3, days.calendar()));
+    }
+
+    #[test]
+    fn a_bucket_takes_any_rate_and_burst() {
+        let own = AnyAlgorithm::TokenBucket(quota("10/second burst 20").bucket().expect("fits"));
+        for (text, limit) in [("50/minute", 50), ("1/hour burst 3", 3), ("9/2 s", 9)] {
+            assert_eq!(own.under(&quota(text)).expect(text).limit(), limit);
+        }
+        for text in ["5 concurrent", "unlimited", "5/day in UTC"] {
+            let refusal = own.under(&quota(text)).unwrap_err().to_string();
+            assert!(
+                refusal.contains("such as '10/second burst 20'"),
+                "{refusal}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_differs_in_more_is_refused_with_a_right_one() {
+        for name in WINDOWS {
+            for (text, right) in [
+                ("5/second", "'5/minute'"),
+                ("5/minute burst 9", "'5/minute'"),
+                ("5/day in UTC", "'5/minute'"),
+                ("5 concurrent", "'5/minute'"),
+                ("unlimited", "'100/minute'"),
+            ] {
+                let refusal = windows(name).under(&quota(text)).unwrap_err().to_string();
+                assert!(
+                    refusal.starts_with(&format!("quota '{text}': ")),
+                    "{refusal}"
+                );
+                assert!(refusal.contains("own quota, '100/minute'"), "{refusal}");
+                assert!(refusal.ends_with(right), "{refusal}");
+            }
+        }
+        let days = quota("9/day in UTC")
+            .windowed("fixed_window")
+            .expect("fits");
+        for text in ["5/day", "5/day in Europe/Berlin", "5/week in UTC"] {
+            let refusal = days.under(&quota(text)).unwrap_err().to_string();
+            assert!(refusal.ends_with("as in '5/day in UTC'"), "{refusal}");
+        }
+        let log = windows("sliding_log").under(&quota("16777217/minute"));
+        assert!(log.unwrap_err().to_string().contains("16,777,216"));
+    }
+
+    #[test]
+    fn a_unit_has_to_be_the_limiters() {
+        assert_eq!(quota("5/minute").counts(REQUESTS), Ok(()));
+        assert_eq!(quota("5 tokens/minute").counts("tokens"), Ok(()));
+        let refusal = quota("5 tokens/minute").counts(REQUESTS).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "quota '5 tokens/minute': the limiter counts requests, not tokens: give '5/minute'"
+        );
     }
 
     #[test]
@@ -70,31 +195,5 @@ mod tests {
         let bucket = quota("10/second burst 20").bucket().expect("fits");
         let other = bucket.under(&quota("600/hour burst 3")).expect("any rate");
         assert_eq!((other.limit(), other.window()), (3, 18 * SECOND));
-    }
-
-    #[test]
-    fn what_is_not_the_same_window_is_refused_with_a_right_one() {
-        let log = SlidingLog {
-            limit: 5,
-            window: 60 * SECOND,
-        };
-        let said = |text: &str| log.under(&quota(text)).unwrap_err().to_string();
-        assert!(said("50/second").ends_with("write '50/minute'"));
-        assert!(said("50 tokens/hour").ends_with("write '50 tokens/minute'"));
-        assert!(said("50/second burst 9").contains("TokenBucket"));
-        assert!(said("5 concurrent").contains("ConcurrencyLimiter"));
-        assert!(said("unlimited").contains("'100/minute'"));
-        assert!(said("5/day in UTC").contains("FixedWindow"));
-        let day = quota("5/day in UTC").windowed("fixed_window");
-        let Ok(AnyAlgorithm::FixedWindow(day)) = day else {
-            panic!("a fixed window");
-        };
-        assert_eq!(day.under(&quota("9/day in UTC")).expect("fits").limit(), 9);
-        let said = day.under(&quota("9/day")).unwrap_err().to_string();
-        assert!(said.ends_with("write '9/day in UTC'"), "{said}");
-        let said = day.under(&quota("9/day in Asia/Tokyo")).unwrap_err();
-        assert!(said.to_string().ends_with("write '9/day in UTC'"));
-        let bucket = quota("10/second burst 20").bucket().expect("fits");
-        assert!(bucket.under(&quota("5 concurrent")).is_err());
     }
 }

@@ -6,6 +6,7 @@ mod bridge;
 pub(super) mod gate;
 mod lazy_route;
 mod limiter;
+mod quotas;
 mod renewing;
 mod runtime;
 mod scripts;

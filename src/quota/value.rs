@@ -102,6 +102,44 @@ impl Quota {
         }
     }
 
+    /// What each of so many processes may admit, so that all together admit this: one unit at least. As
+    /// a bucket it fills at its share of the rate; one that would take too long is the whole.
+    #[must_use]
+    pub fn share(&self, workers: u32, as_bucket: bool) -> Self {
+        let share = |limit: u32| (limit / workers).max(1);
+        let bucket = |amount, window: Ticks, burst| {
+            let window = window.saturating_mul(workers.into()).min(LONGEST_SPAN);
+            let burst = share(burst);
+            Terms::Bucket {
+                amount,
+                window,
+                burst,
+            }
+        };
+        let terms = match self.terms.clone() {
+            Terms::Bucket {
+                amount,
+                window,
+                burst,
+            } => bucket(amount, window, burst),
+            Terms::Window { limit, window } if as_bucket => bucket(limit, window, limit),
+            Terms::Window { limit, window } => Terms::Window {
+                limit: share(limit),
+                window,
+            },
+            Terms::Calendar { limit, calendar } => Terms::Calendar {
+                limit: share(limit),
+                calendar,
+            },
+            Terms::Concurrent(limit) => Terms::Concurrent(share(limit)),
+            Terms::Unlimited => Terms::Unlimited,
+        };
+        let unit = Arc::clone(&self.unit);
+        Self { terms, unit }
+            .checked()
+            .unwrap_or_else(|_| self.clone())
+    }
+
     /// That something cannot hold it, and why.
     #[must_use]
     pub fn unfit(&self, why: &str) -> Error {

@@ -41,14 +41,19 @@ LIMITERS: dict[str, Callable[..., AsyncLimiter]] = {
     "sliding_log": sluicegate.redis.SlidingWindowRateLimiter,
 }
 
-# Tells a script's reply and the TTL in ms that it set (-2: none), and has the key live for ever:
-# the server's own clock is not the one that the script sees.
+# Tells a script's reply and the TTL in ms that it set (-2: none), and has the key live for as long
+# by the clock that the script sees, which is not the server's own.
 HARNESS = """
-local real, ttl = redis, -2
+local real, ttl, now = redis, -2, ARGV[#ARGV - 1] * 1000 + math.floor(ARGV[#ARGV] / 1000)
 local redis = {error_reply = real.error_reply}
+local ends = 'ends ' .. KEYS[1]
+if now >= tonumber(real.call('GET', ends) or math.huge) then real.call('DEL', ends, KEYS[1]) end
 function redis.call(command, ...)
   local words = {...}
-  if command == 'SET' or command == 'PEXPIRE' then ttl, words[#words] = words[#words], 10^13 end
+  if command == 'SET' or command == 'PEXPIRE' then
+    ttl, words[#words] = words[#words], 10^13
+    real.call('SET', ends, string.format('%%.0f', now + ttl))
+  end
   return real.call(command, unpack(words))
 end
 local body = function() %s end

@@ -39,7 +39,7 @@ from sluicegate.observe.counts import SAMPLE
 from sluicegate.observe.hooks import Hook, Hooks
 from sluicegate.observe.tier_metrics import TierMetrics
 from sluicegate.redis.limiter import AsyncLimiter
-from sluicegate.redis.limiters import RedisSlidingWindowRateLimiter
+from sluicegate.redis.sliding_window import RedisSlidingWindowRateLimiter
 
 __all__ = ["InstrumentedRateLimiter"]
 

@@ -15,12 +15,12 @@ from sluicegate.redis.limiter import AsyncLimiter
 from sluicegate.redis.limiters import (
     DistributedTokenBucket,
     FixedWindow,
-    RedisSlidingWindowRateLimiter,
     SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
 )
 from sluicegate.redis.sharded import ClusterRateLimiter
+from sluicegate.redis.sliding_window import RedisSlidingWindowRateLimiter
 
 __all__ = [
     "AsyncLimiter",

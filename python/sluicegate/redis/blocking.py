@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from sluicegate._support.awaiting import at_once
 
 if TYPE_CHECKING:
     from sluicegate._connection.scripts import Scripts
-    from sluicegate._core import Decision, RedisLimiter
+    from sluicegate._core import Decision, Quota, RedisLimiter
 
 __all__ = ["BlockingCalls"]
 
@@ -33,37 +32,26 @@ class BlockingCalls:
         _core: RedisLimiter
         _scripts: Scripts
 
-        def _chunks(self, keys: Iterable[str], cost: int) -> Iterator[list[str]]: ...
         def _commands(self) -> set[str]: ...
 
-    def check_sync(self, key: str, cost: int = 1) -> Decision:
+    def check_sync(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
         """``check`` that blocks its thread: decide now, and spend ``cost`` if it is admitted.
+
+        ``quota`` decides this call in place of the limiter's own, as ``check`` takes it.
 
         Answers within ``timeout``, whatever the server does, for the cost of a round trip. One
         that a signal's handler interrupts, as Ctrl-C does, may have been spent.
 
-        Raises ``TypeError`` or ``ValueError`` for a bad key or cost, and with
+        Raises ``TypeError`` or ``ValueError`` for a bad key, cost or quota, and with
         ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
         """
         may_block("check_sync")
-        return self._core.ask("check", key, cost)
+        return self._core.ask("check", key, cost, None, quota)
 
-    def check_many_sync(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
-        """``check_many`` that blocks its thread: a check for each key, in their order.
-
-        They are sent in chunks of 500 and fewer, each decided within ``timeout``. Raises as
-        :meth:`check_sync`; a bad key or cost before anything is spent.
-        """
-        may_block("check_many_sync")
-        decisions: list[Decision] = []
-        for chunk in self._chunks(keys, cost):
-            decisions += self._core.ask_many(chunk, cost)
-        return decisions
-
-    def peek_sync(self, key: str, cost: int = 1) -> Decision:
+    def peek_sync(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
         """Whether :meth:`check_sync` would admit ``cost`` now. Spends nothing; raises the same."""
         may_block("peek_sync")
-        return self._core.ask("peek", key, cost)
+        return self._core.ask("peek", key, cost, None, quota)
 
     def refund_sync(self, key: str, cost: int = 1) -> None:
         """``refund`` that blocks its thread: give ``cost`` units back, the oldest live ones."""
@@ -75,26 +63,32 @@ class BlockingCalls:
         may_block("reset_sync")
         self._core.ask("reset", key, 1)
 
-    def wait_sync(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+    def wait_sync(
+        self,
+        key: str,
+        cost: int = 1,
+        timeout: float | None = None,
+        quota: Quota | str | None = None,
+    ) -> Decision:
         """Block this thread until admitted; refuse as soon as that would take over ``timeout``.
 
         Threads of this process that wait for one key of this limiter are first come, first
         served; those elsewhere, coroutines, and plain checks compete with them. ``timeout`` is in
         seconds, ≥ 0, or ``None`` to wait as long as it takes. Ctrl-C ends it, and spends nothing
-        but what a check that was on its way has spent.
+        but what a check that was on its way has spent. Each is decided by its own ``quota``.
 
         Raises as :meth:`check_sync`, and ``RuntimeError`` where an event loop runs: that would
         stand still.
         """
         seconds = seconds_of(timeout)
-        self._core.examine(key, cost)
+        self._core.examine(key, cost, quota)
         must_not_wait("wait_sync", "`await wait(…)`")
 
         async def check() -> Decision:
-            return self._core.ask("check", key, cost)
+            return self._core.ask("check", key, cost, None, quota)
 
         async def peek() -> Decision:
-            return self._core.ask("peek", key, cost)
+            return self._core.ask("peek", key, cost, None, quota)
 
         deadline = monotonic() + seconds
         with in_line(self, key, WaitThreads, deadline) as (queue, waiter):

@@ -10,6 +10,7 @@ from sluicegate._core import Decision, Quota, TokenBucketConfig
 from sluicegate._support.acquiring import key_and_tokens
 from sluicegate._support.pending import to_be_awaited
 from sluicegate.redis.limiter import AsyncLimiter
+from sluicegate.redis.prefix import key_prefix
 
 __all__ = ["TokenBucket"]
 
@@ -19,8 +20,8 @@ class TokenBucket(AsyncLimiter):
 
     ``TokenBucket(URL, "10/second burst 100")``, ``TokenBucket(URL, 100, 10)``,
     ``TokenBucket(URL, capacity=100, refill_rate=10)`` or
-    ``TokenBucket(URL, TokenBucketConfig(100, 10))``. A changed quota keeps the time at which a
-    bucket is full.
+    ``TokenBucket(URL, TokenBucketConfig(100, 10))``. A changed quota, of a key or of all, keeps
+    the tokens that are missing, at most the new capacity.
 
     Args:
         config: the capacity; or a :class:`~sluicegate.Quota` or its text, or a
@@ -28,7 +29,7 @@ class TokenBucket(AsyncLimiter):
             full: no server knows since when a client that it has no record of has been refilling.
         capacity: most tokens of a key, 1 to 4,294,967,295.
         refill_rate: tokens per second and key, 1e-9 to 1e12.
-        redis, prefix, timeout, on_error, workers, remember: as
+        redis, prefix, name, timeout, on_error, workers, remember: as
             :class:`~sluicegate.redis.FixedWindow`.
 
     Raises:
@@ -47,6 +48,7 @@ class TokenBucket(AsyncLimiter):
         *,
         capacity: int | None = None,
         prefix: str | None = None,
+        name: str | None = None,
         timeout: float = 0.25,
         on_error: OnError = "local",
         workers: int = 1,
@@ -56,34 +58,40 @@ class TokenBucket(AsyncLimiter):
             redis,
             _config(config, refill_rate, capacity),
             prefix=prefix,
+            name=name,
             timeout=timeout,
             on_error=on_error,
             workers=workers,
             remember=remember,
         )
 
-    def _prefix(self, quota: Any) -> str:
-        return f"sluicegate:{self._ALGORITHM}:{quota.capacity}@{quota.refill_rate}"
+    def _prefix(self, quota: Any, prefix: str | None, name: str | None) -> str:
+        config = _as_config(quota)
+        amount = f"{config.capacity}@{config.refill_rate}"
+        return key_prefix(self._ALGORITHM, prefix, name, lambda name: name or amount)
 
     @property
     def config(self) -> TokenBucketConfig:
         """The configuration in force."""
-        config: TokenBucketConfig = self._quota
-        return config
+        return _as_config(self._quota)
 
     if TYPE_CHECKING:
 
         @overload
-        def acquire(self, key: str, tokens: int = 1) -> Coroutine[Any, Any, Decision]: ...
+        def acquire(
+            self, key: str, tokens: int = 1, *, quota: Quota | str | None = None
+        ) -> Coroutine[Any, Any, Decision]: ...
         @overload
-        def acquire(self, tokens: int, key: str) -> Coroutine[Any, Any, Decision]: ...
+        def acquire(
+            self, tokens: int, key: str, *, quota: Quota | str | None = None
+        ) -> Coroutine[Any, Any, Decision]: ...
         def acquire(self, *args: Any, **kwargs: Any) -> Any:
             """Take tokens now or be refused now; by position a ``str`` is the key."""
 
     else:
 
         @to_be_awaited
-        async def acquire(self, *by_position, key=..., tokens=...):
+        async def acquire(self, *by_position, key=..., tokens=..., quota=None):
             """Take tokens now or be refused now: :meth:`check`; unpacks as ``(allowed, info)``.
 
             ``acquire("llm")``, ``acquire("llm", 5)``, ``acquire(5, "llm")`` or
@@ -95,7 +103,7 @@ class TokenBucket(AsyncLimiter):
             key, tokens = key_and_tokens(by_position, key, tokens)
             if key is ...:
                 raise TypeError("acquire needs a key, a str, as in acquire('llm', 5)")
-            return await self.check(key, tokens)
+            return await self.check(key, tokens, quota)
 
     @to_be_awaited
     async def set_quota(
@@ -112,11 +120,18 @@ class TokenBucket(AsyncLimiter):
         self._set_quota(_config(config, refill_rate, capacity))
 
 
-def _config(first: Any, refill_rate: float | None, capacity: int | None) -> TokenBucketConfig:
-    """The configuration that the arguments are: itself, if it is given as one."""
+def _config(
+    first: Any, refill_rate: float | None, capacity: int | None
+) -> TokenBucketConfig | Quota:
+    """The configuration that the arguments are; a quota, which also tells its unit, stays one."""
     if isinstance(first, TokenBucketConfig) and refill_rate is capacity is None:
         return _beginning_full(first)
-    return _beginning_full(TokenBucketConfig._of(first, refill_rate, capacity))  # noqa: SLF001
+    config = TokenBucketConfig._of(first, refill_rate, capacity)  # noqa: SLF001
+    return Quota(first) if isinstance(first, Quota | str) else _beginning_full(config)
+
+
+def _as_config(quota: TokenBucketConfig | Quota) -> TokenBucketConfig:
+    return TokenBucketConfig.from_quota(quota) if isinstance(quota, Quota) else quota
 
 
 def _beginning_full(config: TokenBucketConfig) -> TokenBucketConfig:

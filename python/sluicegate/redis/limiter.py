@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,12 @@ from sluicegate._connection.seconds import seconds_of
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
 from sluicegate._connection.wait_queue import WaitQueue, WaitQueues
-from sluicegate._core import Decision, RedisLimiter
-from sluicegate._support.arguments import checked_prefix
+from sluicegate._core import Decision, Quota, RedisLimiter
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.redis.blocking import BlockingCalls
-from sluicegate.redis.prefix import prefix_of
+from sluicegate.redis.prefix import windows_prefix
+from sluicegate.redis.several_keys import SeveralKeys
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
 
-class AsyncLimiter(BlockingCalls, MadeAnew):
+class AsyncLimiter(BlockingCalls, SeveralKeys, MadeAnew):
     """Base class of the limiters in Redis. One script, one key, one round trip a decision.
 
     Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event
@@ -52,6 +51,7 @@ class AsyncLimiter(BlockingCalls, MadeAnew):
         quota: Any,
         *,
         prefix: str | None,
+        name: str | None = None,
         timeout: float,
         on_error: OnError,
         workers: int,
@@ -62,7 +62,7 @@ class AsyncLimiter(BlockingCalls, MadeAnew):
         if not isinstance(remember, bool):
             raise TypeError(f"remember must be True or False, got {remember!r}")
         options: dict[str, Any] = {
-            "prefix": self._prefix(quota) if prefix is None else checked_prefix(prefix),
+            "prefix": self._prefix(quota, prefix, name),
             "timeout": timeout,
             "on_error": on_error,
             "workers": workers,
@@ -83,8 +83,8 @@ class AsyncLimiter(BlockingCalls, MadeAnew):
         self._core.set_quota(quota)
         self._quota = quota
 
-    def _prefix(self, quota: Any) -> str:
-        return prefix_of(self._ALGORITHM, *quota)
+    def _prefix(self, quota: Any, prefix: str | None, name: str | None) -> str:
+        return windows_prefix(self._ALGORITHM, quota, prefix, name)
 
     @property
     def limit(self) -> int:
@@ -97,19 +97,24 @@ class AsyncLimiter(BlockingCalls, MadeAnew):
         return self._core.window_seconds
 
     @to_be_awaited
-    async def check(self, key: str, cost: int = 1) -> Decision:
+    async def check(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
         """Decide now, and spend ``cost`` from ``key`` if it is admitted.
+
+        ``quota``, a :class:`~sluicegate.Quota` or its text, decides this call in place of the
+        limiter's own: another amount, of the same window and unit (a bucket: another rate and
+        burst). What was spent stays spent, whichever quota decides next; a call without one is
+        decided by the limiter's own.
 
         Answers within ``timeout``, whatever the server does; ``Decision.store`` says who
         decided. A call that is cancelled may have been spent.
 
-        Raises ``TypeError`` or ``ValueError`` for a bad key or cost, and with
+        Raises ``TypeError`` or ``ValueError`` for a bad key, cost or quota, and with
         ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
         """
         loop = running_loop()
         bridge = bridge_of(loop)
         future: asyncio.Future[Decision] = loop.create_future()
-        begun = self._core.begin(bridge, future, "check", key, cost)
+        begun = self._core.begin(bridge, future, "check", key, cost, None, quota)
         if isinstance(begun, Decision):
             return begun
         if begun:
@@ -117,39 +122,9 @@ class AsyncLimiter(BlockingCalls, MadeAnew):
         return await future
 
     @to_be_awaited
-    async def peek(self, key: str, cost: int = 1) -> Decision:
+    async def peek(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
         """Whether :meth:`check` would admit ``cost`` now, and what is left. Spends nothing."""
-        return await self._begun("peek", key, cost)
-
-    @to_be_awaited
-    async def check_many(self, keys: Iterable[str], cost: int = 1) -> list[Decision]:
-        """:meth:`check` for each key, in their order; nothing is atomic between keys.
-
-        A server that may not load scripts for this user (``script|load``), or whose scripts were
-        flushed since it was connected, decides the first calls of a class in any order.
-
-        They are sent in chunks of 500, one after the other (smaller ones where ``timeout`` is
-        below 0.25: of 2,000 keys a second of it). Each chunk is decided within ``timeout``, so
-        that 30,000 keys take 60 times ``timeout`` at the most, and as long as the server needs
-        if it is well. A call that is cancelled sends no further chunk; the one that is on its
-        way may have been spent.
-
-        Raises as :meth:`check`; a bad key or cost before anything is spent.
-        """
-        decisions: list[Decision] = []
-        for chunk in self._chunks(keys, cost):
-            decisions += await asyncio.gather(*[self._begun("check", name, cost) for name in chunk])
-        return decisions
-
-    def _chunks(self, keys: Iterable[str], cost: int) -> Iterator[list[str]]:
-        if isinstance(keys, str) or not isinstance(keys, Iterable):
-            kind = type(keys).__name__
-            raise TypeError(f"keys must be an iterable of str, not one {kind}, got {keys!r}")
-        names = list(keys)
-        for name in names:
-            self._core.examine(name, cost)
-        size = self._core.chunk
-        return (names[first : first + size] for first in range(0, len(names), size))
+        return await self._begun("peek", key, cost, quota)
 
     @to_be_awaited
     async def refund(self, key: str, cost: int = 1) -> None:
@@ -177,11 +152,13 @@ class AsyncLimiter(BlockingCalls, MadeAnew):
         """Forget ``key``: its whole quota is back. Seen as :meth:`refund`."""
         await self._begun("reset", key, 1)
 
-    def _begun(self, verb: str, key: str, cost: int) -> asyncio.Future[Decision]:
+    def _begun(
+        self, verb: str, key: str, cost: int, quota: Quota | str | None = None
+    ) -> asyncio.Future[Decision]:
         loop = running_loop()
         bridge = bridge_of(loop)
         future: asyncio.Future[Decision] = loop.create_future()
-        begun = self._core.begin(bridge, future, verb, key, cost)
+        begun = self._core.begin(bridge, future, verb, key, cost, None, quota)
         if begun is True:
             loop.call_soon(bridge.flush)
         elif begun is not None:
@@ -189,23 +166,30 @@ class AsyncLimiter(BlockingCalls, MadeAnew):
         return future
 
     @to_be_awaited
-    async def wait(self, key: str, cost: int = 1, timeout: float | None = None) -> Decision:
+    async def wait(
+        self,
+        key: str,
+        cost: int = 1,
+        timeout: float | None = None,
+        quota: Quota | str | None = None,
+    ) -> Decision:
         """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
 
         Waiters of this limiter on one event loop are first come, first served; those
         elsewhere, and plain checks, compete with them. Who waits behind another is refused
         when the server has told that other a wait that is too long. ``timeout`` is in
-        seconds, ≥ 0, or ``None`` to wait as long as it takes.
+        seconds, ≥ 0, or ``None`` to wait as long as it takes. Each waiter is decided by its own
+        ``quota``, as :meth:`check` takes it; their order stays.
         """
         seconds = seconds_of(timeout)
-        self._core.examine(key, cost)
+        self._core.examine(key, cost, quota)
         loop = running_loop()
         deadline = loop.time() + seconds
         queues = self._queues.here(loop)
         queue = queues.setdefault(key, WaitQueue())
         waiter = queue.join(deadline)
         try:
-            check, peek = partial(self.check, key, cost), partial(self.peek, key, cost)
+            check, peek = (partial(ask, key, cost, quota) for ask in (self.check, self.peek))
             return await queue.decided(waiter, check, peek, deadline)
         finally:
             waiter.is_over = True

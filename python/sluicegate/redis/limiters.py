@@ -17,14 +17,13 @@ from sluicegate.redis.limiter import AsyncLimiter
 __all__ = [
     "DistributedTokenBucket",
     "FixedWindow",
-    "RedisSlidingWindowRateLimiter",
     "SegmentedWindow",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
 ]
 
 
-def _given(limit: Any, window_seconds: Any) -> tuple[Any, ...]:
+def given(limit: Any, window_seconds: Any) -> tuple[Any, ...]:
     """The quota as it was given; the core checks it."""
     return (limit,) if window_seconds is ... else (limit, window_seconds)
 
@@ -39,7 +38,10 @@ class _Windowed(AsyncLimiter):
         window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
         prefix: what keys begin with in Redis, up to 64 bytes; limiters with the same
             prefix share quotas. By default the algorithm and the quota, so that different
-            limits count apart; give one if the quota will change.
+            limits count apart; give one, or a name, if the quota will change.
+        name: what the limit is called, 1 to 64 letters, digits and ``_-.:/``, a letter first: keys
+            begin with ``sluicegate:`` or the prefix, the algorithm, the name and the window, and
+            not with the amount, so that a changed amount keeps what was spent.
         timeout: seconds within which every decision is made, 0.001 to 60.
         on_error: who decides when the server does not: ``"local"``, a limiter in this
             process that has seen what the server admitted here; ``"open"``, nobody, all are
@@ -62,6 +64,7 @@ class _Windowed(AsyncLimiter):
         limit: Quota | str,
         *,
         prefix: str | None = None,
+        name: str | None = None,
         timeout: float = 0.25,
         on_error: OnError = "local",
         workers: int = 1,
@@ -75,6 +78,7 @@ class _Windowed(AsyncLimiter):
         window_seconds: float,
         *,
         prefix: str | None = None,
+        name: str | None = None,
         timeout: float = 0.25,
         on_error: OnError = "local",
         workers: int = 1,
@@ -87,6 +91,7 @@ class _Windowed(AsyncLimiter):
         window_seconds: Any = ...,
         *,
         prefix: str | None = None,
+        name: str | None = None,
         timeout: float = 0.25,
         on_error: OnError = "local",
         workers: int = 1,
@@ -94,8 +99,9 @@ class _Windowed(AsyncLimiter):
     ) -> None:
         super().__init__(
             redis,
-            _given(limit, window_seconds),
+            given(limit, window_seconds),
             prefix=prefix,
+            name=name,
             timeout=timeout,
             on_error=on_error,
             workers=workers,
@@ -103,9 +109,11 @@ class _Windowed(AsyncLimiter):
         )
 
     @to_be_awaited
-    async def is_allowed(self, key: str, cost: int = 1) -> Decision:
+    async def is_allowed(
+        self, key: str, cost: int = 1, quota: Quota | str | None = None
+    ) -> Decision:
         """:meth:`check`; unpacks as ``(allowed, info)``."""
-        return await self.check(key, cost)
+        return await self.check(key, cost, quota)
 
     @overload
     async def set_quota(self, limit: Quota | str) -> None: ...
@@ -114,7 +122,7 @@ class _Windowed(AsyncLimiter):
     @to_be_awaited
     async def set_quota(self, limit: Quota | str | int, window_seconds: Any = ...) -> None:
         """Change the quota of every key, in this process; what was spent stays spent."""
-        self._set_quota(_given(limit, window_seconds))
+        self._set_quota(given(limit, window_seconds))
 
 
 class FixedWindow(_Windowed):
@@ -152,97 +160,3 @@ class SlidingWindowCounter(_Windowed):
 
 
 DistributedTokenBucket = TokenBucket
-
-
-class RedisSlidingWindowRateLimiter(AsyncLimiter):
-    """The exact log in Redis, with the answers of the limiter in memory: bools and numbers.
-
-    Args:
-        redis: a client or a URL.
-        max_requests: 1 to 16,777,216; or a :class:`~sluicegate.Quota` or its text.
-        window_seconds, prefix, timeout, on_error, workers, remember: as :class:`FixedWindow`.
-    """
-
-    __slots__ = ()
-    _ALGORITHM = "sliding_log"
-
-    @overload
-    def __init__(
-        self,
-        redis: object,
-        max_requests: Quota | str,
-        *,
-        prefix: str | None = None,
-        timeout: float = 0.25,
-        on_error: OnError = "local",
-        workers: int = 1,
-        remember: bool = True,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        redis: object,
-        max_requests: int = 100,
-        window_seconds: float = 60,
-        *,
-        prefix: str | None = None,
-        timeout: float = 0.25,
-        on_error: OnError = "local",
-        workers: int = 1,
-        remember: bool = True,
-    ) -> None: ...
-    def __init__(
-        self,
-        redis: object,
-        max_requests: Quota | str | int = 100,
-        window_seconds: Any = ...,
-        *,
-        prefix: str | None = None,
-        timeout: float = 0.25,
-        on_error: OnError = "local",
-        workers: int = 1,
-        remember: bool = True,
-    ) -> None:
-        if window_seconds is ... and isinstance(max_requests, int):
-            window_seconds = 60
-        super().__init__(
-            redis,
-            _given(max_requests, window_seconds),
-            prefix=prefix,
-            timeout=timeout,
-            on_error=on_error,
-            workers=workers,
-            remember=remember,
-        )
-
-    @property
-    def max_requests(self) -> int:
-        """The quota's limit in requests: ``limit`` by its other name."""
-        return self.limit
-
-    @to_be_awaited
-    async def is_allowed(self, client_id: str, cost: int = 1) -> bool:
-        """:meth:`check` as a bool: decide now, and spend ``cost`` units if admitted."""
-        return bool(await self.check(client_id, cost))
-
-    @to_be_awaited
-    async def get_remaining(self, client_id: str) -> int:
-        """Requests that this client has left now. Spends nothing; costs a round trip."""
-        return (await self.peek(client_id)).remaining
-
-    @to_be_awaited
-    async def get_reset_time(self, client_id: str) -> float:
-        """Unix time in seconds at which the client's first slot frees; now + window if unseen.
-
-        Costs a round trip.
-        """
-        return (await self._begun("first_free", client_id, 1)).reset_at
-
-    @overload
-    async def set_quota(self, max_requests: Quota | str) -> None: ...
-    @overload
-    async def set_quota(self, max_requests: int, window_seconds: float) -> None: ...
-    @to_be_awaited
-    async def set_quota(self, max_requests: Quota | str | int, window_seconds: Any = ...) -> None:
-        """Change the quota of every key, in this process; what was spent stays spent."""
-        self._set_quota(_given(max_requests, window_seconds))

@@ -11,15 +11,14 @@ use pyo3::prelude::*;
 use super::blocking;
 use super::bridge::PyBridge;
 use super::lazy_route::LazyRoute;
+use super::quotas;
 use super::renewing::{Renewals, THREADS};
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
-use crate::python::memory::window_or_quota;
 use crate::python::patiently;
-use crate::python::token_bucket::PyTokenBucketConfig;
 use crate::store::redis::{
     EncodedQuota, Holders, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
 };
@@ -37,22 +36,6 @@ pub(in crate::python) struct PyRedisLimiter {
     route: Arc<LazyRoute>,
     renewals: Arc<Renewals>,
     chunk: u64,
-}
-
-/// A quota from the arguments of a class: a bucket's configuration; or a limit and perhaps a window,
-/// or a quota or its text in their place.
-fn algorithm(name: &str, quota: &Bound<'_, PyAny>) -> PyResult<AnyAlgorithm> {
-    if name == "token_bucket" {
-        let config: PyTokenBucketConfig = quota.extract()?;
-        return Ok(AnyAlgorithm::TokenBucket(config.full_bucket()?));
-    }
-    let (limit, window) = match quota.extract::<(Bound<'_, PyAny>,)>() {
-        Ok((limit,)) => (limit, None),
-        Err(_) => quota
-            .extract()
-            .map(|(limit, window)| (limit, Some(window)))?,
-    };
-    window_or_quota(name, &limit, window.as_ref())
 }
 
 fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
@@ -80,6 +63,7 @@ impl PyRedisLimiter {
     }
 
     /// A call that is to be sent; or its decision, if it needs no server.
+    #[expect(clippy::too_many_arguments, reason = "one call")]
     fn prepared(
         &self,
         py: Python<'_>,
@@ -88,6 +72,7 @@ impl PyRedisLimiter {
         key: &Bound<'_, PyAny>,
         cost: Cost,
         number: Option<u64>,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Result<Request, PyDecision>> {
         let holders = Holders {
             numbers: Vec::from_iter(number),
@@ -104,7 +89,7 @@ impl PyRedisLimiter {
             _ => Verb::Reset,
         };
         let key = key_bytes(key)?;
-        let mut quota = self.limiter.quota();
+        let mut quota = quotas::deciding(&self.limiter, quota)?;
         quota.fits(cost.0)?;
         if verb == Verb::InUse {
             quota = Arc::new(quota.endless());
@@ -151,16 +136,17 @@ impl PyRedisLimiter {
             );
             return Err(PyValueError::new_err(message));
         }
-        let quota = self::algorithm(&algorithm, quota)?;
+        let unit = quotas::unit(quota);
+        let quota = quotas::algorithm(&algorithm, quota)?;
         let share = quota.share(workers);
-        let limit = share.limit();
         let lends = matches!(share, AnyAlgorithm::Permits(_)); // of what it counts itself
         let local = (on_error == OnError::Local && !lends)
             .then(|| stand_in(&settings, &prefix, share, None));
-        let quota = EncodedQuota::new(quota);
+        let quota = EncodedQuota::new(quota).counting(unit);
         let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);
         let patience = Duration::from_micros(patience);
-        let limiter = RedisLimiter::new(quota, local, limit, prefix, patience, on_error, remember);
+        let limiter =
+            RedisLimiter::new(quota, local, workers, prefix, patience, on_error, remember);
         Ok(Self {
             algorithm,
             workers,
@@ -190,7 +176,7 @@ impl PyRedisLimiter {
 
     /// Begin a call: its decision if it needs no server, else True if a flush is to be planned.
     /// One for a permit has a number.
-    #[pyo3(signature = (bridge, future, verb, key, cost, number=None))]
+    #[pyo3(signature = (bridge, future, verb, key, cost, number=None, quota=None))]
     #[expect(clippy::too_many_arguments, reason = "one call, by name")]
     fn begin<'py>(
         &self,
@@ -201,8 +187,9 @@ impl PyRedisLimiter {
         key: &Bound<'py, PyAny>,
         cost: Cost,
         number: Option<u64>,
+        quota: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.prepared(py, bridge.number(), verb, key, cost, number)? {
+        match self.prepared(py, bridge.number(), verb, key, cost, number, quota)? {
             Err(decision) => Ok(Some(Bound::new(py, decision)?.into_any())),
             Ok(call) => {
                 let plan = bridge.submit(self.route.get()?, future, call);
@@ -212,7 +199,7 @@ impl PyRedisLimiter {
     }
 
     /// A call's decision. Blocks this thread until the server has answered, or `timeout` is over.
-    #[pyo3(signature = (verb, key, cost, number=None))]
+    #[pyo3(signature = (verb, key, cost, number=None, quota=None))]
     fn ask(
         &self,
         py: Python<'_>,
@@ -220,8 +207,9 @@ impl PyRedisLimiter {
         key: &Bound<'_, PyAny>,
         cost: Cost,
         number: Option<u64>,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyDecision> {
-        self.asked(py, verb, key, cost, number)
+        self.asked(py, verb, key, cost, number, quota)
     }
 
     /// The decisions of a check for each key, sent together. Blocks as `ask`.
@@ -229,18 +217,20 @@ impl PyRedisLimiter {
         clippy::needless_pass_by_value,
         reason = "what Python gives is made into one"
     )]
+    #[pyo3(signature = (keys, cost, quota=None))]
     fn ask_many(
         &self,
         py: Python<'_>,
         keys: Vec<Bound<'_, PyAny>>,
         cost: Cost,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<PyDecision>> {
-        self.all_asked(py, &keys, cost)
+        self.all_asked(py, &keys, cost, quota)
     }
 
     /// Give a permit up, without waiting for the server.
     fn give_up(&self, py: Python<'_>, key: &Bound<'_, PyAny>, number: u64) -> PyResult<()> {
-        if let Ok(call) = self.prepared(py, THREADS, "give_up", key, Cost(1), Some(number))? {
+        if let Ok(call) = self.prepared(py, THREADS, "give_up", key, Cost(1), Some(number), None)? {
             blocking::post(&self.route.get()?, vec![call]);
         }
         self.renewals.begin(&self.limiter, &self.route)
@@ -283,12 +273,14 @@ impl PyRedisLimiter {
 
     #[pyo3(signature = (quota))]
     fn set_quota(&self, quota: &Bound<'_, PyAny>) -> PyResult<()> {
-        let quota = algorithm(&self.algorithm, quota)?;
+        let unit = quotas::unit(quota);
+        let quota = quotas::algorithm(&self.algorithm, quota)?;
         let local = self.limiter.local().map(|before| {
             let (settings, prefix) = (self.route.settings(), self.limiter.prefix());
             stand_in(settings, prefix, quota.share(self.workers), Some(before))
         });
-        self.limiter.set_quota(EncodedQuota::new(quota), local);
+        let quota = EncodedQuota::new(quota).counting(unit);
+        self.limiter.set_quota(quota, local);
         Ok(())
     }
 
@@ -306,9 +298,15 @@ impl PyRedisLimiter {
     }
 
     /// Raise what a check would.
-    fn examine(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
+    #[pyo3(signature = (key, cost, quota=None))]
+    fn examine(
+        &self,
+        key: &Bound<'_, PyAny>,
+        cost: Cost,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         key_bytes(key)?;
-        Ok(self.limiter.quota().fits(cost.0)?)
+        Ok(quotas::deciding(&self.limiter, quota)?.fits(cost.0)?)
     }
 
     /// The text of the script that decides.

@@ -6,13 +6,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
+use super::encoded::EncodedQuota;
 use crate::clock::{Ticks, unix_now};
 use crate::decision::{Decision, Receipt, Source};
 use crate::store::KeyHasher;
 use crate::store::fork::locked_now;
 use kept::{Kept, Refusal};
 
-/// Most refusals remembered, some 85 bytes each.
+/// Most refusals remembered, some 95 bytes each.
 const MOST: usize = 65_536;
 
 /// What the server refused lately.
@@ -42,23 +43,23 @@ impl DenialCache {
         self.epoch.load(Relaxed)
     }
 
-    /// The refusal that the server would repeat, if it would, under the `limit` in force.
+    /// The refusal that the server would repeat, if it would, under that quota.
     pub(super) fn refusal(
         &self,
         key: &[u8],
         cost: u32,
-        limit: u32,
+        quota: &EncodedQuota,
         now: Instant,
     ) -> Option<Decision> {
         if self.len.load(Relaxed) == 0 {
             return None;
         }
         let (key, now) = (self.hasher.fingerprint(key), self.ticks(now));
-        let refusal = locked_now(&self.kept).refusal(key, cost, now)?;
+        let refusal = locked_now(&self.kept).refusal(key, cost, quota.number(), now)?;
         let passed = now.saturating_sub(refusal.made_at);
         Some(Decision {
             allowed: false,
-            limit,
+            limit: quota.limit(),
             remaining: refusal.remaining,
             retry_after: refusal.retry_after.saturating_sub(passed).max(1),
             reset_after: refusal.reset_after.saturating_sub(passed),
@@ -74,12 +75,14 @@ impl DenialCache {
         &self,
         key: &[u8],
         cost: u32,
+        quota: &EncodedQuota,
         decision: &Decision,
         made_at: Instant,
         epoch: u64,
     ) {
         let refusal = Refusal {
             cost,
+            quota: quota.number(),
             remaining: decision.remaining,
             retry_after: decision.retry_after,
             reset_after: decision.reset_after,

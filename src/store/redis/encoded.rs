@@ -1,5 +1,10 @@
 //! A quota as a script's arguments, and a script's reply as a decision.
 
+mod by_call;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use redis::{Cmd, Value};
 
 use super::answer::Failure;
@@ -9,6 +14,7 @@ use crate::algorithm::{AnyAlgorithm, Permits, TokenBucket};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt, Source};
 use crate::error;
+use crate::quota::{Quota, REQUESTS};
 
 /// What a call wants of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +35,22 @@ pub enum Verb {
     Renew,
 }
 
+/// How many there have been.
+static QUOTAS: AtomicU64 = AtomicU64::new(0);
+
 /// A quota, ready to be sent.
 pub struct EncodedQuota {
     rule: AnyAlgorithm,
     arguments: Vec<String>,
     /// Of a calendar's windows: the arguments that change with time.
-    bounds: Option<Bounds>,
+    bounds: Option<Arc<Bounds>>,
     limit: u32,
     window: Ticks,
+    /// What a cost counts.
+    unit: Arc<str>,
+    /// As the caller gave it for a call.
+    given: Option<Quota>,
+    number: u64,
 }
 
 impl EncodedQuota {
@@ -54,11 +68,14 @@ impl EncodedQuota {
             _ => vec![limit.to_string(), window.to_string()],
         };
         Self {
-            bounds: rule.calendar().cloned().map(Bounds::new),
+            bounds: rule.calendar().cloned().map(Bounds::new).map(Arc::new),
             rule,
             arguments,
             limit,
             window,
+            unit: REQUESTS.into(),
+            given: None,
+            number: QUOTAS.fetch_add(1, Relaxed),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One limiter: its quota, what it does when the server does not answer, and its counts.
 
 mod instead;
+mod quotas;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -18,8 +19,11 @@ use super::request::{Request, Work};
 use super::uncharged::Uncharged;
 use crate::clock::unix_now;
 use crate::decision::Decision;
+use crate::error;
+use crate::quota::Quota;
 use crate::store::fork::locked_now;
 use crate::store::{self, Ask, Patience, Store};
+use quotas::Quotas;
 
 /// What decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +40,11 @@ pub enum OnError {
 
 /// A limiter whose state is in Redis.
 pub struct RedisLimiter {
-    quota: Mutex<Arc<EncodedQuota>>,
+    quotas: Mutex<Quotas>,
     /// What decides in this process while the server does not.
     local: Mutex<Option<Arc<dyn Store>>>,
-    /// How many permits of a key are lent in the server's place.
-    share: u32,
+    /// How many processes are taken to share its quota, when each decides in the server's place.
+    workers: u32,
     prefix: String,
     timeout: Duration,
     on_error: OnError,
@@ -63,7 +67,7 @@ struct Call {
     /// Of permits: whose.
     holders: Holders,
     made_at: Instant,
-    /// The quota in force then.
+    /// The quota in force then, or the one that the call gave.
     quota: Arc<EncodedQuota>,
     /// What the limiter had heard of refunds and resets then.
     epoch: u64,
@@ -97,12 +101,12 @@ impl Work for Call {
 }
 
 impl RedisLimiter {
-    /// A limiter, with the `share` of its quota that one of so many processes has.
+    /// A limiter, of whose quota each of so many processes has a share.
     #[must_use]
     pub fn new(
         quota: EncodedQuota,
         local: Option<Arc<dyn Store>>,
-        share: u32,
+        workers: u32,
         prefix: String,
         timeout: Duration,
         on_error: OnError,
@@ -111,9 +115,9 @@ impl RedisLimiter {
         let lease = Duration::from_micros(quota.window());
         Self {
             leases: quota.are_permits().then(|| Leases::new(lease)),
-            quota: Mutex::new(Arc::new(quota)),
+            quotas: Mutex::new(Quotas::new(quota)),
             local: Mutex::new(local),
-            share,
+            workers,
             prefix,
             timeout,
             on_error,
@@ -127,12 +131,20 @@ impl RedisLimiter {
     /// The quota in force.
     #[must_use]
     pub fn quota(&self) -> Arc<EncodedQuota> {
-        Arc::clone(&locked_now(&self.quota))
+        Arc::clone(locked_now(&self.quotas).own())
+    }
+
+    /// The quota that decides a call which gives one: another amount of the same.
+    ///
+    /// # Errors
+    /// When more than the amount differs from the quota in force.
+    pub fn quota_given(&self, quota: &Quota) -> error::Result<Arc<EncodedQuota>> {
+        locked_now(&self.quotas).given(quota)
     }
 
     /// Change the quota. The server's state stays.
     pub fn set_quota(&self, quota: EncodedQuota, local: Option<Arc<dyn Store>>) {
-        *locked_now(&self.quota) = Arc::new(quota);
+        *locked_now(&self.quotas) = Quotas::new(quota);
         *locked_now(&self.local) = local;
         if let Some(remembered) = &self.remembered {
             remembered.clear();
@@ -177,7 +189,7 @@ impl RedisLimiter {
         if let Some(remembered) = &self.remembered {
             match verb {
                 Verb::Check => {
-                    if let Some(refusal) = remembered.refusal(&key, cost, quota.limit(), made_at) {
+                    if let Some(refusal) = remembered.refusal(&key, cost, &quota, made_at) {
                         self.counts.refused.fetch_add(1, Relaxed);
                         self.counts.remembered.fetch_add(1, Relaxed);
                         return Err(refusal);
@@ -291,13 +303,15 @@ impl RedisLimiter {
     fn note(&self, call: &Call, decision: &Decision) {
         if let Some(local) = &*locked_now(&self.local) {
             let key = local.fingerprint(&call.key);
-            let cost = call.cost.min(local.limit());
             // Whatever it answers: it only has to have seen what was admitted.
             match call.verb {
                 Verb::Check if decision.allowed => {
-                    let _ = local.is_allowed(Ask::new(key, cost), None, Patience::Wait);
+                    let share = call.quota.share_of_given(self.workers);
+                    let ask = ask_here(&**local, call, share.as_ref());
+                    let _ = local.is_allowed(ask, None, Patience::Wait);
                 }
                 Verb::Refund => {
+                    let cost = call.cost.min(local.limit());
                     let _ = local.refund(key, cost, Patience::Wait);
                 }
                 Verb::Reset => {
@@ -309,7 +323,8 @@ impl RedisLimiter {
         if let Some(remembered) = &self.remembered {
             match call.verb {
                 Verb::Check if !decision.allowed => {
-                    remembered.keep(&call.key, call.cost, decision, call.made_at, call.epoch);
+                    let (key, quota) = (&call.key, &call.quota);
+                    remembered.keep(key, call.cost, quota, decision, call.made_at, call.epoch);
                 }
                 // It told what was left before this was spent.
                 Verb::Check => remembered.outdated(&call.key),
@@ -324,5 +339,15 @@ impl RedisLimiter {
     #[must_use]
     pub fn statistics(&self) -> RedisStatistics {
         self.counts.read()
+    }
+}
+
+/// What the stand-in is asked in the server's place: by its share of the quota that the call gave.
+fn ask_here<'a>(local: &dyn Store, call: &Call, share: Option<&'a Quota>) -> Ask<'a> {
+    let limit = share.and_then(Quota::limit).unwrap_or(local.limit());
+    Ask {
+        key: local.fingerprint(&call.key),
+        cost: call.cost.min(limit),
+        quota: share,
     }
 }

@@ -54,7 +54,7 @@ pub(super) static SLIDING_LOG: LazyLock<Script> = LazyLock::new(|| {
 });
 pub(super) static TOKEN_BUCKET: LazyLock<Script> = LazyLock::new(|| {
     Script::single(
-        fragments!("token_bucket_look"),
+        fragments!("token_bucket_state", "token_bucket_look"),
         fragments!("token_bucket_spend", "write"),
     )
 });

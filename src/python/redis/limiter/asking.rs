@@ -17,9 +17,10 @@ impl PyRedisLimiter {
         key: &Bound<'_, PyAny>,
         cost: Cost,
         number: Option<u64>,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyDecision> {
         loop {
-            let call = match self.prepared(py, THREADS, verb, key, cost, number)? {
+            let call = match self.prepared(py, THREADS, verb, key, cost, number, quota)? {
                 Err(decision) => return Ok(decision),
                 Ok(call) => call,
             };
@@ -38,12 +39,13 @@ impl PyRedisLimiter {
         py: Python<'_>,
         keys: &[Bound<'_, PyAny>],
         cost: Cost,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<PyDecision>> {
         loop {
             let (mut calls, mut decided) = (Vec::new(), Vec::new());
             for key in keys {
                 decided.push(
-                    match self.prepared(py, THREADS, "check", key, cost, None)? {
+                    match self.prepared(py, THREADS, "check", key, cost, None, quota)? {
                         Err(decision) => Some(decision),
                         Ok(call) => {
                             calls.push(call);

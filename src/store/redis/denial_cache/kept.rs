@@ -19,6 +19,8 @@ const ENDED: u32 = SLOTS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) cost: u32,
+    /// The number of the quota that refused.
+    pub(super) quota: u64,
     pub(super) remaining: u32,
     pub(super) retry_after: Ticks,
     pub(super) reset_after: Ticks,
@@ -53,19 +55,34 @@ impl Kept {
         self.refusals.len()
     }
 
-    /// What was said of that cost, if it still holds. Of a larger cost it only tells that it would
-    /// be refused, not for how long.
-    pub(super) fn refusal(&self, key: Fingerprint, cost: u32, now: Ticks) -> Option<Refusal> {
+    /// What was said of that cost under that quota, if it still holds. Of a larger cost it only
+    /// tells that it would be refused, not for how long; of another quota it tells nothing.
+    pub(super) fn refusal(
+        &self,
+        key: Fingerprint,
+        cost: u32,
+        quota: u64,
+        now: Ticks,
+    ) -> Option<Refusal> {
         let refusal = *self.refusals.get(name(key, cost))?;
-        (refusal.cost == cost && now < refusal.ends()).then_some(refusal)
+        let is_it = refusal.cost == cost && refusal.quota == quota;
+        (is_it && now < refusal.ends()).then_some(refusal)
     }
 
-    /// Keep one; when there are too many, what ends first goes.
+    /// Keep one; when there are too many, what ends first goes. What was said of the key under
+    /// another quota goes as well: a bucket is filled at the rate of its last caller.
     pub(super) fn keep(&mut self, key: Fingerprint, refusal: Refusal, now: Ticks) {
         self.sweep(now);
         let slot = refusal.ends() / SLOT;
         if refusal.ends() <= now || slot < self.current {
             return;
+        }
+        for which in 0..COSTS {
+            let name = Name { key, which };
+            let quota = self.refusals.get(name).map(|kept| kept.quota);
+            if quota.is_some_and(|quota| quota != refusal.quota) {
+                self.refusals.remove(name);
+            }
         }
         let name = name(key, refusal.cost);
         self.refusals.remove(name);
@@ -131,6 +148,7 @@ mod tests {
         Keep {
             key: u8,
             cost: u32,
+            quota: u64,
             age: Ticks,
             retry: Ticks,
         },
@@ -147,8 +165,9 @@ mod tests {
     }
 
     impl Model {
-        fn refusal(&self, key: u8, cost: u32, now: Ticks) -> Option<Refusal> {
-            let fits = |one: &&(u8, Refusal)| one.0 == key && one.1.cost == cost;
+        fn refusal(&self, key: u8, cost: u32, quota: u64, now: Ticks) -> Option<Refusal> {
+            let asked = (key, cost, quota);
+            let fits = |one: &&(u8, Refusal)| (one.0, one.1.cost, one.1.quota) == asked;
             let (_, refusal) = self.refusals.iter().find(fits)?;
             let ends = refusal.made_at + refusal.retry_after.min(SECOND);
             (now < ends).then_some(*refusal)
@@ -172,8 +191,11 @@ mod tests {
             if refusal.ends() <= now {
                 return;
             }
-            let alike = |one: &(u8, Refusal)| one.0 == key && one.1.cost % 4 == refusal.cost % 4;
-            self.refusals.retain(|one| !alike(one));
+            let goes = |one: &(u8, Refusal)| {
+                let is_another = one.1.quota != refusal.quota;
+                one.0 == key && (is_another || one.1.cost % 4 == refusal.cost % 4)
+            };
+            self.refusals.retain(|one| !goes(one));
             if self.refusals.len() == MOST {
                 self.refusals.remove(self.first().unwrap());
             }
@@ -184,14 +206,16 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<(Ticks, Step)>> {
         let gap = prop_oneof![3 => Just(0), 3 => 0..3 * SLOT, 1 => 0..3 * SECOND, 1 => Just(SLOT)];
         let retry = prop_oneof![1..SLOT, 1..2 * SECOND, Just(SECOND)];
-        let keep = (0..4_u8, 1..7_u32, 0..2 * SLOT, retry).prop_map(|(key, cost, age, retry)| {
-            Step::Keep {
+        let quota = prop_oneof![5 => Just(0), 1 => Just(1)];
+        let keep = (0..4_u8, 1..7_u32, quota, 0..2 * SLOT, retry).prop_map(
+            |(key, cost, quota, age, retry)| Step::Keep {
                 key,
                 cost,
+                quota,
                 age,
                 retry,
-            }
-        });
+            },
+        );
         let step = prop_oneof![9 => keep, 1 => (0..4_u8).prop_map(|key| Step::Forget { key })];
         prop::collection::vec((gap, step), 1..60)
     }
@@ -205,10 +229,10 @@ mod tests {
             for (gap, step) in steps {
                 now += gap;
                 match step {
-                    Step::Keep { key, cost, age, retry } => {
+                    Step::Keep { key, cost, quota, age, retry } => {
                         let made_at = now - age;
                         let refusal =
-                            Refusal { cost, remaining: key.into(), retry_after: retry, reset_after: 0, made_at };
+                            Refusal { cost, quota, remaining: key.into(), retry_after: retry, reset_after: 0, made_at };
                         kept.keep(hasher.fingerprint(&[key]), refusal, now);
                         model.keep(key, refusal, now);
                     }
@@ -218,9 +242,10 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(kept.len(), model.refusals.len());
-                for (key, cost) in (0..4).flat_map(|key| (1..7).map(move |cost| (key, cost))) {
-                    let found = kept.refusal(hasher.fingerprint(&[key]), cost, now);
-                    prop_assert_eq!(found, model.refusal(key, cost, now));
+                let asked = (0..4).flat_map(|key| (1..7).map(move |cost| (key, cost)));
+                for ((key, cost), quota) in asked.flat_map(|one| [(one, 0), (one, 1)]) {
+                    let found = kept.refusal(hasher.fingerprint(&[key]), cost, quota, now);
+                    prop_assert_eq!(found, model.refusal(key, cost, quota, now));
                 }
             }
         }
@@ -234,6 +259,7 @@ mod tests {
             let made_at = number * 10;
             let refusal = Refusal {
                 cost: 1,
+                quota: 0,
                 remaining: 0,
                 retry_after: SECOND,
                 reset_after: 0,
@@ -241,10 +267,10 @@ mod tests {
             };
             kept.keep(hasher.fingerprint(&number.to_ne_bytes()), refusal, made_at);
             let key = |number: u64| hasher.fingerprint(&number.to_ne_bytes());
-            assert!(kept.refusal(key(number), 1, made_at).is_some());
+            assert!(kept.refusal(key(number), 1, 0, made_at).is_some());
             if number >= 1000 {
-                assert!(kept.refusal(key(number - 999), 1, made_at).is_some());
-                assert!(kept.refusal(key(number - 1000), 1, made_at).is_none());
+                assert!(kept.refusal(key(number - 999), 1, 0, made_at).is_some());
+                assert!(kept.refusal(key(number - 1000), 1, 0, made_at).is_none());
                 assert_eq!(kept.len(), 1000);
             }
         }

@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use super::{Call, Failure, OnError, RedisLimiter, Verb, locked_now};
+use super::{Call, Failure, OnError, RedisLimiter, Verb, ask_here, locked_now};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
+use crate::store::Patience;
 use crate::store::redis::server::{SILENCE, notice};
-use crate::store::{Ask, Patience};
 
 /// How long a caller that is refused because the server is down is told to wait.
 const CLOSED_FOR: Ticks = SECOND;
@@ -79,7 +79,7 @@ impl RedisLimiter {
     fn lends(&self, call: &Call) -> Option<bool> {
         let leases = self.leases.as_ref().filter(|_| call.verb == Verb::Check)?;
         let (share, limit) = match self.on_error {
-            OnError::Local => (self.share, call.quota.limit()),
+            OnError::Local => (call.quota.share(self.workers), call.quota.limit()),
             OnError::Open => (u32::MAX, u32::MAX),
             OnError::Closed | OnError::Raise => (0, 0),
         };
@@ -115,11 +115,11 @@ impl RedisLimiter {
     fn decide_here(&self, call: &Call) -> Option<Decision> {
         let local = locked_now(&self.local);
         let local = local.as_ref()?;
-        let key = local.fingerprint(&call.key);
-        let cost = call.cost.min(local.limit());
+        let share = call.quota.share_of_given(self.workers);
+        let ask = ask_here(&**local, call, share.as_ref());
         let decided = match call.verb {
-            Verb::Check => local.check(Ask::new(key, cost), None, Patience::Wait),
-            _ => local.peek(Ask::new(key, cost), Patience::Wait),
+            Verb::Check => local.check(ask, None, Patience::Wait),
+            _ => local.peek(ask, Patience::Wait),
         };
         self.counts.local.fetch_add(1, Relaxed);
         let decision = decided.ok()?;

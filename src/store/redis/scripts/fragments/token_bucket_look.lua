@@ -1,14 +1,22 @@
--- The token bucket as one time (GCRA): "T", the tick at which it is full, or "T early" for
--- T * per_tick - early grains. It tells the room in grains, or minus what is missing, and no more.
-local capacity, grains = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-local per_tick = tonumber(ARGV[at + 2])
-local tick, early = string.match(redis.call('GET', key) or '0', '^(%d+) ?(%d*)$')
-tick, early = tonumber(tick), math.min(tonumber(early) or 0, per_tick - 1)
-if not tick or tick > 2^53 then
-  return redis.error_reply('ERR the key does not hold a token bucket')
+-- It tells the room in grains, or minus what is missing, and no more. What is owed is exact up to
+-- 2^52, which no capacity exceeds, and never rounded to below it.
+local owed = tick <= clock and 0
+  or math.min((tick - clock - 1) * rate + rate - math.min(early, rate - 1), 2^52)
+local missing = owed
+if op == 'r' then -- tokens come back to the bucket as it was kept
+  capacity, grains, per_tick = 2^52, token, rate
+elseif token ~= grains or rate ~= per_tick then -- as many tokens are missing, rounded up
+  local whole, rest, part = 0, 0, math.fmod(grains, token)
+  local function add(units, parts)
+    whole, rest = whole + units, rest + parts
+    if rest >= token then whole, rest = whole + 1, rest - token end
+  end
+  for place = select(2, math.frexp(owed)) - 1, 0, -1 do -- by bits, as the product may pass 2^53
+    add(whole, rest)
+    if math.floor(owed / 2^place) % 2 == 1 then add((grains - part) / token, part) end
+  end
+  missing, owed = rest > 0 and whole + 1 or whole, nil
 end
--- Exact up to the capacity, and never rounded to below it.
-local owed = tick <= clock and 0 or (tick - clock - 1) * per_tick + (per_tick - early)
-local missing = math.min(owed, capacity)
+missing = math.min(missing, capacity)
 local room, wait, reset = capacity - missing, nil, nil
 if cost * grains > room then room = room - cost * grains end
