@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::arguments::{self, Cost, Given, int_up_to, shown};
+use super::arguments::{self, Cost, Given};
 use super::batch;
 use super::decision::{PyDecision, PyStatistics};
 use super::limits_off::{admit_untouched, limits_are_off};
 use super::patiently;
+use super::refund::Refund;
 use super::waiting::{self, PyBells, PyTicket};
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::seconds;
@@ -40,8 +40,9 @@ impl PyLimiter {
         if limits_are_off() {
             return Ok(());
         }
-        let units = decision.take_back(&*self.store, fingerprint, units)?;
         let receipt = &decision.0.receipt;
+        let is_mine = self.store.is_mine(receipt);
+        let units = decision.take_back(is_mine, fingerprint.tag(), units)?;
         patiently(key.py(), |patience| {
             self.store
                 .refund_spend(fingerprint, receipt, units, patience)
@@ -201,19 +202,12 @@ impl PyLimiter {
         cost: Given<'_>,
         units: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let cost = cost.value();
-        if let Some(Ok(decision)) = cost.as_ref().map(|cost| cost.cast::<PyDecision>()) {
-            let units = units.map(|units| int_up_to(units, "units", 1, u32::MAX));
-            return self.refund_decision(key, decision.get(), units.transpose()?);
-        }
-        if let Some(units) = units {
-            return Err(PyTypeError::new_err(format!(
-                "units means nothing without a decision: refund(key, decision, units={0}), or \
-                 refund(key, {0})",
-                shown(units)
-            )));
-        }
-        let cost = cost.map_or(Ok(Cost(1)), |cost| cost.extract())?;
+        let cost = match Refund::of(cost.value().as_ref(), units)? {
+            Refund::Spend(decision, units) => {
+                return self.refund_decision(key, decision.get(), units);
+            }
+            Refund::Units(cost) => cost,
+        };
         // While limits are off nothing is spent, so there is nothing to give back.
         self.ask(
             key,

@@ -1,5 +1,7 @@
 //! A quota as a script's arguments, and a script's reply as a decision.
 
+mod receipt;
+
 use redis::{Cmd, Value};
 
 use super::answer::Failure;
@@ -37,6 +39,7 @@ pub struct EncodedQuota {
     bounds: Option<Bounds>,
     limit: u32,
     window: Ticks,
+    epoch: u32,
 }
 
 impl EncodedQuota {
@@ -59,6 +62,7 @@ impl EncodedQuota {
             arguments,
             limit,
             window,
+            epoch: 0,
         }
     }
 
@@ -164,10 +168,14 @@ impl EncodedQuota {
             .arg(cost)
             .arg(&self.arguments)
             .arg(ids);
+        self.add_bounds(&mut command, told);
+        command
+    }
+
+    fn add_bounds(&self, command: &mut Cmd, told: Option<Ticks>) {
         if let Some(bounds) = &self.bounds {
             command.arg(&told.map_or_else(|| bounds.now(), |time| bounds.around(time))[..]);
         }
-        command
     }
 
     /// The server's time, if a reply says that it is outside of the bounds that were sent.
@@ -205,7 +213,10 @@ impl EncodedQuota {
             (AnyAlgorithm::TokenBucket(bucket), Value::Int(room)) => {
                 Some(self.of_bucket(bucket, cost, *room, at))
             }
-            (_, Value::Array(items)) => self.of_window(verb, items, at),
+            (AnyAlgorithm::TokenBucket(bucket), Value::BulkString(text)) => {
+                self.of_spent_bucket(bucket, cost, text, at)
+            }
+            (_, Value::Array(items)) => self.of_window(verb, cost, items, at),
             _ => None,
         };
         decision.ok_or_else(|| Failure::Refused("the script's reply was not understood".into()))
@@ -244,14 +255,18 @@ impl EncodedQuota {
         }
     }
 
-    /// From room (or -1 - room), wait and reset, and for a log also its first free slot.
-    fn of_window(&self, verb: Verb, items: &[Value], at: Ticks) -> Option<Decision> {
+    /// From room (or -1 - room), wait and reset, and for a log also its first free slot. An admission
+    /// need not wait, and has a receipt's mark there.
+    fn of_window(&self, verb: Verb, cost: u32, items: &[Value], at: Ticks) -> Option<Decision> {
         let number = |index: usize| match items.get(index) {
             Some(Value::Int(number)) => Some(*number),
             _ => None,
         };
         let (room, wait, reset) = (number(0)?, number(1)?, number(2)?);
         let allowed = room >= 0;
+        let wait = Ticks::try_from(wait).ok()?;
+        let is_spent = allowed && verb == Verb::Check && !self.are_permits();
+        let receipt = is_spent.then(|| self.spent(cost, wait, [0; 2]));
         let left = if allowed { room } else { -1 - room };
         let reset = if verb == Verb::FirstFree {
             number(3)?
@@ -261,8 +276,9 @@ impl EncodedQuota {
         Some(Decision {
             allowed,
             remaining: u32::try_from(left).ok()?,
-            retry_after: Ticks::try_from(wait).ok()?,
+            retry_after: if is_spent { 0 } else { wait },
             reset_after: Ticks::try_from(reset).ok()?,
+            receipt: receipt.unwrap_or(Receipt::NONE),
             ..self.unspent(at)
         })
     }
