@@ -4,7 +4,7 @@
 local capacity, grains = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
 local per_tick = tonumber(ARGV[at + 2])
 local tick, early, more = string.match(redis.call('GET', key) or '0', '^(%d+) ?(%d*)(.*)$')
-tick, early = tonumber(tick), math.min(tonumber(early) or 0, per_tick - 1)
+tick, early = tonumber(tick), early == '' and 0 or math.min(tonumber(early) or 0, per_tick - 1)
 local rate, returned = '0 0', 0
 if more ~= '' then
   rate, returned = string.match(more or '', '^ (%d+ %d+) ?(%d*)$')

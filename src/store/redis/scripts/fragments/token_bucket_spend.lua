@@ -1,8 +1,8 @@
-local left = missing
 missing = math.max(missing + units * grains, 0)
 room = room - units * grains
--- What came back, and also what another quota or a clock that was ahead had missing beyond the capacity.
-returned = math.min(returned + owed - math.min(left, missing), 2^53)
+if missing < owed then -- or as much, beyond the capacity, is another quota's or a clock's that was ahead
+  returned = math.min(returned + owed - missing, 2^53)
+end
 local written
 if missing ~= owed then
   local rest = math.fmod(missing, per_tick)
