@@ -46,7 +46,7 @@ def sent(script: str, client: redis.Redis, now: int, caller: int, *call: Any) ->
     reply, ttl = client.eval(script, 1, KEY, *call, 5, DAY, *bounds, *divmod(now, SECOND))
     if isinstance(reply, redis.ResponseError):
         raise reply
-    return without_mark(call[0], reply) if len(reply) > 1 else reply, ttl
+    return without_mark(*call, (5, DAY), reply) if len(reply) > 1 else reply, ttl
 
 
 def disagreement(script: str, client: redis.Redis, seed: int) -> str | None:

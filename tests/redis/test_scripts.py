@@ -128,7 +128,7 @@ def at(
     """The script's reply at a tick."""
     quota = quota or QUOTAS[kind]
     reply = server.eval(timed(source(kind)), 1, key, op, cost, *quota, *divmod(tick, 10**6))[0]
-    return without_mark(op, reply)
+    return without_mark(op, cost, quota, reply)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -229,7 +229,7 @@ def test_buckets_of_the_largest_terms_are_exact(server: redis.Redis) -> None:
             expected = limit * per_token - owed
             quota = (limit * per_token, per_token, per_tick)
             reply, _ = server.eval(script, 1, KEY, "c", cost, *quota, *divmod(now, 10**6))
-            assert without_mark("c", reply) == expected
+            assert without_mark("c", cost, quota, reply) == expected
             full_at = now * per_tick + owed if expected >= 0 else full_at
 
 
@@ -393,7 +393,7 @@ def test_nobody_waits_long_whatever_the_clock_did(server: redis.Redis, kind: str
             )
             cost, op = chance.randint(1, 10), chance.choice("ccccpr")
             reply, _ = server.eval(script, 1, KEY, op, cost, 10, window, *divmod(now, 10**6))
-            room, retry, *_ = without_mark(op, reply)
+            room, retry, *_ = without_mark(op, cost, (10, window), reply)
             waits.append(retry)
             assert (retry > 0) == (room < 0)
     assert window < max(waits) <= longest

@@ -62,13 +62,19 @@ def source(kind: str) -> str:
     return limiter._core.script
 
 
-def without_mark(op: str, reply: Any) -> Any:
-    """A reply without what receipts have to know: an admission's mark, where there is no wait to tell,
-    and what a bucket tells beside its room.
+def without_mark(op: str, cost: int, quota: tuple[int, ...], reply: Any) -> Any:
+    """A reply without what receipts have to know: an admission's mark, where there is no wait to tell. A
+    bucket that was spent from tells the time and its state before: the room that is left.
     """
     if isinstance(reply, list) and op == "c" and reply[0] >= 0:
         return [reply[0], 0, *reply[2:]]
-    return int(reply.split()[0]) if isinstance(reply, bytes) else reply
+    if not isinstance(reply, bytes):
+        return reply
+    seconds, micros, tick, *more = map(int, reply.split())
+    capacity, per_token, per_tick = quota
+    early = min(more[0] if more else 0, per_tick - 1)
+    owed = max((tick - seconds * 10**6 - micros) * per_tick - early, 0)
+    return capacity - owed - cost * per_token
 
 
 def timed(script: str) -> str:
@@ -200,6 +206,8 @@ def disagreement(server: redis.Redis, script: str, case: Case) -> str | None:
         now += gap
         case.clock.advance(gap / 1e6)
         failed = isinstance(answer, Exception) or isinstance(answer[0], Exception)
-        if failed or not step_is_right(case, now, op, cost, without_mark(op, answer[0]), answer[1]):
+        if failed or not step_is_right(
+            case, now, op, cost, without_mark(op, cost, case.quota, answer[0]), answer[1]
+        ):
             return f"{case.quota} from {case.start}: {case.steps[: index + 1]}: {answer}"
     return None

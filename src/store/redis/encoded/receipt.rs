@@ -86,8 +86,9 @@ impl EncodedQuota {
         }
     }
 
-    /// A bucket that was spent from tells its room, the server's time in two words, and what has come
-    /// back so far, if anything has.
+    /// A bucket that was spent from tells the server's time, in two words, and the state before: the tick
+    /// at which it was full, perhaps how many grains before that, two words that say nothing here, and what
+    /// had come back so far.
     pub(super) fn of_spent_bucket(
         &self,
         bucket: &TokenBucket,
@@ -96,18 +97,21 @@ impl EncodedQuota {
         at: Ticks,
     ) -> Option<Decision> {
         let text = str::from_utf8(reply).ok()?;
-        let words: Vec<u64> = text
-            .split(' ')
-            .map_while(|word| word.parse().ok())
-            .collect();
-        let (&[room, seconds, micros], returned) = words.split_first_chunk()?;
-        let (capacity, ..) = bucket.grains_of();
-        let returned = returned.first().copied().unwrap_or(0);
-        let mark = [capacity.saturating_sub(room), returned];
-        let spent_at = seconds.checked_mul(SECOND)?.checked_add(micros)?;
+        let words = text.split(' ').map(|word| word.parse::<u64>().ok());
+        let words: Vec<u64> = words.collect::<Option<_>>()?;
+        let (&[seconds, micros, tick], more) = words.split_first_chunk()?;
+        let word = |index: usize| more.get(index).copied().unwrap_or(0);
+        let (early, returned) = (word(0), word(3));
+        let (capacity, token, income) = bucket.grains_of();
+        let now = seconds.checked_mul(SECOND)?.checked_add(micros)?;
+        let grains = |tick: Ticks| u128::from(tick) * u128::from(income);
+        let full_at = grains(tick).saturating_sub(early.min(income - 1).into());
+        let owed = full_at.saturating_sub(grains(now));
+        let missing = owed + u128::from(cost) * u128::from(token);
+        let missing = u64::try_from(missing).ok().filter(|&all| all <= capacity)?;
         Some(Decision {
-            receipt: self.spent(cost, spent_at, mark),
-            ..self.of_bucket(bucket, cost, i64::try_from(room).ok()?, at)
+            receipt: self.spent(cost, now, [missing, returned]),
+            ..self.of_bucket(bucket, cost, (capacity - missing).try_into().ok()?, at)
         })
     }
 }

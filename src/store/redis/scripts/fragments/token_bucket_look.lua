@@ -3,7 +3,8 @@
 -- sum of that in grains. It tells the room in grains, or minus what is missing, and no more.
 local capacity, grains = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
 local per_tick = tonumber(ARGV[at + 2])
-local tick, early, more = string.match(redis.call('GET', key) or '0', '^(%d+) ?(%d*)(.*)$')
+local state = redis.call('GET', key) or '0'
+local tick, early, more = string.match(state, '^(%d+) ?(%d*)(.*)$')
 tick, early = tonumber(tick), early == '' and 0 or math.min(tonumber(early) or 0, per_tick - 1)
 local rate, returned = '0 0', 0
 if more ~= '' then
