@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from receipt_traces import KINDS, disagreement
-from redis_programs import run
+from redis_programs import program, run
 from redis_servers import Server
 from sluicegate import Decision, redis
 from sluicegate import FixedWindow as InMemory
@@ -249,6 +249,30 @@ def test_a_refused_key_is_asked_for_again(kind: str, redis_server: Server) -> No
         assert await limiter.check("key", 2)
 
     run(main())
+
+
+def test_a_child_has_no_receipts_of_its_parents(redis_server: Server) -> None:
+    """It could give back once more what its parent has given back."""
+    told = program(
+        """
+import os, sys
+from sluicegate.redis import FixedWindow
+limiter = FixedWindow(sys.argv[1], 5, 1e9, prefix="p", timeout=30, on_error="raise")
+held = limiter.check_sync("key", 2)
+child = os.fork()
+if child == 0:
+    try:
+        limiter.refund_sync("key", held)
+    except ValueError as error:
+        os._exit(7 if "another limiter" in str(error) else 8)
+    os._exit(9)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+limiter.refund_sync("key", held)
+print(limiter.peek_sync("key").remaining)
+""",
+        redis_server.url,
+    )
+    assert told == "5\n"
 
 
 def test_limits_off_gives_nothing_back(redis_server: Server) -> None:

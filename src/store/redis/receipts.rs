@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::server::generation;
 use crate::decision::{Decision, Receipt, Source};
 use crate::store::fork::locked_now;
 use crate::store::memory::{Forgotten, new_number};
@@ -13,8 +14,9 @@ const SHARDS: usize = 64;
 
 /// What a limiter knows of the receipts that it gave.
 pub(super) struct Receipts {
-    /// By which they are known to be this limiter's.
-    number: u32,
+    /// By which they are known to be this limiter's, in this process: which it is, and the number. A
+    /// forked child has another, or what its parent holds could come back twice.
+    number: Mutex<(u64, u32)>,
     hasher: KeyHasher,
     calls: AtomicU64,
     /// By key: what resets of this process have forgotten.
@@ -24,7 +26,7 @@ pub(super) struct Receipts {
 impl Default for Receipts {
     fn default() -> Self {
         Self {
-            number: new_number(),
+            number: Mutex::new((generation(), new_number())),
             hasher: KeyHasher::random(),
             calls: AtomicU64::new(0),
             forgotten: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -63,7 +65,7 @@ impl Receipts {
                 ..before
             },
             _ => Receipt {
-                store: self.number,
+                store: self.number(),
                 cost,
                 key,
                 number,
@@ -83,13 +85,21 @@ impl Receipts {
 
     /// Whether it is of this limiter, and not one that another made in its place.
     pub(super) fn has_number(&self, receipt: &Receipt) -> bool {
-        receipt.store == self.number
+        receipt.store == self.number()
     }
 
     /// Whether a reset of its key has forgotten what it is of.
     pub(super) fn is_forgotten(&self, key: &[u8], receipt: &Receipt) -> bool {
         let key = self.hasher.fingerprint(key);
         locked_now(self.shard(key)).has(key, receipt.number)
+    }
+
+    fn number(&self) -> u32 {
+        let mut number = locked_now(&self.number);
+        if number.0 != generation() {
+            *number = (generation(), new_number());
+        }
+        number.1
     }
 
     fn shard(&self, key: Fingerprint) -> &Mutex<Forgotten> {
