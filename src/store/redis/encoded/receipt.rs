@@ -115,3 +115,83 @@ impl EncodedQuota {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(capacity: u32, rate: f64) -> EncodedQuota {
+        let bucket = TokenBucket::new(capacity, rate, capacity, 0).expect("a bucket");
+        EncodedQuota::new(AnyAlgorithm::TokenBucket(bucket))
+    }
+
+    fn windows(name: &str, limit: u32, window: Ticks) -> EncodedQuota {
+        EncodedQuota::new(AnyAlgorithm::named(name, limit, window).expect("known"))
+    }
+
+    #[test]
+    fn a_bucket_is_counted_from_the_state_before() {
+        let quota = bucket(10, 7.0); // a token is 1,000,000 grains, a tick gives 7
+        let AnyAlgorithm::TokenBucket(rule) = &quota.rule else {
+            panic!("another algorithm");
+        };
+        let of = |reply: &str, cost| quota.of_spent_bucket(rule, cost, reply.as_bytes(), 9);
+        let full = of("5 3 0", 4).expect("understood");
+        assert_eq!((full.remaining, full.at), (6, 9));
+        assert_eq!(full.receipt.at, 5_000_003);
+        assert_eq!((full.receipt.cost, full.receipt.mark), (4, [4_000_000, 0]));
+        let partly = of("5 0 5000010 3 0 0 77", 1).expect("understood");
+        assert_eq!(partly.receipt.mark, [67 + 1_000_000, 77]);
+        for wrong in ["", "5 3", "5 3 x", "5 3 0 ", "-5 3 0", "5 3 9000000"] {
+            assert_eq!(of(wrong, 4), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn receipts_are_void_when_the_state_does_not_tell_any_more() {
+        let second = 1_000_000;
+        let pairs = [
+            (bucket(10, 7.0), bucket(12, 7.0), 0),
+            (bucket(10, 7.0), bucket(9, 7.0), 1),
+            (bucket(10, 7.0), bucket(10, 8.0), 1),
+            (
+                windows("fixed_window", 1, second),
+                windows("fixed_window", 9, second),
+                0,
+            ),
+            (
+                windows("fixed_window", 1, second),
+                windows("fixed_window", 1, 2),
+                1,
+            ),
+            (
+                windows("sliding_log", 1, second),
+                windows("sliding_log", 1, 2),
+                0,
+            ),
+        ];
+        for (old, new, epoch) in pairs {
+            assert_eq!(new.succeeding(&old).epoch(), epoch, "{:?}", old.rule);
+        }
+    }
+
+    #[test]
+    fn a_receipts_words_come_before_the_quota_and_a_calendars_bounds_last() {
+        let quota = windows("segmented_window", 5, 60);
+        let receipt = quota.spent(3, 17, [4, 0]);
+        let command = quota.redemption(b"key", &receipt, 2, None, false);
+        let sent = command.expect("a script").get_packed_command();
+        let sent = String::from_utf8(sent).expect("text");
+        let words: Vec<_> = sent.split("\r\n").skip(2).step_by(2).collect();
+        assert_eq!(
+            words[2..],
+            ["1", "key", "r", "2", "17", "4", "0", "5", "60"]
+        );
+        let permits = windows("permits", 5, 60);
+        assert!(
+            permits
+                .redemption(b"key", &receipt, 2, None, false)
+                .is_none()
+        );
+    }
+}
