@@ -34,12 +34,14 @@ def is_elsewhere(limiter: object) -> bool:
 
 
 def _takes_receipts(limiter: AnyLimiter) -> bool:
-    """Whether its decisions are receipts: ours in this process, unless a subclass decides itself."""
-    kind = type(limiter)
-    return issubclass(kind, Limiter) and (kind.check, kind.refund) == (
-        Limiter.check,
-        Limiter.refund,
-    )
+    """Whether its decisions are receipts: ours are, unless a subclass decides itself."""
+    kind: Any = type(limiter)
+    base: Any = Limiter
+    if is_elsewhere(limiter):
+        from sluicegate.redis.limiter import AsyncLimiter
+
+        base = AsyncLimiter
+    return issubclass(kind, base) and (kind.check, kind.refund) == (base.check, base.refund)
 
 
 class Tier:
