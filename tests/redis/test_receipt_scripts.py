@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -31,8 +32,8 @@ MUTANTS = [
     ("sliding_counter", "ends - 2 * window", "ends - window"),
     ("sliding_counter", "current - refunded", "current - 1"),
     ("sliding_counter", "current + previous < were", "current + previous > were"),
-    ("token_bucket", "was_missing - since -", "was_missing -"),
-    ("token_bucket", "(clock - spent_at) * per_tick", "0"),
+    ("token_bucket", "was_missing - (returned - had_returned) -", "was_missing -"),
+    ("token_bucket", "(clock - spent_at) * rate", "0"),
     ("token_bucket", "math.min(refunded * grains, still)", "refunded * grains"),
     ("token_bucket", "returned + owed - missing, 2^53", "returned, 2^53"),
     ("token_bucket", "if returned > 0 then", "if returned > 0 and reset > 0 then"),
@@ -75,10 +76,16 @@ def test_what_is_no_state_stays_as_it_was(client: redis.Redis, kind: str) -> Non
 
 def test_a_bucket_remembers_for_as_long_as_a_receipt_counts(client: redis.Redis) -> None:
     scripts = Scripts(client, "token_bucket", unchanged)
-    scripts.room("c", 7, YEAR_2027)
-    for op, cost in (("r", 7), ("c", 1), ("c", 1)):
-        words = (op, cost, *scripts.quota, *divmod(YEAR_2027 + 1, 10**6))
-        lives = client.eval(scripts.check_text, 1, KEY, *words)[1]
-        assert 2 <= lives <= 3, "a bucket fills in 1.003 ms"
-    assert client.get(KEY) is not None
-    assert client.get(KEY).endswith(b" 0 0 %d" % (7 * 1003 - 7))
+    second = 10**6  # a bucket of 7 that fills in one
+    quota = (7 * second, second, 7)
+    lives = []
+    for op, cost in (("c", 7), ("r", 7), ("c", 1), ("c", 1)):
+        words = (op, cost, *quota, *divmod(YEAR_2027, 10**6))
+        lives.append(client.eval(scripts.check_text, 1, KEY, *words)[1])
+    assert lives == [1001] * 4
+    kept = client.get(KEY)
+    assert kept is not None
+    assert struct.unpack("<6d", kept) == (
+        *(2 * second, YEAR_2027, second, 7),
+        *(7 * second, YEAR_2027 + second),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,8 +47,8 @@ class Scripts:
             room, wait = told[0], reply[1]
             return room >= 0, max(room, -1 - room), (wait, 0, 0)
         level = told if told >= 0 else told + cost * WINDOW
-        words = reply.split() if isinstance(reply, bytes) else []
-        returned = int(words[6]) if len(words) > 6 else 0
+        sums = reply[32:] if isinstance(reply, bytes) else b""
+        returned = int(struct.unpack("<dd", sums)[0]) if sums else 0
         return told >= 0, level // WINDOW, (now, LIMIT * WINDOW - level, returned)
 
     def redeem(self, receipt: tuple[int, ...], units: int, now: int) -> None:

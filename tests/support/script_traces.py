@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -69,17 +70,15 @@ def source(kind: str) -> str:
 
 def without_mark(op: str, cost: int, quota: tuple[int, ...], reply: Any) -> Any:
     """A reply without what receipts have to know: an admission's mark, where there is no wait to tell. A
-    bucket that was spent from tells the time and its state before: the room that is left.
+    bucket that was spent from tells what it keeps: the room that is left.
     """
     if isinstance(reply, list) and op == "c" and reply[0] >= 0:
         return [reply[0], 0, *reply[2:]]
     if not isinstance(reply, bytes):
         return reply
-    seconds, micros, tick, *more = map(int, reply.split())
-    capacity, per_token, per_tick = quota
-    early = min(more[0] if more else 0, per_tick - 1)
-    owed = max((tick - seconds * 10**6 - micros) * per_tick - early, 0)
-    return capacity - owed - cost * per_token
+    missing, _now, per_token, per_tick = struct.unpack_from("<dddd", reply)
+    assert (per_token, per_tick) == quota[1:]
+    return quota[0] - int(missing)
 
 
 def timed(script: str) -> str:
@@ -99,6 +98,7 @@ class Case:
     quota: tuple[int, ...]
     start: int
     steps: list[tuple[int, str, int]]
+    came_back: bool = False
 
     def read(self, reply: Any, op: str, cost: int) -> tuple[bool, int, int, int]:
         """A reply as (allowed, remaining, retry, reset)."""
@@ -108,7 +108,7 @@ class Case:
         capacity, per_token, per_tick = self.quota
         level = reply if reply >= 0 else reply + cost * per_token
         retry, reset = -(min(reply, 0) // per_tick), -((level - capacity) // per_tick)
-        return reply >= 0, level // per_token, retry, reset
+        return reply >= 0, max(level, 0) // per_token, retry, reset
 
 
 def steps(chance: random.Random, start: int, limit: int, interval: int, window: int) -> list[Any]:
@@ -178,17 +178,19 @@ def is_time_to_live(ttl: int, reset: int) -> bool:
 
 
 def is_kept_right(case: Case, ttl: int, reset: int) -> bool:
-    """Until all of it is back; a bucket of which something came back, for as long as it takes to fill."""
-    if case.kind != "token_bucket":
+    """Until all of it is back; a bucket of which something came back, for as long as it may take to fill."""
+    if case.kind != "token_bucket" or not case.came_back:
         return is_time_to_live(ttl, reset)
     capacity, _, per_tick = case.quota
-    return is_time_to_live(ttl, reset) or is_time_to_live(ttl, -(-capacity // per_tick))
+    fills = -(-capacity // per_tick)
+    return -(-reset // 1000) <= ttl <= -(-fills // 1000) + 1
 
 
 def step_is_right(case: Case, now: int, op: str, cost: int, reply: Any, ttl: int) -> bool:
     limiter = case.limiter
     untouched = ttl == -2
     if op == "r":
+        case.came_back = True
         limiter.refund(KEY, cost)
         reset = round(limiter.peek(KEY).reset_after * 1e6)
         return reply in (0, [0, 0, 0]) and (untouched or is_kept_right(case, ttl, reset))

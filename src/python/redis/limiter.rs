@@ -16,7 +16,7 @@ use super::lazy_route::LazyRoute;
 use super::quotas;
 use super::renewing::{Renewals, THREADS};
 use crate::algorithm::AnyAlgorithm;
-use crate::clock::seconds;
+use crate::clock::{seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};

@@ -96,7 +96,7 @@ impl EncodedQuota {
             return None;
         };
         let words: Vec<u64> = words.iter().copied().map(whole).collect::<Option<_>>()?;
-        let (&[missing, now, _, _], more) = words.split_first_chunk()?;
+        let (&[missing, now, _, _], more) = words.split_first_chunk()?; // its rate is ours
         let returned = more.first().copied().unwrap_or(0);
         let room = bucket.grains_of().0.checked_sub(missing)?;
         Some(Decision {

@@ -15,7 +15,8 @@ elseif token ~= grains or rate ~= per_tick then
     if math.floor(owed / 2^place) % 2 == 1 then add((grains - part) / token, part) end
   end
   missing = math.min(rest > 0 and whole + 1 or whole, 2^52)
-  returned, owed = math.min(returned + owed, 2^53), nil
+  returned, lasts = math.min(returned + owed, 2^53), math.min(math.max(lasts, clock + math.ceil(owed / rate)), 2^53)
+  owed, token, rate = nil, grains, per_tick
 end
 local room, wait, reset = capacity - missing, nil, nil
 if cost * grains > room then room = room - cost * grains end
