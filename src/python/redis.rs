@@ -9,8 +9,10 @@ mod limiter;
 mod renewing;
 mod runtime;
 mod scripts;
+mod seat;
 mod settings;
 mod values;
+mod way_back;
 
 pub(super) use bridge::PyBridge;
 pub(super) use limiter::PyRedisLimiter;
