@@ -153,10 +153,15 @@ mod tests {
         let batches = outbox.take();
         assert_eq!(batches.len(), 1);
         for order in [[0, 1, 2, 3, 4, 5], [5, 0, 3, 2, 4, 1]] {
-            let answers = order.map(|index| (index, Ok(Reply::Value(Value::Int(index as i64)))));
+            let answers = order.map(|index: u32| {
+                let reply = Reply::Value(Value::Int(index.into()));
+                (index as usize, Ok(reply))
+            });
             batches[0].settle(answers.into_iter());
             let mut found = told.clone().map(|told| take(&mut *told.0.lock().unwrap()));
-            found.iter_mut().for_each(|told| told.sort_unstable());
+            for told in &mut found {
+                told.sort_unstable();
+            }
             let [first, second, third] = found;
             assert_eq!(first, [(0, 0), (1, 1)]);
             assert_eq!(second, [(0, 2)]);
