@@ -85,8 +85,9 @@ impl Sink for ToSeat {
 fn come(seat: Arc<Seat>) {
     let mut way = locked();
     way.waiting.push_back(seat);
-    let woken = if way.is_taken { Vec::new() } else { way.next() };
-    if way.is_taken
+    let others_wait = way.is_taken;
+    let woken = if others_wait { Vec::new() } else { way.next() };
+    if others_wait
         && !way.is_watched
         && let Ok(handle) = Handle::try_current()
     {
