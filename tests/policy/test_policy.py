@@ -88,7 +88,7 @@ def answers(steps: Generator[Any, Any, Any]) -> Any:
 
 def test_its_enforcer_needs_no_event_loop() -> None:
     policy = Policy(
-        tiers={"free": (2, 600), "paid": (5, 600)},
+        tiers={"free": (2, 600), "paid": (7, 600)},
         cost=lambda view: view["units"],
         tier=lambda view: view["tier"],
         identify=lambda view: view["who"],
@@ -104,7 +104,7 @@ def test_its_enforcer_needs_no_event_loop() -> None:
     assert decided("a", None, 2) == ("a", "free", "admitted")
     assert decided("a", None, 1) == ("a", "free", "refused")
     assert decided("a", "paid", 5) == ("a", "paid", "admitted")
-    assert decided("b", "paid", 6) == ("b", "paid", "refused")
+    assert decided("b", "paid", 8) == ("b", "paid", "refused")
     assert decided("a", None, 0) == ("a", "free", "free")
 
 

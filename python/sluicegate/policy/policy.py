@@ -95,6 +95,8 @@ class Policy(Single, PolicyOptions):
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.
         names = self.tiers if isinstance(self.tiers, Mapping) else [self.name]
+        if self.has_plans:
+            return "<Policy of tiers by a function>"
         return f"<Policy of the tiers {', '.join(map(str, names))}>"
 
     def __reduce__(self) -> NoReturn:
