@@ -243,7 +243,7 @@ def test_what_is_wrong_is_named_when_it_is_made(options: Any, text: str | None) 
 
 
 def test_a_default_tier_beside_a_limiter_is_refused() -> None:
-    with pytest.raises(ValueError, match="^default_tier= means nothing without tiers="):
+    with pytest.raises(ValueError, match=r"^default_tier= means nothing without tiers="):
         Policy(limiter=FixedWindow(1, 1), default_tier="a")
 
 

@@ -17,7 +17,7 @@ from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
 from sluicegate.policy.tier import Tier
 from sluicegate.policy.unknown_tiers import UnknownTiers
-from sluicegate.policy.windows import TooManyLimiters, Windows
+from sluicegate.policy.windows import TooManyLimitersError, Windows
 
 __all__ = ["Plans"]
 
@@ -137,7 +137,7 @@ class Plans:
     def _made(self, name: str, given: Any) -> Tier | None:
         try:
             tier = self._windows.tier(f"tiers({name!r})", name, given)
-        except TooManyLimiters:
+        except TooManyLimitersError:
             self._say_once(
                 "tiers=: %d limiters, one for each window and unit, are all that are made. The "
                 "tier %r needs one more: %r is used for it and its like.",

@@ -33,29 +33,30 @@ class Tiers:
     """All tiers of a policy by name. The first one is the default, unless ``default_tier`` is."""
 
     def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
-        tiers = policy.tiers
-        given = tiers if isinstance(tiers, Mapping) else {policy.name: policy.limiter}
-        if not given:
+        tiers, default = policy.tiers, policy.default_tier
+        if not isinstance(tiers, Mapping):
+            tiers, default = {policy.name: policy.limiter}, None
+        if not tiers:
             raise ValueError("tiers must name at least one tier, got {}")
-        for name in given:
+        for name in tiers:
             if not isinstance(name, str):
                 raise TypeError(f"tiers must have str names, got {name!r}")
-        first = next(iter(given)) if policy.default_tier is None else policy.default_tier
-        if first not in given:
-            names = ", ".join(map(repr, given))
+        first = next(iter(tiers)) if default is None else default
+        if first not in tiers:
+            names = ", ".join(map(repr, tiers))
             raise ValueError(f"default_tier must be one of tiers, {names}, got {first!r}")
-        places = {name: f"tiers[{name!r}]" for name in given}
-        limits = {name: declared(places[name], each) for name, each in given.items()}
+        places = {name: f"tiers[{name!r}]" for name in tiers}
+        limits = {name: declared(places[name], each) for name, each in tiers.items()}
         quotas = [each for each in limits.values() if isinstance(each, Quota)]
         windows = Windows(policy, owned, quotas)
         # The default one before others of its window, so that it is asked most quickly.
         made = {
             name: windows.tier(places[name], name, limits[name])
-            for name in sorted(given, key=lambda name: name != first)
+            for name in sorted(tiers, key=lambda name: name != first)
         }
-        self._tiers: dict[str, Tier] = {name: made[name] for name in given}
+        self._tiers: dict[str, Tier] = {name: made[name] for name in tiers}
         self.default = self._tiers[first]
-        self._unknown = UnknownTiers(policy, given)
+        self._unknown = UnknownTiers(policy, tiers)
 
     def __iter__(self) -> Iterator[Tier]:
         return iter(self._tiers.values())

@@ -13,10 +13,10 @@ from sluicegate.policy.owned import Owned
 from sluicegate.policy.tier import Share, Tier
 from sluicegate.types import AnyLimiter
 
-__all__ = ["TooManyLimiters", "Windows"]
+__all__ = ["TooManyLimitersError", "Windows"]
 
 
-class TooManyLimiters(Exception):
+class TooManyLimitersError(Exception):
     """A quota needs one more than may be made."""
 
 
@@ -44,7 +44,7 @@ class Windows:
     def tier(self, place: str, name: str, given: Any) -> Tier:
         """The tier of what is ``given`` at ``place``, which errors name.
 
-        Raises :class:`TooManyLimiters`, and ``ValueError`` or ``TypeError`` for what is no limit.
+        Raises :class:`TooManyLimitersError`, and ``ValueError`` or ``TypeError`` for what is no limit.
         """
         quota = declared(place, given)
         if not isinstance(quota, Quota):
@@ -57,7 +57,7 @@ class Windows:
         made = self._made.get(of)
         if made is None:
             if self._most is not None and len(self._made) >= self._most:
-                raise TooManyLimiters
+                raise TooManyLimitersError
             names = ("tier", name) if window is None else ("tier",)
             limiter = new_limiter(place, algorithm, quota, policy, *names)
             described = "tier", of, quota, algorithm, policy.description()
