@@ -13,7 +13,8 @@ from scrapes import requests, scraped
 from sluicegate import FixedWindow, ManualClock, Quota, SegmentedWindow, SlidingWindowRateLimiter
 from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.identity import Principal
-from sluicegate.policy import Policy, plans
+from sluicegate.policy import Policy
+from sluicegate.policy.tiers import plans
 
 NOWHERE = "redis://127.0.0.1:1"
 

@@ -24,7 +24,7 @@ from sluicegate.policy.making import is_elsewhere, make_limiter
 from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
-from sluicegate.policy.tier import Tier
+from sluicegate.policy.tiers.tier import Tier
 from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:

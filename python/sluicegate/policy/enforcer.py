@@ -15,8 +15,8 @@ from sluicegate.policy.making import check_limiter, is_elsewhere, make_limiter
 from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
-from sluicegate.policy.tier import Tier
-from sluicegate.policy.tiers import tiers_of
+from sluicegate.policy.tiers.of_policy import tiers_of
+from sluicegate.policy.tiers.tier import Tier
 from sluicegate.policy.unused import refuse_unused
 
 if TYPE_CHECKING:

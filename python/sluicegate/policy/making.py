@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from sluicegate.policy.algorithms import Algorithm, default_algorithm, terms_of
 from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.owned import Owned
 from sluicegate.policy.quotas import UNLIMITED, is_quota, quota_of
-from sluicegate.policy.tier import Share
+from sluicegate.policy.tiers.tier import Share
 from sluicegate.types import AnyLimiter
 
 __all__ = [
@@ -84,7 +84,7 @@ def share_of(place: str, algorithm: Algorithm, quota: Quota) -> Share:
 
 
 @contextmanager
-def _named(place: str) -> Iterator[None]:
+def _named(place: str) -> Generator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from sluicegate.observe.collector import TierCollector
     from sluicegate.observe.tier_metrics import TierMetrics
     from sluicegate.policy.options import PolicyOptions
-    from sluicegate.policy.plans import Plans
-    from sluicegate.policy.tier import Tier
-    from sluicegate.policy.tiers import Tiers
+    from sluicegate.policy.tiers.named import Tiers
+    from sluicegate.policy.tiers.plans import Plans
+    from sluicegate.policy.tiers.tier import Tier
     from sluicegate.policy.verdict import Verdict
 
 __all__ = ["Observer", "observer_of"]

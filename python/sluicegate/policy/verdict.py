@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sluicegate.identity.client import Client
     from sluicegate.policy.permits import RequestPermit
     from sluicegate.policy.steps import Steps
-    from sluicegate.policy.tier import Tier
+    from sluicegate.policy.tiers.tier import Tier
 
 __all__ = ["Verdict"]
 

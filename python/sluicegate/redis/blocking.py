@@ -53,10 +53,10 @@ class BlockingCalls:
         may_block("peek_sync")
         return self._core.ask("peek", key, cost, None, quota)
 
-    def refund_sync(self, key: str, cost: int = 1) -> None:
+    def refund_sync(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> None:
         """``refund`` that blocks its thread: give ``cost`` units back, the oldest live ones."""
         may_block("refund_sync")
-        self._core.ask("refund", key, cost)
+        self._core.ask("refund", key, cost, None, quota)
 
     def reset_sync(self, key: str) -> None:
         """``reset`` that blocks its thread: forget ``key``."""

@@ -127,8 +127,10 @@ class AsyncLimiter(BlockingCalls, SeveralKeys, MadeAnew):
         return await self._begun("peek", key, cost, quota)
 
     @to_be_awaited
-    async def refund(self, key: str, cost: int = 1) -> None:
+    async def refund(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> None:
         """Give ``cost`` units back: the oldest live ones, never above the quota.
+
+        ``quota`` is that of the check that spent them, if it was given one.
 
         It cannot know whose units they are. When the one that was spent has left its window
         meanwhile, a later caller's is freed: of 2 a minute, one spent at 59 s and given back
@@ -145,7 +147,7 @@ class AsyncLimiter(BlockingCalls, SeveralKeys, MadeAnew):
         Raises ``TypeError`` or ``ValueError`` for the arguments that :meth:`check` rejects, and
         with ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
         """
-        await self._begun("refund", key, cost)
+        await self._begun("refund", key, cost, quota)
 
     @to_be_awaited
     async def reset(self, key: str) -> None:

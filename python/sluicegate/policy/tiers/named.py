@@ -8,25 +8,11 @@ from sluicegate._core import Quota
 from sluicegate.policy.making import declared
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
-from sluicegate.policy.plans import Plans
-from sluicegate.policy.tier import Tier
-from sluicegate.policy.unknown_tiers import UnknownTiers
-from sluicegate.policy.windows import Windows
+from sluicegate.policy.tiers.tier import Tier
+from sluicegate.policy.tiers.unknown import UnknownTiers
+from sluicegate.policy.tiers.windows import Windows
 
-__all__ = ["Tiers", "tiers_of"]
-
-
-def tiers_of(policy: PolicyOptions, owned: Owned) -> Tiers | Plans:
-    """A policy's tiers, with limiters that are ``owned``'s."""
-    tiers = policy.tiers
-    if tiers is None or isinstance(tiers, Mapping):
-        return Tiers(policy, owned)
-    if callable(tiers):
-        return Plans(tiers, policy, owned)
-    raise TypeError(
-        "tiers must be a dict of name to quota, such as {'free': '100/minute'}, or a function of "
-        f"the name, got {tiers!r}"
-    )
+__all__ = ["Tiers"]
 
 
 class Tiers:

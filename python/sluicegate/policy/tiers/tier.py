@@ -73,11 +73,15 @@ class Tier:
         self.name = name
         self.limiter = limiter
         self.terms: AnyLimiter | Share = limiter if share is None else share
-        self.check: Callable[..., Any] = limiter.check
-        if share is not None:
-            self.check = partial(limiter.check, quota=share.quota)  # type: ignore[call-arg]
-        self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
         self.takes_receipts = _takes_receipts(limiter)
+        check: Any = limiter.check
+        refund: Any = getattr(limiter, "refund", None)
+        if share is not None:
+            check = partial(check, quota=share.quota)
+            if not self.takes_receipts:
+                refund = partial(refund, quota=share.quota)
+        self.check: Callable[..., Any] = check
+        self.refund: Callable[..., Any] | None = refund
         self.headers = QuotaHeaders(self.terms, name, sets)
         self.tells = bool(self.headers.sets) and not shadow and limiter is not UNLIMITED
         self.closed_status = closed_status

@@ -15,9 +15,9 @@ from sluicegate._support.functions import is_async
 from sluicegate.policy.making import declared
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
-from sluicegate.policy.tier import Tier
-from sluicegate.policy.unknown_tiers import UnknownTiers
-from sluicegate.policy.windows import TooManyLimitersError, Windows
+from sluicegate.policy.tiers.tier import Tier
+from sluicegate.policy.tiers.unknown import UnknownTiers
+from sluicegate.policy.tiers.windows import TooManyLimitersError, Windows
 
 __all__ = ["Plans"]
 

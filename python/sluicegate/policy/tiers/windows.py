@@ -10,7 +10,7 @@ from sluicegate.policy.algorithms import common_window
 from sluicegate.policy.making import algorithm_of, declared, new_limiter, share_of
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
-from sluicegate.policy.tier import Share, Tier
+from sluicegate.policy.tiers.tier import Share, Tier
 from sluicegate.types import AnyLimiter
 
 __all__ = ["TooManyLimitersError", "Windows"]
