@@ -320,6 +320,25 @@ def test_an_api_keys_tier_and_how_many_wrong_ones_may_be_tried(database: Databas
     assert len(looked) == 6
 
 
+def test_an_api_keys_tier_does_not_ask_for_the_default_one(
+    database: Database, clock: ManualClock
+) -> None:
+    app = RateLimitMiddleware(
+        hello, tiers=database.plan_of, verify=lambda _: Principal("ada", "premium"), clock=clock
+    )
+    clock.advance(60)
+    database.rows["default"] = ConnectionError("the database is gone")
+    assert get(app, headers=[("x-api-key", "right")]).status == 200
+
+
+def test_middlewares_of_one_function_count_together(database: Database) -> None:
+    plan_of = database.plan_of
+    first, second = (RateLimitMiddleware(hello, tiers=plan_of, tier=tier) for _ in range(2))
+    assert [left(app, "free") for app in (first, second)] == [4, 3]
+    database.rows["daily"] = "9/day"  # of a limiter that is made later
+    assert [left(app, "daily") for app in (first, second)] == [8, 7]
+
+
 def test_keys_of_principals_may_go_to_a_server_by_a_tier_to_come(database: Database) -> None:
     assert Policy(tiers=database.plan_of).enforcer.hides_keys
     assert not Policy(tiers=dict(database.rows)).enforcer.hides_keys

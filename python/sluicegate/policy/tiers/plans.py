@@ -112,10 +112,8 @@ class Plans:
             return None
         given, until = self._answer(name), now + self._ttl
         if given is None:
-            self._known.pop(name, None)
             _keep(self._unknown, name, until)
             return None
-        self._unknown.pop(name, None)
         if known is None or known.given != given:
             tier = self._made(name, given)
             # Where there are too many, look again next time: the default one may have changed.
