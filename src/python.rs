@@ -18,6 +18,7 @@ mod quota;
 mod quota_fields;
 #[cfg(unix)]
 mod redis;
+mod refund;
 mod token_bucket;
 mod waiting;
 

@@ -32,7 +32,7 @@ def per_second(url: str, algorithm: str, depth: int, seconds: float) -> float:
         reader.readline()
         digest = reader.readline().strip()
         call = _command("EVALSHA", digest, 1, "alone-" + algorithm, *ARGUMENTS[algorithm])
-        lines = 1 if algorithm == "token_bucket" else 4
+        lines = 2 if algorithm == "token_bucket" else 4
         server.sendall(call * depth)
         done, step, start = 0, max(1, depth // 2), time.perf_counter()
         while time.perf_counter() - start < seconds:

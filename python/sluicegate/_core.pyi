@@ -55,7 +55,7 @@ class Decision:
     reset_at, store="mine")``. ``store`` is a name in your code, of 1 to 64 letters, digits and ``_-.:/``
     (a process may use 1,000 of them); seconds are from 0 to 9,007,199,254.
 
-    The one that a limiter in memory gave is a receipt: ``limiter.refund(key, decision)`` gives back
+    The one that a limiter of ours gave is a receipt: ``limiter.refund(key, decision)`` gives back
     what it spent. Copies and pickles are none.
 
     Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
@@ -753,6 +753,9 @@ class RedisLimiter:
     def script(self) -> str:
         """The text of the script that decides."""
     @property
+    def receipt_script(self) -> str | None:
+        """The text of the script that redeems receipts; None of permits."""
+    @property
     def chunk(self) -> int:
         """How many calls may be made together, so that a server that is well has answered them all
         in time.
@@ -779,6 +782,17 @@ class RedisLimiter:
         quota: Quota | str | None = None,
     ) -> Decision:
         """A call's decision. Blocks this thread until the server has answered, or `timeout` is over."""
+    def begin_refund(
+        self,
+        bridge: Bridge,
+        future: object,
+        key: str,
+        cost: int | Decision,
+        units: int | None,
+    ) -> Decision | Literal[True] | None:
+        """Begin a refund, of a cost or by receipt, as `begin`."""
+    def ask_refund(self, key: str, cost: int | Decision, units: int | None) -> None:
+        """The same. Blocks as `ask`."""
     def ask_many(
         self, keys: list[str], cost: int, quota: Quota | str | None = None
     ) -> list[Decision]:

@@ -15,7 +15,7 @@ class AnyLimiter(Protocol):
     """Whatever decides: in this process, in Redis, or a limiter of your own.
 
     One that can also ``refund(key, cost)`` gets back what was spent on a request that a later
-    limit refused. (Ours in this process are handed the decision itself, as a receipt.)
+    limit refused. (Ours are handed the decision itself, as a receipt.)
     """
 
     @property

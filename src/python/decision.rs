@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyIterator, PyString, PyTuple, PyType};
 use super::arguments::{self, int_up_to, shown};
 use crate::clock::{Ticks, seconds};
 use crate::decision::{Decision, Receipt, Source};
-use crate::store::{Fingerprint, Statistics, Store};
+use crate::store::Statistics;
 
 /// The outcome of one call: true when allowed, and unpacks as ``(allowed, info)``. Frozen, equal by value.
 ///
@@ -18,7 +18,7 @@ use crate::store::{Fingerprint, Statistics, Store};
 /// reset_at, store="mine")``. ``store`` is a name in your code, of 1 to 64 letters, digits and ``_-.:/``
 /// (a process may use 1,000 of them); seconds are from 0 to 9,007,199,254.
 ///
-/// The one that a limiter in memory gave is a receipt: ``limiter.refund(key, decision)`` gives back
+/// The one that a limiter of ours gave is a receipt: ``limiter.refund(key, decision)`` gives back
 /// what it spent. Copies and pickles are none.
 ///
 /// Raises ``ValueError`` or ``TypeError`` for an argument out of its range.
@@ -49,13 +49,9 @@ impl Hash for PyDecision {
 }
 
 impl PyDecision {
-    /// Take `units` off this receipt of `store` and `key`, all that are left unless told; how many.
-    pub(super) fn take_back(
-        &self,
-        store: &dyn Store,
-        key: Fingerprint,
-        units: Option<u32>,
-    ) -> PyResult<u32> {
+    /// Take `units` off this receipt, all that are left unless told; how many. `is_mine`: the limiter
+    /// that is to give them back made it; `key`: by which it would know the key.
+    pub(super) fn take_back(&self, is_mine: bool, key: u32, units: Option<u32>) -> PyResult<u32> {
         let receipt = &self.0.receipt;
         if !self.0.allowed {
             return Err(no_receipt("it was refused, and spent nothing"));
@@ -65,10 +61,10 @@ impl PyDecision {
                 "it is a copy, was made while limits were off, or is of a limiter that keeps no receipts",
             ));
         }
-        if !store.is_mine(receipt) {
+        if !is_mine {
             return Err(no_receipt("it is of another limiter"));
         }
-        if receipt.key != key.tag() {
+        if receipt.key != key {
             return Err(no_receipt("it is of another key"));
         }
         let taken = self.1.0.fetch_update(SeqCst, SeqCst, |returned| {

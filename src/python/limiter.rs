@@ -4,15 +4,15 @@ mod asking;
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::arguments::{self, Cost, Given, int_up_to, shown};
+use super::arguments::{self, Cost, Given};
 use super::batch;
 use super::decision::{PyDecision, PyStatistics};
 use super::key_quota::key_quota;
 use super::patiently;
+use super::refund::Refund;
 use super::waiting::{self, PyBells, PyTicket};
 use crate::clock::seconds;
 use crate::store::{Ask, Queues};
@@ -186,19 +186,12 @@ impl PyLimiter {
         cost: Given<'_>,
         units: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let cost = cost.value();
-        if let Some(Ok(decision)) = cost.as_ref().map(|cost| cost.cast::<PyDecision>()) {
-            let units = units.map(|units| int_up_to(units, "units", 1, u32::MAX));
-            return self.refund_decision(key, decision.get(), units.transpose()?);
-        }
-        if let Some(units) = units {
-            return Err(PyTypeError::new_err(format!(
-                "units means nothing without a decision: refund(key, decision, units={0}), or \
-                 refund(key, {0})",
-                shown(units)
-            )));
-        }
-        let cost = cost.map_or(Ok(Cost(1)), |cost| cost.extract())?;
+        let cost = match Refund::of(cost.value().as_ref(), units)? {
+            Refund::Spend(decision, units) => {
+                return self.refund_decision(key, decision.get(), units);
+            }
+            Refund::Units(cost) => cost,
+        };
         // While limits are off nothing is spent, so there is nothing to give back.
         self.give_back(key, cost.0)
     }

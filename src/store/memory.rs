@@ -38,6 +38,8 @@ mod verbs;
 mod waiting;
 
 pub use fingerprint::{Fingerprint, KeyHasher};
+#[cfg(feature = "redis")]
+pub(in crate::store) use receipts::forgotten::Forgotten;
 
 /// One table stalls for 39 ms when it grows at a million keys, 64 shards for 0.6 ms.
 const SHARDS: usize = 64;
@@ -98,8 +100,11 @@ impl<A: Algorithm> ShardLock<A> {
     }
 }
 
-/// The number of the next store of this process.
-static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
+/// A number that no other store of this process has, in memory or not.
+pub(in crate::store) fn new_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Relaxed)
+}
 
 /// Limits many keys by one quota, within one process.
 pub struct MemoryStore<A: Algorithm> {
@@ -157,7 +162,7 @@ impl<A: Algorithm> MemoryStore<A> {
             idle_from: AtomicU64::new(Ticks::MAX),
         };
         let store = Arc::new(Self {
-            number: NEXT_NUMBER.fetch_add(1, Relaxed),
+            number: new_number(),
             locks: (0..SHARDS).map(shard_lock).collect(),
             hasher: KeyHasher::random(),
             clock: options.clock,

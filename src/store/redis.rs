@@ -13,6 +13,7 @@ mod key;
 mod leases;
 mod limiter;
 mod listed;
+mod receipts;
 mod request;
 mod run;
 mod script;

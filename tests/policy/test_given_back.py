@@ -8,8 +8,18 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
-from sluicegate import Decision, FixedWindow, Limiter, ManualClock, SlidingWindowRateLimiter
+from redis_servers import Server
+from sluicegate import (
+    Decision,
+    FixedWindow,
+    Limiter,
+    ManualClock,
+    SlidingWindowRateLimiter,
+    redis,
+)
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
+
+pytest_plugins = ["redis_fixtures"]
 
 ME = "ip:192.0.2.1"
 
@@ -78,3 +88,32 @@ def test_a_limiter_of_ones_own_is_told_the_cost(kind: type[Limiter]) -> None:
     limiter: Any = kind(5, 86_400)  # type: ignore[call-arg]
     assert refused_after(limiter, lambda: None) == 413
     assert limiter.peek(ME).remaining == 5
+
+
+def test_nothing_of_the_next_window_in_redis(moved_server: Server) -> None:
+    window = redis.FixedWindow(moved_server.url, 2, 60, prefix="p", timeout=30)
+    others = redis.FixedWindow(moved_server.url, 2, 60, prefix="p", timeout=30)
+    moved_server.set_time(1_800_000_059)
+
+    def others_spend() -> None:
+        moved_server.advance(2)
+        assert others.check_sync(ME, 2)
+
+    assert refused_after(window, others_spend) == 413
+    assert others.peek_sync(ME).remaining == 0
+
+
+class ByCostInRedis(redis.FixedWindow):
+    """Of before receipts."""
+
+    async def refund(self, key: str, cost: Any = 1, units: int | None = None) -> None:
+        assert type(cost) is int
+        await super().refund(key, cost)
+
+
+@pytest.mark.parametrize("kind", [redis.FixedWindow, ByCostInRedis])
+def test_in_redis_too_one_of_ones_own_is_told_the_cost(kind: Any, moved_server: Server) -> None:
+    moved_server.set_time(1_800_000_000)
+    limiter = kind(moved_server.url, 5, 60, prefix="p", timeout=30)
+    assert refused_after(limiter, lambda: None) == 413
+    assert limiter.peek_sync(ME).remaining == 5

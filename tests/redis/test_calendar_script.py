@@ -14,7 +14,7 @@ import redis
 
 from calendars import unix
 from redis_servers import Server
-from script_traces import KEY, timed
+from script_traces import KEY, timed, without_mark
 from sluicegate import FixedWindow, ManualClock
 from sluicegate.redis import FixedWindow as InRedis
 
@@ -43,7 +43,10 @@ def sent(script: str, client: redis.Redis, now: int, caller: int, *call: Any) ->
     """What the script answers with the bounds by the caller's clock."""
     place = next(index for index, (start, end) in enumerate(DAYS) if start <= caller < end)
     bounds = [DAYS[place - 1][0], *DAYS[place], DAYS[place + 1][1]]
-    return client.eval(script, 1, KEY, *call, 5, DAY, *bounds, *divmod(now, SECOND))
+    reply, ttl = client.eval(script, 1, KEY, *call, 5, DAY, *bounds, *divmod(now, SECOND))
+    if isinstance(reply, redis.ResponseError):
+        raise reply
+    return without_mark(*call, (5, DAY), reply) if len(reply) > 1 else reply, ttl
 
 
 def disagreement(script: str, client: redis.Redis, seed: int) -> str | None:

@@ -20,13 +20,10 @@ MUTANTS = [
     ("capacity, grains, per_tick = 2^52, token, rate", "grains, per_tick = token, rate"),
     ("token ~= grains or rate ~= per_tick", "token ~= grains"),
     ("token ~= grains or rate ~= per_tick", "rate ~= per_tick"),
-    ("missing = math.min(missing, capacity)", ""),
-    ("(10 * lead + zeros)", "(10 * lead)"),
-    ("lead % 1 == 0", "true"),
-    ("zeros < 10", "true"),
-    ("reset <= 2^40", "true"),
-    ("(packed - clock + 2^41) % 2^42 - 2^41", "(packed - clock) % 2^42"),
-    ("'%.0f %.0f %.0f %.0f'", "'%.0f %.0f'"),
+    ("local missing = owed", "local missing = math.min(owed, capacity)"),
+    ("or whole, 2^52)", "or whole, capacity)"),
+    ("token, rate = nil, grains, per_tick", "token, rate = nil, token, rate"),
+    ("token, rate = nil, grains, per_tick", "token, rate = missing, grains, per_tick"),
 ]
 
 

@@ -18,7 +18,7 @@ from sluicegate.redis import AsyncLimiter, FixedWindow, StoreError
 if TYPE_CHECKING:
     from redis_fixtures import Start
 
-DATA = {"get", "set", "del", "llen", "lindex", "ltrim", "lset", "rpush", "pexpire"}
+DATA = {"get", "set", "del", "llen", "lindex", "lrange", "ltrim", "lset", "rpush", "pexpire"}
 
 
 async def spent(limiter: AsyncLimiter, key: str) -> int:

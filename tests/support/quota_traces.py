@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from script_traces import KEY, LATEST, MAKERS, YEAR_2027, Case
+from script_traces import KEY, LATEST, MAKERS, YEAR_2027, Case, without_mark
 from sluicegate import ManualClock, TokenBucket
 
 STEPS = 60
@@ -120,7 +120,8 @@ def difference(server: redis.Redis, digest: str, trace: Trace) -> str | None:
             continue
         decision = limiter.check(KEY, cost) if op == "c" else limiter.peek(KEY, cost)
         case = Case(trace.kind, limiter, clock, trace.quotas[quota], 0, [])
-        allowed, remaining, retry, reset = case.read(reply[0], op, cost)
+        answer = without_mark(op, cost, trace.quotas[quota], reply[0])
+        allowed, remaining, retry, reset = case.read(answer, op, cost)
         told = (allowed, remaining, retry / 1e6, reset / 1e6)
         mine = (decision.allowed, decision.remaining, decision.retry_after, decision.reset_after)
         if told != mine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -67,6 +68,19 @@ def source(kind: str) -> str:
     return limiter._core.script
 
 
+def without_mark(op: str, cost: int, quota: tuple[int, ...], reply: Any) -> Any:
+    """A reply without what receipts have to know: an admission's mark, where there is no wait to tell. A
+    bucket that was spent from tells what it keeps: the room that is left.
+    """
+    if isinstance(reply, list) and op == "c" and reply[0] >= 0:
+        return [reply[0], 0, *reply[2:]]
+    if not isinstance(reply, bytes):
+        return reply
+    missing, _now, per_token, per_tick = struct.unpack_from("<dddd", reply)
+    assert (per_token, per_tick) == quota[1:]
+    return quota[0] - int(missing)
+
+
 def timed(script: str) -> str:
     """The script, its time taken from two more arguments."""
     assert script.count("redis.call('TIME')") == 1
@@ -84,6 +98,7 @@ class Case:
     quota: tuple[int, ...]
     start: int
     steps: list[tuple[int, str, int]]
+    came_back: bool = False
 
     def read(self, reply: Any, op: str, cost: int) -> tuple[bool, int, int, int]:
         """A reply as (allowed, remaining, retry, reset)."""
@@ -93,7 +108,7 @@ class Case:
         capacity, per_token, per_tick = self.quota
         level = reply if reply >= 0 else reply + cost * per_token
         retry, reset = -(min(reply, 0) // per_tick), -((level - capacity) // per_tick)
-        return reply >= 0, level // per_token, retry, reset
+        return reply >= 0, max(level, 0) // per_token, retry, reset
 
 
 def steps(chance: random.Random, start: int, limit: int, interval: int, window: int) -> list[Any]:
@@ -162,19 +177,29 @@ def is_time_to_live(ttl: int, reset: int) -> bool:
     return 0 <= ttl - -(-reset // 1000) <= 1
 
 
+def is_kept_right(case: Case, ttl: int, reset: int) -> bool:
+    """Until all of it is back; a bucket of which something came back, for as long as it may take to fill."""
+    if case.kind != "token_bucket" or not case.came_back:
+        return is_time_to_live(ttl, reset)
+    capacity, _, per_tick = case.quota
+    fills = -(-capacity // per_tick)
+    return -(-reset // 1000) <= ttl <= -(-fills // 1000) + 1
+
+
 def step_is_right(case: Case, now: int, op: str, cost: int, reply: Any, ttl: int) -> bool:
     limiter = case.limiter
     untouched = ttl == -2
     if op == "r":
+        case.came_back = True
         limiter.refund(KEY, cost)
         reset = round(limiter.peek(KEY).reset_after * 1e6)
-        return reply in (0, [0, 0, 0]) and (untouched or is_time_to_live(ttl, reset))
+        return reply in (0, [0, 0, 0]) and (untouched or is_kept_right(case, ttl, reset))
     oldest = limiter.get_reset_time(KEY) if isinstance(limiter, SlidingWindowRateLimiter) else None
     decision = limiter.check(KEY, cost) if op == "c" else limiter.peek(KEY, cost)
     allowed, remaining, retry, reset = case.read(reply, op, cost)
     if oldest is not None and op == "p" and (now + reply[3]) / 1e6 != oldest:
         return False
-    kept = is_time_to_live(ttl, reset) if op == "c" and allowed else untouched
+    kept = is_kept_right(case, ttl, reset) if op == "c" and allowed else untouched
     told = (allowed, remaining, retry / 1e6, reset / 1e6)
     mine = (decision.allowed, decision.remaining, decision.retry_after, decision.reset_after)
     return kept and told == mine
@@ -188,6 +213,8 @@ def disagreement(server: redis.Redis, script: str, case: Case) -> str | None:
         now += gap
         case.clock.advance(gap / 1e6)
         failed = isinstance(answer, Exception) or isinstance(answer[0], Exception)
-        if failed or not step_is_right(case, now, op, cost, *answer):
+        if failed or not step_is_right(
+            case, now, op, cost, without_mark(op, cost, case.quota, answer[0]), answer[1]
+        ):
             return f"{case.quota} from {case.start}: {case.steps[: index + 1]}: {answer}"
     return None

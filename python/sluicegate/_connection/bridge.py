@@ -6,12 +6,16 @@ import asyncio
 import logging
 import os
 from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from sluicegate._core import Bridge
 from sluicegate._support import fork
 from sluicegate._support.per_loop import PerLoop
 
-__all__ = ["bridge_of", "collect", "running_loop"]
+if TYPE_CHECKING:
+    from sluicegate._core import Decision
+
+__all__ = ["bridge_of", "collect", "planned", "running_loop"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -54,6 +58,20 @@ def collect(bridge: Bridge) -> None:
     """Hand out the answers that have arrived, and log what is to be known of servers."""
     for notice in bridge.collect():
         _log.warning(notice)
+
+
+def planned(
+    loop: asyncio.AbstractEventLoop,
+    bridge: Bridge,
+    future: asyncio.Future[Decision],
+    begun: Decision | Literal[True] | None,
+) -> asyncio.Future[Decision]:
+    """The future of a call that was begun."""
+    if begun is True:
+        loop.call_soon(bridge.flush)
+    elif begun is not None:
+        future.set_result(begun)
+    return future
 
 
 def _after_fork() -> None:

@@ -35,6 +35,7 @@ _HARMLESS = {
     "pexpire": "PEXPIRE * x",
     "llen": "LLEN *",
     "lindex": "LINDEX * 0",
+    "lrange": "LRANGE * x x",
     "ltrim": "LTRIM * x x",
     "lset": "LSET * 0 x",
     "hget": "HGET * x",

@@ -11,12 +11,12 @@ from sluicegate.identity.proxies import header_name
 from sluicegate.policy.api_keys import verified_keys
 from sluicegate.policy.cors import Cors, is_preflight
 from sluicegate.policy.exempt import Paths, exemption
-from sluicegate.policy.making import check_limiter, is_elsewhere, make_limiter
+from sluicegate.policy.making import check_limiter, make_limiter
 from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 from sluicegate.policy.tiers.of_policy import tiers_of
-from sluicegate.policy.tiers.tier import Tier
+from sluicegate.policy.tiers.tier import Tier, is_elsewhere
 from sluicegate.policy.unused import refuse_unused
 
 if TYPE_CHECKING:

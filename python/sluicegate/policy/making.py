@@ -18,7 +18,6 @@ __all__ = [
     "algorithm_of",
     "check_limiter",
     "declared",
-    "is_elsewhere",
     "make_limiter",
     "new_limiter",
     "share_of",
@@ -31,11 +30,6 @@ def check_limiter(argument: str, limiter: Any) -> None:
     is_one = verbs and hasattr(limiter, "limit") and hasattr(limiter, "window_seconds")
     if not is_one or isinstance(limiter, type):
         raise TypeError(f"{argument} must have the verbs of a Limiter, got {limiter!r}")
-
-
-def is_elsewhere(limiter: object) -> bool:
-    """Whether a limiter's state is on another machine, where keys are nobody's business."""
-    return hasattr(limiter, "aclose")
 
 
 def declared(place: str, given: Any) -> Quota | AnyLimiter:

@@ -53,11 +53,6 @@ class BlockingCalls:
         may_block("peek_sync")
         return self._core.ask("peek", key, cost, None, quota)
 
-    def refund_sync(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> None:
-        """``refund`` that blocks its thread: give ``cost`` units back, the oldest live ones."""
-        may_block("refund_sync")
-        self._core.ask("refund", key, cost, None, quota)
-
     def reset_sync(self, key: str) -> None:
         """``reset`` that blocks its thread: forget ``key``."""
         may_block("reset_sync")

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._connection.bridge import bridge_of, running_loop
+from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
@@ -19,6 +19,7 @@ from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.redis.blocking import BlockingCalls
 from sluicegate.redis.prefix import windows_prefix
+from sluicegate.redis.refunds import Refunds
 from sluicegate.redis.several_keys import SeveralKeys
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
 
-class AsyncLimiter(BlockingCalls, SeveralKeys, MadeAnew):
+class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
     """Base class of the limiters in Redis. One script, one key, one round trip a decision.
 
     Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event
@@ -127,29 +128,6 @@ class AsyncLimiter(BlockingCalls, SeveralKeys, MadeAnew):
         return await self._begun("peek", key, cost, quota)
 
     @to_be_awaited
-    async def refund(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> None:
-        """Give ``cost`` units back: the oldest live ones, never above the quota.
-
-        ``quota`` is that of the check that spent them, if it was given one.
-
-        It cannot know whose units they are. When the one that was spent has left its window
-        meanwhile, a later caller's is freed: of 2 a minute, one spent at 59 s and given back
-        at 61 s after two others lets a third pass in the second minute. Give back soon, and
-        only what still counts.
-
-        Units that this limiter has admitted in the server's place (``store`` is ``"local"`` or
-        ``"open"``) are given back first, and not at the server, which was not charged for them:
-        for the last 65,536 keys, as long as such units would count. Another process does not
-        know of them.
-
-        Seen at once here, and by other processes within one second (see ``remember``).
-
-        Raises ``TypeError`` or ``ValueError`` for the arguments that :meth:`check` rejects, and
-        with ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
-        """
-        await self._begun("refund", key, cost, quota)
-
-    @to_be_awaited
     async def reset(self, key: str) -> None:
         """Forget ``key``: its whole quota is back. Seen as :meth:`refund`."""
         await self._begun("reset", key, 1)
@@ -161,11 +139,7 @@ class AsyncLimiter(BlockingCalls, SeveralKeys, MadeAnew):
         bridge = bridge_of(loop)
         future: asyncio.Future[Decision] = loop.create_future()
         begun = self._core.begin(bridge, future, verb, key, cost, None, quota)
-        if begun is True:
-            loop.call_soon(bridge.flush)
-        elif begun is not None:
-            future.set_result(begun)
-        return future
+        return planned(loop, bridge, future, begun)
 
     @to_be_awaited
     async def wait(
@@ -211,7 +185,8 @@ class AsyncLimiter(BlockingCalls, SeveralKeys, MadeAnew):
         return await ping(self._scripts, self._commands(), timeout)
 
     def _commands(self) -> set[str]:
-        return commands_of([self._core.script]) | {"unlink"}
+        scripts = self._core.script, self._core.receipt_script or ""
+        return commands_of(scripts) | {"unlink"}
 
     def statistics(self) -> RedisStatistics:
         """Counts of this process since the limiter was made, as a frozen object."""

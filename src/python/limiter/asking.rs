@@ -25,7 +25,8 @@ impl PyLimiter {
         if limits_are_off() {
             return Ok(());
         }
-        let units = decision.take_back(&*self.store, fingerprint, units)?;
+        let is_mine = self.store.is_mine(&decision.0.receipt);
+        let units = decision.take_back(is_mine, fingerprint.tag(), units)?;
         let receipt = &decision.0.receipt;
         patiently(key.py(), |patience| {
             self.store

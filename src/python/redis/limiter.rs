@@ -1,6 +1,8 @@
 //! A limiter in Redis, as its coroutines and its blocking calls need it.
 
 mod asking;
+mod awaiting;
+mod refunding;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::clock::{seconds, unix_now};
 use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
-use crate::python::patiently;
+use crate::python::refund::Refund;
 use crate::store::redis::{
     EncodedQuota, Holders, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
 };
@@ -52,16 +54,6 @@ fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
 }
 
 impl PyRedisLimiter {
-    /// Give back what was admitted here and the server was never charged; how many units.
-    fn refunded_here(&self, py: Python<'_>, key: &[u8], units: u32) -> u32 {
-        let here = self.limiter.take_uncharged(key, units);
-        if here > 0 {
-            // Whatever it answers: the units were taken.
-            let _ = patiently(py, |patience| self.limiter.refund_here(key, here, patience));
-        }
-        here
-    }
-
     /// A call that is to be sent; or its decision, if it needs no server.
     #[expect(clippy::too_many_arguments, reason = "one call")]
     fn prepared(
@@ -90,20 +82,20 @@ impl PyRedisLimiter {
         };
         let key = key_bytes(key)?;
         let mut quota = quotas::deciding(&self.limiter, quota)?;
-        quota.fits(cost.0)?;
+        if verb != Verb::Refund || !self.limiter.was_given_quotas() {
+            quota.fits(cost.0)?; // who gives units back need not know by which quota
+        }
         if verb == Verb::InUse {
             quota = Arc::new(quota.endless());
         } else if limits_are_off() && verb != Verb::Reset && !(is_permit && verb == Verb::Refund) {
             self.limiter.hold_uncounted(&key, &holders);
-            let decision = untouched(quota.limit(), unix_now());
-            return Ok(Err(PyDecision::from(decision)));
+            return Ok(Err(untouched(quota.limit(), unix_now()).into()));
         }
         let mut units = cost.0;
         if verb == Verb::Refund && !is_permit {
             units -= self.refunded_here(py, &key, units);
             if units == 0 {
-                let decision = untouched(quota.limit(), unix_now());
-                return Ok(Err(PyDecision::from(decision)));
+                return Ok(Err(self.nothing()));
             }
         }
         let call = self.limiter.call(quota, verb, key, units, holders);
@@ -189,13 +181,36 @@ impl PyRedisLimiter {
         number: Option<u64>,
         quota: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.prepared(py, bridge.number(), verb, key, cost, number, quota)? {
-            Err(decision) => Ok(Some(Bound::new(py, decision)?.into_any())),
-            Ok(call) => {
-                let plan = bridge.submit(self.route.get()?, future, call);
-                Ok(plan.then(|| pyo3::types::PyBool::new(py, true).to_owned().into_any()))
-            }
-        }
+        let call = self.prepared(py, bridge.number(), verb, key, cost, number, quota)?;
+        self.begun(py, bridge, future, call)
+    }
+
+    /// Begin a refund, of a cost or by receipt, as `begin`.
+    #[pyo3(signature = (bridge, future, key, cost, units))]
+    fn begin_refund<'py>(
+        &self,
+        py: Python<'py>,
+        bridge: &PyBridge,
+        future: Py<PyAny>,
+        key: &Bound<'py, PyAny>,
+        cost: &Bound<'py, PyAny>,
+        units: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let refund = Refund::of(Some(cost), units)?;
+        let call = self.refund_prepared(key, &refund, bridge.number())?;
+        self.begun(py, bridge, future, call)
+    }
+
+    /// The same. Blocks as `ask`.
+    #[pyo3(signature = (key, cost, units))]
+    fn ask_refund(
+        &self,
+        key: &Bound<'_, PyAny>,
+        cost: &Bound<'_, PyAny>,
+        units: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.refund_asked(key, &Refund::of(Some(cost), units)?)?;
+        Ok(())
     }
 
     /// A call's decision. Blocks this thread until the server has answered, or `timeout` is over.
@@ -313,6 +328,12 @@ impl PyRedisLimiter {
     #[getter]
     fn script(&self) -> String {
         self.limiter.quota().script_text().to_owned()
+    }
+
+    /// The text of the script that redeems receipts; None of permits.
+    #[getter]
+    fn receipt_script(&self) -> Option<String> {
+        self.limiter.quota().receipt_text().map(str::to_owned)
     }
 
     /// The text of the script that renews permits.

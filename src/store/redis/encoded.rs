@@ -1,6 +1,7 @@
 //! A quota as a script's arguments, and a script's reply as a decision.
 
 mod by_call;
+mod receipt;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -181,10 +182,14 @@ impl EncodedQuota {
             .arg(cost)
             .arg(&self.arguments)
             .arg(ids);
+        self.add_bounds(&mut command, told);
+        command
+    }
+
+    fn add_bounds(&self, command: &mut Cmd, told: Option<Ticks>) {
         if let Some(bounds) = &self.bounds {
             command.arg(&told.map_or_else(|| bounds.now(), |time| bounds.around(time))[..]);
         }
-        command
     }
 
     /// The server's time, if a reply says that it is outside of the bounds that were sent.
@@ -222,7 +227,10 @@ impl EncodedQuota {
             (AnyAlgorithm::TokenBucket(bucket), Value::Int(room)) => {
                 Some(self.of_bucket(bucket, cost, *room, at))
             }
-            (_, Value::Array(items)) => self.of_window(verb, items, at),
+            (AnyAlgorithm::TokenBucket(bucket), Value::BulkString(text)) => {
+                self.of_spent_bucket(bucket, cost, text, at)
+            }
+            (_, Value::Array(items)) => self.of_window(verb, cost, items, at),
             _ => None,
         };
         decision.ok_or_else(|| Failure::Refused("the script's reply was not understood".into()))
@@ -247,28 +255,33 @@ impl EncodedQuota {
         let (capacity, token, tick) = bucket.grains_of();
         let allowed = room >= 0;
         let short = if allowed { 0 } else { room.unsigned_abs() };
-        let left = if allowed {
-            room.unsigned_abs()
+        let missing = if allowed {
+            capacity.saturating_sub(room.unsigned_abs())
         } else {
-            (u64::from(cost) * token).saturating_sub(short)
+            (capacity + short).saturating_sub(u64::from(cost) * token) // perhaps more than it holds
         };
+        let left = capacity.saturating_sub(missing);
         Decision {
             allowed,
             remaining: u32::try_from(left / token).unwrap_or(u32::MAX),
             retry_after: short.div_ceil(tick),
-            reset_after: capacity.saturating_sub(left).div_ceil(tick),
+            reset_after: missing.div_ceil(tick),
             ..self.unspent(at)
         }
     }
 
-    /// From room (or -1 - room), wait and reset, and for a log also its first free slot.
-    fn of_window(&self, verb: Verb, items: &[Value], at: Ticks) -> Option<Decision> {
+    /// From room (or -1 - room), wait and reset, and for a log also its first free slot. An admission
+    /// need not wait, and has a receipt's mark there.
+    fn of_window(&self, verb: Verb, cost: u32, items: &[Value], at: Ticks) -> Option<Decision> {
         let number = |index: usize| match items.get(index) {
             Some(Value::Int(number)) => Some(*number),
             _ => None,
         };
         let (room, wait, reset) = (number(0)?, number(1)?, number(2)?);
         let allowed = room >= 0;
+        let wait = Ticks::try_from(wait).ok()?;
+        let is_spent = allowed && verb == Verb::Check && !self.are_permits();
+        let receipt = is_spent.then(|| self.spent(cost, wait, [0; 2]));
         let left = if allowed { room } else { -1 - room };
         let reset = if verb == Verb::FirstFree {
             number(3)?
@@ -278,8 +291,9 @@ impl EncodedQuota {
         Some(Decision {
             allowed,
             remaining: u32::try_from(left).ok()?,
-            retry_after: Ticks::try_from(wait).ok()?,
+            retry_after: if is_spent { 0 } else { wait },
             reset_after: Ticks::try_from(reset).ok()?,
+            receipt: receipt.unwrap_or(Receipt::NONE),
             ..self.unspent(at)
         })
     }

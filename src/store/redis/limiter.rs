@@ -2,6 +2,7 @@
 
 mod instead;
 mod quotas;
+mod refunds;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -15,15 +16,17 @@ use super::denial_cache::DenialCache;
 use super::encoded::{EncodedQuota, Verb};
 use super::key;
 use super::leases::{Due, Holders, Leases};
+use super::receipts::Receipts;
 use super::request::{Request, Work};
 use super::uncharged::Uncharged;
 use crate::clock::unix_now;
-use crate::decision::Decision;
+use crate::decision::{Decision, Receipt};
 use crate::error;
 use crate::quota::Quota;
 use crate::store::fork::locked_now;
-use crate::store::{self, Ask, Patience, Store};
+use crate::store::{Ask, Patience, Store};
 use quotas::Quotas;
+use refunds::refund_here;
 
 /// What decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub struct RedisLimiter {
     on_error: OnError,
     remembered: Option<DenialCache>,
     uncharged: Uncharged,
+    receipts: Receipts,
     /// Of permits only.
     leases: Option<Leases>,
     counts: Counts,
@@ -71,6 +75,10 @@ struct Call {
     quota: Arc<EncodedQuota>,
     /// What the limiter had heard of refunds and resets then.
     epoch: u64,
+    /// How many calls there had been.
+    number: u64,
+    /// Of a refund: what it redeems, if anything.
+    receipt: Option<Receipt>,
     /// The server's time, once it has told it; else 0.
     told: AtomicU64,
     limit: Arc<RedisLimiter>,
@@ -85,6 +93,13 @@ impl Work for Call {
         let leases = self.limit.leases.as_ref();
         let ids = leases.map_or_else(Vec::new, |leases| leases.ids(&self.holders));
         let told = Some(self.told.load(Relaxed)).filter(|&time| time > 0);
+        let redeemed = self.receipt.as_ref().and_then(|receipt| {
+            let (name, quota) = (self.name(), &self.quota);
+            quota.redemption(&name, receipt, self.cost, told, by_text)
+        });
+        if let Some(redemption) = redeemed {
+            return redemption;
+        }
         self.quota
             .command(self.verb, &self.name(), self.cost, &ids, told, by_text)
     }
@@ -123,6 +138,7 @@ impl RedisLimiter {
             on_error,
             remembered: remember.then(DenialCache::default),
             uncharged: Uncharged::default(),
+            receipts: Receipts::default(),
             counts: Counts::default(),
             told_at: Default::default(),
         }
@@ -142,9 +158,15 @@ impl RedisLimiter {
         locked_now(&self.quotas).given(quota)
     }
 
+    /// Whether any call ever gave a quota of its own.
+    #[must_use]
+    pub fn was_given_quotas(&self) -> bool {
+        locked_now(&self.quotas).were_given()
+    }
+
     /// Change the quota. The server's state stays.
     pub fn set_quota(&self, quota: EncodedQuota, local: Option<Arc<dyn Store>>) {
-        *locked_now(&self.quotas) = Quotas::new(quota);
+        locked_now(&self.quotas).replace(quota);
         *locked_now(&self.local) = local;
         if let Some(remembered) = &self.remembered {
             remembered.clear();
@@ -181,9 +203,22 @@ impl RedisLimiter {
         cost: u32,
         holders: Holders,
     ) -> Result<Request, Decision> {
+        self.begin(quota, verb, key, cost, holders, None)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        quota: Arc<EncodedQuota>,
+        verb: Verb,
+        key: Vec<u8>,
+        cost: u32,
+        holders: Holders,
+        receipt: Option<Receipt>,
+    ) -> Result<Request, Decision> {
         let made_at = Instant::now();
         if verb == Verb::Reset {
             self.uncharged.forget(&key);
+            self.receipts.forget(&key);
         }
         let mut epoch = 0;
         if let Some(remembered) = &self.remembered {
@@ -208,6 +243,8 @@ impl RedisLimiter {
             made_at,
             quota,
             epoch,
+            number: self.receipts.next_call(),
+            receipt,
             told: AtomicU64::new(0),
             limit: Arc::clone(self),
         };
@@ -247,27 +284,6 @@ impl RedisLimiter {
         self.leases.as_ref().is_none_or(Leases::is_idle)
     }
 
-    /// How many of these units, which are to be given back, the server was never charged: they
-    /// were admitted in its place. They are given back by [`Self::refund_here`], and not there.
-    ///
-    /// Whose unit is given back nobody knows. To take these first never frees one that was not
-    /// charged.
-    pub fn take_uncharged(&self, key: &[u8], cost: u32) -> u32 {
-        self.uncharged.take(key, cost, Instant::now())
-    }
-
-    /// Give units back to the limiter in this process, if there is one.
-    ///
-    /// # Errors
-    /// [`store::Stop`].
-    pub fn refund_here(&self, key: &[u8], units: u32, patience: Patience) -> store::Result<()> {
-        let local = locked_now(&self.local);
-        local.as_ref().map_or(Ok(()), |local| {
-            let units = units.min(local.limit());
-            local.refund(local.fingerprint(key), units, patience)
-        })
-    }
-
     /// Turn the server's reply, or its failure, into the call's answer.
     fn settle(&self, call: &Call, said: Result<Value, Failure>) -> Result<Decision, Failure> {
         let decided = said.and_then(|reply| {
@@ -283,7 +299,7 @@ impl RedisLimiter {
         let answer = match decided {
             Ok(decision) => {
                 self.note(call, &decision);
-                Ok(decision)
+                Ok(self.signed(call, decision))
             }
             Err(failure) => self.stand_in(call, failure),
         };
@@ -311,14 +327,16 @@ impl RedisLimiter {
                     let _ = local.is_allowed(ask, None, Patience::Wait);
                 }
                 Verb::Refund => {
-                    let cost = call.cost.min(local.limit());
-                    let _ = local.refund(key, cost, Patience::Wait);
+                    let _ = refund_here(&**local, &call.key, call.cost, Patience::Wait);
                 }
                 Verb::Reset => {
                     let _ = local.reset(key, Patience::Wait);
                 }
                 _ => {}
             }
+        }
+        if call.verb == Verb::Reset {
+            self.receipts.forget(&call.key);
         }
         if let Some(remembered) = &self.remembered {
             match call.verb {

@@ -37,13 +37,17 @@ pub(super) static SEGMENTED_WINDOW: LazyLock<Script> = LazyLock::new(|| {
             "segmented_window_look",
             "segmented_window_verdict"
         ),
-        fragments!("segmented_window_spend", "write"),
+        fragments!(
+            "segmented_window_spend",
+            "segmented_window_written",
+            "write"
+        ),
     )
 });
 pub(super) static SLIDING_COUNTER: LazyLock<Script> = LazyLock::new(|| {
     Script::single(
         fragments!("sliding_counter_state", "aligned", "sliding_counter_look"),
-        fragments!("sliding_counter_spend", "write"),
+        fragments!("sliding_counter_spend", "sliding_counter_written", "write"),
     )
 });
 pub(super) static SLIDING_LOG: LazyLock<Script> = LazyLock::new(|| {
@@ -53,9 +57,10 @@ pub(super) static SLIDING_LOG: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 pub(super) static TOKEN_BUCKET: LazyLock<Script> = LazyLock::new(|| {
-    Script::single(
+    Script::ending(
         fragments!("token_bucket_state", "token_bucket_look"),
         fragments!("token_bucket_spend", "write"),
+        include_str!("scripts/bucket_tail.lua"),
     )
 });
 
@@ -64,6 +69,57 @@ pub(super) static PERMITS: LazyLock<Script> =
 /// Begins leases anew. It is no decision: it answers for each of many holders.
 pub(super) static PERMITS_RENEW: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/permits_renew.lua").to_owned()));
+
+pub(super) static FIXED_WINDOW_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::receipt(fragments!(
+        "fixed_window_state",
+        "aligned",
+        "fixed_window_look",
+        "fixed_window_receipt",
+        "fixed_window_spend",
+        "write"
+    ))
+});
+pub(super) static CALENDAR_WINDOW_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::receipt(fragments!(
+        "fixed_window_state",
+        "calendar",
+        "fixed_window_look",
+        "fixed_window_receipt",
+        "fixed_window_spend",
+        "write"
+    ))
+});
+pub(super) static SEGMENTED_WINDOW_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::receipt(fragments!(
+        "segmented_window_state",
+        "segmented_window_look",
+        "segmented_window_receipt",
+        "segmented_window_written",
+        "write"
+    ))
+});
+pub(super) static SLIDING_COUNTER_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::receipt(fragments!(
+        "sliding_counter_state",
+        "aligned",
+        "sliding_counter_look",
+        "sliding_counter_receipt",
+        "sliding_counter_written",
+        "write"
+    ))
+});
+pub(super) static SLIDING_LOG_RECEIPT: LazyLock<Script> =
+    LazyLock::new(|| Script::receipt(fragments!("sliding_log_look", "sliding_log_receipt")));
+pub(super) static TOKEN_BUCKET_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::receipt(fragments!(
+        "token_bucket_state",
+        "token_bucket_look",
+        "token_bucket_receipt",
+        "token_bucket_spend",
+        "write"
+    ))
+});
 
 /// Scripts of circuits, and what `ping` tries.
 static OTHERS: Mutex<Vec<Arc<Script>>> = Mutex::new(Vec::new());
@@ -82,6 +138,12 @@ pub(super) fn load_all(pipeline: &mut Pipeline) {
         &TOKEN_BUCKET,
         &PERMITS,
         &PERMITS_RENEW,
+        &FIXED_WINDOW_RECEIPT,
+        &CALENDAR_WINDOW_RECEIPT,
+        &SEGMENTED_WINDOW_RECEIPT,
+        &SLIDING_COUNTER_RECEIPT,
+        &SLIDING_LOG_RECEIPT,
+        &TOKEN_BUCKET_RECEIPT,
     ] {
         load(script);
     }
@@ -101,10 +163,21 @@ impl Script {
 
     /// For one key: an algorithm's look and spend, and between them how much the mode spends.
     fn single(look: &str, spend: &str) -> Self {
+        Self::ending(look, spend, include_str!("scripts/tail.lua"))
+    }
+
+    /// The same with a `tail` of its own, which tells what came of it.
+    fn ending(look: &str, spend: &str, tail: &str) -> Self {
         let head = include_str!("scripts/head.lua");
         let units = include_str!("scripts/units.lua");
-        let tail = include_str!("scripts/tail.lua");
         Self::new([head, look, units, spend, tail].concat())
+    }
+
+    /// Gives back what one call has spent: an algorithm's look, and what it does with a receipt.
+    fn receipt(look_and_receipt: &str) -> Self {
+        let head = include_str!("scripts/head.lua");
+        let receipt = include_str!("scripts/receipt.lua");
+        Self::new([head, receipt, look_and_receipt, "return 0\n"].concat())
     }
 
     fn new(text: String) -> Self {

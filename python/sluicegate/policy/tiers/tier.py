@@ -15,7 +15,7 @@ from sluicegate.types import AnyLimiter
 if TYPE_CHECKING:
     from sluicegate.observe.tier_metrics import TierMetrics
 
-__all__ = ["Share", "Tier"]
+__all__ = ["Share", "Tier", "is_elsewhere"]
 
 
 class Share(NamedTuple):
@@ -26,13 +26,20 @@ class Share(NamedTuple):
     window_seconds: float
 
 
+def is_elsewhere(limiter: object) -> bool:
+    """Whether a limiter's state is on another machine, where keys are nobody's business."""
+    return hasattr(limiter, "aclose")
+
+
 def _takes_receipts(limiter: AnyLimiter) -> bool:
-    """Whether its decisions are receipts: ours in this process, unless a subclass decides itself."""
-    kind = type(limiter)
-    return issubclass(kind, Limiter) and (kind.check, kind.refund) == (
-        Limiter.check,
-        Limiter.refund,
-    )
+    """Whether its decisions are receipts: ours are, unless a subclass decides itself."""
+    kind: Any = type(limiter)
+    base: Any = Limiter
+    if is_elsewhere(limiter):
+        from sluicegate.redis.limiter import AsyncLimiter
+
+        base = AsyncLimiter
+    return issubclass(kind, base) and (kind.check, kind.refund) == (base.check, base.refund)
 
 
 class Tier:
@@ -73,15 +80,12 @@ class Tier:
         self.name = name
         self.limiter = limiter
         self.terms: AnyLimiter | Share = limiter if share is None else share
-        self.takes_receipts = _takes_receipts(limiter)
         check: Any = limiter.check
-        refund: Any = getattr(limiter, "refund", None)
-        if share is not None:
+        if share is not None:  # of a limiter of ours, whose decisions are receipts
             check = partial(check, quota=share.quota)
-            if not self.takes_receipts:
-                refund = partial(refund, quota=share.quota)
         self.check: Callable[..., Any] = check
-        self.refund: Callable[..., Any] | None = refund
+        self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
+        self.takes_receipts = _takes_receipts(limiter)
         self.headers = QuotaHeaders(self.terms, name, sets)
         self.tells = bool(self.headers.sets) and not shadow and limiter is not UNLIMITED
         self.closed_status = closed_status

@@ -24,7 +24,7 @@ impl RedisLimiter {
             let (now, span) = (Instant::now(), call.quota.counts_for());
             self.uncharged.add(&call.key, call.cost, now, span);
         }
-        answer
+        answer.map(|decision| self.signed(call, decision))
     }
 
     fn instead(&self, call: &Call, failure: Failure) -> Result<Decision, Failure> {

@@ -13,6 +13,7 @@ const MOST: usize = 256;
 pub(super) struct Quotas {
     own: Arc<EncodedQuota>,
     given: HashMap<Quota, Arc<EncodedQuota>>,
+    were_given: bool,
 }
 
 impl Quotas {
@@ -21,11 +22,32 @@ impl Quotas {
         Self {
             own: Arc::new(own),
             given: HashMap::new(),
+            were_given: false,
         }
     }
 
     pub(super) fn own(&self) -> &Arc<EncodedQuota> {
         &self.own
+    }
+
+    /// Whether any call ever gave one.
+    pub(super) fn were_given(&self) -> bool {
+        self.were_given
+    }
+
+    /// In the place of those before.
+    pub(super) fn replace(&mut self, own: EncodedQuota) {
+        let were_given = self.were_given;
+        *self = Self {
+            were_given,
+            ..Self::new(own)
+        };
+    }
+
+    /// One that keeps the same states as that by which a receipt was spent.
+    pub(super) fn of_kind(&self, kind: u32) -> Option<Arc<EncodedQuota>> {
+        let mut all = std::iter::once(&self.own).chain(self.given.values());
+        all.find(|quota| quota.kind() == kind).cloned()
     }
 
     /// The one that a call gave.
@@ -38,6 +60,7 @@ impl Quotas {
             self.given.clear(); // plans are few; whoever has more pays for it
         }
         self.given.insert(quota.clone(), Arc::clone(&given));
+        self.were_given = true;
         Ok(given)
     }
 }

@@ -1,2 +1,3 @@
-if op == 'r' then room, wait, reset = 0, wait and 0, 0 end
-return wait and { room, wait, reset, oldest } or room -- a bucket tells one number
+if op == 'r' then room, wait, reset = 0, 0, 0 end
+if units > 0 then wait = mark or wait end -- what is admitted need not wait: a receipt's mark is there
+return { room, wait, reset, oldest }

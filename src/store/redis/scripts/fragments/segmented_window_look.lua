@@ -22,7 +22,8 @@ local function add(time, units)
   newest, sum, tick = newest + units, sum + units, math.max(tick, time)
 end
 expire(now)
-if span ~= window then -- each unit goes to the new part of the latest tick that it may be of
+local moved = span ~= window
+if moved then -- each unit goes to the new part of the latest tick that it may be of
   local parts = {}
   while back > 0 do
     local last, units, behind = head - back * size, read()

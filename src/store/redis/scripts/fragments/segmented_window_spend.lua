@@ -1,7 +1,8 @@
-local written
+local changed = units ~= 0 or ahead
 if units > 0 then
   units = math.min(units, math.max(math.min(2 * limit, 2^32 - 1) - sum, 0))
   if units > 0 then add(now, units) end
+  room, mark = room - units, now
 elseif units < 0 then -- of the oldest first
   local given = math.min(-units, sum)
   sum = sum - given
@@ -14,9 +15,4 @@ elseif units < 0 then -- of the oldest first
     end
   end
   newest = newest - given
-end
-if units ~= 0 or ahead then
-  room, reset = room - units, sum > 0 and head + window - clock or 0
-  written = string.format('%.0f %.0f %.0f %.0f %s ', tick, newest, sum, back, ARGV[at + 1])
-    .. string.sub(older, place)
 end

@@ -10,6 +10,6 @@ if units < 0 and dead < last then redis.call('LSET', key, 0, base) end -- else i
 if units > 0 then -- a pair of the same tick was trimmed, and comes back with more
   if used == 0 then redis.call('RPUSH', key, 0, now, units)
   else redis.call('RPUSH', key, now, total + units) end
-  room, reset = room - units, now + window - clock
+  mark, room, reset = now, room - units, now + window - clock
   redis.call('PEXPIRE', key, math.ceil(reset / 1000) + 1)
 end

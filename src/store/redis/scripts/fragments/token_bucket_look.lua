@@ -1,11 +1,10 @@
--- It tells the room in grains, or minus what is missing, and no more. What is owed is exact up to
--- 2^52, which no capacity exceeds, and never rounded to below it.
-local owed = tick <= clock and 0
-  or math.min((tick - clock - 1) * rate + rate - math.min(early, rate - 1), 2^52)
+-- It tells the room in grains, or minus what is missing, and no more.
 local missing = owed
 if op == 'r' then -- tokens come back to the bucket as it was kept
   capacity, grains, per_tick = 2^52, token, rate
-elseif token ~= grains or rate ~= per_tick then -- as many tokens are missing, rounded up
+elseif token ~= grains or rate ~= per_tick then
+  -- As many tokens are missing under this quota, rounded up. As if all had come back and been spent anew:
+  -- no receipt is of the new ones.
   local whole, rest, part = 0, 0, math.fmod(grains, token)
   local function add(units, parts)
     whole, rest = whole + units, rest + parts
@@ -15,8 +14,9 @@ elseif token ~= grains or rate ~= per_tick then -- as many tokens are missing, r
     add(whole, rest)
     if math.floor(owed / 2^place) % 2 == 1 then add((grains - part) / token, part) end
   end
-  missing, owed = rest > 0 and whole + 1 or whole, nil
+  missing = math.min(rest > 0 and whole + 1 or whole, 2^52)
+  returned, lasts = math.min(returned + owed, 2^53), math.min(math.max(lasts, clock + math.ceil(owed / rate)), 2^53)
+  owed, token, rate = nil, grains, per_tick
 end
-missing = math.min(missing, capacity)
 local room, wait, reset = capacity - missing, nil, nil
 if cost * grains > room then room = room - cost * grains end

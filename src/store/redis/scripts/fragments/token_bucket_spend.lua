@@ -1,18 +1,13 @@
 missing = math.max(missing + units * grains, 0)
 room = room - units * grains
 local written
--- Also if more than the capacity was missing, by another quota or a clock ahead.
-if missing ~= owed and op ~= 'p' then
-  local rest, lead, zeros = math.fmod(missing, per_tick), grains, 0
-  reset = (missing - rest) / per_tick
-  while lead >= 200 do lead, zeros = lead / 10, zeros + 1 end
-  if per_tick == 1 and reset <= 2^40 and zeros < 10 and lead % 1 == 0 then
-    written = -((10 * lead + zeros) * 2^42 + (clock + reset) % 2^42)
-  else
-    if rest > 0 then
-      reset = reset + 1
-      rest = per_tick - rest
-    end
-    written = string.format('%.0f %.0f %.0f %.0f', clock + reset, rest, grains, per_tick)
+if (missing ~= owed or since > clock) and op ~= 'p' then
+  if units < 0 then
+    returned = math.min(returned + owed - missing, 2^53)
+    lasts = math.min(math.max(lasts, clock + math.ceil(owed / rate)), 2^53)
+  end
+  reset, written = math.ceil(missing / rate), struct.pack('<dddd', missing, clock, token, rate)
+  if returned > 0 then
+    written, reset = written .. struct.pack('<dd', returned, lasts), math.max(reset, lasts - clock)
   end
 end

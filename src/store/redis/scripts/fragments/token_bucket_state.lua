@@ -1,23 +1,18 @@
--- The token bucket as one time (GCRA): "T early token tick". It is full `early` grains before tick T;
--- a token is worth `token` grains, of which a tick brings `tick`. Where these two are not told ("T",
--- "T early"), they are the caller's. Redis keeps a whole number without a string, and so most are
--- "-N": N is code * 2^42 + T % 2^42, `early` 0, `tick` 1, and `token` the code's tenth * 10^its last
--- digit. Such a key lives for 2^40 ticks at most, so that T is the one that is closest to now.
+-- The token bucket, as 32 or 48 bytes of doubles: how many grains are missing since which tick, how many a
+-- token is worth and a tick brings; and, once something has come back, the sum of that in grains, and the
+-- tick from which no receipt counts that is older.
 local capacity, grains = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-local per_tick, state = tonumber(ARGV[at + 2]), redis.call('GET', key) or '0'
-local tick, early, token, rate = nil, 0, grains, per_tick
-local packed = tonumber(string.match(state, '^%-(%d+)$'))
-if packed then
-  local code = (packed - packed % 2^42) / 2^42
-  tick = clock + (packed - clock + 2^41) % 2^42 - 2^41
-  token, rate = (code - code % 10) / 10 * 10^(code % 10), 1
-  if packed > 2^53 then tick = nil end
-else
-  tick, early, token, rate = string.match(state, '^(%d+) (%d+) (%d+) (%d+)$')
-  if not tick then tick, early = string.match(state, '^(%d+) ?(%d*)$') end
-  tick, early = tonumber(tick), tonumber(early) or 0
-  token, rate = tonumber(token) or grains, tonumber(rate) or per_tick
-end
-if not tick or tick > 2^53 or token * rate == 0 or token > 2^52 or rate > 2^52 then
-  return redis.error_reply('ERR the key does not hold a token bucket')
+local per_tick, state = tonumber(ARGV[at + 2]), redis.call('GET', key)
+local owed, since, token, rate, returned, lasts = 0, 0, grains, per_tick, 0, 0
+if state then
+  owed = -1
+  if #state == 32 or #state == 48 then
+    owed, since, token, rate = struct.unpack('<dddd', state)
+    if #state == 48 then returned, lasts = struct.unpack('<dd', state, 33) end
+  end
+  if not (owed >= 0 and since >= 0 and token >= 1 and rate >= 1 and returned >= 0 and lasts >= 0)
+    or math.max(owed, token, rate) > 2^52 or math.max(since, returned, lasts) > 2^53 then
+    return redis.error_reply('ERR the key does not hold a token bucket')
+  end
+  owed = math.max(owed - math.max(clock - since, 0) * rate, 0) -- none came while the clock was set back
 end
