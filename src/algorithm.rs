@@ -129,6 +129,11 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
         0
     }
 
+    /// How long a mark tells anything, if nobody spends.
+    fn mark_lasts(&self, _mark: u128) -> Ticks {
+        0
+    }
+
     /// Give units of one spend back: those very units, if they still count, and no others. The
     /// quota is the one that they were spent under.
     fn give_back(&self, state: &mut Self::State, now: Ticks, spend: Spend, units: u32) {

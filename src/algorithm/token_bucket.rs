@@ -193,6 +193,11 @@ impl Algorithm for TokenBucket {
         self.missing(state.full_at, now).into()
     }
 
+    fn mark_lasts(&self, mark: u128) -> Ticks {
+        let ticks = mark.div_ceil(self.grains_per_tick.into());
+        Ticks::try_from(ticks).unwrap_or(Ticks::MAX)
+    }
+
     fn keeps_receipts(&self, old: &Self) -> bool {
         let rate = |bucket: &Self| (bucket.grains_per_tick, bucket.grains_per_token);
         rate(self) == rate(old)

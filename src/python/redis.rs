@@ -10,8 +10,10 @@ mod quotas;
 mod renewing;
 mod runtime;
 mod scripts;
+mod seat;
 mod settings;
 mod values;
+mod way_back;
 
 pub(super) use bridge::PyBridge;
 pub(super) use limiter::PyRedisLimiter;

@@ -91,25 +91,25 @@ def test_limits_off_still_examines_it() -> None:
         assert limiter.wait_sync("u", 40, quota=PLUS).remaining == 50
         assert limiter.is_allowed_many(["u"], 40, quota=PLUS) == [True]
         for verb in (limiter.check, limiter.peek, limiter.wait_sync, limiter.is_allowed):
-            with pytest.raises(ValueError, match="write '50/minute'"):
+            with pytest.raises(ValueError, match="as in '50/minute'"):
                 verb("u", quota="50/second")
             with pytest.raises(ValueError, match="cost must be an int from 1 to the limit, 50"):
                 verb("u", 51, quota=PLUS)
 
 
 BAD: list[tuple[Any, type[Exception], str]] = [
-    ("50/second", ValueError, "has its limiter's window: write '50/minute'"),
-    ("50/hour", ValueError, "has its limiter's window: write '50/minute'"),
-    ("50 tokens/minute", ValueError, "counts requests: write '50/minute'"),
-    ("50/minute burst 3", ValueError, "only a TokenBucket has a burst"),
-    ("50/day in UTC", ValueError, "only a FixedWindow has calendar windows"),
-    ("5 concurrent", ValueError, "a ConcurrencyLimiter counts what is in flight"),
-    ("unlimited", ValueError, "a limiter needs a limit, such as '100/minute'"),
+    ("50/second", ValueError, "own quota, '5/minute', as in '50/minute'"),
+    ("50/hour", ValueError, "own quota, '5/minute', as in '50/minute'"),
+    ("50 tokens/minute", ValueError, "counts requests, not tokens: give '50/minute'"),
+    ("50/minute burst 3", ValueError, "own quota, '5/minute', as in '50/minute'"),
+    ("50/day in UTC", ValueError, "own quota, '5/minute', as in '50/minute'"),
+    ("5 concurrent", ValueError, "own quota, '5/minute', as in '5/minute'"),
+    ("unlimited", ValueError, "own quota, '5/minute', as in '5/minute'"),
     ("5/fortnight", ValueError, "'fortnight' is no period"),
     ("5/minute; 9/hour", ValueError, "a Gate takes several"),
-    (50, TypeError, "quota must be a Quota or its text, got int 50"),
-    ((50, 60), TypeError, "quota must be a Quota or its text, got tuple"),
-    (b"50/minute", TypeError, "quota must be a Quota or its text, got bytes"),
+    (50, TypeError, "quota must be a Quota or its text, as '50/minute', got int 50"),
+    ((50, 60), TypeError, "quota must be a Quota or its text, as '50/minute', got tuple"),
+    (b"50/minute", TypeError, "quota must be a Quota or its text, as '50/minute', got bytes"),
 ]
 
 
@@ -145,9 +145,11 @@ def test_what_is_no_quota_of_this_limiter_is_refused(
 def test_of_a_limiter_that_counts_something_else() -> None:
     bucket = TokenBucket("10 tokens/second burst 20")
     assert bucket.check("m", 30, quota="10 tokens/second burst 40")
-    with pytest.raises(ValueError, match="counts tokens: write '9 tokens/second burst 40'"):
+    with pytest.raises(
+        ValueError, match="counts tokens, not requests: give '9 tokens/second burst 40'"
+    ):
         bucket.check("m", quota=Quota("9/second burst 40"))
-    with pytest.raises(ValueError, match="counts tokens: write '20 tokens/second'"):
+    with pytest.raises(ValueError, match="counts tokens, not requests: give '20 tokens/second'"):
         bucket.set_quota("20/second")
     assert bucket.limit == 20
     bucket.set_quota(30, 10)

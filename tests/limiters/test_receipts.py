@@ -386,3 +386,18 @@ def test_resets_of_other_keys_void_no_receipt() -> None:
     for key, decision in receipts.items():
         limiter.refund(key, decision)
         assert limiter.peek(key).remaining == 5
+
+
+def test_a_full_bucket_remembers_what_came_back_however_many_others_there_are() -> None:
+    clock = ManualClock()
+    bucket = TokenBucket(capacity=10, refill_rate=1, clock=clock)
+    held = bucket.check("key", 10)
+    clock.advance(1)
+    bucket.refund("key", 9)
+    for other in range(20_000):
+        bucket.check(f"other {other}", 10)
+        bucket.refund(f"other {other}", 10)
+    clock.advance(1)
+    assert bucket.check("key", 10)
+    bucket.refund("key", held)
+    assert bucket.peek("key").remaining == 0

@@ -62,7 +62,7 @@ def test_a_client_takes_the_bytes_that_are_documented(
             for _ in range(int((requests or "1").split()[0])):
                 await limiter.check("203.0.113.9")
             (key,) = redis_server.command("KEYS", "*")
-            # A bucket is a number; the text of the others has more digits at some times.
+            # A bucket is four numbers; the text of the others has more digits at some times.
             most = 0 if kind == "TokenBucket" else 16
             took = redis_server.command("MEMORY", "USAGE", key)
             assert abs(took - documented_bytes) <= most, (name, took)

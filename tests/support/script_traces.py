@@ -76,9 +76,7 @@ def without_mark(op: str, cost: int, quota: tuple[int, ...], reply: Any) -> Any:
         return [reply[0], 0, *reply[2:]]
     if not isinstance(reply, bytes):
         return reply
-    missing, _now, per_token, per_tick = struct.unpack_from("<dddd", reply)
-    assert (per_token, per_tick) == quota[1:]
-    return quota[0] - int(missing)
+    return quota[0] - int(struct.unpack_from("<d", reply)[0])
 
 
 def timed(script: str) -> str:

@@ -2,7 +2,8 @@
 //! servers has all its answers. That thread sees numbers and values, never a Python object.
 
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::mem::take;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -10,72 +11,12 @@ use pyo3::prelude::*;
 use super::gate;
 use super::lazy_route::LazyRoute;
 use super::runtime::end_with_the_interpreter;
+use super::seat::Seat;
+use super::way_back::{self, ToSeat};
 use crate::store::redis::{Answer, Request, Route, Sink, generation, take_notices};
 
 /// How often a thread that waits looks for Ctrl-C. Only the main thread ever finds a signal.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
-
-/// Where one thread's answers arrive, by the numbers of its requests.
-struct Seat {
-    answers: Mutex<Answers>,
-    all_are_there: Condvar,
-    generation: u64,
-}
-
-#[derive(Default)]
-struct Answers {
-    by_number: Vec<Option<Answer>>,
-    missing: usize,
-}
-
-impl Sink for Seat {
-    fn settle(&self, arrived: Vec<(u64, Answer)>) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        for (number, answer) in arrived {
-            if answers.by_number[number as usize].replace(answer).is_none() {
-                answers.missing -= 1;
-            }
-        }
-        let is_last = answers.missing == 0;
-        drop(answers);
-        if is_last {
-            self.all_are_there.notify_one();
-        }
-    }
-}
-
-impl Seat {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            answers: Mutex::default(),
-            all_are_there: Condvar::new(),
-            generation: generation(),
-        })
-    }
-
-    fn expect(&self, answers: usize) {
-        let expected = Answers {
-            by_number: (0..answers).map(|_| None).collect(),
-            missing: answers,
-        };
-        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = expected;
-    }
-
-    /// Whether all have arrived, `SIGNAL_CHECK` from now at the latest.
-    fn wait(&self) -> bool {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = |answers: &mut Answers| answers.missing > 0;
-        let waited = self
-            .all_are_there
-            .wait_timeout_while(answers, SIGNAL_CHECK, waiting);
-        waited.unwrap_or_else(PoisonError::into_inner).0.missing == 0
-    }
-
-    fn take(&self) -> Vec<Answer> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.by_number.drain(..).flatten().collect()
-    }
-}
 
 thread_local! {
     /// The seat that this thread used last. It is not here while somebody sits on it: what a
@@ -96,7 +37,8 @@ pub(super) fn answers(
     let route = route.get()?;
     let seat = FREE.take().filter(|seat| seat.generation == generation());
     let seat = seat.unwrap_or_else(Seat::new);
-    seat.expect(requests.len());
+    let turn = seat.expect(requests.len());
+    let mut next = turn.map_or_else(Vec::new, way_back::pass);
     for (number, request) in requests.iter_mut().enumerate() {
         request.id = number as u64;
     }
@@ -104,15 +46,19 @@ pub(super) fn answers(
     loop {
         let is_answered = detached(py, || {
             if let Some(requests) = requests.take() {
-                let sink: Arc<dyn Sink> = seat.clone();
+                let sink: Arc<dyn Sink> = Arc::new(ToSeat(Arc::clone(&seat)));
                 route.send(requests, &sink);
+                way_back::wake(&take(&mut next));
             }
-            seat.wait()
+            seat.wait(SIGNAL_CHECK)
         });
         if is_answered {
             break;
         }
-        py.check_signals()?;
+        if let Err(error) = py.check_signals() {
+            seat.leave();
+            return Err(error);
+        }
         if seat.generation != generation() {
             std::mem::forget((seat, route)); // a parent's
             return Ok(None);

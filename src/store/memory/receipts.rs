@@ -14,7 +14,7 @@ impl<A: Algorithm> MemoryStore<A> {
         &self,
         decision: Decision,
         key: Fingerprint,
-        shard: &Shard<A>,
+        shard: &mut Shard<A>,
         is_overflow: bool,
     ) -> Decision {
         if !decision.allowed {
@@ -25,7 +25,7 @@ impl<A: Algorithm> MemoryStore<A> {
         } else {
             decision.receipt.cost
         };
-        let mark = decision.receipt.mark() + shard.returned.of(key);
+        let mark = shard.mark_given(key, &decision.receipt);
         Decision {
             receipt: Receipt {
                 cost,

@@ -17,6 +17,7 @@ use super::reserve::Reserve;
 use super::slot::Slot;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
+use crate::decision::Receipt;
 use crate::quota::Quota;
 
 /// Slots that the hand looks at when a key is inserted.
@@ -106,11 +107,29 @@ impl<A: Algorithm> Shard<A> {
         }
     }
 
-    /// So much of what was missing has come back.
-    pub(super) fn note_return(&mut self, key: Fingerprint, back: u128) {
-        let table = &self.table;
-        let is_held = |key: Fingerprint| table.find(key.hash(), |slot| slot.is(key)).is_some();
-        self.returned.add(key, back, is_held);
+    /// Of what was missing before, so much has come back.
+    pub(super) fn note_return(&mut self, key: Fingerprint, before: u128, back: u128, now: Ticks) {
+        let own = &self.algorithm;
+        let algorithm = self.table.find(key.hash(), |slot| slot.is(key));
+        let algorithm = algorithm.map_or(own, |slot| algorithm_at(own, &self.others, slot.quota()));
+        let until = |mark| now.saturating_add(algorithm.mark_lasts(mark));
+        if back > 0 && !self.returned.add(key, (before, back), now, until) {
+            self.forgotten.add_all(self.admitted);
+        }
+    }
+
+    /// What a receipt has to know that is given now: its mark, and what came back before.
+    #[inline]
+    pub(super) fn mark_given(&mut self, key: Fingerprint, receipt: &Receipt) -> u128 {
+        let (mark, at) = (receipt.mark(), receipt.at);
+        if !A::MARKS_WHAT_IS_MISSING || self.returned.is_empty() {
+            return mark;
+        }
+        let slot = self.table.find(key.hash(), |slot| slot.is(key));
+        let quota = slot.map_or(0, Slot::quota);
+        let algorithm = algorithm_at(&self.algorithm, &self.others, quota);
+        let until = |mark| at.saturating_add(algorithm.mark_lasts(mark));
+        self.returned.given(key, mark, until)
     }
 
     /// Remember a key that is not held yet, by the quota of that index, and that goes idle at

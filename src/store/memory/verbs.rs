@@ -51,7 +51,7 @@ impl<A: Algorithm> MemoryStore<A> {
         change(&mut shard, now);
         if before > 0 {
             let back = before.saturating_sub(shard.missing(key, now));
-            shard.note_return(key, back);
+            shard.note_return(key, before, back, now);
         }
         if let Some((algorithm, state)) = shard.find_mut(key) {
             let left = algorithm.reset_after(state, now);
@@ -130,7 +130,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
             look.decision
         };
         decided.shard.count(decision.allowed);
-        Ok(self.signed(decision, ask.key, &decided.shard, decided.is_overflow))
+        Ok(self.signed(decision, ask.key, &mut decided.shard, decided.is_overflow))
     }
 
     fn peek(&self, ask: Ask<'_>, patience: Patience) -> Result<Decision> {

@@ -24,7 +24,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
         Ok(Some(self.signed(
             decision,
             ask.key,
-            &decided.shard,
+            &mut decided.shard,
             decided.is_overflow,
         )))
     }
@@ -43,7 +43,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             && decision.allowed
         {
             shard.count(true);
-            let decision = self.signed(decision, key, &shard, is_overflow);
+            let decision = self.signed(decision, key, &mut shard, is_overflow);
             return Ok(Joined::Settled(decision, now));
         }
         let look = self.look(&mut shard, ask, now, patience)?;
@@ -102,7 +102,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             return Ok(Polled::Pending((again < Ticks::MAX).then_some(again)));
         }
         shard.count(told.allowed);
-        let told = self.signed(told, ticket.key, &shard, is_overflow);
+        let told = self.signed(told, ticket.key, &mut shard, is_overflow);
         let removed = shard.dequeue(ticket.key, 0, told.allowed.then_some(now));
         drop(shard);
         self.wake(removed.next);

@@ -8,6 +8,7 @@ mod io_thread;
 mod meaning;
 mod notices;
 mod ordered_watch;
+mod outbox;
 mod route;
 mod routes;
 mod session;

@@ -10,6 +10,7 @@ use super::address::Address;
 use super::cluster::Cluster;
 use super::connection::Connection;
 use super::meaning::without_error;
+use super::outbox::{Batch, Outbox};
 use super::settings::{Settings, Topology};
 use crate::store::redis::answer::{Failure, Sink};
 use crate::store::redis::request::{Request, Said};
@@ -19,6 +20,7 @@ pub struct Route {
     pub(super) settings: Arc<Settings>,
     handle: Handle,
     servers: Servers,
+    outbox: Outbox,
 }
 
 enum Servers {
@@ -42,6 +44,7 @@ impl Route {
             settings,
             handle,
             servers,
+            outbox: Outbox::default(),
         }
     }
 
@@ -51,26 +54,29 @@ impl Route {
 
     /// Run requests and have `sink` settle them, each within its timeout from now on: that they
     /// were kept back, as by an event loop that was blocked, is not the server's fault.
-    pub fn send(self: &Arc<Self>, mut requests: Vec<Request>, sink: &Arc<dyn Sink>) {
-        let sent_at = Instant::now();
-        while let Some(timeout) = requests.first().map(|first| first.timeout) {
-            let other = |request: &Request| request.timeout != timeout;
-            let same = requests.iter().position(other).unwrap_or(requests.len());
-            let later = requests.split_off(same);
-            let batch = std::mem::replace(&mut requests, later);
-            let (route, sink) = (Arc::clone(self), Arc::clone(sink));
-            self.handle.spawn(async move {
-                let settle = |(index, said): (usize, Said)| {
-                    let request = &batch[index];
-                    let answer = request.work.settle(said.and_then(without_error));
-                    (request.id, answer)
-                };
-                let settled = |replies: Vec<_>| {
-                    sink.settle(replies.into_iter().map(settle).collect());
-                };
-                route.run(&batch, sent_at + timeout, settled).await;
-            });
+    pub fn send(self: &Arc<Self>, requests: Vec<Request>, sink: &Arc<dyn Sink>) {
+        if self.outbox.put(requests, sink) {
+            self.handle.spawn(Arc::clone(self).send_all());
         }
+    }
+
+    async fn send_all(self: Arc<Self>) {
+        let mut batches = self.outbox.take();
+        if batches.len() == 1 {
+            return self.send_batch(batches.remove(0)).await;
+        }
+        for batch in batches {
+            tokio::spawn(Arc::clone(&self).send_batch(batch));
+        }
+    }
+
+    async fn send_batch(self: Arc<Self>, batch: Batch) {
+        let answer = |(index, said): (usize, Said)| {
+            let work = &batch.requests[index].work;
+            (index, work.settle(said.and_then(without_error)))
+        };
+        let settled = |replies: Vec<_>| batch.settle(replies.into_iter().map(answer));
+        self.run(&batch.requests, batch.deadline, settled).await;
     }
 
     /// Run requests; `settled` gets the replies of each server as they come, with their indices.

@@ -1,7 +1,7 @@
 -- It tells the room in grains, or minus what is missing, and no more.
 local missing = owed
 if op == 'r' then -- tokens come back to the bucket as it was kept
-  capacity, grains, per_tick = 2^52, token, rate
+  grains, per_tick = token, rate
 elseif token ~= grains or rate ~= per_tick then
   -- As many tokens are missing under this quota, rounded up. As if all had come back and been spent anew:
   -- no receipt is of the new ones.

@@ -1,4 +1,4 @@
-missing = math.max(missing + units * grains, 0)
+missing = math.max(math.min(missing + units * grains, math.max(missing, 2 * capacity)), 0)
 room = room - units * grains
 local written
 if (missing ~= owed or since > clock) and op ~= 'p' then
