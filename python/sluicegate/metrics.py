@@ -11,7 +11,8 @@ All are by tier; no label ever holds a client, an address or a raw path.
   check in 64 is measured (compare their buckets, not their ``_count``), in Redis every one.
 - ``rate_limit_decisions_total{tier,store,result}``: who decided, as in ``Decision.store``.
 - ``rate_limit_keys{tier}``, ``rate_limit_overflowed_total{tier}``,
-  ``rate_limit_store_errors_total{tier,reason}``: from the limiters' ``statistics()``.
+  ``rate_limit_store_errors_total{tier,reason}``: from the limiters' ``statistics()``;
+  where tiers share a limiter, under the first one's name.
 
 Numbers are put together when Prometheus scrapes. They are those of one process: where several
 serve the same port, let each serve its metrics on a port of its own, or export with

@@ -26,10 +26,16 @@ def an_app(**options: object) -> FastAPI:
     return app
 
 
-@pytest.mark.parametrize(
-    "algorithm",
-    ["sliding_window", "segmented_window", "sliding_counter", "fixed_window", "token_bucket"],
-)
+ALGORITHMS = [
+    "sliding_window",
+    "segmented_window",
+    "sliding_counter",
+    "fixed_window",
+    "token_bucket",
+]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_two_processes_worth_of_apps_share_a_tier(redis_server: Server, algorithm: str) -> None:
     apps = [
         an_app(
@@ -46,18 +52,99 @@ def test_two_processes_worth_of_apps_share_a_tier(redis_server: Server, algorith
     assert statuses == [200, 200, 200, 429]
     assert int(answer.headers["retry-after"]) >= 1
     names = redis_server.command("KEYS", "*")
-    assert [name.startswith(b"sluicegate:tier:free:") for name in names] == [True]
+    assert [name.startswith(b"sluicegate:tier:") for name in names] == [True]
 
 
-def test_tiers_with_the_same_quota_count_apart(redis_server: Server) -> None:
-    tier = ["free"]
-    app = an_app(
-        tiers={"free": (1, 600), "rich": (1, 600)}, redis=redis_server.url, tier=lambda _: tier[0]
+PLANS = {"free": "5/hour", "premium": "50/hour"}
+
+
+def left(client: TestClient, tier: str, path: str = "/", **params: int) -> int | None:
+    """What is left after a request, or ``None`` when it is refused."""
+    answer = client.get(path, params={"tier": tier, **params})
+    assert answer.status_code in (200, 429)
+    return int(answer.headers["x-ratelimit-remaining"]) if answer.status_code == 200 else None
+
+
+def by_plan(url: str, **options: object) -> FastAPI:
+    options = {"tiers": PLANS, **options}
+    return an_app(redis=url, tier=lambda request: request.query_params["tier"], **options)
+
+
+@pytest.mark.parametrize("algorithm", [None, *ALGORITHMS])
+@pytest.mark.parametrize("first", ["free", "premium"])
+def test_a_client_who_changes_plan_keeps_what_was_spent(
+    redis_server: Server, algorithm: str | None, first: str
+) -> None:
+    tiers = dict(sorted(PLANS.items(), key=lambda item: item[0] != first))
+    with TestClient(by_plan(redis_server.url, algorithm=algorithm, tiers=tiers)) as client:
+        assert [left(client, "free") for _ in range(6)] == [4, 3, 2, 1, 0, None]
+        assert [left(client, "premium") for _ in range(2)] == [44, 43]
+        assert left(client, "free") is None
+    assert len(redis_server.command("KEYS", "*")) == 1
+    with TestClient(by_plan(redis_server.url, algorithm=algorithm, tiers=tiers)) as client:
+        assert left(client, "premium") == 42
+
+
+def test_tiers_of_another_window_or_unit_count_apart(redis_server: Server) -> None:
+    tiers = {
+        "free": "1/hour",
+        "daily": "1/day",
+        "tokens": "1 tokens/hour",
+        "calendar": "1/day in UTC",
+        "burst": "1/hour burst 1",
+    }
+    with TestClient(by_plan(redis_server.url, tiers=tiers)) as client:
+        for tier in tiers:
+            assert [left(client, tier) for _ in range(2)] == [0, None]
+    keys = {key.split(b":{")[0] for key in redis_server.command("KEYS", "*")}
+    assert keys == {
+        b"sluicegate:tier:sliding_log:3600",
+        b"sluicegate:tier:sliding_log:86400",
+        b"sluicegate:tier:sliding_log:3600:tokens",
+        b"sluicegate:tier:fixed_window:day_in_UTC",
+        b"sluicegate:tier:token_bucket",
+    }
+
+
+def test_a_renamed_tier_and_a_plan_of_a_function_keep_what_was_spent(
+    redis_server: Server,
+) -> None:
+    def spend(tiers: Any, name: str, **options: object) -> int | None:
+        app = by_plan(redis_server.url, tiers=tiers, algorithm="sliding_window", **options)
+        with TestClient(app) as client:
+            return left(client, name)
+
+    assert spend({"free": "5/hour"}, "free") == 4
+    assert spend({"basic": "6/hour"}, "basic") == 4
+    assert spend({"default": "1/hour", "gold": "9/hour"}.get, "gold") == 6
+    assert spend({"free": "5/hour"}, "free", prefix="another") == 4
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_later_refusal_gives_back_more_than_the_limiters_own_quota(
+    redis_server: Server, algorithm: str
+) -> None:
+    app = by_plan(
+        redis_server.url,
+        algorithm=algorithm,
+        cost=lambda request: int(request.query_params.get("cost", 1)),
     )
+
+    @app.get("/report", dependencies=[rate_limit(1, 3600, redis=redis_server.url)])
+    async def report() -> None: ...
+
     with TestClient(app) as client:
-        assert [client.get("/").status_code for _ in range(2)] == [200, 429]
-        tier[0] = "rich"
-        assert [client.get("/").status_code for _ in range(2)] == [200, 429]
+        assert left(client, "premium", "/report", cost=9) is not None
+        assert left(client, "premium", "/report", cost=9) is None  # by the endpoint's limit
+        assert left(client, "premium") == 50 - 9 - 1
+
+
+def test_without_a_server_each_tier_has_its_own_quota() -> None:
+    with Server() as server:
+        url = server.url
+    with TestClient(by_plan(url)) as client:
+        assert [left(client, "free") for _ in range(6)] == [4, 3, 2, 1, 0, None]
+        assert left(client, "premium") == 44
 
 
 def test_a_limiter_in_redis_goes_where_one_in_memory_goes(redis_server: Server) -> None:

@@ -269,7 +269,7 @@ def test_the_callables_get_a_connection() -> None:
         return connection.headers.get("x-plan", "free")
 
     app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("hi"))])
-    app.add_middleware(RateLimitMiddleware, tiers={"free": (1, 60), "paid": (2, 60)}, tier=tier)
+    app.add_middleware(RateLimitMiddleware, tiers={"free": (1, 60), "paid": (3, 60)}, tier=tier)
     client = TestClient(app)
     assert hits(client, "GET", "/", 2) == [200, 429]
     assert [client.get("/", headers={"x-plan": "paid"}).status_code for _ in range(3)] == [

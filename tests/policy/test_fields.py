@@ -9,7 +9,7 @@ import pytest
 
 from sluicegate import Decision, FixedWindow
 from sluicegate.policy.fields import answer_fields
-from sluicegate.policy.tiers import Tier
+from sluicegate.policy.tiers.tier import Tier
 from sluicegate.policy.verdict import Verdict
 
 X = [b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"]

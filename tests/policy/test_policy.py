@@ -88,7 +88,7 @@ def answers(steps: Generator[Any, Any, Any]) -> Any:
 
 def test_its_enforcer_needs_no_event_loop() -> None:
     policy = Policy(
-        tiers={"free": (2, 600), "paid": (5, 600)},
+        tiers={"free": (2, 600), "paid": (7, 600)},
         cost=lambda view: view["units"],
         tier=lambda view: view["tier"],
         identify=lambda view: view["who"],
@@ -104,8 +104,29 @@ def test_its_enforcer_needs_no_event_loop() -> None:
     assert decided("a", None, 2) == ("a", "free", "admitted")
     assert decided("a", None, 1) == ("a", "free", "refused")
     assert decided("a", "paid", 5) == ("a", "paid", "admitted")
-    assert decided("b", "paid", 6) == ("b", "paid", "refused")
+    assert decided("b", "paid", 8) == ("b", "paid", "refused")
     assert decided("a", None, 0) == ("a", "free", "free")
+
+
+def test_a_plan_may_change_between_two_steps() -> None:
+    plan = ["free"]
+    policy = Policy(
+        tiers={"free": (5, 600), "premium": (50, 600)},
+        tier=lambda _: plan[0],
+        identify=lambda _: "ada",
+    )
+
+    def left() -> int | None:
+        request = Request()
+        answers(policy.enforcer.decide(request, scope_of(), lambda scope: scope, None))
+        assert request.decision is not None
+        return request.decision.remaining if request.decision else None
+
+    assert [left() for _ in range(6)] == [4, 3, 2, 1, 0, None]
+    plan[0] = "premium"
+    assert left() == 44
+    plan[0] = "free"
+    assert left() is None
 
 
 def test_its_annotations_can_be_read_without_prometheus() -> None:

@@ -84,6 +84,14 @@ def articles(limiter: SlidingWindowRateLimiter) -> None:
     assert_type(limiter.get_reset_time("a"), float)
 
 
+def plan_of(name: str) -> Quota | None:
+    return Quota(9, 60) if name == "default" else None
+
+
+def wrong_plan_of(name: str) -> int:
+    return len(name)
+
+
 def web(app: FastAPI) -> None:
     app.add_middleware(RateLimitMiddleware, tiers={"free": (100, 60)})
     app.add_middleware(
@@ -99,6 +107,10 @@ def web(app: FastAPI) -> None:
     tiers = {"free": "100/minute", "paid": Quota(9, 1, burst=20), "staff": "unlimited"}
     policy = Policy(tiers, messages="20/second", concurrency="5 concurrent", unknown_tier="error")
     BareMiddleware(app, policy=policy)
+    plans: dict[str, str | Quota | tuple[int, float]] = {"free": (100, 60), "paid": "9/second"}
+    Policy(tiers=plans.get, default_tier="free", tier_ttl=5)
+    Policy(tiers=plan_of)
+    Policy(tiers=wrong_plan_of)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     print(rate_limit("10/minute"), rate_limit(Quota("10/minute"), algorithm=None))
     keys.forget("a")
     info: dict[str, Any] = rate_limit(10, 60) or rate_limit(10, window_seconds=60)

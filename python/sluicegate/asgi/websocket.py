@@ -12,7 +12,7 @@ from sluicegate.policy.verdict import Verdict
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._support.asgi_types import ASGIApp, Message, Receive, Scope, Send
-    from sluicegate.policy.tiers import Tier
+    from sluicegate.policy.tiers.tier import Tier
     from sluicegate.refusals import Refusal
 
 __all__ = ["Messages", "answers_in_http", "as_websocket", "close_code", "refuse"]

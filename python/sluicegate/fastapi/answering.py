@@ -11,7 +11,7 @@ from sluicegate.policy.request import Request
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
-    from sluicegate.policy.tiers import Tier
+    from sluicegate.policy.tiers.tier import Tier
 
 __all__ = ["request_of"]
 

@@ -20,10 +20,11 @@ from sluicegate.fastapi.routes import route_key
 from sluicegate.fastapi.views import view
 from sluicegate.identity.client import api_client, user_client
 from sluicegate.identity.principal import principal_of
+from sluicegate.policy.making import make_limiter
 from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
-from sluicegate.policy.tiers import Tier, is_elsewhere, make_limiter
+from sluicegate.policy.tiers.tier import Tier, is_elsewhere
 from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -17,7 +17,15 @@ from sluicegate.limiters import (
     TokenBucket,
 )
 
-__all__ = ["Algorithm", "default_algorithm", "limiter_for", "limiter_in_redis"]
+__all__ = [
+    "Algorithm",
+    "common_window",
+    "default_algorithm",
+    "limiter_for",
+    "limiter_in_redis",
+    "terms_of",
+    "window_of",
+]
 
 #: A name, a limiter class, or a callable that makes a limiter from a limit and a window.
 Algorithm = str | Callable[[int, float], Any]
@@ -80,15 +88,15 @@ def _named(algorithm: Algorithm) -> Callable[..., Any]:
 
 
 def _arguments(algorithm: Algorithm, make: Any, quota: Quota) -> tuple[Any, ...]:
-    """By what ``make`` is told the quota."""
-    if quota.burst is not None and not _is_bucket(make):
+    """By what ``make`` is told the quota: ours by itself, which has a unit too."""
+    is_bucket = _is_bucket(make)
+    if quota.burst is not None and not is_bucket:
         raise _misfit(algorithm, quota, "only a token bucket has a burst")
-    if quota.zone is None:
-        is_bucket = _is_bucket(make)
-        return (_bucket_config(quota),) if is_bucket else (quota.limit, quota.window_seconds)
-    if make is not FixedWindow:
+    if quota.zone is not None and make is not FixedWindow:
         raise _misfit(algorithm, quota, "only a fixed window follows a calendar")
-    return (quota,)
+    if make in _BY_NAME.values():
+        return (quota,)
+    return (_bucket_config(quota),) if is_bucket else (quota.limit, quota.window_seconds)
 
 
 def _misfit(algorithm: Algorithm, quota: Quota, why: str) -> ValueError:
@@ -124,23 +132,59 @@ def limiter_in_redis(
 
     ``prefix`` gives that of the keys, by the algorithm's name there.
     """
+    in_memory = _kind_of(algorithm)
+    if in_memory is None:
+        raise TypeError(
+            f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}"
+        )
+    make, arguments = _in_redis()[in_memory], _arguments(algorithm, in_memory, quota)
+    return make(redis, *arguments, prefix=prefix(make._ALGORITHM), **options)  # noqa: SLF001
+
+
+def _in_redis() -> dict[Any, Any]:
+    """The classes there of those in memory."""
     from sluicegate.redis import limiters as in_redis
     from sluicegate.redis.bucket import TokenBucket as RedisTokenBucket
 
-    same: dict[Any, Any] = {
+    return {
         FixedWindow: in_redis.FixedWindow,
         SegmentedWindow: in_redis.SegmentedWindow,
         SlidingWindowCounter: in_redis.SlidingWindowCounter,
         SlidingWindowRateLimiter: in_redis.SlidingWindowRateLimiter,
         TokenBucket: RedisTokenBucket,
     }
+
+
+def _kind_of(algorithm: Algorithm) -> Any:
+    """Which class of ours in memory it is, or is in Redis; ``None`` for one of the user's own."""
     given: Any = _named(algorithm)
-    in_memory = next(
-        (here for here, there in same.items() if given is here or given is there), None
-    )
-    if in_memory is None:
-        raise TypeError(
-            f"algorithm must be a name or a class of sluicegate.redis, got {algorithm!r}"
-        )
-    make, arguments = same[in_memory], _arguments(algorithm, in_memory, quota)
-    return make(redis, *arguments, prefix=prefix(make._ALGORITHM), **options)  # noqa: SLF001
+    if given in _BY_NAME.values():
+        return given
+    if not (isinstance(given, type) and "_ALGORITHM" in vars(given)):
+        return None
+    return next((here for here, there in _in_redis().items() if given is there), None)
+
+
+def common_window(algorithm: Algorithm, quota: Quota) -> tuple[object, ...] | None:
+    """What the quotas share that one limiter counts: its kind, the window and the unit.
+
+    A bucket has no window. ``None`` for an algorithm of the user's own, which may know but one.
+    """
+    kind = _kind_of(algorithm)
+    if kind is None:
+        return None
+    return kind, None if kind is TokenBucket else window_of(quota), quota.unit
+
+
+def window_of(quota: Quota) -> str:
+    """The window's seconds to the microsecond, as limiters read them; or ``day_in_UTC``."""
+    if quota.zone is not None:
+        return str(quota).partition("/")[2].replace(" ", "_")
+    return f"{quota.window_seconds:.6f}".rstrip("0").rstrip(".")
+
+
+def terms_of(algorithm: Algorithm, quota: Quota) -> tuple[int, float]:
+    """The ``limit`` and the ``window_seconds`` that a limiter of ours has of the quota."""
+    kind = _kind_of(algorithm)
+    made = kind(*_arguments(algorithm, kind, quota))
+    return made.limit, made.window_seconds

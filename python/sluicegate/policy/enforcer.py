@@ -11,10 +11,12 @@ from sluicegate.identity.proxies import header_name
 from sluicegate.policy.api_keys import verified_keys
 from sluicegate.policy.cors import Cors, is_preflight
 from sluicegate.policy.exempt import Paths, exemption
+from sluicegate.policy.making import check_limiter, make_limiter
 from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
-from sluicegate.policy.tiers import Tier, Tiers, check_limiter, is_elsewhere, make_limiter
+from sluicegate.policy.tiers.of_policy import tiers_of
+from sluicegate.policy.tiers.tier import Tier, is_elsewhere
 from sluicegate.policy.unused import refuse_unused
 
 if TYPE_CHECKING:
@@ -41,8 +43,7 @@ class Enforcer:
             check_limiter("limiter", policy.limiter)
         self.policy = policy
         self.owned = owned
-        self.tiers = Tiers(policy, owned)
-        self.default = self.tiers.default
+        self.tiers = tiers_of(policy, owned)
         self.messages: Tier | None = None
         if policy.messages is not None:
             each = make_limiter("messages", policy.messages, policy, "websocket", "messages", owned)
@@ -52,8 +53,8 @@ class Enforcer:
         counting.append(self.permits)
         #: Whether one of the limiters is in Redis.
         self.needs_asyncio = any(getattr(each, "_NEEDS_ASYNCIO", False) for each in counting)
-        #: Whether keys go to another server.
-        self.hides_keys = any(map(is_elsewhere, counting))
+        #: Whether keys go to another server, or may do so, by a tier to come.
+        self.hides_keys = policy.has_plans or any(map(is_elsewhere, counting))
         self.address = policy.client_address()
         self.keys = verified_keys(policy.verify, policy.verify_ttl, owned, policy.clock)
         self._api_key_header = header_name(policy.api_key_header, "api_key_header").encode("ascii")
@@ -65,7 +66,13 @@ class Enforcer:
         self.cors = None if policy.cors is None else Cors(policy.cors)
         self.observer = observer_of(self.tiers, self.messages, policy)
         refuse_unused(policy, self.observer is not None)
-        self.is_plain = all(each is None for each in (*options, self.exempt, self.observer))
+        more = (*options, self.exempt, self.observer)
+        self.is_plain = not policy.has_plans and all(each is None for each in more)
+
+    @property
+    def default(self) -> Tier:
+        """The tier of clients who have none, as it was last known."""
+        return self.tiers.default
 
     def decide(
         self,
@@ -100,8 +107,7 @@ class Enforcer:
             name = checked_text("tier", (yield policy.tier, (seen,)))
         if name is None and principal is not None:
             name = principal.tier
-        tier = self.default if name is None else self.tiers.get(name)
-        yield from verdict.charge(tier, client.key, cost, permit)
+        yield from verdict.charge(self.tiers.get(name), client.key, cost, permit)
         return True
 
     def find_client(self, scope: Scope, view: Any) -> Steps[Client]:
@@ -126,8 +132,8 @@ class Enforcer:
         assert self.keys is not None
         address = self.address(scope)
         # An address may try as many wrong keys as the default tier has requests.
-        limiter = self.default.limiter
-        tries = limiter.limit, limiter.window_seconds
+        terms = self.default.terms
+        tries = terms.limit, terms.window_seconds
         principal = yield self.keys.find, (api_key, address, *tries)
         if principal is None:
             return Client(address, "unknown_api_key")

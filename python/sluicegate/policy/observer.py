@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sluicegate._core import Limiter
 from sluicegate._support.awaiting import maybe_await
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from sluicegate.observe.collector import TierCollector
     from sluicegate.observe.tier_metrics import TierMetrics
     from sluicegate.policy.options import PolicyOptions
-    from sluicegate.policy.tiers import Tier, Tiers
+    from sluicegate.policy.tiers.named import Tiers
+    from sluicegate.policy.tiers.plans import Plans
+    from sluicegate.policy.tiers.tier import Tier
     from sluicegate.policy.verdict import Verdict
 
 __all__ = ["Observer", "observer_of"]
@@ -30,7 +33,9 @@ __all__ = ["Observer", "observer_of"]
 _log = logging.getLogger("sluicegate")
 
 
-def observer_of(tiers: Tiers, messages: Tier | None, policy: PolicyOptions) -> Observer | None:
+def observer_of(
+    tiers: Tiers | Plans, messages: Tier | None, policy: PolicyOptions
+) -> Observer | None:
     """The observer that the options ask for, or ``None``: then a request costs nothing more."""
     endpoint = policy.endpoint
     if endpoint is not None and (not callable(endpoint) or is_async(endpoint)):
@@ -40,10 +45,9 @@ def observer_of(tiers: Tiers, messages: Tier | None, policy: PolicyOptions) -> O
         return None
     collector = None if policy.metrics is False else _collector(policy.metrics)
     observer = Observer(collector, hooks, endpoint)
-    for tier in (*tiers, messages):
-        if tier is not None:
-            observer.watch(tier)
+    tiers.watch(observer.watch)
     if messages is not None:
+        observer.watch(messages)
         messages.check = observer.seeing(messages)
     return observer
 
@@ -103,7 +107,7 @@ def _checked(endpoint: object) -> str:
 class Observer:
     """Counts the verdicts of a policy's limits, and tells the hooks of them."""
 
-    __slots__ = ("_collector", "_endpoint", "_failed", "_hooks", "_sees_admissions", "_tallies")
+    __slots__ = ("_collector", "_endpoint", "_failed", "_hooks", "_sees_admissions", "_watched")
 
     def __init__(
         self,
@@ -115,7 +119,7 @@ class Observer:
         self._hooks = hooks or None
         self._endpoint = endpoint
         self._failed = False
-        self._tallies: dict[Tier, TierMetrics] = {}
+        self._watched: WeakSet[Any] = WeakSet()
         self._sees_admissions = bool(collector is not None or hooks.admitted)
 
     def watch(self, tier: Tier) -> None:
@@ -124,9 +128,11 @@ class Observer:
             return
         from sluicegate.redis.limiter import AsyncLimiter
 
-        tally = self._tallies[tier] = self._collector.metrics(tier.name)
-        if isinstance(tier.limiter, (Limiter, AsyncLimiter)):
-            tally.counts.add(tier.limiter)
+        tally = tier.tally = self._collector.metrics(tier.name)
+        limiter = tier.limiter
+        if isinstance(limiter, (Limiter, AsyncLimiter)) and limiter not in self._watched:
+            self._watched.add(limiter)  # what it counts by itself is told of one tier
+            tally.counts.add(limiter)
         tier.check = _timed(tier, tally)
 
     def saw(self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict) -> None:
@@ -138,8 +144,8 @@ class Observer:
         if decision is not None and (refusal is None or refusal.retry_after is not None):
             self._decided(tier, verdict.key, verdict.cost, decision, endpoint)
         elif refusal is not None:
-            if tier in self._tallies:
-                self._tallies[tier].count_refusal(refusal, endpoint)
+            if tier.tally is not None:
+                tier.tally.count_refusal(refusal, endpoint)
             if self._hooks is not None:
                 self._hooks.tell_undecided(tier.name, refusal, endpoint, verdict.key)
 
@@ -167,8 +173,7 @@ class Observer:
         return seen
 
     def _decided(self, tier: Tier, key: str, cost: int, decision: Decision, endpoint: str) -> None:
-        tally = self._tallies.get(tier)
-        if tally is not None:
-            tally.count(decision, endpoint)
+        if tier.tally is not None:
+            tier.tally.count(decision, endpoint)
         if self._hooks is not None:
             self._hooks.tell(tier.name, decision, cost, endpoint, key)

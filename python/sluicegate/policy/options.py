@@ -17,7 +17,8 @@ from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
 from sluicegate.identity.verified import TTL, VerifiedKeys
 from sluicegate.observe.hooks import Hook
-from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis
+from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis, window_of
+from sluicegate.policy.quotas import GivenLimit
 from sluicegate.refusals import json_refusal
 
 if TYPE_CHECKING:
@@ -95,18 +96,21 @@ class LimiterOptions:
         """What two limiters of one quota and algorithm may differ in."""
         return tuple(getattr(self, name) for name in _OF_STORE)
 
-    def make_limiter(self, algorithm: Algorithm, quota: Quota, kind: str, name: str) -> Any:
+    def make_limiter(self, algorithm: Algorithm, quota: Quota, *names: str) -> Any:
         """A limiter of ``quota``.
 
-        In Redis its keys begin with the prefix, ``kind``, ``name``, the algorithm and the
-        window, but not the limit, which may change without forgetting what was spent.
+        In Redis its keys begin with the prefix, the ``names``, the algorithm, the window (a bucket
+        has none) and the unit, if it is not requests; but not with the amount, which may change
+        without forgetting what was spent.
         """
         if self.redis is None:
             return limiter_for(algorithm, quota, **self._given(_IN_MEMORY))
         given = self._given(_IN_REDIS[1:])
 
         def prefix(algorithm: str) -> str:
-            return _joined(self._prefix, kind, name, algorithm, _window(quota))
+            window = () if algorithm == "token_bucket" else (window_of(quota),)
+            unit = () if quota.unit == "requests" else (quota.unit,)
+            return _joined(self._prefix, *names, algorithm, *window, *unit)
 
         return limiter_in_redis(self.redis, algorithm, quota, prefix, **given)
 
@@ -172,10 +176,12 @@ class SharedOptions(LimiterOptions):
 class PolicyOptions(SharedOptions):
     """All that a policy is made of; :class:`Policy` says what it means."""
 
-    tiers: Mapping[str, Any] | None = None
+    tiers: Mapping[str, Any] | Callable[[str], GivenLimit | None] | None = None
     _: KW_ONLY
     limiter: Any = None
     tier: Callable[[Any], Any] | None = None
+    default_tier: str | None = None
+    tier_ttl: float = default(60.0)
     unknown_tier: Literal["default", "error"] = default("default")
     verify: Callable[[str], Any] | VerifiedKeys | None = None
     verify_ttl: float = TTL
@@ -199,12 +205,19 @@ class PolicyOptions(SharedOptions):
             if not isinstance(value, bool):
                 raise TypeError(f"{option} must be True or False, got {value!r}")
         check_callables(tier=self.tier)
+        if not (self.default_tier is None or isinstance(self.default_tier, str)):
+            raise TypeError(f"default_tier must be a str or None, got {self.default_tier!r}")
         if self.unknown_tier not in ("default", "error"):
             raise ValueError(
                 f"unknown_tier must be 'default' or 'error', got {self.unknown_tier!r}"
             )
         if not callable(self.refusal):
             raise TypeError(f"refusal must be callable, an ASGI app, got {self.refusal!r}")
+
+    @property
+    def has_plans(self) -> bool:
+        """Whether the tiers are a function's, so that more may come and any may change."""
+        return callable(self.tiers) and not isinstance(self.tiers, Mapping)
 
 
 def _check_prefix(prefix: object) -> None:
@@ -217,21 +230,14 @@ def _check_prefix(prefix: object) -> None:
         )
 
 
-def _window(quota: Quota) -> str:
-    """The seconds to the microsecond, as limiters read them; or ``day_in_UTC``."""
-    if quota.zone is not None:
-        return str(quota).partition("/")[2].replace(" ", "_")
-    return f"{quota.window_seconds:.6f}".rstrip("0").rstrip(".")
-
-
-def _joined(prefix: str, kind: str, name: str, algorithm: str, window: str) -> str:
+def _joined(prefix: str, *parts: str) -> str:
     """A prefix of a limiter's keys. Different parts never give the same one.
 
-    Only the first part may have colons; a name that has some, or is too long, is digested.
+    Only the first part may have colons; where a name has some, or all is too long, it is digested.
     """
-    joined = f"{prefix}:{kind}:{name}:{algorithm}:{window}"
-    plain = joined.isascii() and not set(name) & set("{}:")
+    joined = ":".join((prefix, *parts))
+    plain = joined.isascii() and not set("".join(parts)) & set("{}:")
     if plain and len(joined) <= _LONGEST:
         return joined
-    parts = repr((kind, name, algorithm, window)).encode("utf-8", "surrogatepass")
-    return f"{prefix}:{blake2b(parts, digest_size=16).hexdigest()}"
+    digested = repr(parts).encode("utf-8", "surrogatepass")
+    return f"{prefix}:{blake2b(digested, digest_size=16).hexdigest()}"

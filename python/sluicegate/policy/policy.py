@@ -24,8 +24,10 @@ class Policy(Single, PolicyOptions):
 
     Args:
         tiers: name → a quota (``"100/minute"``, a :class:`~sluicegate.Quota`, or
-            ``(limit, window_seconds)``), ``"unlimited"``, or a limiter; the first is the default.
-            Requests of an unlimited tier pass: no fields are sent, nothing is charged.
+            ``(limit, window_seconds)``), ``"unlimited"``, or a limiter. Requests of an unlimited
+            tier pass: no fields are sent, nothing is charged. Quotas of one window are one limiter's,
+            so that a client who changes plan keeps what was spent. Or a function of the name, for
+            plans in a database: its ``None`` is an unknown tier.
         limiter: one limiter for all, instead of tiers; of this process or in Redis.
         redis: a URL or a ``redis.asyncio`` client: quotas are counted there,
             by all processes together; see :mod:`sluicegate.redis`.
@@ -33,13 +35,16 @@ class Policy(Single, PolicyOptions):
             ``"fixed_window"``, ``"sliding_counter"``, ``"token_bucket"``, or a limiter class,
             for the tiers. ``None`` chooses by the quota: a token bucket where it has a burst, a
             fixed window where it has a time zone; for the other tiers together the exact log if
-            the largest limit is at most 1,000, else segments.
+            the largest limit is at most 1,000, else segments, as for those of a function.
         identify: gives the key of a request, which is used as it is; ``None`` for the default
             identity. Keys of that begin with ``ip:``, ``user:`` or ``key:``: put a word of your own
             before what a client may choose, or it chooses whose quota it spends.
         tier: gives the name of a request's tier, instead of the principal's.
-        unknown_tier: whose quota a tier has that is not in ``tiers``: ``"default"``, the first
+        default_tier: the tier of requests for which nobody names one: the first, unless given; of
+            a function of the name, ``"default"``, which it is asked for at once.
+        unknown_tier: whose quota a tier has that is not in ``tiers``: ``"default"``, the default
             one's, which the log says once; or ``"error"``, a ``LookupError`` that the app raises.
+        tier_ttl: seconds for which an answer of the function ``tiers`` holds, 0 to 1,000,000.
         cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes
             whatever is left, without fields, and the limit is not asked.
             ``identify``, ``tier`` and ``cost`` get the scope (in :mod:`sluicegate.fastapi` a
@@ -71,7 +76,7 @@ class Policy(Single, PolicyOptions):
         endpoint: a plain function: gives what a request is for, for metrics and hooks, of
             few names, never a raw path: only 100 are told apart.
         prefix: what keys in Redis begin with, up to 31 bytes: one for each application, so
-            that two with a tier of one name count apart; ``"sluicegate"`` unless given.
+            that two with tiers of one window count apart; ``"sluicegate"`` unless given.
         timeout, on_error, workers, remember: of limits in Redis; see
             :class:`sluicegate.redis.FixedWindow`.
         max_keys, overflow, clock: of limits in memory; see :class:`~sluicegate.FixedWindow`.
@@ -95,6 +100,8 @@ class Policy(Single, PolicyOptions):
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.
         names = self.tiers if isinstance(self.tiers, Mapping) else [self.name]
+        if self.has_plans:
+            return "<Policy of tiers by a function>"
         return f"<Policy of the tiers {', '.join(map(str, names))}>"
 
     def __reduce__(self) -> NoReturn:

@@ -8,10 +8,13 @@ from typing import Final, TypeGuard
 from sluicegate._core import Decision, Quota
 from sluicegate.types import AnyLimiter
 
-__all__ = ["UNLIMITED", "Given", "is_quota", "quota_of"]
+__all__ = ["UNLIMITED", "Given", "GivenLimit", "is_quota", "quota_of"]
 
 #: A quota, its text, or ``(limit, window_seconds)``.
 Given = Quota | str | tuple[int, float]
+
+#: A quota, or what counts by one already.
+GivenLimit = Given | AnyLimiter
 
 _MOST: Final = 2**32 - 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluicegate._core import Quota
@@ -18,15 +19,18 @@ def refuse_unused(policy: PolicyOptions, is_observed: bool) -> None:
 
     ``is_observed``: whether there are metrics or hooks.
     """
-    quotas = () if policy.tiers is None else policy.tiers.values()
-    if not any(map(is_quota, (*quotas, policy.messages))):
+    quotas = policy.tiers.values() if isinstance(policy.tiers, Mapping) else ()
+    if not (policy.has_plans or any(map(is_quota, (*quotas, policy.messages)))):
         if policy.redis is None or not isinstance(policy.concurrency, (int, str, Quota)):
             policy.refuse_unused("all limiters are made already")
         _refuse(policy, "algorithm", "beside limiters that are made already", "give numbers")
     if policy.tiers is not None:
         _refuse(policy, "name", "beside tiers=, which have names", "name a tier so")
     else:
-        _refuse(policy, "unknown_tier", "without tiers=", "give them instead of limiter=")
+        for option in ("unknown_tier", "default_tier"):
+            _refuse(policy, option, "without tiers=", "give them instead of limiter=")
+    if not policy.has_plans:
+        _refuse(policy, "tier_ttl", "unless tiers= is a function", "give that too")
     if policy.verify is None:
         _refuse(policy, "api_key_header", "without verify=", "give that too")
     if not policy.trusted_proxies:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sluicegate.identity.client import Client
     from sluicegate.policy.permits import RequestPermit
     from sluicegate.policy.steps import Steps
-    from sluicegate.policy.tiers import Tier
+    from sluicegate.policy.tiers.tier import Tier
 
 __all__ = ["Verdict"]
 
@@ -61,7 +61,7 @@ class Verdict:
         self, tier: Tier, key: str, cost: int, permit: RequestPermit | None = None
     ) -> Steps[None]:
         """Ask the limiter, unless there is no permit, or the cost says that it need not be."""
-        limit = tier.limiter.limit
+        limit = tier.terms.limit
         if cost > limit and tier.limiter is not UNLIMITED:
             self.leave(tier, key, cost, Refusal(tier.name, limit, cost, None, None))
         elif permit is not None and not (yield from permit.take(key)):

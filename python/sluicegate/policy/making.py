@@ -1,0 +1,106 @@
+"""Limiters as they are given, or made of the quotas that are."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any, cast
+
+from sluicegate._core import Quota
+from sluicegate.policy.algorithms import Algorithm, default_algorithm, terms_of
+from sluicegate.policy.options import LimiterOptions
+from sluicegate.policy.owned import Owned
+from sluicegate.policy.quotas import UNLIMITED, is_quota, quota_of
+from sluicegate.policy.tiers.tier import Share
+from sluicegate.types import AnyLimiter
+
+__all__ = [
+    "algorithm_of",
+    "check_limiter",
+    "declared",
+    "make_limiter",
+    "new_limiter",
+    "share_of",
+]
+
+
+def check_limiter(argument: str, limiter: Any) -> None:
+    """Raise a ``TypeError`` that names ``argument`` unless it has the verbs of a limiter."""
+    verbs = all(callable(getattr(limiter, verb, None)) for verb in ("check", "peek"))
+    is_one = verbs and hasattr(limiter, "limit") and hasattr(limiter, "window_seconds")
+    if not is_one or isinstance(limiter, type):
+        raise TypeError(f"{argument} must have the verbs of a Limiter, got {limiter!r}")
+
+
+def declared(place: str, given: Any) -> Quota | AnyLimiter:
+    """The quota that is given at ``place``, or the limiter; an error names the place."""
+    if not is_quota(given):
+        if not hasattr(given, "check"):
+            raise TypeError(
+                f"{place} must be (limit, window_seconds) or a limiter, or a quota such as "
+                f"'100/minute', got {given!r}"
+            )
+        check_limiter(place, given)
+        return cast("AnyLimiter", given)
+    quota = quota_of(place, given)
+    if quota.concurrent is not None:
+        raise ValueError(
+            f"{place}: quota '{quota}': permits are given by concurrency='{quota}' of the "
+            "middleware: here write a rate, such as '100/minute'"
+        )
+    return UNLIMITED if quota.limit is None else quota
+
+
+def algorithm_of(quota: Quota, options: LimiterOptions, beside: Iterable[Quota] = ()) -> Algorithm:
+    """What the options name, or else what the quota and those ``beside`` it ask for."""
+    return default_algorithm(quota, beside) if options.algorithm is None else options.algorithm
+
+
+def new_limiter(
+    place: str,
+    algorithm: Algorithm,
+    quota: Quota,
+    options: LimiterOptions,
+    *names: str,
+) -> AnyLimiter:
+    """A limiter of ``quota``, known by ``names`` in Redis; an error names the ``place``."""
+    with _named(place):
+        limiter: AnyLimiter = options.make_limiter(algorithm, quota, *names)
+    check_limiter(f"{place}: what algorithm makes", limiter)
+    return limiter
+
+
+def share_of(place: str, algorithm: Algorithm, quota: Quota) -> Share:
+    """The share of a limiter of ours that has another quota of the same window."""
+    with _named(place):
+        limit, window_seconds = terms_of(algorithm, quota)
+    return Share(quota, limit, window_seconds)
+
+
+@contextmanager
+def _named(place: str) -> Generator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        # The exact log's class calls it otherwise than a tier or a route does.
+        raise type(error)(f"{place}: {str(error).replace('max_requests', 'limit')}") from error
+
+
+def make_limiter(
+    place: str,
+    given: Any,
+    options: LimiterOptions,
+    kind: str,
+    name: str,
+    owned: Owned | None = None,
+) -> AnyLimiter:
+    """The limiter that is ``given``, or one of that quota: ``owned``'s, or new."""
+    quota = declared(place, given)
+    if not isinstance(quota, Quota):
+        return quota
+    algorithm = algorithm_of(quota, options)
+    limiter = new_limiter(place, algorithm, quota, options, kind, name)
+    if owned is not None:
+        described = kind, name, quota, algorithm, options.description()
+        limiter = owned.first(described, limiter)
+    return limiter

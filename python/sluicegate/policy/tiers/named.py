@@ -1,0 +1,66 @@
+"""The tiers of a policy that names them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sluicegate._core import Quota
+from sluicegate.policy.making import declared
+from sluicegate.policy.options import PolicyOptions
+from sluicegate.policy.owned import Owned
+from sluicegate.policy.tiers.tier import Tier
+from sluicegate.policy.tiers.unknown import UnknownTiers
+from sluicegate.policy.tiers.windows import Windows
+
+__all__ = ["Tiers"]
+
+
+class Tiers:
+    """All tiers of a policy by name. The first one is the default, unless ``default_tier`` is."""
+
+    def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
+        tiers, default = policy.tiers, policy.default_tier
+        if not isinstance(tiers, Mapping):
+            tiers, default = {policy.name: policy.limiter}, None
+        if not tiers:
+            raise ValueError("tiers must name at least one tier, got {}")
+        for name in tiers:
+            if not isinstance(name, str):
+                raise TypeError(f"tiers must have str names, got {name!r}")
+        first = next(iter(tiers)) if default is None else default
+        if first not in tiers:
+            names = ", ".join(map(repr, tiers))
+            raise ValueError(f"default_tier must be one of tiers, {names}, got {first!r}")
+        places = {name: f"tiers[{name!r}]" for name in tiers}
+        limits = {name: declared(places[name], each) for name, each in tiers.items()}
+        quotas = [each for each in limits.values() if isinstance(each, Quota)]
+        windows = Windows(policy, owned, quotas)
+        # The default one before others of its window, so that it is asked most quickly.
+        made = {
+            name: windows.tier(places[name], name, limits[name])
+            for name in sorted(tiers, key=lambda name: name != first)
+        }
+        self._tiers: dict[str, Tier] = {name: made[name] for name in tiers}
+        self.default = self._tiers[first]
+        self._unknown = UnknownTiers(policy, tiers)
+
+    def __iter__(self) -> Iterator[Tier]:
+        return iter(self._tiers.values())
+
+    def watch(self, watch: Callable[[Tier], None]) -> None:
+        """Have all tiers watched."""
+        for tier in self:
+            watch(tier)
+
+    def get(self, name: str | None) -> Tier:
+        """The tier of that name, the default one for ``None``.
+
+        For a name that is unknown the default one too, with a warning; or a ``LookupError``.
+        """
+        if name is None:
+            return self.default
+        tier = self._tiers.get(name)
+        if tier is None:
+            self._unknown.note(name, self.default.name)
+            return self.default
+        return tier

@@ -1,0 +1,25 @@
+"""The tiers that a policy's options name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sluicegate.policy.options import PolicyOptions
+from sluicegate.policy.owned import Owned
+from sluicegate.policy.tiers.named import Tiers
+from sluicegate.policy.tiers.plans import Plans
+
+__all__ = ["tiers_of"]
+
+
+def tiers_of(policy: PolicyOptions, owned: Owned) -> Tiers | Plans:
+    """A policy's tiers, with limiters that are ``owned``'s."""
+    tiers = policy.tiers
+    if tiers is None or isinstance(tiers, Mapping):
+        return Tiers(policy, owned)
+    if callable(tiers):
+        return Plans(tiers, policy, owned)
+    raise TypeError(
+        "tiers must be a dict of name to quota, such as {'free': '100/minute'}, or a function of "
+        f"the name, got {tiers!r}"
+    )
