@@ -335,8 +335,8 @@ def test_middlewares_of_one_function_count_together(database: Database) -> None:
     plan_of = database.plan_of
     first, second = (RateLimitMiddleware(hello, tiers=plan_of, tier=tier) for _ in range(2))
     assert [left(app, "free") for app in (first, second)] == [4, 3]
-    database.rows["daily"] = "9/day"  # of a limiter that is made later
-    assert [left(app, "daily") for app in (first, second)] == [8, 7]
+    database.rows.update(daily="9/day", larger="99/day")  # of a limiter that is made later
+    assert [left(first, "daily"), left(second, "larger"), left(first, "larger")] == [8, 97, 96]
 
 
 def test_keys_of_principals_may_go_to_a_server_by_a_tier_to_come(database: Database) -> None:

@@ -266,6 +266,13 @@ def test_middlewares_of_one_dict_share_all_of_it() -> None:
     assert [left(app, "premium") for app in (first, second)] == [47, 46]
 
 
+def test_middlewares_of_one_dict_share_it_whichever_tier_is_their_default() -> None:
+    first, second = (app_of(PLANS, default_tier=name) for name in PLANS)
+    assert [left(app, "free") for app in (first, second)] == [4, 3]
+    assert left(second) == 47
+    assert left(app_of(PLANS), "free") == 4  # one for another app, as in tests
+
+
 def test_a_quota_object_is_as_good_as_its_text() -> None:
     made = limiters(tiers={"a": "10/minute", "b": Quota(10, 60), "c": TokenBucket(1, 1)})
     assert made["a"] is made["b"]

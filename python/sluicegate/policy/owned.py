@@ -6,13 +6,21 @@ they serve the first request. What is made of them later is for another app, as 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from sluicegate._core import Quota
 from sluicegate._support import fork
 from sluicegate._support.single import Single
 
-__all__ = ["Owned", "owned_by"]
+__all__ = ["Counting", "Owned", "owned_by"]
+
+
+class Counting(NamedTuple):
+    """A limiter that other quotas may share, and the one that it was made of."""
+
+    limiter: Any
+    quota: Quota
 
 
 class Owned:
@@ -26,7 +34,10 @@ class Owned:
         self._made: list[tuple[object, Any]] = []
 
     def first(self, description: object, limiter: Any) -> Any:
-        """The first limiter that had this description: ``limiter`` itself if it is new."""
+        """The first limiter that had this description: ``limiter`` itself if it is new.
+
+        One that quotas share is a :class:`Counting`.
+        """
         with self._lock:
             for known, made in self._made:
                 if known == description:
@@ -39,7 +50,8 @@ class Owned:
         return any(_has_decided(limiter) for _, limiter in self._made)
 
 
-def _has_decided(limiter: Any) -> bool:
+def _has_decided(made: Any) -> bool:
+    limiter = made.limiter if isinstance(made, Counting) else made
     read = getattr(limiter, "statistics", None)
     if not isinstance(limiter, Single) or read is None:
         return False  # one of the user's own, or of permits, which nobody holds at the beginning

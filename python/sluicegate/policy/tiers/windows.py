@@ -9,7 +9,7 @@ from sluicegate._core import Quota
 from sluicegate.policy.algorithms import common_window
 from sluicegate.policy.making import algorithm_of, declared, new_limiter, share_of
 from sluicegate.policy.options import PolicyOptions
-from sluicegate.policy.owned import Owned
+from sluicegate.policy.owned import Counting, Owned
 from sluicegate.policy.tiers.tier import Share, Tier
 from sluicegate.types import AnyLimiter
 
@@ -39,7 +39,7 @@ class Windows:
         self._owned = owned
         self._beside = tuple(beside)
         self._most = most
-        self._made: dict[object, tuple[Quota, AnyLimiter]] = {}
+        self._made: dict[object, Counting] = {}
 
     def tier(self, place: str, name: str, given: Any) -> Tier:
         """The tier of what is ``given`` at ``place``, which errors name.
@@ -59,14 +59,13 @@ class Windows:
             if self._most is not None and len(self._made) >= self._most:
                 raise TooManyLimitersError
             names = ("tier", name) if window is None else ("tier",)
-            limiter = new_limiter(place, algorithm, quota, policy, *names)
-            described = "tier", of, quota, algorithm, policy.description()
-            # Of two threads that make it at once, one has the first word.
-            made = self._made.setdefault(of, (quota, self._owned.first(described, limiter)))
-        own, limiter = made
-        if quota == own:
-            return self._tier(name, limiter)
-        return self._tier(name, limiter, share_of(place, algorithm, quota))
+            new = Counting(new_limiter(place, algorithm, quota, policy, *names), quota)
+            # Of two policies or threads that make one, whatever the quota, one has the first word.
+            made = self._owned.first(("tier", of, algorithm, policy.description()), new)
+            self._made[of] = made
+        if quota == made.quota:
+            return self._tier(name, made.limiter)
+        return self._tier(name, made.limiter, share_of(place, algorithm, quota))
 
     def _tier(self, name: str, limiter: AnyLimiter, share: Share | None = None) -> Tier:
         policy = self._policy
