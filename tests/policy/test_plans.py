@@ -185,8 +185,10 @@ def test_a_bad_answer_is_an_error_that_names_it(
 
 def test_a_name_that_no_field_can_hold_is_refused(database: Database) -> None:
     database.rows["\u00fc"] = "5/minute"
-    with pytest.raises(ValueError, match=r"^name must be printable ASCII"):
+    with pytest.raises(ValueError, match=r"^tiers\(.*\): name must be printable ASCII"):
         ask(app_of(database), "\u00fc")
+    with pytest.raises(ValueError, match=r"^tiers\(.*\): name must be printable ASCII"):
+        app_of(database, default_tier="\u00fc")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from sluicegate._core import Quota
+from sluicegate.headers import quoted
 from sluicegate.policy.algorithms import Algorithm, default_algorithm, terms_of
 from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.owned import Owned
@@ -17,6 +18,7 @@ from sluicegate.types import AnyLimiter
 __all__ = [
     "algorithm_of",
     "check_limiter",
+    "check_name",
     "declared",
     "make_limiter",
     "new_limiter",
@@ -30,6 +32,12 @@ def check_limiter(argument: str, limiter: Any) -> None:
     is_one = verbs and hasattr(limiter, "limit") and hasattr(limiter, "window_seconds")
     if not is_one or isinstance(limiter, type):
         raise TypeError(f"{argument} must have the verbs of a Limiter, got {limiter!r}")
+
+
+def check_name(place: str, name: str) -> None:
+    """Raise a ``ValueError`` that names the ``place`` unless header fields can hold the ``name``."""
+    with _named(place):
+        quoted(name)
 
 
 def declared(place: str, given: Any) -> Quota | AnyLimiter:

@@ -205,6 +205,8 @@ class PolicyOptions(SharedOptions):
             if not isinstance(value, bool):
                 raise TypeError(f"{option} must be True or False, got {value!r}")
         check_callables(tier=self.tier)
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a str, got {self.name!r}")
         if not (self.default_tier is None or isinstance(self.default_tier, str)):
             raise TypeError(f"default_tier must be a str or None, got {self.default_tier!r}")
         if self.unknown_tier not in ("default", "error"):

@@ -31,7 +31,8 @@ class Tiers:
         if first not in tiers:
             names = ", ".join(map(repr, tiers))
             raise ValueError(f"default_tier must be one of tiers, {names}, got {first!r}")
-        places = {name: f"tiers[{name!r}]" for name in tiers}
+        place = "limiter" if policy.tiers is None else "tiers[{!r}]"
+        places = {name: place.format(name) for name in tiers}
         limits = {name: declared(places[name], each) for name, each in tiers.items()}
         quotas = [each for each in limits.values() if isinstance(each, Quota)]
         windows = Windows(policy, owned, quotas)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluicegate._core import Quota
 from sluicegate.policy.algorithms import common_window
-from sluicegate.policy.making import algorithm_of, declared, new_limiter, share_of
+from sluicegate.policy.making import algorithm_of, check_name, declared, new_limiter, share_of
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Counting, Owned
 from sluicegate.policy.tiers.tier import Share, Tier
@@ -46,6 +46,7 @@ class Windows:
 
         Raises :class:`TooManyLimitersError`, and ``ValueError`` or ``TypeError`` for what is no limit.
         """
+        check_name(place, name)
         quota = declared(place, given)
         if not isinstance(quota, Quota):
             return self._tier(name, quota)
