@@ -273,6 +273,28 @@ def test_middlewares_of_one_dict_share_it_whichever_tier_is_their_default() -> N
     assert left(app_of(PLANS), "free") == 4  # one for another app, as in tests
 
 
+@pytest.mark.parametrize("tiers", [PLANS, PLANS.get])
+def test_the_client_of_a_tier_that_is_an_error_gets_a_500_and_is_not_charged(tiers: Any) -> None:
+    app = FastAPI()
+    names = {"tier": lambda request: request.query_params["tier"], "default_tier": "free"}
+    app.add_middleware(FastAPIMiddleware, tiers=tiers, unknown_tier="error", **names)  # type: ignore[arg-type]
+
+    @app.websocket("/")
+    async def socket(_: Any) -> None: ...
+
+    @app.get("/")
+    async def root() -> None: ...
+
+    client = TestClient(app, client=("192.0.2.1", 4000), raise_server_exceptions=False)
+    assert client.get("/?tier=gold").status_code == 500
+    with (
+        pytest.raises(LookupError, match="there is no tier 'gold'"),
+        client.websocket_connect("/?tier=gold"),
+    ):
+        pass
+    assert client.get("/?tier=free").headers["x-ratelimit-remaining"] == "4"
+
+
 def test_a_quota_object_is_as_good_as_its_text() -> None:
     made = limiters(tiers={"a": "10/minute", "b": Quota(10, 60), "c": TokenBucket(1, 1)})
     assert made["a"] is made["b"]
