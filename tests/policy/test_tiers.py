@@ -154,6 +154,14 @@ def test_another_window_begins_afresh() -> None:
     assert left(app, "premium") == 4
 
 
+def test_kinds_of_requests_count_apart_as_limiters() -> None:
+    together = app_of({"read": "9/minute", "write": "2/minute"})
+    apart = app_of({"read": FixedWindow("9/minute"), "write": FixedWindow("2/minute")})
+    for app, writes in ((together, [None, None]), (apart, [1, 0])):
+        assert [left(app, "read") for _ in range(3)] == [8, 7, 6]
+        assert [left(app, "write") for _ in range(2)] == writes
+
+
 def test_an_algorithm_of_ones_own_counts_each_tier_by_itself() -> None:
     class Mine(FixedWindow):
         pass
