@@ -334,11 +334,20 @@ def test_an_api_keys_tier_does_not_ask_for_the_default_one(
 
 
 def test_middlewares_of_one_function_count_together(database: Database) -> None:
-    plan_of = database.plan_of
-    first, second = (RateLimitMiddleware(hello, tiers=plan_of, tier=tier) for _ in range(2))
+    first, second = (app_of(database) for _ in range(2))
     assert [left(app, "free") for app in (first, second)] == [4, 3]
     database.rows.update(daily="9/day", larger="99/day")  # of a limiter that is made later
     assert [left(first, "daily"), left(second, "larger"), left(first, "larger")] == [8, 97, 96]
+
+
+def test_middlewares_of_one_dicts_method_count_together_and_of_equal_dicts_do_not() -> None:
+    def spent(*plans: dict[str, str]) -> list[int | None]:
+        made = [RateLimitMiddleware(hello, tiers=each.get, default_tier="a") for each in plans]
+        return [left(app) for app in made]
+
+    one, other = {"a": "5/minute"}, {"a": "5/minute"}
+    assert spent(one, one, other) == [4, 3, 4]
+    assert spent(one) == [4]
 
 
 def test_keys_of_principals_may_go_to_a_server_by_a_tier_to_come(database: Database) -> None:

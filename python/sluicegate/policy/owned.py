@@ -6,6 +6,7 @@ they serve the first request. What is made of them later is for another app, as 
 
 from __future__ import annotations
 
+from types import BuiltinMethodType, MethodType
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -62,13 +63,16 @@ def _has_decided(made: Any) -> bool:
 # By the owners' ids, since a dict can neither be hashed nor held weakly. An entry lives as long as
 # a middleware that was made of its owner.
 _owning = fork.new_lock()
-_owned: WeakValueDictionary[int, Owned] = WeakValueDictionary()
+_owned: WeakValueDictionary[object, Owned] = WeakValueDictionary()
 
 
 def owned_by(owner: object) -> Owned:
     """What belongs to ``owner`` and has not begun; keep it while its limiters are shared."""
+    # Each plans.get makes another object. Of the same plans it is equal, of equal plans it is not.
+    is_method = isinstance(owner, (MethodType, BuiltinMethodType))
+    name = owner if is_method else id(owner)
     with _owning:
-        owned = _owned.get(id(owner))
+        owned = _owned.get(name)
         if owned is None or owned.has_begun():
-            owned = _owned[id(owner)] = Owned(owner)
+            owned = _owned[name] = Owned(owner)
         return owned
