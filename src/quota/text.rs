@@ -198,8 +198,8 @@ impl Part<'_> {
             .filter(|window| (1..=LONGEST_SPAN).contains(window))
             .ok_or_else(|| {
                 self.error(
-                    "its window must be from 0.000001 to 1,000,000,000 seconds, as in \
-                     '300/5 minutes'",
+                    "its window must be from 0.000001 to 1,000,000,000 seconds, in whole \
+                     microseconds, as in '300/5 minutes'",
                 )
             })
     }

@@ -89,6 +89,7 @@ def test_several_parts_are_several_quotas() -> None:
         ((5, 1), {"unit": 7}, TypeError, "unit must be a str such as 'tokens', got int 7"),
         ((), {"concurrent": 0}, ValueError, "concurrent must be an int from 1"),
         (("5/fortnight",), {}, ValueError, "quota '5/fortnight': 'fortnight' is no period"),
+        (("5/1.0000001 s",), {}, ValueError, "quota '5/1.0000001 s': .* in whole microseconds"),
         (("5/day in Nowhere",), {}, ValueError, "'Nowhere' is no time zone"),
     ],
 )
