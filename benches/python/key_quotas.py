@@ -7,6 +7,7 @@ from itertools import repeat
 
 from benches.python.core import CALLS, HOT, MAKERS, PLENTY, ROUNDS
 from benches.python.harness import Case, Figure, one_key, paired, save, say, show, summary
+
 from sluicegate import Limiter, Quota
 
 MAY_COST = 1.15
