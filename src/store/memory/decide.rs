@@ -286,6 +286,7 @@ impl<A: Algorithm> MemoryStore<A> {
             receipt: Receipt {
                 cost,
                 at: now,
+                epoch: algorithm.kind_of_marks(),
                 ..Receipt::NONE.with_mark(algorithm.mark(state, now))
             },
         }
