@@ -656,9 +656,9 @@ class SlidingWindowRateLimiter(Limiter):
     @property
     def max_requests(self) -> int:
         """The quota's limit in requests: ``limit`` by its other name."""
-    def is_allowed(
+    def is_allowed(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, client_id: str, cost: int = 1, *, quota: Quota | str | None = None
-    ) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+    ) -> bool:
         """Decide now, and spend ``cost`` units of ``client_id`` if it is admitted: a bool, and the fastest
         verb.
 

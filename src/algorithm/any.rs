@@ -1,5 +1,7 @@
 //! An algorithm with its quota as a value, for those who learn only at run time which one it is.
 
+mod under;
+
 use std::any::Any;
 
 use super::{

@@ -149,7 +149,7 @@ def test_functions_that_make_them_are_coroutine_functions() -> None:
 
 def test_the_signature_and_the_text_are_those_of_the_verb() -> None:
     assert str(inspect.signature(FixedWindow(NOWHERE, 1, 1).check)) == (
-        "(key: 'str', cost: 'int' = 1) -> 'Decision'"
+        "(key: 'str', cost: 'int' = 1, *, quota: 'Quota | str | None' = None) -> 'Decision'"
     )
     assert FixedWindow.check.__qualname__ == "AsyncLimiter.check"
     assert "Decide now" in (FixedWindow.check.__doc__ or "")

@@ -76,7 +76,7 @@ def test_a_unit_is_the_limiters_own() -> None:
 def test_each_call_is_decided_by_its_own_quota(name: str, redis_server: Server) -> None:
     async def main() -> None:
         limiter: AsyncLimiter = limiter_of(name, redis_server)
-        first = await limiter.check("key", 4, SMALL)
+        first = await limiter.check("key", 4, quota=SMALL)
         assert (first.allowed, first.limit, first.remaining) == (True, 5, 1)
         assert not await limiter.check("key", 2, quota=SMALL)
         plain = await limiter.check("key", 2)
@@ -98,19 +98,19 @@ def test_the_calls_that_block_and_those_of_many_keys_take_one(
     name: str, redis_server: Server
 ) -> None:
     limiter = limiter_of(name, redis_server, remember=False)
-    assert limiter.check_sync("a", 5, SMALL).remaining == 0
-    assert limiter.peek_sync("a", 1, LARGE).remaining == 15
-    assert limiter.wait_sync("a", 10, 0, LARGE).remaining == 5
-    assert [one.remaining for one in limiter.check_many_sync(["b", "c"], 2, SMALL)] == [3, 3]
-    many = run(limiter.check_many(["b", "c"], 3, LARGE))
+    assert limiter.check_sync("a", 5, quota=SMALL).remaining == 0
+    assert limiter.peek_sync("a", 1, quota=LARGE).remaining == 15
+    assert limiter.wait_sync("a", 10, 0, quota=LARGE).remaining == 5
+    assert [one.remaining for one in limiter.check_many_sync(["b", "c"], 2, quota=SMALL)] == [3, 3]
+    many = run(limiter.check_many(["b", "c"], 3, quota=LARGE))
     assert [(one.limit, one.remaining) for one in many] == [(20, 15), (20, 15)]
 
 
 def test_the_verbs_by_other_names_take_one(redis_server: Server) -> None:
     async def main() -> None:
         article = limiter_of("RedisSlidingWindowRateLimiter", redis_server)
-        assert await article.is_allowed("a", 15, LARGE)
-        assert await article.get_remaining("a", LARGE) == 5
+        assert await article.is_allowed("a", 15, quota=LARGE)
+        assert await article.get_remaining("a", quota=LARGE) == 5
         assert await article.get_remaining("a") == 0
         windows = limiter_of("FixedWindow", redis_server)
         assert (await windows.is_allowed("a", 15, quota=LARGE)).remaining == 5
@@ -126,7 +126,7 @@ def test_a_peek_and_a_refund_leave_what_another_quota_spent(
     name: str, redis_server: Server
 ) -> None:
     limiter = limiter_of(name, redis_server, remember=False)
-    assert limiter.check_sync("key", 18, LARGE)
+    assert limiter.check_sync("key", 18, quota=LARGE)
     (stored,) = redis_server.command("KEYS", "*")
     before = redis_server.command("DUMP", stored)
     assert not limiter.peek_sync("key", quota=SMALL)
@@ -140,13 +140,13 @@ def test_a_calendar_keeps_its_days(moved_server: Server) -> None:
     own, large = "2/day in Europe/Berlin", "5/day in Europe/Berlin"
     limiter = limiter_of("FixedWindow", moved_server, own, remember=False)
     assert [bool(limiter.check_sync("key")) for _ in range(3)] == [True, True, False]
-    decision = limiter.check_sync("key", 3, large)
+    decision = limiter.check_sync("key", 3, quota=large)
     assert (decision.allowed, decision.remaining) == (True, 0)
-    assert limiter.check_sync("key", 1, large).retry_after == 23 * 3600 - 60
+    assert limiter.check_sync("key", 1, quota=large).retry_after == 23 * 3600 - 60
     with pytest.raises(ValueError, match="as in '5/day in Europe/Berlin'"):
         limiter.check_sync("key", quota="5/day in UTC")
     moved_server.advance(23 * 3600)
-    assert limiter.check_sync("key", 5, large)
+    assert limiter.check_sync("key", 5, quota=large)
 
 
 @every
@@ -156,16 +156,16 @@ def test_a_refusal_is_remembered_for_the_quota_that_refused(
     async def main() -> None:
         limiter = limiter_of(name, redis_server)
         await connected(limiter)
-        assert await limiter.check("key", 5, SMALL)
-        assert not await limiter.check("key", 1, SMALL)
+        assert await limiter.check("key", 5, quota=SMALL)
+        assert not await limiter.check("key", 1, quota=SMALL)
         before = commands(redis_server)
-        assert (await limiter.check("key", 1, Quota(SMALL))).store == "remembered"
+        assert (await limiter.check("key", 1, quota=Quota(SMALL))).store == "remembered"
         assert commands(redis_server)["evalsha"] == before["evalsha"]
-        assert (await limiter.check("key", 1, LARGE)).store == "redis"
+        assert (await limiter.check("key", 1, quota=LARGE)).store == "redis"
         assert (await limiter.check("key", 1)).store == "redis"
-        assert not await limiter.check("key", 1, SMALL)
+        assert not await limiter.check("key", 1, quota=SMALL)
         await limiter.set_quota("10/week")
-        assert (await limiter.check("key", 1, SMALL)).store == "redis", "all are forgotten"
+        assert (await limiter.check("key", 1, quota=SMALL)).store == "redis", "all are forgotten"
 
     run(main())
 
@@ -196,7 +196,7 @@ def test_threads_wait_under_their_own_quota(redis_server: Server) -> None:
     admitted: list[bool] = []
     threads = [
         threading.Thread(
-            target=lambda: admitted.append(bool(limiter.wait_sync("key", 1, 30, "9/week")))
+            target=lambda: admitted.append(bool(limiter.wait_sync("key", 1, 30, quota="9/week")))
         )
         for _ in range(4)
     ]

@@ -34,7 +34,7 @@ class BlockingCalls:
 
         def _commands(self) -> set[str]: ...
 
-    def check_sync(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
+    def check_sync(self, key: str, cost: int = 1, *, quota: Quota | str | None = None) -> Decision:
         """``check`` that blocks its thread: decide now, and spend ``cost`` if it is admitted.
 
         ``quota`` decides this call in place of the limiter's own, as ``check`` takes it.
@@ -48,7 +48,7 @@ class BlockingCalls:
         may_block("check_sync")
         return self._core.ask("check", key, cost, None, quota)
 
-    def peek_sync(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
+    def peek_sync(self, key: str, cost: int = 1, *, quota: Quota | str | None = None) -> Decision:
         """Whether :meth:`check_sync` would admit ``cost`` now. Spends nothing; raises the same."""
         may_block("peek_sync")
         return self._core.ask("peek", key, cost, None, quota)
@@ -63,6 +63,7 @@ class BlockingCalls:
         key: str,
         cost: int = 1,
         timeout: float | None = None,
+        *,
         quota: Quota | str | None = None,
     ) -> Decision:
         """Block this thread until admitted; refuse as soon as that would take over ``timeout``.

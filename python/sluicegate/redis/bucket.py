@@ -103,7 +103,7 @@ class TokenBucket(AsyncLimiter):
             key, tokens = key_and_tokens(by_position, key, tokens)
             if key is ...:
                 raise TypeError("acquire needs a key, a str, as in acquire('llm', 5)")
-            return await self.check(key, tokens, quota)
+            return await self.check(key, tokens, quota=quota)
 
     @to_be_awaited
     async def set_quota(

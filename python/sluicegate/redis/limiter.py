@@ -98,7 +98,7 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
         return self._core.window_seconds
 
     @to_be_awaited
-    async def check(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
+    async def check(self, key: str, cost: int = 1, *, quota: Quota | str | None = None) -> Decision:
         """Decide now, and spend ``cost`` from ``key`` if it is admitted.
 
         ``quota``, a :class:`~sluicegate.Quota` or its text, decides this call in place of the
@@ -123,7 +123,7 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
         return await future
 
     @to_be_awaited
-    async def peek(self, key: str, cost: int = 1, quota: Quota | str | None = None) -> Decision:
+    async def peek(self, key: str, cost: int = 1, *, quota: Quota | str | None = None) -> Decision:
         """Whether :meth:`check` would admit ``cost`` now, and what is left. Spends nothing."""
         return await self._begun("peek", key, cost, quota)
 
@@ -147,6 +147,7 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
         key: str,
         cost: int = 1,
         timeout: float | None = None,
+        *,
         quota: Quota | str | None = None,
     ) -> Decision:
         """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
@@ -165,7 +166,7 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
         queue = queues.setdefault(key, WaitQueue())
         waiter = queue.join(deadline)
         try:
-            check, peek = (partial(ask, key, cost, quota) for ask in (self.check, self.peek))
+            check, peek = (partial(ask, key, cost, quota=quota) for ask in (self.check, self.peek))
             return await queue.decided(waiter, check, peek, deadline)
         finally:
             waiter.is_over = True

@@ -110,10 +110,10 @@ class _Windowed(AsyncLimiter):
 
     @to_be_awaited
     async def is_allowed(
-        self, key: str, cost: int = 1, quota: Quota | str | None = None
+        self, key: str, cost: int = 1, *, quota: Quota | str | None = None
     ) -> Decision:
         """:meth:`check`; unpacks as ``(allowed, info)``."""
-        return await self.check(key, cost, quota)
+        return await self.check(key, cost, quota=quota)
 
     @overload
     async def set_quota(self, limit: Quota | str) -> None: ...

@@ -29,7 +29,7 @@ class SeveralKeys:
 
     @to_be_awaited
     async def check_many(
-        self, keys: Iterable[str], cost: int = 1, quota: Quota | str | None = None
+        self, keys: Iterable[str], cost: int = 1, *, quota: Quota | str | None = None
     ) -> list[Decision]:
         """:meth:`check` for each key, in their order; nothing is atomic between keys.
 
@@ -51,7 +51,7 @@ class SeveralKeys:
         return decisions
 
     def check_many_sync(
-        self, keys: Iterable[str], cost: int = 1, quota: Quota | str | None = None
+        self, keys: Iterable[str], cost: int = 1, *, quota: Quota | str | None = None
     ) -> list[Decision]:
         """``check_many`` that blocks its thread: a check for each key, in their order.
 

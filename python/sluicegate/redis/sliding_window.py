@@ -86,18 +86,18 @@ class RedisSlidingWindowRateLimiter(AsyncLimiter):
 
     @to_be_awaited
     async def is_allowed(
-        self, client_id: str, cost: int = 1, quota: Quota | str | None = None
+        self, client_id: str, cost: int = 1, *, quota: Quota | str | None = None
     ) -> bool:
         """:meth:`check` as a bool: decide now, and spend ``cost`` units if admitted."""
-        return bool(await self.check(client_id, cost, quota))
+        return bool(await self.check(client_id, cost, quota=quota))
 
     @to_be_awaited
-    async def get_remaining(self, client_id: str, quota: Quota | str | None = None) -> int:
+    async def get_remaining(self, client_id: str, *, quota: Quota | str | None = None) -> int:
         """Requests that this client has left now, of ``quota`` or the limiter's own.
 
         Spends nothing; costs a round trip.
         """
-        return (await self.peek(client_id, 1, quota)).remaining
+        return (await self.peek(client_id, 1, quota=quota)).remaining
 
     @to_be_awaited
     async def get_reset_time(self, client_id: str) -> float:

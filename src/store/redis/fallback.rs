@@ -9,9 +9,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use super::server::Settings;
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{Clock, Ticks};
-use crate::quota::Calendar;
+use crate::quota::{Calendar, Quota};
 use crate::store::fork::locked_now;
-use crate::store::{Options, Overflow, Store, in_memory};
+use crate::store::{self, Ask, Options, Overflow, Patience, Stop, Store, in_memory};
 
 /// Keys that a stand-in holds at most.
 const MOST_KEYS: usize = 1_000_000;
@@ -70,4 +70,33 @@ pub fn stand_in(
     };
     stand_ins.insert(name, Arc::clone(&store));
     store
+}
+
+/// What the stand-in is asked in the server's place: by its share of the quota that the call gave.
+pub(super) fn ask_here<'a>(
+    local: &dyn Store,
+    key: &[u8],
+    cost: u32,
+    share: Option<&'a Quota>,
+) -> Ask<'a> {
+    let limit = share.and_then(Quota::limit).unwrap_or(local.limit());
+    Ask {
+        key: local.fingerprint(key),
+        cost: cost.min(limit),
+        quota: share,
+    }
+}
+
+/// What was spent by a quota of one key may be more than the stand-in's own allows at once.
+pub(super) fn refund_here(
+    local: &dyn Store,
+    key: &[u8],
+    units: u32,
+    patience: Patience,
+) -> store::Result<()> {
+    let key = local.fingerprint(key);
+    match local.refund(key, units, patience) {
+        Err(Stop::Invalid(_)) => local.refund(key, local.limit(), patience),
+        done => done,
+    }
 }

@@ -1,6 +1,7 @@
 //! One limiter: its quota, what it does when the server does not answer, and its counts.
 
 mod instead;
+mod permits;
 mod quotas;
 mod refunds;
 
@@ -14,8 +15,9 @@ use super::answer::{Answer, Failure, Reply};
 use super::counts::{Counts, RedisStatistics};
 use super::denial_cache::DenialCache;
 use super::encoded::{EncodedQuota, Verb};
+use super::fallback::{ask_here, refund_here};
 use super::key;
-use super::leases::{Due, Holders, Leases};
+use super::leases::{Holders, Leases};
 use super::receipts::Receipts;
 use super::request::{Request, Work};
 use super::uncharged::Uncharged;
@@ -24,9 +26,8 @@ use crate::decision::{Decision, Receipt};
 use crate::error;
 use crate::quota::Quota;
 use crate::store::fork::locked_now;
-use crate::store::{Ask, Patience, Store};
+use crate::store::{Patience, Store};
 use quotas::Quotas;
-use refunds::refund_here;
 
 /// What decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,39 +252,6 @@ impl RedisLimiter {
         Ok(Request::new(call, self.timeout))
     }
 
-    /// A permit that counts for nothing, as limits are off.
-    pub fn hold_uncounted(&self, key: &[u8], holders: &Holders) {
-        if let Some(leases) = &self.leases {
-            leases.uncounted(key, holders);
-        }
-    }
-
-    /// A permit is not held any more. False: the server is to be told.
-    pub fn leave(&self, key: &[u8], number: u64) -> bool {
-        let leases = self.leases.as_ref();
-        leases.is_none_or(|leases| leases.leave(key, number))
-    }
-
-    /// Whether a permit is held.
-    #[must_use]
-    pub fn holds(&self, key: &[u8], number: u64) -> bool {
-        let leases = self.leases.as_ref();
-        leases.is_some_and(|leases| leases.holds(key, number))
-    }
-
-    /// What an event loop has to tell the server of permits that it holds, or held.
-    #[must_use]
-    pub fn due(&self, home: usize) -> Vec<Due> {
-        let leases = self.leases.as_ref();
-        leases.map_or_else(Vec::new, |leases| leases.due(home))
-    }
-
-    /// Whether the server need not be told of any permit.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.leases.as_ref().is_none_or(Leases::is_idle)
-    }
-
     /// Turn the server's reply, or its failure, into the call's answer.
     fn settle(&self, call: &Call, said: Result<Value, Failure>) -> Result<Decision, Failure> {
         let decided = said.and_then(|reply| {
@@ -323,7 +291,7 @@ impl RedisLimiter {
             match call.verb {
                 Verb::Check if decision.allowed => {
                     let share = call.quota.share_of_given(self.workers);
-                    let ask = ask_here(&**local, call, share.as_ref());
+                    let ask = ask_here(&**local, &call.key, call.cost, share.as_ref());
                     let _ = local.is_allowed(ask, None, Patience::Wait);
                 }
                 Verb::Refund => {
@@ -357,15 +325,5 @@ impl RedisLimiter {
     #[must_use]
     pub fn statistics(&self) -> RedisStatistics {
         self.counts.read()
-    }
-}
-
-/// What the stand-in is asked in the server's place: by its share of the quota that the call gave.
-fn ask_here<'a>(local: &dyn Store, call: &Call, share: Option<&'a Quota>) -> Ask<'a> {
-    let limit = share.and_then(Quota::limit).unwrap_or(local.limit());
-    Ask {
-        key: local.fingerprint(&call.key),
-        cost: call.cost.min(limit),
-        quota: share,
     }
 }

@@ -110,7 +110,9 @@ impl EncodedQuota {
 fn whole(bytes: [u8; 8]) -> Option<u64> {
     let number = f64::from_le_bytes(bytes);
     let is_whole = (0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0;
-    is_whole.then_some(number as u64)
+    #[expect(clippy::cast_sign_loss, reason = "it is not below 0")]
+    let whole = number as u64;
+    is_whole.then_some(whole)
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use super::{Call, Failure, OnError, RedisLimiter, Verb, ask_here, locked_now};
+use super::{Call, Failure, OnError, RedisLimiter, Verb, locked_now};
 use crate::clock::{SECOND, Ticks, unix_now};
 use crate::decision::{Decision, Source};
 use crate::store::Patience;
+use crate::store::redis::fallback::ask_here;
 use crate::store::redis::server::{SILENCE, notice};
 
 /// How long a caller that is refused because the server is down is told to wait.
@@ -116,7 +117,7 @@ impl RedisLimiter {
         let local = locked_now(&self.local);
         let local = local.as_ref()?;
         let share = call.quota.share_of_given(self.workers);
-        let ask = ask_here(&**local, call, share.as_ref());
+        let ask = ask_here(&**local, &call.key, call.cost, share.as_ref());
         let decided = match call.verb {
             Verb::Check => local.check(ask, None, Patience::Wait),
             _ => local.peek(ask, Patience::Wait),

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::{Call, Holders, Receipt, RedisLimiter, Request, Verb, locked_now};
 use crate::decision::{Decision, Source};
-use crate::store::{self, Patience, Stop, Store};
+use crate::store::redis::fallback::refund_here;
+use crate::store::{self, Patience};
 
 impl RedisLimiter {
     /// The decision with its receipt, if it has spent what can be given back.
@@ -86,19 +87,5 @@ impl RedisLimiter {
         ours.map_or(Ok(()), |local| {
             local.refund_spend(local.fingerprint(key), receipt, units, patience)
         })
-    }
-}
-
-/// What was spent by a quota of one key may be more than the stand-in's own allows at once.
-pub(super) fn refund_here(
-    local: &dyn Store,
-    key: &[u8],
-    units: u32,
-    patience: Patience,
-) -> store::Result<()> {
-    let key = local.fingerprint(key);
-    match local.refund(key, units, patience) {
-        Err(Stop::Invalid(_)) => local.refund(key, local.limit(), patience),
-        done => done,
     }
 }
