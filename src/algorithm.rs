@@ -129,6 +129,11 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
         0
     }
 
+    /// Marks of one kind count alike; those of another say nothing of a state under this quota.
+    fn kind_of_marks(&self) -> u32 {
+        0
+    }
+
     /// How long a mark tells anything, if nobody spends.
     fn mark_lasts(&self, _mark: u128) -> Ticks {
         0

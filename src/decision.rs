@@ -89,7 +89,7 @@ pub struct Receipt {
     pub key: u32,
     /// Units that were spent; 0: nothing that can be given back.
     pub cost: u32,
-    /// How often a change of the quota had made receipts void.
+    /// How often a change of the quota had made receipts void, and of which kind the mark is.
     pub epoch: u32,
     /// How many calls had been admitted beside it, and so whether it is older than a reset.
     pub number: u64,

@@ -203,6 +203,14 @@ impl Algorithm for TokenBucket {
         rate(self) == rate(old)
     }
 
+    /// Grains of another rate are worth something else. Mixed as in a Fibonacci hash.
+    #[inline]
+    fn kind_of_marks(&self) -> u32 {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = self.grains_per_token.wrapping_mul(GOLDEN) ^ self.grains_per_tick;
+        (mixed.wrapping_mul(GOLDEN) >> 32) as u32
+    }
+
     /// No more than what is still missing for this spend's sake: had nobody spent since, the bucket
     /// would be full at the time that the mark tells.
     fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {

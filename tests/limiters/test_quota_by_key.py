@@ -221,3 +221,30 @@ def test_memory_goes_when_the_keys_go() -> None:
         )
     assert len(limiter) <= 1_100
     assert limiter.statistics().defaulted == 0
+
+
+@pytest.mark.parametrize("kind", [*WINDOWS, TokenBucket])
+def test_a_cost_above_what_new_keys_share_waits_for_all_of_that(kind: Any) -> None:
+    limiter = kind("5/minute", clock=ManualClock(), max_keys=1, overflow="share")
+    limiter.check("held")
+    assert limiter.check("new", 8, quota="9/minute").limit == 5
+    refusal = limiter.check("new", 8, quota="9/minute")
+    assert not refusal
+    assert refusal.retry_after == limiter.peek("new", 5).retry_after
+    assert limiter.wait_sync("new", 8, quota="9/minute", timeout=0) == refusal
+
+
+@pytest.mark.parametrize("kind", [*WINDOWS, TokenBucket])
+def test_beyond_the_most_quotas_a_receipt_is_of_what_the_limiters_own_took(kind: Any) -> None:
+    limiter = kind("5/minute", clock=ManualClock())
+    for amount in range(1, 65_537):
+        limiter.check(str(amount), quota=Quota(amount, 60))
+    decision = limiter.check("new", 100_000, quota="100000/minute")
+    assert (decision.limit, decision.remaining) == (5, 0)
+    refusal = limiter.check("new", 100_000, quota="100000/minute")
+    assert refusal.retry_after == limiter.peek("new", 5).retry_after
+    assert limiter.check("new", 3, quota="9/minute")
+    limiter.refund("new", decision)
+    assert limiter.peek("new", quota="9/minute").remaining <= 6, "somebody else's units"
+    with pytest.raises(ValueError, match="all that it spent, 5, was given back"):
+        limiter.refund("new", decision)

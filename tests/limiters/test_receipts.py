@@ -401,3 +401,25 @@ def test_a_full_bucket_remembers_what_came_back_however_many_others_there_are() 
     assert bucket.check("key", 10)
     bucket.refund("key", held)
     assert bucket.peek("key").remaining == 0
+
+
+def test_a_receipt_of_another_rate_says_nothing_of_a_bucket_that_began_anew() -> None:
+    clock = ManualClock(START)
+    limiter = TokenBucket(5, 10.0, clock=clock)
+    decision = limiter.check("key", quota="7/second burst 5")
+    clock.advance(0.02)
+    limiter.refund("key")  # it is full, and no longer held
+    assert limiter.check("key", 5, quota="1000/second burst 5")
+    limiter.refund("key", decision)
+    assert limiter.peek("key", quota="1000/second burst 5").remaining == 0, "somebody else's token"
+
+
+@pytest.mark.parametrize("kind", WINDOWS)
+def test_a_reset_voids_receipts_of_a_key_that_a_refund_had_emptied(kind: Any) -> None:
+    limiter = kind("2/minute", clock=ManualClock(START))
+    decision = limiter.check("key")
+    limiter.refund("key")
+    limiter.reset("key")
+    assert limiter.check("key", 2)
+    limiter.refund("key", decision)
+    assert not limiter.check("key"), "somebody else's unit"

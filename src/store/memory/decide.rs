@@ -263,7 +263,8 @@ impl<A: Algorithm> MemoryStore<A> {
         Ok(allowed)
     }
 
-    /// The decision, for a caller: from the state after it.
+    /// The decision, for a caller: from the state after it. A cost that a quota of its own allows may be
+    /// above the limit of what decides in its place, which takes no more than that.
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
     pub(super) fn decision(
@@ -274,6 +275,7 @@ impl<A: Algorithm> MemoryStore<A> {
         cost: u32,
         allowed: bool,
     ) -> Decision {
+        let cost = cost.min(algorithm.limit());
         let wait = || algorithm.wait(state, now, cost).unwrap_or(A_GUESS).max(1);
         Decision {
             allowed,
@@ -286,6 +288,7 @@ impl<A: Algorithm> MemoryStore<A> {
             receipt: Receipt {
                 cost,
                 at: now,
+                epoch: algorithm.kind_of_marks(),
                 ..Receipt::NONE.with_mark(algorithm.mark(state, now))
             },
         }

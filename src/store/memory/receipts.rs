@@ -31,7 +31,7 @@ impl<A: Algorithm> MemoryStore<A> {
                 cost,
                 store: self.number,
                 key: key.tag(),
-                epoch: shard.epoch,
+                epoch: shard.epoch.wrapping_add(decision.receipt.epoch),
                 number: shard.admitted,
                 ..decision.receipt.with_mark(mark)
             },
@@ -48,15 +48,17 @@ impl<A: Algorithm> MemoryStore<A> {
         patience: Patience,
     ) -> Result<()> {
         self.change(key, patience, |shard, now| {
-            let is_void = receipt.epoch != shard.epoch;
-            if receipt.cost == 0 || is_void || shard.forgotten.has(key, receipt.number) {
+            if receipt.cost == 0 || shard.forgotten.has(key, receipt.number) {
                 return;
             }
+            let kind = receipt.epoch.wrapping_sub(shard.epoch);
             let spend = Spend {
                 at: receipt.at,
                 mark: receipt.mark().saturating_sub(shard.returned.of(key)),
             };
-            if let Some((algorithm, state)) = shard.find_mut(key) {
+            if let Some((algorithm, state)) = shard.find_mut(key)
+                && algorithm.kind_of_marks() == kind
+            {
                 algorithm.give_back(state, now, spend, units);
             }
         })

@@ -180,9 +180,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     fn reset(&self, key: Fingerprint, patience: Patience) -> Result<()> {
         let mut shard = self.lock(key, patience)?;
         let (number, was_held) = (shard.admitted, shard.forget(key));
-        if was_held {
-            shard.forgotten.add(key, number);
-        }
+        shard.forgotten.add(key, number); // a refund may have emptied a key that is not held
         self.release_keys(usize::from(was_held));
         let head = shard.disturb(key);
         drop(shard);

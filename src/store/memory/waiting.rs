@@ -133,7 +133,7 @@ impl<A: Algorithm> MemoryStore<A> {
     ) -> Result<(Decided<'_, A>, Option<Told>)> {
         let mut told = None;
         let tell = |algorithm: &A, state: &A::State, now: Ticks, allowed| {
-            let wait = algorithm.wait(state, now, call.cost);
+            let wait = algorithm.wait(state, now, call.cost.min(algorithm.limit()));
             let decision = self.decision(algorithm, state, now, call.cost, allowed);
             told = Some((decision, wait.map(|wait| now.saturating_add(wait))));
         };
