@@ -13,22 +13,21 @@ pub(super) fn key_quota<'a>(
     given: Option<&'a Bound<'_, PyAny>>,
     unit: &str,
 ) -> PyResult<Option<Cow<'a, Quota>>> {
-    let Some(given) = given else { return Ok(None) };
-    let quota = match given.cast::<PyQuota>() {
-        Ok(quota) => Cow::Borrowed(&quota.get().0),
-        Err(_) => match quota(given)? {
-            Some(quota) => Cow::Owned(quota),
-            None => {
-                return Err(wrong_type(
-                    "quota",
-                    "a Quota or its text, as '50/minute'",
-                    given,
-                ));
-            }
-        },
-    };
-    quota.counts(unit)?;
-    Ok(Some(quota))
+    let quota = given.map(given_quota).transpose()?;
+    if let Some(quota) = &quota {
+        quota.counts(unit)?;
+    }
+    Ok(quota)
+}
+
+/// The quota that is given, whatever it counts.
+pub(super) fn given_quota<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, Quota>> {
+    if let Ok(quota) = given.cast::<PyQuota>() {
+        return Ok(Cow::Borrowed(&quota.get().0));
+    }
+    let expected = "a Quota or its text, as '50/minute'";
+    let read = quota(given)?.ok_or_else(|| wrong_type("quota", expected, given))?;
+    Ok(Cow::Owned(read))
 }
 
 /// Whether what is given counts `unit`, if it is a quota.

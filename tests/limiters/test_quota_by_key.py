@@ -248,3 +248,23 @@ def test_beyond_the_most_quotas_a_receipt_is_of_what_the_limiters_own_took(kind:
     assert limiter.peek("new", quota="9/minute").remaining <= 6, "somebody else's units"
     with pytest.raises(ValueError, match="all that it spent, 5, was given back"):
         limiter.refund("new", decision)
+
+
+@pytest.mark.parametrize("kind", [*WINDOWS, TokenBucket])
+@pytest.mark.parametrize("cost", [3, 8])
+def test_who_waits_for_what_new_keys_share_is_planned_by_that(kind: Any, cost: int) -> None:
+    async def main() -> None:
+        limiter = kind("5/minute", clock=ManualClock(), max_keys=1, overflow="share")
+        limiter.check("held")
+        assert limiter.check("new", 5)
+        waiting = [
+            asyncio.create_task(limiter.wait("new", cost, quota="9/minute")) for _ in range(3)
+        ]
+        await asyncio.sleep(0)
+        for_all = limiter.peek("new", min(cost, 5), quota="9/minute").retry_after
+        assert 60 < for_all <= 480, "each of the four waits for all of two windows at most"
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(main())

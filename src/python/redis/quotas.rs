@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::algorithm::AnyAlgorithm;
-use crate::python::arguments::wrong_type;
+use crate::python::key_quota::given_quota;
 use crate::python::memory::window_or_quota;
 use crate::python::quota::{PyQuota, quota};
 use crate::python::token_bucket::PyTokenBucketConfig;
@@ -47,15 +47,8 @@ pub(super) fn deciding(
     limiter: &RedisLimiter,
     given: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Arc<EncodedQuota>> {
-    let Some(given) = given else {
-        return Ok(limiter.quota());
-    };
-    if let Ok(quota) = given.cast::<PyQuota>() {
-        return Ok(limiter.quota_given(&quota.get().0)?);
+    match given {
+        None => Ok(limiter.quota()),
+        Some(given) => Ok(limiter.quota_given(given_quota(given)?.as_ref())?),
     }
-    let quota = quota(given)?.ok_or_else(|| {
-        let expected = "a Quota or its text, as '50/minute'";
-        wrong_type("quota", expected, given)
-    })?;
-    Ok(limiter.quota_given(&quota)?)
 }

@@ -31,20 +31,22 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// It is planned behind those who were. False: its cost no longer fits the quota, and it leaves with
-    /// an error when it is polled.
+    /// It is planned behind those who were. False: its cost no longer fits the quota, of which `most`
+    /// fits, and it leaves with an error when it is polled.
     fn plan<A: Algorithm>(
         &self,
+        most: u32,
         plan: &mut A::Plan,
         at: &mut Ticks,
         algorithm: &A,
         state: &A::State,
     ) -> bool {
-        if self.cost > algorithm.limit() {
+        if self.cost > most {
             return false;
         }
-        *at = at.saturating_add(plan.wait(algorithm, state, *at, self.cost));
-        plan.push(algorithm, *at, self.cost);
+        let cost = self.cost.min(algorithm.limit()); // what new keys share may be less
+        *at = at.saturating_add(plan.wait(algorithm, state, *at, cost));
+        plan.push(algorithm, *at, cost);
         true
     }
 }
@@ -94,8 +96,10 @@ impl<A: Algorithm> Queue<A> {
     /// Plan when each waiter is admitted, from the key's state.
     pub(super) fn make_plan(&mut self, algorithm: &A, state: &A::State, now: Ticks) {
         let (mut plan, mut at) = (A::Plan::new(algorithm, state), now);
+        let own = self.quota.as_ref().and_then(|quota| quota.limit());
+        let most = own.unwrap_or_else(|| algorithm.limit());
         for waiter in &mut self.waiters {
-            if waiter.plan(&mut plan, &mut at, algorithm, state) {
+            if waiter.plan(most, &mut plan, &mut at, algorithm, state) {
                 waiter.admit_at = at;
             }
         }
@@ -113,7 +117,7 @@ impl<A: Algorithm> Queue<A> {
     ) -> Ticks {
         let (mut plan, mut at) = (A::Plan::new(algorithm, state), now);
         for waiter in &self.waiters {
-            waiter.plan(&mut plan, &mut at, algorithm, state);
+            waiter.plan(algorithm.limit(), &mut plan, &mut at, algorithm, state);
         }
         at.saturating_add(plan.wait(algorithm, state, at, cost))
     }
@@ -146,7 +150,11 @@ impl<A: Algorithm> Queue<A> {
     pub(super) fn push(&mut self, waiter: Waiter, algorithm: &A) -> Ticks {
         if let Some((plan, at)) = &mut self.plan {
             *at = waiter.admit_at;
-            plan.push(algorithm, waiter.admit_at, waiter.cost);
+            plan.push(
+                algorithm,
+                waiter.admit_at,
+                waiter.cost.min(algorithm.limit()),
+            );
         }
         let behind = !self.waiters.is_empty();
         let look_at = waiter

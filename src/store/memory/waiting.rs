@@ -52,7 +52,7 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
             shard.count(false);
             return Ok(Joined::Settled(look.decision, now));
         }
-        let algorithm = shard.asked(quota, now)?.algorithm;
+        let algorithm = self.planned_by(&shard, ask, now, patience)?;
         let queue = shard.queue_or_new(key);
         if wake.blocks_this_thread() && queue.needs_this_thread() {
             return Err(Error::WouldNeverWake.into());
@@ -173,6 +173,19 @@ impl<A: Algorithm> MemoryStore<A> {
             ..look.decision
         };
         Ok(Polled::Settled(decision, now))
+    }
+
+    /// By which a call that waits is planned: the quota that it asks for, or the one that new keys share.
+    fn planned_by(
+        &self,
+        shard: &Shard<A>,
+        ask: Ask<'_>,
+        now: Ticks,
+        patience: Patience,
+    ) -> Result<A> {
+        let asked = shard.asked(ask.quota, now)?;
+        let live = self.live(shard, ask.key, &asked, ask.cost, now, patience)?;
+        Ok(live.algorithm(&shard.algorithm, &asked.algorithm).clone())
     }
 
     /// When a newcomer would be admitted behind those who wait; `None`: nobody waits for `key`.
