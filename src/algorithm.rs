@@ -98,8 +98,8 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
     /// Spend `cost` whether it fits or not.
     ///
     /// What goes beyond the limit is a debt, of one whole quota at most: what would go beyond
-    /// that is not counted.
-    fn spend(&self, state: &mut Self::State, now: Ticks, cost: u32);
+    /// that is not counted. Says how many whole units are.
+    fn spend(&self, state: &mut Self::State, now: Ticks, cost: u32) -> u32;
 
     /// Decide, and spend `cost` if it fits: `look` and `spend` in one, and faster.
     fn admit(&self, state: &mut Self::State, now: Ticks, cost: u32) -> bool {

@@ -44,12 +44,13 @@ impl Algorithm for WrongLog {
         Vec::new()
     }
 
-    fn spend(&self, units: &mut Vec<Ticks>, now: Ticks, cost: u32) {
+    fn spend(&self, units: &mut Vec<Ticks>, now: Ticks, cost: u32) -> u32 {
         *units = self.live(units, now);
         units.extend((0..cost).map(|_| now));
         if self.set {
             units.dedup();
         }
+        cost
     }
 
     fn wait(&self, units: &Vec<Ticks>, now: Ticks, cost: u32) -> Option<Ticks> {
@@ -128,9 +129,10 @@ impl Algorithm for WrongBucket {
         i128::from(self.full_at_start)
     }
 
-    fn spend(&self, arrival: &mut i128, now: Ticks, cost: u32) {
+    fn spend(&self, arrival: &mut i128, now: Ticks, cost: u32) -> u32 {
         let ahead = self.ahead(*arrival, now) + i128::from(cost) * i128::from(self.interval);
         *arrival = i128::from(now) + ahead;
+        cost
     }
 
     fn wait(&self, arrival: &i128, now: Ticks, cost: u32) -> Option<Ticks> {
@@ -210,9 +212,10 @@ impl Algorithm for WrongWindow {
         (0, 0, 0)
     }
 
-    fn spend(&self, state: &mut WindowState, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut WindowState, now: Ticks, cost: u32) -> u32 {
         *state = self.rolled(*state, now);
         state.1 += cost;
+        cost
     }
 
     fn wait(&self, state: &WindowState, now: Ticks, cost: u32) -> Option<Ticks> {
