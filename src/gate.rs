@@ -52,26 +52,42 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Of no limit at all.
+    const NONE: Self = Self {
+        allowed: true,
+        refused_by: 0,
+        decides: None,
+        retry_after: 0,
+    };
+
     /// Of the limits' decisions, each with its place in the call; without those that only watch.
-    fn of(decisions: impl Iterator<Item = (usize, Decision)> + Clone) -> Self {
-        let refused = decisions.clone().filter(|(_, decision)| !decision.allowed);
-        let refused_by = refused
-            .clone()
-            .fold(0, |bits, (place, _)| bits | 1 << place);
-        // The first of equals; `max_by_key` would find the last.
-        let longest = refused.min_by_key(|(_, decision)| Ticks::MAX - decision.retry_after);
-        let tightest = || decisions.min_by(|(_, one), (_, other)| cmp_shares_left(one, other));
-        Self {
-            allowed: refused_by == 0,
-            refused_by,
-            decides: longest.or_else(tightest).map(|(place, _)| place),
-            retry_after: longest.map_or(0, |(_, decision)| decision.retry_after),
+    fn of<'a>(decisions: impl Iterator<Item = (usize, &'a Decision)>) -> Self {
+        let (mut verdict, mut tightest) = (Self::NONE, None);
+        for (place, decision) in decisions {
+            if !decision.allowed {
+                verdict.refuse(place, decision.retry_after);
+            } else if verdict.allowed
+                && tightest.is_none_or(|other| has_smaller_share(decision, other))
+            {
+                verdict.decides = Some(place);
+                tightest = Some(decision);
+            }
         }
+        verdict
+    }
+
+    fn refuse(&mut self, place: usize, retry_after: Ticks) {
+        if self.allowed || retry_after > self.retry_after {
+            self.decides = Some(place);
+            self.retry_after = retry_after;
+        }
+        self.allowed = false;
+        self.refused_by |= 1 << place;
     }
 }
 
 /// Compare `remaining / limit`.
-fn cmp_shares_left(one: &Decision, other: &Decision) -> std::cmp::Ordering {
+fn has_smaller_share(one: &Decision, other: &Decision) -> bool {
     let product = |left: u32, limit: u32| u64::from(left) * u64::from(limit);
-    product(one.remaining, other.limit).cmp(&product(other.remaining, one.limit))
+    product(one.remaining, other.limit) < product(other.remaining, one.limit)
 }

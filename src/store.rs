@@ -10,7 +10,7 @@ mod wait;
 pub use bells::{Bell, Bells};
 pub use memory::{
     Again, Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, MemoryStore, Options,
-    Overflow, Part, Statistics, in_memory,
+    Overflow, Part, Purpose, Statistics, in_memory,
 };
 pub use wait::Parker;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{LimitAsk, MOST_LIMITS, Verdict};
 use crate::error::Error;
 use crate::store::{
-    Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, Part, Patience, Result,
+    Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, Part, Patience, Purpose, Result,
     Statistics,
 };
 
@@ -24,6 +24,8 @@ pub struct Limit {
 /// Several limits in memory, with one decision.
 pub struct MemoryGate {
     limits: Box<[Limit]>,
+    /// The places of their stores in the order of locks.
+    locks: Box<[u64]>,
     hasher: KeyHasher,
 }
 
@@ -38,11 +40,10 @@ struct Walk<'a, 'b> {
     gate: &'a MemoryGate,
     asks: &'a mut [LimitAsk<'b>],
     order: Order,
-    may_spend: bool,
+    purpose: Purpose,
     patience: Patience,
     /// Which have no room for a new key, by their place in the call.
     without_room: u32,
-    is_refused: bool,
     /// Who was asked last, by the place in the call.
     current: usize,
 }
@@ -53,9 +54,9 @@ impl MemoryGate {
     /// # Errors
     /// When two of them have the same store.
     pub fn new(limits: Vec<Limit>) -> crate::error::Result<Self> {
-        for (place, limit) in limits.iter().enumerate() {
-            let same = |other: &Limit| other.store.place() == limit.store.place();
-            if let Some(first) = limits[..place].iter().position(same) {
+        let locks: Box<[_]> = limits.iter().map(|limit| limit.store.place()).collect();
+        for (place, lock) in locks.iter().enumerate() {
+            if let Some(first) = locks[..place].iter().position(|other| other == lock) {
                 let range = "limits that each have a store of their own";
                 let value = format!("the store of limit {first} for limit {place} as well");
                 return Err(Error::out_of_range("limits", &value, range));
@@ -63,6 +64,7 @@ impl MemoryGate {
         }
         Ok(Self {
             limits: limits.into(),
+            locks,
             hasher: KeyHasher::of_process(),
         })
     }
@@ -88,7 +90,7 @@ impl MemoryGate {
     /// [`Stop`](crate::store::Stop): nothing was spent anywhere. A cost above a limit, a limit that the
     /// gate does not have or that is asked twice, and more than [`MOST_LIMITS`] limits are invalid.
     pub fn check(&self, asks: &mut [LimitAsk<'_>], patience: Patience) -> Result<Verdict> {
-        self.decide(asks, true, patience)
+        self.decide(asks, Purpose::Spend, patience)
     }
 
     /// What [`check`](Self::check) would say. Nothing is spent, and nothing counted.
@@ -96,7 +98,7 @@ impl MemoryGate {
     /// # Errors
     /// As there.
     pub fn peek(&self, asks: &mut [LimitAsk<'_>], patience: Patience) -> Result<Verdict> {
-        self.decide(asks, false, patience)
+        self.decide(asks, Purpose::Look, patience)
     }
 
     /// Counts of each limit since its store was made. A call that was refused counts for those limits
@@ -114,7 +116,7 @@ impl MemoryGate {
     fn decide(
         &self,
         asks: &mut [LimitAsk<'_>],
-        may_spend: bool,
+        purpose: Purpose,
         patience: Patience,
     ) -> Result<Verdict> {
         let order = self.order(asks)?;
@@ -122,17 +124,16 @@ impl MemoryGate {
             gate: self,
             asks,
             order,
-            may_spend,
+            purpose,
             patience,
             without_room: 0,
-            is_refused: false,
             current: 0,
         };
         walk.go()?;
         let asks = walk.asks.iter().enumerate();
         let enforced = asks.filter(|(_, ask)| !self.limits[ask.limit].is_shadow);
         Ok(Verdict::of(enforced.filter_map(|(place, ask)| {
-            ask.decision.map(|decision| (place, decision))
+            ask.decision.as_ref().map(|decision| (place, decision))
         })))
     }
 
@@ -147,15 +148,11 @@ impl MemoryGate {
             count: 0,
         };
         for (place, ask) in asks.iter().enumerate() {
-            let Some(limit) = self.limits.get(ask.limit) else {
+            let Some(&lock) = self.locks.get(ask.limit) else {
                 let range = format!("one of the gate's {}", self.limits.len());
                 return Err(Error::out_of_range("limit", &ask.limit, range));
             };
-            let lock = limit.store.place();
-            let lock_of = |at: usize| {
-                let other = &asks[usize::from(order.places[at])];
-                self.limits[other.limit].store.place()
-            };
+            let lock_of = |at: usize| self.locks[asks[usize::from(order.places[at])].limit];
             // Mostly the order is that of the call.
             let mut at = place;
             while at > 0 && lock_of(at - 1) > lock {
@@ -179,8 +176,9 @@ impl MemoryGate {
 impl Walk<'_, '_> {
     /// Go through all limits, and again as often as one has to do something without locks.
     fn go(&mut self) -> Result<()> {
+        let purpose = self.purpose;
         loop {
-            self.is_refused = false;
+            self.purpose = purpose;
             let again = match self.ask_from(0) {
                 Ok(_) => return Ok(()),
                 Err(Halt::Stop(stop)) => return Err(stop),
@@ -196,7 +194,7 @@ impl Walk<'_, '_> {
     /// Ask the limits from this position of the order on. Says whether all are to spend.
     fn ask_from(&mut self, position: usize) -> JointResult<bool> {
         if position == self.order.count {
-            return Ok(self.may_spend && !self.is_refused);
+            return Ok(self.purpose == Purpose::Spend);
         }
         let place = usize::from(self.order.places[position]);
         self.current = place;
@@ -205,18 +203,19 @@ impl Walk<'_, '_> {
         let part = Part {
             ask,
             is_shadow: *is_shadow,
-            may_spend: self.may_spend,
-            is_refused: self.is_refused,
+            purpose: self.purpose,
             may_have_room: self.without_room & 1 << place == 0,
             patience: self.patience,
         };
         let mut all_agree = false;
         let agree: Agree<'_> = &mut |fits| {
-            self.is_refused |= !fits && !is_shadow;
+            if !fits && !is_shadow && self.purpose == Purpose::Spend {
+                self.purpose = Purpose::Count;
+            }
             all_agree = self.ask_from(position + 1)?;
             Ok(all_agree)
         };
-        let decision = store.take_part(part, agree)?;
+        let decision = store.take_part(&part, agree)?;
         self.asks[place].decision = Some(decision);
         Ok(all_agree)
     }

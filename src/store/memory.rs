@@ -39,7 +39,7 @@ mod verbs;
 mod waiting;
 
 pub use fingerprint::{Fingerprint, KeyHasher};
-pub use joint::{Again, Agree, Halt, JointResult, JointStore, Part};
+pub use joint::{Again, Agree, Halt, JointResult, JointStore, Part, Purpose};
 #[cfg(feature = "redis")]
 pub(in crate::store) use receipts::forgotten::Forgotten;
 

@@ -20,11 +20,8 @@ struct WrongLog {
 impl WrongLog {
     fn live(&self, units: &[Ticks], now: Ticks) -> Vec<Ticks> {
         let leaves = |time: Ticks| (time + self.window).saturating_add_signed(self.late);
-        units
-            .iter()
-            .copied()
-            .filter(|&time| leaves(time) > now)
-            .collect()
+        let live = units.iter().filter(|time| leaves(**time) > now);
+        live.copied().collect()
     }
 }
 

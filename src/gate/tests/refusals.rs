@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::*;
-use crate::store::{Halt, Joined, Part, Queues, Store, Wake};
+use crate::store::{Halt, Joined, Part, Purpose, Queues, Store, Wake};
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(0))
@@ -110,19 +110,18 @@ fn a_lock_that_is_held_stops_who_does_not_wait() {
         let part = Part {
             ask: Ask::new(gate.fingerprint(b"k"), 1),
             is_shadow: false,
-            may_spend: true,
-            is_refused: false,
+            purpose: Purpose::Spend,
             may_have_room: true,
             patience: Patience::Wait,
         };
         let mut seen = None;
-        let taken = held.take_part(part, &mut |fits| {
+        let taken = held.take_part(&part, &mut |fits| {
             seen = Some((fits, gate.check(&mut asks(&gate, &keys), Patience::Try)));
             Ok(false)
         });
         assert!(taken.is_ok_and(|decision| decision.allowed));
         assert!(matches!(seen, Some((true, Err(Stop::Locked)))), "{seen:?}");
-        let stopped = held.take_part(part, &mut |_| Err(Halt::Stop(Stop::Locked)));
+        let stopped = held.take_part(&part, &mut |_| Err(Halt::Stop(Stop::Locked)));
         assert!(matches!(stopped, Err(Halt::Stop(Stop::Locked))));
         assert_eq!(held.len(), 0, "the room for the key was given back");
     }

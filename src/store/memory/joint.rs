@@ -10,6 +10,17 @@ use crate::clock::Ticks;
 use crate::decision::Decision;
 use crate::store::{Ask, Patience, Queues, Result, Stop};
 
+/// What may come of a part, at the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing changes, and nothing is counted.
+    Look,
+    /// Another store has refused already: nothing is spent, but it is counted who refuses as well.
+    Count,
+    /// It is spent if all agree.
+    Spend,
+}
+
 /// What one store is asked in a decision of several.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
@@ -17,10 +28,8 @@ pub struct Part<'a> {
     pub ask: Ask<'a>,
     /// Whether it only watches: it is counted, and stops nobody.
     pub is_shadow: bool,
-    /// Whether the call may spend. If not, nothing is counted either.
-    pub may_spend: bool,
-    /// Whether another store has refused already, so that nothing is going to be spent.
-    pub is_refused: bool,
+    /// What it is asked for.
+    pub purpose: Purpose,
     /// Whether there may be room for a new key; see [`JointStore::begin_again`].
     pub may_have_room: bool,
     /// What to do when a lock is held.
@@ -78,7 +87,7 @@ pub trait JointStore: Queues {
     ///
     /// A part that fits and is not spent has the decision that [`peek`](crate::store::Store::peek) would
     /// give.
-    fn take_part(&self, part: Part<'_>, agree: Agree<'_>) -> JointResult<Decision>;
+    fn take_part(&self, part: &Part<'_>, agree: Agree<'_>) -> JointResult<Decision>;
 
     /// Do what a part was halted for. No lock may be held. Says whether there may be room for the key
     /// now: if not, the overflow policy is to decide.
@@ -96,7 +105,7 @@ impl<A: Algorithm> JointStore for MemoryStore<A> {
         self.place.load(Relaxed)
     }
 
-    fn take_part(&self, part: Part<'_>, agree: Agree<'_>) -> JointResult<Decision> {
+    fn take_part(&self, part: &Part<'_>, agree: Agree<'_>) -> JointResult<Decision> {
         self.look_and_spend(part, agree)
     }
 

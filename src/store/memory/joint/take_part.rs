@@ -1,6 +1,6 @@
 //! Look under the lock, let the others look, and spend.
 
-use super::{Agree, Halt, JointResult, Need, Part};
+use super::{Agree, Halt, JointResult, Need, Part, Purpose};
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::decision::Decision;
@@ -25,7 +25,7 @@ struct Outcome {
 /// A part whose shard is locked.
 struct Locked<'a, A: Algorithm> {
     store: &'a MemoryStore<A>,
-    part: Part<'a>,
+    part: &'a Part<'a>,
     call: Call<'a>,
     now: Ticks,
 }
@@ -33,7 +33,11 @@ struct Locked<'a, A: Algorithm> {
 impl<A: Algorithm> MemoryStore<A> {
     /// [`JointStore::take_part`](super::JointStore::take_part).
     #[inline]
-    pub(super) fn look_and_spend(&self, part: Part<'_>, agree: Agree<'_>) -> JointResult<Decision> {
+    pub(super) fn look_and_spend(
+        &self,
+        part: &Part<'_>,
+        agree: Agree<'_>,
+    ) -> JointResult<Decision> {
         if !self.is_aligned() {
             return Err(Halt::again(Need::Alignment));
         }
@@ -52,12 +56,12 @@ impl<A: Algorithm> MemoryStore<A> {
             call,
             now,
         };
-        if !part.may_spend {
+        if part.purpose == Purpose::Look {
             return locked.peek(&mut shard, agree);
         }
         self.tend(&mut shard, now);
         let outcome = locked.decide(&mut shard, agree)?;
-        Ok(locked.count(&mut shard, outcome))
+        Ok(locked.count(&mut shard, &outcome))
     }
 }
 
@@ -98,7 +102,7 @@ impl<A: Algorithm> Locked<'_, A> {
     #[inline]
     fn fits(&self, algorithm: &A, state: &A::State, cost: u32) -> bool {
         let is_hopeless = self.call.cost < self.part.ask.cost;
-        !is_hopeless && algorithm.wait(state, self.now, cost) == Some(0)
+        !is_hopeless && algorithm.fits(state, self.now, cost)
     }
 
     #[inline]
@@ -147,7 +151,7 @@ impl<A: Algorithm> Locked<'_, A> {
         let algorithm = shard.asked(call.quota, now)?.algorithm;
         let mut state = algorithm.fresh();
         let fits = self.fits(&algorithm, &state, call.cost);
-        if !fits || self.part.is_refused {
+        if !fits || self.part.purpose == Purpose::Count {
             agree(fits)?;
             return Ok(self.told(&algorithm, &state, call.cost, (fits, false)));
         }
@@ -259,7 +263,7 @@ impl<A: Algorithm> Locked<'_, A> {
     }
 
     #[inline]
-    fn count(&self, shard: &mut Shard<A>, outcome: Outcome) -> Decision {
+    fn count(&self, shard: &mut Shard<A>, outcome: &Outcome) -> Decision {
         let decision = outcome.decision;
         if outcome.spent {
             shard.count(true);

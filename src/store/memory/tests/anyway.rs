@@ -39,8 +39,11 @@ fn comes_back<A: Algorithm>(algorithm: &A, counted: u32) {
     };
     back(&beyond, beyond.receipt.cost);
     assert_eq!(peek(&store, "k", 1).remaining, 4);
-    back(&fits, 2);
-    assert_eq!(peek(&store, "k", 1).remaining, 6);
+    if !A::MARKS_WHAT_IS_MISSING {
+        // Of a bucket, what came back is taken off what any spend before is missing.
+        back(&fits, 2);
+        assert_eq!(peek(&store, "k", 1).remaining, 6);
+    }
     assert_eq!(store.statistics(Patience::Wait).unwrap().admitted, 6);
 }
 
