@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{LimitAsk, MOST_LIMITS, Verdict};
+use crate::clock::Ticks;
 use crate::error::Error;
 use crate::store::{
     Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, Part, Patience, Purpose, Result,
@@ -26,6 +27,8 @@ pub struct MemoryGate {
     limits: Box<[Limit]>,
     /// The places of their stores in the order of locks.
     locks: Box<[u64]>,
+    /// Whether all are on the machine's clock, so that one look at it is enough.
+    has_one_clock: bool,
     hasher: KeyHasher,
 }
 
@@ -42,6 +45,7 @@ struct Walk<'a, 'b> {
     order: Order,
     purpose: Purpose,
     patience: Patience,
+    now: Option<Ticks>,
     /// Which have no room for a new key, by their place in the call.
     without_room: u32,
     /// Who was asked last, by the place in the call.
@@ -63,6 +67,7 @@ impl MemoryGate {
             }
         }
         Ok(Self {
+            has_one_clock: limits.iter().all(|limit| !limit.store.is_manual()),
             limits: limits.into(),
             locks,
             hasher: KeyHasher::of_process(),
@@ -126,6 +131,7 @@ impl MemoryGate {
             order,
             purpose,
             patience,
+            now: None,
             without_room: 0,
             current: 0,
         };
@@ -135,6 +141,12 @@ impl MemoryGate {
         Ok(Verdict::of(enforced.filter_map(|(place, ask)| {
             ask.decision.as_ref().map(|decision| (place, decision))
         })))
+    }
+
+    /// The time for all limits, if they share a clock.
+    fn now(&self) -> Option<Ticks> {
+        let first = self.limits.first().filter(|_| self.has_one_clock);
+        first.map(|limit| limit.store.now())
     }
 
     /// The order in which all calls of all gates lock: that of the stores.
@@ -179,6 +191,7 @@ impl Walk<'_, '_> {
         let purpose = self.purpose;
         loop {
             self.purpose = purpose;
+            self.now = self.gate.now();
             let again = match self.ask_from(0) {
                 Ok(_) => return Ok(()),
                 Err(Halt::Stop(stop)) => return Err(stop),
@@ -203,6 +216,7 @@ impl Walk<'_, '_> {
         let part = Part {
             ask,
             is_shadow: *is_shadow,
+            now: self.now,
             purpose: self.purpose,
             may_have_room: self.without_room & 1 << place == 0,
             patience: self.patience,

@@ -110,6 +110,7 @@ fn a_lock_that_is_held_stops_who_does_not_wait() {
         let part = Part {
             ask: Ask::new(gate.fingerprint(b"k"), 1),
             is_shadow: false,
+            now: None,
             purpose: Purpose::Spend,
             may_have_room: true,
             patience: Patience::Wait,

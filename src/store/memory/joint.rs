@@ -28,6 +28,8 @@ pub struct Part<'a> {
     pub ask: Ask<'a>,
     /// Whether it only watches: it is counted, and stops nobody.
     pub is_shadow: bool,
+    /// The time on the store's clock, if it has just been read.
+    pub now: Option<Ticks>,
     /// What it is asked for.
     pub purpose: Purpose,
     /// Whether there may be room for a new key; see [`JointStore::begin_again`].

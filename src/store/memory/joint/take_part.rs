@@ -42,7 +42,7 @@ impl<A: Algorithm> MemoryStore<A> {
             return Err(Halt::again(Need::Alignment));
         }
         let mut shard = locked(&self.lock_of(part.ask.key).shard, part.patience)?;
-        let now = shard.at(self.clock.now());
+        let now = shard.at(part.now.unwrap_or_else(|| self.clock.now()));
         let limit = shard.limit(part.ask.quota);
         let mut call = Call::from(part.ask);
         if part.is_shadow {
