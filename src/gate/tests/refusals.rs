@@ -195,3 +195,33 @@ fn aligned_windows_follow_the_wall_clock() {
     assert_eq!(check(&gate, &keys).retry_after, 6 * SECOND);
     assert_eq!(remaining(&*other, "k"), 8);
 }
+
+/// Where all are on the machine's clock, it is read once for all; else each limit has its own time.
+#[test]
+fn each_limit_decides_by_its_own_clock() {
+    let manual = clock();
+    let on = |clock: &Clock| {
+        let options = Options {
+            max_keys: 9,
+            overflow: Overflow::Share,
+            clock: clock.clone(),
+        };
+        MemoryStore::new(&log(1, 1_000), options)
+    };
+    let system = Clock::system();
+    let (one, other) = (on(&system), on(&system));
+    let by_hand = on(&Clock::Manual(Arc::clone(&manual)));
+    let times = |gate: &MemoryGate, name: &str| {
+        let mut asks = asks(gate, &[(0, name, 1), (1, name, 1)]);
+        let verdict = gate.check(&mut asks, Patience::Wait).expect("valid");
+        assert!(verdict.allowed);
+        let at = |ask: &LimitAsk<'_>| ask.decision.expect("asked").receipt.at;
+        [at(&asks[0]), at(&asks[1])]
+    };
+    let before = system.now();
+    let same = times(&gate(vec![limit(&one), limit(&other)]), "k");
+    assert!(same[0] == same[1] && same[0] >= before && same[0] <= system.now());
+    manual.advance(SECOND);
+    let mixed = times(&gate(vec![limit(&one), limit(&by_hand)]), "l");
+    assert!(mixed[0] >= same[0] && mixed[1] == SECOND);
+}
