@@ -7,7 +7,8 @@ use sluicegate::algorithm::{
     Algorithm, FixedWindow, SegmentedWindow, SlidingCounter, SlidingLog, TokenBucket,
 };
 use sluicegate::clock::{Clock, SECOND};
-use sluicegate::store::{Ask, MemoryStore, Options, Overflow, Patience, Store};
+use sluicegate::gate::{Limit, LimitAsk, MemoryGate};
+use sluicegate::store::{Ask, JointStore, MemoryStore, Options, Overflow, Patience, Store};
 
 fn store<A: Algorithm>(rule: &A) -> std::sync::Arc<MemoryStore<A>> {
     let options = Options {
@@ -30,6 +31,52 @@ fn hot_key<A: Algorithm>(criterion: &mut Criterion, name: &str, rule: &A) {
         bencher.iter(|| {
             let key = store.fingerprint(black_box(b"203.0.113.7"));
             store.check(Ask::new(key, 1), None, Patience::Try)
+        });
+    });
+}
+
+/// Three limits that admit every call, as one decision and as three.
+fn three_limits(criterion: &mut Criterion) {
+    let limit = 2_000_000_000;
+    let bucket = TokenBucket::new(1_000_000, 1e9, 1_000_000, 0).expect("within the ranges");
+    let stores: [std::sync::Arc<dyn JointStore>; 3] = [
+        store(&FixedWindow::new(limit, 60 * SECOND)),
+        store(&SegmentedWindow::new(limit, 60 * SECOND)),
+        store(&bucket),
+    ];
+    let limits = stores.iter().map(|store| Limit {
+        store: std::sync::Arc::clone(store),
+        is_shadow: false,
+    });
+    let gate = MemoryGate::new(limits.collect()).expect("different stores");
+    let keys: [&[u8]; 3] = [b"203.0.113.7", b"organisation 1", b"a model's name"];
+    for (name, keys) in [("one key", [keys[0]; 3]), ("three keys", keys)] {
+        criterion.bench_function(&format!("three single checks, {name}"), |bencher| {
+            bencher.iter(|| {
+                let check = |place: usize| {
+                    let key = stores[place].fingerprint(black_box(keys[place]));
+                    stores[place].check(Ask::new(key, 1), None, Patience::Try)
+                };
+                [check(0), check(1), check(2)]
+            });
+        });
+    }
+    criterion.bench_function("gate of three, one key", |bencher| {
+        bencher.iter(|| {
+            let ask = Ask::new(gate.fingerprint(black_box(keys[0])), 1);
+            let mut asks = [0, 1, 2].map(|limit| LimitAsk::new(limit, ask));
+            let verdict = gate.check(&mut asks, Patience::Try);
+            (verdict, asks.map(|ask| ask.decision))
+        });
+    });
+    criterion.bench_function("gate of three, three keys", |bencher| {
+        bencher.iter(|| {
+            let mut asks = [0, 1, 2].map(|limit| {
+                let key = gate.fingerprint(black_box(keys[limit]));
+                LimitAsk::new(limit, Ask::new(key, 1))
+            });
+            let verdict = gate.check(&mut asks, Patience::Try);
+            (verdict, asks.map(|ask| ask.decision))
         });
     });
 }
@@ -57,5 +104,5 @@ fn all(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, all);
+criterion_group!(benches, all, three_limits);
 criterion_main!(benches);

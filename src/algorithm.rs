@@ -87,23 +87,27 @@ pub trait Algorithm: Clone + Send + Sync + 'static {
 
     /// Whether `cost` fits, and what is left. Changes nothing.
     fn look(&self, state: &Self::State, now: Ticks, cost: u32) -> Verdict {
-        let wait = self.wait(state, now, cost);
         Verdict {
-            fits: wait == Some(0),
-            wait,
+            fits: self.fits(state, now, cost),
+            wait: self.wait(state, now, cost),
             left: self.remaining(state, now),
         }
+    }
+
+    /// [`Verdict::fits`].
+    fn fits(&self, state: &Self::State, now: Ticks, cost: u32) -> bool {
+        self.wait(state, now, cost) == Some(0)
     }
 
     /// Spend `cost` whether it fits or not.
     ///
     /// What goes beyond the limit is a debt, of one whole quota at most: what would go beyond
-    /// that is not counted.
-    fn spend(&self, state: &mut Self::State, now: Ticks, cost: u32);
+    /// that is not counted. Says how many whole units are.
+    fn spend(&self, state: &mut Self::State, now: Ticks, cost: u32) -> u32;
 
     /// Decide, and spend `cost` if it fits: `look` and `spend` in one, and faster.
     fn admit(&self, state: &mut Self::State, now: Ticks, cost: u32) -> bool {
-        let fits = self.wait(state, now, cost) == Some(0);
+        let fits = self.fits(state, now, cost);
         if fits {
             self.spend(state, now, cost);
         }

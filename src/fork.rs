@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 
 /// Something with locks of its own, that others may wait for.
 pub(crate) trait Forks: Send + Sync {
-    /// Take every lock. Whoever holds one of them asks for none of another object's, so that the
-    /// order of the objects does not matter.
+    /// Take every lock. Whoever holds one of them asks only for those of objects that were registered
+    /// after this one, as a fork does.
     fn hold(self: Arc<Self>) -> Box<dyn Held>;
 
     /// Wake everybody who waits here, for a reason of their own.
@@ -60,9 +60,17 @@ impl<T: 'static, O: Send + Sync> Held for HeldLock<T, O> {
     }
 }
 
-type Registry = Vec<Weak<dyn Forks>>;
+/// The objects, in the order of their registration.
+struct Registry {
+    objects: Vec<Weak<dyn Forks>>,
+    /// How many there have been.
+    registered: u64,
+}
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Vec::new());
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    objects: Vec::new(),
+    registered: 0,
+});
 
 /// The locks, and then the registry's own.
 struct AllHeld {
@@ -74,15 +82,19 @@ thread_local! {
     static HELD: RefCell<Option<AllHeld>> = const { RefCell::new(None) };
 }
 
-/// Have `object` held in every fork to come. To be called without any lock.
-pub(crate) fn register(object: Weak<dyn Forks>) {
+/// Have `object` held in every fork to come: its place in the order of locks. To be called without any
+/// lock.
+pub(crate) fn register(object: Weak<dyn Forks>) -> u64 {
     static HANDLERS: Once = Once::new();
     HANDLERS.call_once(install);
     let mut registry = registry();
-    if registry.len() == registry.capacity() {
-        registry.retain(|object| object.strong_count() > 0);
+    let objects = &mut registry.objects;
+    if objects.len() == objects.capacity() {
+        objects.retain(|object| object.strong_count() > 0);
     }
-    registry.push(object);
+    objects.push(object);
+    registry.registered += 1;
+    registry.registered
 }
 
 /// Wake everybody who waits for anything in this process.
@@ -91,7 +103,11 @@ pub(crate) fn register(object: Weak<dyn Forks>) {
     expect(dead_code, reason = "for tests in Python")
 )]
 pub(crate) fn wake_all() {
-    let objects: Vec<_> = registry().iter().filter_map(Weak::upgrade).collect();
+    let objects: Vec<_> = registry()
+        .objects
+        .iter()
+        .filter_map(Weak::upgrade)
+        .collect();
     for object in objects {
         object.wake_all();
     }
@@ -103,7 +119,7 @@ fn registry() -> MutexGuard<'static, Registry> {
 
 extern "C" fn before() {
     let registry = registry();
-    let objects = registry.iter().filter_map(Weak::upgrade);
+    let objects = registry.objects.iter().filter_map(Weak::upgrade);
     let held = objects.map(Forks::hold).collect();
     let all = AllHeld {
         held,

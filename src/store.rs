@@ -8,7 +8,10 @@ pub mod redis;
 mod wait;
 
 pub use bells::{Bell, Bells};
-pub use memory::{Fingerprint, KeyHasher, MemoryStore, Options, Overflow, Statistics, in_memory};
+pub use memory::{
+    Again, Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, MemoryStore, Options,
+    Overflow, Part, Purpose, Statistics, in_memory,
+};
 pub use wait::Parker;
 
 use std::sync::Arc;

@@ -38,6 +38,7 @@ RUST_FLOORS = [
     "quota decision",
     "algorithm",
     "store",
+    "gate",
     "python",
     "lib",
 ]

@@ -125,10 +125,12 @@ impl Algorithm for FixedWindow {
         State::default()
     }
 
-    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         self.roll(state, now);
         let most = self.limit.saturating_mul(2).max(state.used);
-        state.used = state.used.saturating_add(cost).min(most);
+        let counted = cost.min(most - state.used);
+        state.used += counted;
+        counted
     }
 
     #[inline]

@@ -49,11 +49,13 @@ impl Algorithm for Permits {
     }
 
     /// The units are held, however many there are already: each of them is given back.
-    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         if state.held == 0 {
             state.since = now;
         }
-        state.held = state.held.saturating_add(cost);
+        let counted = cost.min(u32::MAX - state.held);
+        state.held += counted;
+        counted
     }
 
     fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {

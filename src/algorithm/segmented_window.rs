@@ -153,13 +153,14 @@ impl Algorithm for SegmentedWindow {
         State::empty()
     }
 
-    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         self.expire(state, now);
         let most = self.limit.saturating_mul(2).max(state.sum);
         let units = cost.min(most - state.sum);
         if units > 0 {
             self.add(state, now, units);
         }
+        units
     }
 
     #[inline]

@@ -74,10 +74,12 @@ impl Algorithm for SlidingCounter {
         State::default()
     }
 
-    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         *state = self.rolled(*state, now);
         let most = self.limit.saturating_mul(2).max(state.current);
-        state.current = state.current.saturating_add(cost).min(most);
+        let counted = cost.min(most - state.current);
+        state.current += counted;
+        counted
     }
 
     #[inline]

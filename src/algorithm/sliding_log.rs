@@ -33,13 +33,14 @@ impl Algorithm for SlidingLog {
         State::empty()
     }
 
-    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         self.prune(state, now);
         let room = (2 * self.limit as usize).saturating_sub(self.len(state));
         let cost = cost.min(u32::try_from(room).unwrap_or(u32::MAX));
         if cost > 0 {
             self.push(state, now, cost);
         }
+        cost
     }
 
     #[expect(clippy::inline_always, reason = "measured: 3 ns of 44 in a batch")]

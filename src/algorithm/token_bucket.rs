@@ -151,20 +151,30 @@ impl Algorithm for TokenBucket {
         }
     }
 
-    fn spend(&self, state: &mut State, now: Ticks, cost: u32) {
+    #[inline]
+    fn fits(&self, state: &State, now: Ticks, cost: u32) -> bool {
+        let missing = self.missing(state.full_at, now);
+        missing.saturating_add(self.price(cost)) <= self.price(self.capacity)
+    }
+
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         let now = self.grains(now);
         let most = now + 2 * u128::from(self.price(self.capacity));
         let price = u128::from(cost) * u128::from(self.grains_per_token);
-        state.full_at = (now.max(state.full_at) + price).min(most.max(state.full_at));
+        let before = now.max(state.full_at);
+        state.full_at = (before + price).min(most.max(state.full_at));
+        let counted = state.full_at - before;
+        if counted == price {
+            return cost;
+        }
+        (counted / u128::from(self.grains_per_token)) as u32 // less than the cost
     }
 
     #[inline]
     fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
-        let missing = self.missing(state.full_at, now);
-        let price = self.price(cost);
-        let fits = missing.saturating_add(price) <= self.price(self.capacity);
+        let fits = self.fits(state, now, cost);
         if fits {
-            state.full_at = self.grains(now).max(state.full_at) + u128::from(price);
+            state.full_at = self.grains(now).max(state.full_at) + u128::from(self.price(cost));
         }
         fits
     }

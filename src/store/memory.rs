@@ -6,7 +6,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fork::{locked, locked_now};
-use super::{Ask, Patience, Queues, Result, Stop, Store};
+use super::{Ask, Patience, Result, Stop, Store};
 use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, ClockObserver, Ticks};
 use crate::decision::Decision;
@@ -23,6 +23,7 @@ mod evict;
 mod fingerprint;
 mod fork;
 mod held;
+mod joint;
 mod look;
 mod others;
 mod queue;
@@ -38,6 +39,7 @@ mod verbs;
 mod waiting;
 
 pub use fingerprint::{Fingerprint, KeyHasher};
+pub use joint::{Again, Agree, Halt, JointResult, JointStore, Part, Purpose};
 #[cfg(feature = "redis")]
 pub(in crate::store) use receipts::forgotten::Forgotten;
 
@@ -71,6 +73,8 @@ pub struct Statistics {
     pub admitted: u64,
     /// Calls that were refused.
     pub refused: u64,
+    /// Calls that would have been refused, by a limit that only watches.
+    pub would_have_refused: u64,
     /// Keys that are held now.
     pub keys: usize,
     /// Keys that were dropped because they could not be told from unseen ones.
@@ -110,6 +114,8 @@ pub(in crate::store) fn new_number() -> u32 {
 pub struct MemoryStore<A: Algorithm> {
     /// By which its receipts are known.
     number: u32,
+    /// Its place in the order of locks; see [`forks::register`].
+    place: AtomicU64,
     locks: Box<[ShardLock<A>]>,
     hasher: KeyHasher,
     clock: Clock,
@@ -140,7 +146,7 @@ pub struct MemoryStore<A: Algorithm> {
 /// Each algorithm has a store of its own type: a state that may be any of them is as large as the
 /// largest, the log's, which would take 24 bytes more of each key of the others.
 #[must_use]
-pub fn in_memory(quota: AnyAlgorithm, options: Options) -> Arc<dyn Queues> {
+pub fn in_memory(quota: AnyAlgorithm, options: Options) -> Arc<dyn JointStore> {
     match quota {
         AnyAlgorithm::FixedWindow(algorithm) => MemoryStore::new(&algorithm, options),
         AnyAlgorithm::SegmentedWindow(algorithm) => MemoryStore::new(&algorithm, options),
@@ -163,8 +169,9 @@ impl<A: Algorithm> MemoryStore<A> {
         };
         let store = Arc::new(Self {
             number: new_number(),
+            place: AtomicU64::new(0),
             locks: (0..SHARDS).map(shard_lock).collect(),
-            hasher: KeyHasher::random(),
+            hasher: KeyHasher::of_process(),
             clock: options.clock,
             keys: AtomicUsize::new(0),
             max_keys: options.max_keys,
@@ -186,7 +193,7 @@ impl<A: Algorithm> MemoryStore<A> {
             clock.watch(weak);
         }
         let weak = Arc::downgrade(&store);
-        forks::register(weak);
+        store.place.store(forks::register(weak), Relaxed);
         store
     }
 
@@ -194,10 +201,16 @@ impl<A: Algorithm> MemoryStore<A> {
         &self.locks[key.shard() as usize % SHARDS]
     }
 
+    /// Whether aligned windows are laid by the wall clock of now.
+    #[inline]
+    fn is_aligned(&self) -> bool {
+        !A::IS_ALIGNED || self.clock.offset() == self.offset.load(Relaxed)
+    }
+
     /// Lock the shard of `key`, its algorithm aligned to the wall clock. No lock may be held.
     #[inline]
     fn lock(&self, key: Fingerprint, patience: Patience) -> Result<MutexGuard<'_, Shard<A>>> {
-        if A::IS_ALIGNED && self.clock.offset() != self.offset.load(Relaxed) {
+        if !self.is_aligned() {
             self.realign(patience)?;
         }
         locked(&self.lock_of(key).shard, patience)

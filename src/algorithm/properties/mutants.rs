@@ -20,11 +20,8 @@ struct WrongLog {
 impl WrongLog {
     fn live(&self, units: &[Ticks], now: Ticks) -> Vec<Ticks> {
         let leaves = |time: Ticks| (time + self.window).saturating_add_signed(self.late);
-        units
-            .iter()
-            .copied()
-            .filter(|&time| leaves(time) > now)
-            .collect()
+        let live = units.iter().filter(|time| leaves(**time) > now);
+        live.copied().collect()
     }
 }
 
@@ -44,12 +41,13 @@ impl Algorithm for WrongLog {
         Vec::new()
     }
 
-    fn spend(&self, units: &mut Vec<Ticks>, now: Ticks, cost: u32) {
+    fn spend(&self, units: &mut Vec<Ticks>, now: Ticks, cost: u32) -> u32 {
         *units = self.live(units, now);
         units.extend((0..cost).map(|_| now));
         if self.set {
             units.dedup();
         }
+        cost
     }
 
     fn wait(&self, units: &Vec<Ticks>, now: Ticks, cost: u32) -> Option<Ticks> {
@@ -128,9 +126,10 @@ impl Algorithm for WrongBucket {
         i128::from(self.full_at_start)
     }
 
-    fn spend(&self, arrival: &mut i128, now: Ticks, cost: u32) {
+    fn spend(&self, arrival: &mut i128, now: Ticks, cost: u32) -> u32 {
         let ahead = self.ahead(*arrival, now) + i128::from(cost) * i128::from(self.interval);
         *arrival = i128::from(now) + ahead;
+        cost
     }
 
     fn wait(&self, arrival: &i128, now: Ticks, cost: u32) -> Option<Ticks> {
@@ -210,9 +209,10 @@ impl Algorithm for WrongWindow {
         (0, 0, 0)
     }
 
-    fn spend(&self, state: &mut WindowState, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut WindowState, now: Ticks, cost: u32) -> u32 {
         *state = self.rolled(*state, now);
         state.1 += cost;
+        cost
     }
 
     fn wait(&self, state: &WindowState, now: Ticks, cost: u32) -> Option<Ticks> {

@@ -48,7 +48,7 @@ impl From<bool> for Answer {
 }
 
 /// Where a call stands among those who wait for its key.
-enum Place {
+pub(super) enum Place {
     First,
     /// Behind others, the first of whom may have to be woken.
     Behind(Option<WakeUp>),
@@ -92,7 +92,7 @@ impl<A: Algorithm> MemoryStore<A> {
                     self.wake(Some(first));
                     continue;
                 }
-                let answer = match self.place(&mut shard, call, now, patience)? {
+                let answer = match self.stand(&mut shard, call, now, patience)? {
                     Place::First => None,
                     Place::Behind(None) => Some(Answer::Behind),
                     Place::Behind(overdue) => {
@@ -136,7 +136,7 @@ impl<A: Algorithm> MemoryStore<A> {
     /// that there is room for, and none for its quota, is decided by the store's own.
     #[cold]
     #[inline(never)]
-    fn lacks_room(&self, shard: &Shard<A>, call: &mut Call<'_>) -> bool {
+    pub(super) fn lacks_room(&self, shard: &Shard<A>, call: &mut Call<'_>) -> bool {
         if self.is_full() && shard.find(call.key).is_none() {
             return true;
         }
@@ -223,7 +223,7 @@ impl<A: Algorithm> MemoryStore<A> {
     /// admitted and does not come.
     #[cold]
     #[inline(never)]
-    fn place(
+    pub(super) fn stand(
         &self,
         shard: &mut Shard<A>,
         call: Call<'_>,

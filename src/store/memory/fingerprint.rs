@@ -1,10 +1,11 @@
 //! Keys as 128 bits that nobody outside can predict.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use super::siphash::SipKey;
 
-/// A key, as this store knows it: by a keyed hash, so that nobody can make two collide.
+/// A key, as the stores of this process know it: by a keyed hash, so that nobody can make two collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint {
     high: u64,
@@ -53,6 +54,15 @@ impl KeyHasher {
         Self(SipKey::new(word(), word()))
     }
 
+    /// The one that all stores of this process share: a key that several of them know is hashed once.
+    ///
+    /// Its key is as secret as one of a single store, and is told to nobody.
+    #[must_use]
+    pub fn of_process() -> Self {
+        static ONE: LazyLock<KeyHasher> = LazyLock::new(KeyHasher::random);
+        ONE.clone()
+    }
+
     /// The fingerprint of `key`.
     #[inline]
     #[must_use]
@@ -72,5 +82,8 @@ mod tests {
         assert_eq!(one.fingerprint(b"key"), one.fingerprint(b"key"));
         assert_ne!(one.fingerprint(b"key"), one.fingerprint(b"yek"));
         assert_ne!(one.fingerprint(b"key"), other.fingerprint(b"key"));
+        let shared = KeyHasher::of_process().fingerprint(b"key");
+        assert_eq!(shared, KeyHasher::of_process().fingerprint(b"key"));
+        assert_ne!(shared, one.fingerprint(b"key"));
     }
 }

@@ -44,6 +44,7 @@ pub(super) struct Shard<A: Algorithm> {
     pub(super) returned: Returned,
     pub(super) admitted: u64,
     pub(super) refused: u64,
+    pub(super) would_have_refused: u64,
     pub(super) evicted: u64,
 }
 
@@ -74,6 +75,7 @@ impl<A: Algorithm> Shard<A> {
             returned: Returned::default(),
             admitted: 0,
             refused: 0,
+            would_have_refused: 0,
             evicted: 0,
         }
     }

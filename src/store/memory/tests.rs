@@ -2,6 +2,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "names are literals")]
 
+mod anyway;
 mod changes;
 mod crowd;
 mod full;

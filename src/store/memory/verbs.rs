@@ -220,6 +220,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
             let shard = locked(&lock.shard, patience)?;
             sum.admitted += shard.admitted;
             sum.refused += shard.refused;
+            sum.would_have_refused += shard.would_have_refused;
             sum.evicted += shard.evicted;
         }
         sum.keys = self.len();

@@ -73,7 +73,7 @@ impl Algorithm for WrongSegments {
         WrongState(Vec::new(), 0)
     }
 
-    fn spend(&self, state: &mut WrongState, now: Ticks, cost: u32) {
+    fn spend(&self, state: &mut WrongState, now: Ticks, cost: u32) -> u32 {
         *state = self.expired(state, now);
         let units = match self.fault {
             Fault::Wraps => u32::from((state.1 as u16).wrapping_add(cost as u16)) - state.1,
@@ -81,6 +81,7 @@ impl Algorithm for WrongSegments {
         };
         state.0.push((last_of_part(self.part(), now), units));
         state.1 += units;
+        units
     }
 
     fn wait(&self, state: &WrongState, now: Ticks, cost: u32) -> Option<Ticks> {

@@ -42,8 +42,8 @@ impl<A: Algorithm> Algorithm for Watched<A> {
         self.algorithm.admit(state, now, cost)
     }
 
-    fn spend(&self, state: &mut A::State, now: Ticks, cost: u32) {
-        self.algorithm.spend(state, now, cost);
+    fn spend(&self, state: &mut A::State, now: Ticks, cost: u32) -> u32 {
+        self.algorithm.spend(state, now, cost)
     }
 
     fn wait(&self, state: &A::State, now: Ticks, cost: u32) -> Option<Ticks> {

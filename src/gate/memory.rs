@@ -1,0 +1,236 @@
+//! A gate whose limits are kept in memory: the locks of all are held while the call is decided.
+//!
+//! Each limit locks its key's shard and looks, then asks the next one, and spends on the way back. So
+//! the locks are taken one after the other in the order of the stores, which forks follow as well, and
+//! live on the stack.
+
+use std::sync::Arc;
+
+use super::{LimitAsk, MOST_LIMITS, Verdict};
+use crate::clock::Ticks;
+use crate::error::Error;
+use crate::store::{
+    Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, Part, Patience, Purpose, Result,
+    Statistics,
+};
+
+/// A limit of a gate.
+pub struct Limit {
+    /// Where its keys are kept, by its quota. No other limit of the gate has the same.
+    pub store: Arc<dyn JointStore>,
+    /// Whether it only watches: it refuses nobody, and counts whom it would have refused.
+    pub is_shadow: bool,
+}
+
+/// Several limits in memory, with one decision.
+pub struct MemoryGate {
+    limits: Box<[Limit]>,
+    /// The places of their stores in the order of locks.
+    locks: Box<[u64]>,
+    /// Whether all are on the machine's clock, so that one look at it is enough.
+    has_one_clock: bool,
+    hasher: KeyHasher,
+}
+
+/// The places in a call in the order of their stores, and how many there are.
+struct Order {
+    places: [u8; MOST_LIMITS],
+    count: usize,
+}
+
+/// A call on its way through the limits.
+struct Walk<'a, 'b> {
+    gate: &'a MemoryGate,
+    asks: &'a mut [LimitAsk<'b>],
+    order: Order,
+    purpose: Purpose,
+    patience: Patience,
+    now: Option<Ticks>,
+    /// Which have no room for a new key, by their place in the call.
+    without_room: u32,
+    /// Who was asked last, by the place in the call.
+    current: usize,
+}
+
+impl MemoryGate {
+    /// A gate of these limits.
+    ///
+    /// # Errors
+    /// When two of them have the same store.
+    pub fn new(limits: Vec<Limit>) -> crate::error::Result<Self> {
+        let locks: Box<[_]> = limits.iter().map(|limit| limit.store.place()).collect();
+        for (place, lock) in locks.iter().enumerate() {
+            if let Some(first) = locks[..place].iter().position(|other| other == lock) {
+                let range = "limits that each have a store of their own";
+                let value = format!("the store of limit {first} for limit {place} as well");
+                return Err(Error::out_of_range("limits", &value, range));
+            }
+        }
+        Ok(Self {
+            has_one_clock: limits.iter().all(|limit| !limit.store.is_manual()),
+            limits: limits.into(),
+            locks,
+            hasher: KeyHasher::of_process(),
+        })
+    }
+
+    /// The limits, in the order in which they were given.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// The fingerprint by which every limit knows `key`.
+    #[inline]
+    #[must_use]
+    pub fn fingerprint(&self, key: &[u8]) -> Fingerprint {
+        self.hasher.fingerprint(key)
+    }
+
+    /// Decide, and spend from every limit that is asked if none of them refuses. Each gets its own
+    /// decision, which holds a receipt if it has spent: one that only watches does not if it would
+    /// refuse.
+    ///
+    /// # Errors
+    /// [`Stop`](crate::store::Stop): nothing was spent anywhere. A cost above a limit, a limit that the
+    /// gate does not have or that is asked twice, and more than [`MOST_LIMITS`] limits are invalid.
+    pub fn check(&self, asks: &mut [LimitAsk<'_>], patience: Patience) -> Result<Verdict> {
+        self.decide(asks, Purpose::Spend, patience)
+    }
+
+    /// What [`check`](Self::check) would say. Nothing is spent, and nothing counted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn peek(&self, asks: &mut [LimitAsk<'_>], patience: Patience) -> Result<Verdict> {
+        self.decide(asks, Purpose::Look, patience)
+    }
+
+    /// Counts of each limit since its store was made. A call that was refused counts for those limits
+    /// that refuse it; for the others it was nothing.
+    ///
+    /// # Errors
+    /// [`Stop::Locked`](crate::store::Stop::Locked).
+    pub fn statistics(&self, patience: Patience) -> Result<Vec<Statistics>> {
+        let limits = self.limits.iter();
+        limits
+            .map(|limit| limit.store.statistics(patience))
+            .collect()
+    }
+
+    fn decide(
+        &self,
+        asks: &mut [LimitAsk<'_>],
+        purpose: Purpose,
+        patience: Patience,
+    ) -> Result<Verdict> {
+        let order = self.order(asks)?;
+        let mut walk = Walk {
+            gate: self,
+            asks,
+            order,
+            purpose,
+            patience,
+            now: None,
+            without_room: 0,
+            current: 0,
+        };
+        walk.go()?;
+        let asks = walk.asks.iter().enumerate();
+        let enforced = asks.filter(|(_, ask)| !self.limits[ask.limit].is_shadow);
+        Ok(Verdict::of(enforced.filter_map(|(place, ask)| {
+            ask.decision.as_ref().map(|decision| (place, decision))
+        })))
+    }
+
+    /// The time for all limits, if they share a clock.
+    fn now(&self) -> Option<Ticks> {
+        let first = self.limits.first().filter(|_| self.has_one_clock);
+        first.map(|limit| limit.store.now())
+    }
+
+    /// The order in which all calls of all gates lock: that of the stores.
+    fn order(&self, asks: &[LimitAsk<'_>]) -> crate::error::Result<Order> {
+        if asks.len() > MOST_LIMITS {
+            let range = "at most 32 in one decision";
+            return Err(Error::out_of_range("limits", &asks.len(), range));
+        }
+        let mut order = Order {
+            places: [0; MOST_LIMITS],
+            count: 0,
+        };
+        for (place, ask) in asks.iter().enumerate() {
+            let Some(&lock) = self.locks.get(ask.limit) else {
+                let range = format!("one of the gate's {}", self.limits.len());
+                return Err(Error::out_of_range("limit", &ask.limit, range));
+            };
+            let lock_of = |at: usize| self.locks[asks[usize::from(order.places[at])].limit];
+            // Mostly the order is that of the call.
+            let mut at = place;
+            while at > 0 && lock_of(at - 1) > lock {
+                at -= 1;
+            }
+            if at > 0 && lock_of(at - 1) == lock {
+                return Err(Error::out_of_range(
+                    "limit",
+                    &ask.limit,
+                    "asked once in a call",
+                ));
+            }
+            order.places.copy_within(at..place, at + 1);
+            order.places[at] = place as u8;
+            order.count += 1;
+        }
+        Ok(order)
+    }
+}
+
+impl Walk<'_, '_> {
+    /// Go through all limits, and again as often as one has to do something without locks.
+    fn go(&mut self) -> Result<()> {
+        let purpose = self.purpose;
+        loop {
+            self.purpose = purpose;
+            self.now = self.gate.now();
+            let again = match self.ask_from(0) {
+                Ok(_) => return Ok(()),
+                Err(Halt::Stop(stop)) => return Err(stop),
+                Err(Halt::Again(again)) => again,
+            };
+            let store = &self.gate.limits[self.asks[self.current].limit].store;
+            let has_room = store.begin_again(again, self.patience)?;
+            let bit = 1 << self.current;
+            self.without_room = self.without_room & !bit | if has_room { 0 } else { bit };
+        }
+    }
+
+    /// Ask the limits from this position of the order on. Says whether all are to spend.
+    fn ask_from(&mut self, position: usize) -> JointResult<bool> {
+        if position == self.order.count {
+            return Ok(self.purpose == Purpose::Spend);
+        }
+        let place = usize::from(self.order.places[position]);
+        self.current = place;
+        let LimitAsk { limit, ask, .. } = self.asks[place];
+        let Limit { store, is_shadow } = &self.gate.limits[limit];
+        let part = Part {
+            ask,
+            is_shadow: *is_shadow,
+            now: self.now,
+            purpose: self.purpose,
+            may_have_room: self.without_room & 1 << place == 0,
+            patience: self.patience,
+        };
+        let mut all_agree = false;
+        let agree: Agree<'_> = &mut |fits| {
+            if !fits && !is_shadow && self.purpose == Purpose::Spend {
+                self.purpose = Purpose::Count;
+            }
+            all_agree = self.ask_from(position + 1)?;
+            Ok(all_agree)
+        };
+        let decision = store.take_part(&part, agree)?;
+        self.asks[place].decision = Some(decision);
+        Ok(all_agree)
+    }
+}
