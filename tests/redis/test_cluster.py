@@ -16,6 +16,7 @@ from redis_load import AGES, GRACE, LIMITERS, PLENTY, Answers, Lag, run
 from redis_servers import Server
 from redis_topologies import SLOTS, Cluster
 from redis_wire import HOST, Wire
+from sluicegate import Quota
 from sluicegate.redis import AsyncLimiter, FixedWindow
 
 TIMEOUT = 2.0
@@ -218,3 +219,22 @@ def test_nodes_that_do_not_know_their_own_names(cluster: Cluster) -> None:
         run(main())
     finally:
         say("ip")
+
+
+@pytest.mark.parametrize("kind", LIMITERS)
+def test_quotas_of_keys_and_receipts_in_every_slot(cluster: Cluster, kind: str) -> None:
+    keys = [f"user {number}" for number in range(200)]
+    more = Quota("50/hour burst 50" if kind == "bucket" else "50/hour")
+
+    async def main() -> None:
+        async with LIMITERS[kind](cluster.url, 5, 3600, timeout=TIMEOUT) as limiter:
+            spent = await limiter.check_many(keys, 5)
+            assert all(spent)
+            assert not any(await limiter.check_many(keys))
+            above = await limiter.check_many(keys, 9, quota=more)
+            assert {(each.store, each.remaining) for each in above} == {("redis", 36)}
+            await asyncio.gather(*map(limiter.refund, keys, above))
+            left = await limiter.check_many(keys, quota=more)
+            assert {each.remaining for each in left} == {44}
+
+    run(main())
