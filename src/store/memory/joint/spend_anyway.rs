@@ -2,7 +2,7 @@
 
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
-use crate::decision::Decision;
+use crate::decision::{Decision, Receipt};
 use crate::store::memory::call::Call;
 use crate::store::memory::shard::Shard;
 use crate::store::memory::shard::kept::Kept;
@@ -102,8 +102,15 @@ impl<A: Algorithm> MemoryStore<A> {
     fn spend_and_tell(&self, algorithm: &A, state: &mut A::State, cost: u32, now: Ticks) -> Spent {
         let counted = algorithm.spend(state, now, cost);
         let decision = self.decision(algorithm, state, now, counted, true);
+        let receipt = Receipt {
+            cost: counted, // which may be above the limit
+            ..decision.receipt
+        };
         Spent {
-            decision,
+            decision: Decision {
+                receipt,
+                ..decision
+            },
             is_overflow: false,
         }
     }
