@@ -1,6 +1,7 @@
 //! A quota as a script's arguments, and a script's reply as a decision.
 
 mod by_call;
+mod kind;
 mod receipt;
 
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub struct EncodedQuota {
     /// As the caller gave it for a call.
     given: Option<Quota>,
     number: u64,
+    /// See [`EncodedQuota::kind`].
+    kind: u32,
 }
 
 impl EncodedQuota {
@@ -70,6 +73,7 @@ impl EncodedQuota {
         };
         Self {
             bounds: rule.calendar().cloned().map(Bounds::new).map(Arc::new),
+            kind: kind::kind_of(&rule),
             rule,
             arguments,
             limit,

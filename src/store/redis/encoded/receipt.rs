@@ -1,7 +1,5 @@
 //! What an admission's reply tells of a receipt, and what is sent to redeem one.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
-
 use redis::Cmd;
 
 use super::EncodedQuota;
@@ -15,16 +13,7 @@ impl EncodedQuota {
     /// other, and count for nothing by any other.
     #[must_use]
     pub(in crate::store::redis) fn kind(&self) -> u32 {
-        let mut hasher = BuildHasherDefault::<DefaultHasher>::default().build_hasher();
-        match &self.rule {
-            AnyAlgorithm::TokenBucket(rule) => {
-                let (_, token, tick) = rule.grains_of();
-                (token, tick).hash(&mut hasher);
-            }
-            AnyAlgorithm::SlidingLog(_) => {} // it tells times, whatever the window
-            rule => (self.window, rule.calendar()).hash(&mut hasher),
-        }
-        hasher.finish() as u32
+        self.kind
     }
 
     /// The script that redeems receipts; permits have none.
