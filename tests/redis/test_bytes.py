@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -59,12 +60,15 @@ def test_a_client_takes_the_bytes_that_are_documented(
             quota = (100, 10) if kind == "TokenBucket" else (100, 60)
             make = getattr(in_redis, kind)
             limiter = make(redis_server.url, *quota, prefix=prefix, timeout=30, remember=False)
-            for _ in range(int((requests or "1").split()[0])):
-                await limiter.check("203.0.113.9")
-            (key,) = redis_server.command("KEYS", "*")
+            for host in range(1, 10):
+                for _ in range(int((requests or "1").split()[0])):
+                    await limiter.check(f"203.0.113.{host}")
+            keys = redis_server.command("KEYS", "*")
+            assert len(keys) == 9
             # A bucket is four numbers; the text of the others has more digits at some times.
             most = 0 if kind == "TokenBucket" else 16
-            took = redis_server.command("MEMORY", "USAGE", key)
+            # Valkey takes 16 bytes more for one key in some two hundred.
+            took = median(redis_server.command("MEMORY", "USAGE", key) for key in keys)
             assert abs(took - documented_bytes) <= most, (name, took)
 
     run(main())
