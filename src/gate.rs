@@ -61,7 +61,7 @@ impl Verdict {
     };
 
     /// Of the limits' decisions, each with its place in the call; without those that only watch.
-    fn of<'a>(decisions: impl Iterator<Item = (usize, &'a Decision)>) -> Self {
+    pub(crate) fn of<'a>(decisions: impl Iterator<Item = (usize, &'a Decision)>) -> Self {
         let (mut verdict, mut tightest) = (Self::NONE, None);
         for (place, decision) in decisions {
             if !decision.allowed {
