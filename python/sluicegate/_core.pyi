@@ -312,7 +312,7 @@ class GateCall:
         """Put right what was spent, by what was used of each unit."""
     def examine(self, actual: dict[str, int]) -> None:
         """Raise what `settle` would, and do nothing."""
-    def end(self, decision: GateDecision, all: bool) -> None:
+    def end(self, decision: GateDecision, is_cancelled: bool) -> None:
         """Give the permits back, or `all` that was spent."""
 
 @final

@@ -7,7 +7,10 @@ mod keys;
 mod layout;
 mod limits;
 mod memory;
+mod part;
+mod questions;
 mod receipts;
 
+pub(super) use call::PyGateCall;
 pub(super) use decision::PyGateDecision;
-pub(super) use memory::{PyGate, PyGateCall};
+pub(super) use memory::PyGate;

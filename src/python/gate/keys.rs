@@ -29,8 +29,8 @@ impl Layout {
                 Some(key) if key.is_none() => None,
                 Some(key) => Some(text(by, key)?),
                 None => {
-                    if let Some(name) = by.needed_by.as_ref().filter(|_| all) {
-                        return Err(self.missing(by, name, &keys));
+                    if let Some(name) = by.required_for.as_ref().filter(|_| all) {
+                        return Err(missing(by, name, &keys));
                     }
                     None
                 }
@@ -75,15 +75,6 @@ impl Layout {
             return PyTypeError::new_err(format!("keys must be {expected}, got one str"));
         }
         wrong_type("keys", &expected, given)
-    }
-
-    fn missing(&self, by: &By, limit: &str, keys: &Bound<'_, PyDict>) -> PyErr {
-        PyValueError::new_err(format!(
-            "keys must have '{0}', by which the limit '{limit}' counts: add it, or '{0}': None to leave \
-             its limits out, got {1}",
-            by.text,
-            names_of(keys)
-        ))
     }
 
     fn unknown(&self, keys: &Bound<'_, PyDict>) -> PyErr {
@@ -195,4 +186,13 @@ fn names_of(keys: &Bound<'_, PyDict>) -> String {
         [] => "none".into(),
         _ => names.join(", "),
     }
+}
+
+fn missing(by: &By, limit: &str, keys: &Bound<'_, PyDict>) -> PyErr {
+    PyValueError::new_err(format!(
+        "keys must have '{0}', by which the limit '{limit}' counts: add it, or '{0}': None to leave \
+         its limits out, got {1}",
+        by.text,
+        names_of(keys)
+    ))
 }
