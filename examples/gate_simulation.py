@@ -6,7 +6,7 @@ the limits before the one that refuses have spent already, and no order of them 
 - with the organisation first, a user who keeps knocking spends its quota, and colleagues are refused;
 - with the user first, a busy organisation costs the user a day's quota for nothing.
 
-    python examples/gate_simulation.py [--picture FILE]
+    python examples/gate_simulation.py [--picture docs/images/gate.png]
 
 Needs matplotlib for the picture. There is no chance in it: each run gives the same figures.
 """
@@ -14,80 +14,193 @@ Needs matplotlib for the picture. There is no chance in it: each run gives the s
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from sluicegate import Gate, Limit, ManualClock, SlidingWindowRateLimiter
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 SECOND, DAY, MINUTE = "5/second", "300/day", "600/minute"
 ORGANISATION = "acme"
-USER_FIRST, ORGANISATION_FIRST = "the user first", "the organisation first"
-GATE = "a gate"
-
-Ask = Callable[[str], bool]
-"""Whether a request of this user is admitted."""
+COLLEAGUES = 50
+GATE, ORGANISATION_FIRST, USER_FIRST = "a gate", "organisation first", "user first"
+COLOURS = {GATE: "#0072B2", ORGANISATION_FIRST: "#E69F00", USER_FIRST: "#E69F00"}
 
 
-class Story(NamedTuple):
-    """What one way of asking made of a load; ``at`` are the seconds at which requests were served."""
+@dataclass
+class Told:
+    """When somebody asked and was served or refused, in seconds, and what was left of a quota."""
 
-    served: list[float]
-    refused: int
-    spent_for_nothing: int
-    locked_out: float
+    served: list[float] = field(default_factory=list[float])
+    refused: list[float] = field(default_factory=list[float])
 
-
-def gate(clock: ManualClock) -> Ask:
-    check = Gate(
-        [Limit(SECOND, by="user"), Limit(DAY, by="user"), Limit(MINUTE, by="organisation")],
-        clock=clock,
-    ).check
-    return lambda user: check({"user": user, "organisation": ORGANISATION}).allowed
+    def ask(self, now: float, admitted: bool) -> bool:
+        (self.served if admitted else self.refused).append(now)
+        return admitted
 
 
-def in_a_row(clock: ManualClock, order: str) -> Ask:
+@dataclass
+class Three:
+    """The three limits: ``allows`` asks them, ``left`` says what is left of a user's day."""
+
+    allows: Callable[[str], bool]
+    left: Callable[[str], tuple[int, int]]
+
+
+def three(way: str, clock: ManualClock) -> Three:
+    """The limits, asked in this way."""
+    if way == GATE:
+        limits = [Limit(f"{SECOND}; {DAY}", by="user"), Limit(MINUTE, by="organisation")]
+        gate = Gate(limits, clock=clock)
+
+        def of_gate(user: str) -> tuple[int, int]:
+            told = gate.peek({"user": user, "organisation": ORGANISATION}).limits
+            return told["user/day"].remaining, told["organisation/minute"].remaining
+
+        return Three(lambda user: bool(gate.check(keys_of(user))), of_gate)
     second, day, minute = (
-        SlidingWindowRateLimiter(quota, clock=clock).is_allowed for quota in (SECOND, DAY, MINUTE)
+        SlidingWindowRateLimiter(quota, clock=clock) for quota in (SECOND, DAY, MINUTE)
     )
-    if order == ORGANISATION_FIRST:
-        return lambda user: minute(ORGANISATION) and day(user) and second(user)
-    return lambda user: second(user) and day(user) and minute(ORGANISATION)
+
+    def left(user: str) -> tuple[int, int]:
+        return day.peek(user).remaining, minute.peek(ORGANISATION).remaining
+
+    def user_first(user: str) -> bool:
+        return second.is_allowed(user) and day.is_allowed(user) and minute.is_allowed(ORGANISATION)
+
+    def organisation_first(user: str) -> bool:
+        return minute.is_allowed(ORGANISATION) and day.is_allowed(user) and second.is_allowed(user)
+
+    return Three(user_first if way == USER_FIRST else organisation_first, left)
 
 
-def asked(way: str, clock: ManualClock) -> Ask:
-    return gate(clock) if way == GATE else in_a_row(clock, way)
+def keys_of(user: str) -> dict[str, str]:
+    return {"user": user, "organisation": ORGANISATION}
 
 
 def ticks(clock: ManualClock, step: float, end: float) -> Iterator[float]:
-    """The seconds at which the clock stands, from 0 to ``end``."""
+    """The seconds from 0 to ``end`` in steps of the clock."""
     for number in range(round(end / step)):
         yield number * step
         clock.advance(step)
 
 
-def knocking(way: str, minutes: int = 6) -> tuple[Story, Story]:
-    """One user knocks 20 times a second for four minutes; 50 colleagues ask every ten seconds each.
+def knocking(way: str) -> tuple[Told, Told, int]:
+    """A user asks 20 times a second, from the 2nd to the 5th minute; 50 colleagues every 10 seconds each.
 
-    What came of the user, and what of the colleagues.
+    What came of the user, of the colleagues, and how much of the user's day was spent.
     """
     clock = ManualClock()
-    allows = asked(way, clock)
-    users: tuple[list[float], list[float]] = ([], [])
-    refused: Counter[str] = Counter()
-    for place, now in enumerate(ticks(clock, 0.05, minutes * 60)):
+    limits, user, colleagues = three(way, clock), Told(), Told()
+    for place, now in enumerate(ticks(clock, 0.05, 360)):
         if 60 <= now < 300:
-            if allows("ada"):
-                users[0].append(now)
-            else:
-                refused["ada"] += 1
-        if place % 4 == 0:  # one of them every 0.2 s
-            if allows(f"colleague {place // 4 % 50}"):
-                users[1].append(now)
-            else:
-                refused["colleagues"] += 1
-    return (
-        Story(users[0], refused["ada"], spent(clock, users[0], way), 0),
-        Story(users[1], refused["colleagues"], 0, 0),
+            user.ask(now, limits.allows("ada"))
+        if place % 4 == 0:
+            colleagues.ask(now, limits.allows(f"colleague {place // 4 % COLLEAGUES}"))
+    return user, colleagues, 300 - limits.left("ada")[0]
+
+
+def busy(way: str, hours: int = 30) -> tuple[Told, list[int]]:
+    """Jobs take all of the organisation's minutes for ten minutes of the 4th hour.
+
+    A user asks every five minutes, and again each second until it is served. What came of the user, and
+    what of the day was left from minute to minute.
+    """
+    clock = ManualClock()
+    limits, user = three(way, clock), Told()
+    left: list[int] = []
+    wants = 0
+    for now in ticks(clock, 1, hours * 3600):
+        if 3 * 3600 <= now < 3 * 3600 + 600:
+            for job in range(10):  # at first, each second
+                limits.allows(f"job {now} {job}")
+        wants += now % 300 == 0
+        if wants and user.ask(now, limits.allows("ada")):
+            wants = 0
+        if now % 60 == 0:
+            left.append(limits.left("ada")[0])
+    return user, left
+
+
+def longest_gap(told: Told, end: float) -> float:
+    """The longest time without being served."""
+    times = [*told.served, end]
+    return max(after - before for before, after in zip([0.0, *times], times, strict=False))
+
+
+def table(
+    first: dict[str, tuple[Told, Told, int]], second: dict[str, tuple[Told, list[int]]]
+) -> str:
+    """The figures, a line for each way."""
+    lines = ["A user who keeps knocking"]
+    for way, (user, colleagues, spent) in first.items():
+        lines.append(
+            f"  {way:20} served {len(user.served):>4}, of the day spent {spent:>4}, for nothing"
+            f" {spent - len(user.served):>4}; colleagues refused {len(colleagues.refused):>4}"
+            f" of {len(colleagues.served) + len(colleagues.refused)}"
+        )
+    lines.append("A busy organisation")
+    for way, (user, left) in second.items():
+        lines.append(
+            f"  {way:20} served {len(user.served):>4}, least left of the day {min(left):>4}, at the longest"
+            f" unserved {longest_gap(user, len(left) * 60) / 3600:>5.1f} hours"
+        )
+    return "\n".join(lines)
+
+
+def draw(
+    first: dict[str, tuple[Told, Told, int]], second: dict[str, tuple[Told, list[int]]], file: Path
+) -> None:
+    """Who is served in the one story, and what is left of a user's day in the other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    above, below = figure.subplots(2)
+    for way, (_, colleagues, _) in first.items():
+        times = [time / 60 for time in colleagues.served]
+        above.hist(
+            times,
+            bins=36,
+            range=(0, 6),
+            histtype="step" if way == GATE else "stepfilled",
+            color=COLOURS[way],
+            label=way,
+        )
+    titled(
+        above, "A user knocks 20 times a second: what colleagues get", "served in 10 s", "minutes"
     )
+    for way, (_, left) in second.items():
+        hours = [minute / 60 for minute in range(len(left))]
+        below.plot(hours, left, color=COLOURS[way], label=way)
+    titled(below, "The organisation is busy for ten minutes: a user's day", "left of 300", "hours")
+    figure.savefig(file, dpi=90)
+
+
+def titled(axes: Axes, title: str, what: str, unit: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_ylabel(what)
+    axes.set_xlabel(unit)
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
+    first = {way: knocking(way) for way in (ORGANISATION_FIRST, GATE)}
+    second = {way: busy(way) for way in (USER_FIRST, GATE)}
+    print(f"{SECOND} and {DAY} of a user, {MINUTE} of an organisation:\n")
+    print(table(first, second))
+    if options.picture:
+        draw(first, second, options.picture)
+        print(f"\nPicture: {options.picture}")
+
+
+if __name__ == "__main__":
+    main()
