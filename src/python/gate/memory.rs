@@ -11,7 +11,7 @@ use super::decision::PyGateDecision;
 use super::layout::{GivenPart, Layout};
 use super::limits::Limits;
 use crate::gate::MemoryGate;
-use crate::python::arguments::wrong_type;
+use crate::python::arguments::{Given, wrong_type};
 use crate::python::decision::PyStatistics;
 use crate::python::limits_off::limits_are_off;
 use crate::python::memory::options;
@@ -73,20 +73,20 @@ impl PyGate {
     /// ``str``, a cost of a unit that no limit has or above what one could ever admit, or a quota of
     /// ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
     /// :meth:`reserve` is for.
-    #[pyo3(signature = (keys, cost=None), text_signature = "($self, keys, cost=1)")]
-    fn check(&self, keys: Any<'_, '_>, cost: Option<Any<'_, '_>>) -> PyResult<Py<PyGateDecision>> {
+    #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
+    fn check(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
         let limits = self.limits();
         limits.layout.without_permits("check")?;
-        let questions = limits.questions(keys, cost)?;
+        let questions = limits.questions(keys, cost.value().as_ref())?;
         limits.spend(keys.py(), &questions)
     }
 
     /// Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
     /// nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
-    #[pyo3(signature = (keys, cost=None), text_signature = "($self, keys, cost=1)")]
-    fn peek(&self, keys: Any<'_, '_>, cost: Option<Any<'_, '_>>) -> PyResult<Py<PyGateDecision>> {
+    #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
+    fn peek(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
         let limits = self.limits();
-        let questions = limits.questions(keys, cost)?;
+        let questions = limits.questions(keys, cost.value().as_ref())?;
         let told = limits.ask(keys.py(), &questions, MemoryGate::peek)?;
         Py::new(keys.py(), told)
     }
@@ -173,9 +173,9 @@ impl PyGate {
 
     /// A call that is made more than once: to wait for it, or to reserve.
     #[pyo3(signature = (keys, cost))]
-    fn _call(&self, keys: Any<'_, '_>, cost: Option<Any<'_, '_>>) -> PyResult<PyGateCall> {
+    fn _call(&self, keys: Any<'_, '_>, cost: Any<'_, '_>) -> PyResult<PyGateCall> {
         let limits = self.limits();
-        let questions = limits.questions(keys, cost)?;
+        let questions = limits.questions(keys, Some(cost))?;
         Ok(PyGateCall { limits, questions })
     }
 
