@@ -3,6 +3,7 @@
 mod answers;
 mod call;
 mod decision;
+mod in_force;
 mod keys;
 mod layout;
 mod limits;
@@ -10,7 +11,9 @@ mod memory;
 mod part;
 mod questions;
 mod receipts;
+mod waiting;
 
 pub(super) use call::PyGateCall;
 pub(super) use decision::PyGateDecision;
 pub(super) use memory::PyGate;
+pub(super) use waiting::{PyGateTicket, gate_enqueue, gate_wait_sync};

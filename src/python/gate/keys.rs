@@ -92,8 +92,10 @@ impl Layout {
     /// What a call costs, by unit: 0 of one that it leaves out.
     pub(super) fn costs(&self, given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<u32>> {
         let costs = match given {
-            None => self.units.iter().map(|unit| unit.default).collect(),
-            Some(cost) if cost.is_instance_of::<PyInt>() => self.one_cost(cost)?,
+            None => self.one_cost(1),
+            Some(cost) if cost.is_instance_of::<PyInt>() => {
+                self.one_cost(int(cost, "cost", 1, u32::MAX, "the limit")?)
+            }
             Some(costs) => self.named_costs(costs)?,
         };
         let unnamed = self
@@ -119,8 +121,7 @@ impl Layout {
     }
 
     /// One number: of the only unit beside permits, or of requests.
-    fn one_cost(&self, cost: &Bound<'_, PyAny>) -> PyResult<Vec<Option<u32>>> {
-        let cost = int(cost, "cost", 1, u32::MAX, "the limit")?;
+    fn one_cost(&self, cost: u32) -> Vec<Option<u32>> {
         let is_counted = |unit: &&Unit| !unit.are_permits();
         let mut counted = self.units.iter().filter(is_counted);
         let only = counted.next().filter(|_| counted.next().is_none());
@@ -129,7 +130,7 @@ impl Layout {
             None => unit.name == REQUESTS,
         };
         let units = self.units.iter();
-        Ok(units
+        units
             .map(|unit| {
                 if meant(unit) {
                     Some(cost)
@@ -137,7 +138,7 @@ impl Layout {
                     unit.default
                 }
             })
-            .collect())
+            .collect()
     }
 
     fn named_costs(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<Option<u32>>> {

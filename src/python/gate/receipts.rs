@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 
 use super::decision::PyGateDecision;
 use super::limits::Limits;
-use super::questions::Question;
+use crate::gate::Question;
 use crate::python::arguments::{int, shown};
 use crate::python::patiently;
 use crate::store::{Ask, Fingerprint};
@@ -98,7 +98,7 @@ impl Limits {
     /// What a reservation has to put right, by unit: all is checked before anything is.
     pub(super) fn used(
         &self,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
         actual: &Bound<'_, PyDict>,
     ) -> PyResult<Vec<Option<u32>>> {
         let mut used = vec![None; self.layout.units.len()];
@@ -120,7 +120,7 @@ impl Limits {
         Ok(used)
     }
 
-    fn not_reserved(&self, questions: &[Question<Fingerprint>], name: &Bound<'_, PyAny>) -> PyErr {
+    fn not_reserved(&self, questions: &[Question], name: &Bound<'_, PyAny>) -> PyErr {
         let units = self.layout.units.iter().enumerate();
         let reserved = |place: usize| {
             questions
@@ -145,7 +145,7 @@ impl Limits {
     pub(super) fn settle(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
         decision: &PyGateDecision,
         used: &[Option<u32>],
     ) -> PyResult<()> {
@@ -187,7 +187,7 @@ impl Limits {
     pub(super) fn end(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
         decision: &PyGateDecision,
         all: bool,
     ) -> PyResult<()> {
