@@ -33,14 +33,23 @@ COLOURS = {GATE: "#0072B2", ORGANISATION_FIRST: "#E69F00", USER_FIRST: "#E69F00"
 
 @dataclass
 class Told:
-    """When somebody asked and was served or refused, in seconds, and what was left of a quota."""
+    """When somebody was served and refused, in seconds."""
 
     served: list[float] = field(default_factory=list[float])
     refused: list[float] = field(default_factory=list[float])
 
-    def ask(self, now: float, admitted: bool) -> bool:
+    def ask(self, now: float, admitted: bool) -> None:
         (self.served if admitted else self.refused).append(now)
-        return admitted
+
+
+@dataclass
+class Day:
+    """What came of a user: what was ``left`` of the day is told from minute to minute."""
+
+    served: int = 0
+    for_nothing: int = 0
+    longest_wait: float = 0.0
+    left: list[int] = field(default_factory=list[int])
 
 
 @dataclass
@@ -48,7 +57,7 @@ class Three:
     """The three limits: ``allows`` asks them, ``left`` says what is left of a user's day."""
 
     allows: Callable[[str], bool]
-    left: Callable[[str], tuple[int, int]]
+    left: Callable[[str], int]
 
 
 def three(way: str, clock: ManualClock) -> Three:
@@ -57,17 +66,13 @@ def three(way: str, clock: ManualClock) -> Three:
         limits = [Limit(f"{SECOND}; {DAY}", by="user"), Limit(MINUTE, by="organisation")]
         gate = Gate(limits, clock=clock)
 
-        def of_gate(user: str) -> tuple[int, int]:
-            told = gate.peek({"user": user, "organisation": ORGANISATION}).limits
-            return told["user/day"].remaining, told["organisation/minute"].remaining
-
-        return Three(lambda user: bool(gate.check(keys_of(user))), of_gate)
+        return Three(
+            lambda user: bool(gate.check(keys_of(user))),
+            lambda user: gate.peek(keys_of(user)).limits["user/day"].remaining,
+        )
     second, day, minute = (
         SlidingWindowRateLimiter(quota, clock=clock) for quota in (SECOND, DAY, MINUTE)
     )
-
-    def left(user: str) -> tuple[int, int]:
-        return day.peek(user).remaining, minute.peek(ORGANISATION).remaining
 
     def user_first(user: str) -> bool:
         return second.is_allowed(user) and day.is_allowed(user) and minute.is_allowed(ORGANISATION)
@@ -75,7 +80,8 @@ def three(way: str, clock: ManualClock) -> Three:
     def organisation_first(user: str) -> bool:
         return minute.is_allowed(ORGANISATION) and day.is_allowed(user) and second.is_allowed(user)
 
-    return Three(user_first if way == USER_FIRST else organisation_first, left)
+    allows = user_first if way == USER_FIRST else organisation_first
+    return Three(allows, lambda user: day.peek(user).remaining)
 
 
 def keys_of(user: str) -> dict[str, str]:
@@ -101,40 +107,37 @@ def knocking(way: str) -> tuple[Told, Told, int]:
             user.ask(now, limits.allows("ada"))
         if place % 4 == 0:
             colleagues.ask(now, limits.allows(f"colleague {place // 4 % COLLEAGUES}"))
-    return user, colleagues, 300 - limits.left("ada")[0]
+    return user, colleagues, 300 - limits.left("ada")
 
 
-def busy(way: str, hours: int = 30) -> tuple[Told, list[int]]:
+def busy(way: str, hours: int = 30) -> Day:
     """Jobs take all of the organisation's minutes for ten minutes of the 4th hour.
 
-    A user asks every five minutes, and again each second until it is served. What came of the user, and
-    what of the day was left from minute to minute.
+    A user asks every five minutes, and again each second until it is served.
     """
     clock = ManualClock()
-    limits, user = three(way, clock), Told()
-    left: list[int] = []
-    wants = 0
+    limits, day = three(way, clock), Day()
+    asked_at: float | None = None
     for now in ticks(clock, 1, hours * 3600):
         if 3 * 3600 <= now < 3 * 3600 + 600:
-            for job in range(10):  # at first, each second
+            for job in range(10):  # first in each second
                 limits.allows(f"job {now} {job}")
-        wants += now % 300 == 0
-        if wants and user.ask(now, limits.allows("ada")):
-            wants = 0
+        if asked_at is None and now % 300 == 0:
+            asked_at = now
+        if asked_at is not None:
+            before = limits.left("ada")
+            if limits.allows("ada"):
+                day.served += 1
+                day.longest_wait = max(day.longest_wait, now - asked_at)
+                asked_at = None
+            else:
+                day.for_nothing += before - limits.left("ada")
         if now % 60 == 0:
-            left.append(limits.left("ada")[0])
-    return user, left
+            day.left.append(limits.left("ada"))
+    return day
 
 
-def longest_gap(told: Told, end: float) -> float:
-    """The longest time without being served."""
-    times = [*told.served, end]
-    return max(after - before for before, after in zip([0.0, *times], times, strict=False))
-
-
-def table(
-    first: dict[str, tuple[Told, Told, int]], second: dict[str, tuple[Told, list[int]]]
-) -> str:
+def table(first: dict[str, tuple[Told, Told, int]], second: dict[str, Day]) -> str:
     """The figures, a line for each way."""
     lines = ["A user who keeps knocking"]
     for way, (user, colleagues, spent) in first.items():
@@ -144,17 +147,15 @@ def table(
             f" of {len(colleagues.served) + len(colleagues.refused)}"
         )
     lines.append("A busy organisation")
-    for way, (user, left) in second.items():
+    for way, day in second.items():
         lines.append(
-            f"  {way:20} served {len(user.served):>4}, least left of the day {min(left):>4}, at the longest"
-            f" unserved {longest_gap(user, len(left) * 60) / 3600:>5.1f} hours"
+            f"  {way:20} served {day.served:>4}, of the day spent for nothing {day.for_nothing:>4},"
+            f" locked out for {day.longest_wait / 3600:>5.2f} hours"
         )
     return "\n".join(lines)
 
 
-def draw(
-    first: dict[str, tuple[Told, Told, int]], second: dict[str, tuple[Told, list[int]]], file: Path
-) -> None:
+def draw(first: dict[str, tuple[Told, Told, int]], second: dict[str, Day], file: Path) -> None:
     """Who is served in the one story, and what is left of a user's day in the other."""
     from matplotlib.figure import Figure
 
@@ -173,9 +174,9 @@ def draw(
     titled(
         above, "A user knocks 20 times a second: what colleagues get", "served in 10 s", "minutes"
     )
-    for way, (_, left) in second.items():
-        hours = [minute / 60 for minute in range(len(left))]
-        below.plot(hours, left, color=COLOURS[way], label=way)
+    for way, day in second.items():
+        hours = [minute / 60 for minute in range(len(day.left))]
+        below.plot(hours, day.left, color=COLOURS[way], label=way)
     titled(below, "The organisation is busy for ten minutes: a user's day", "left of 300", "hours")
     figure.savefig(file, dpi=90)
 
