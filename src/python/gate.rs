@@ -13,6 +13,9 @@ mod questions;
 mod receipts;
 mod waiting;
 
+/// Most calls concern no more limits, keys or units, and need no memory of their own for them.
+const FEW: usize = 4;
+
 pub(super) use call::PyGateCall;
 pub(super) use decision::PyGateDecision;
 pub(super) use memory::PyGate;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluicegate import _core
-from sluicegate._core import ManualClock
+from sluicegate._core import GateDecision, ManualClock
 from sluicegate._support.arguments import number
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
