@@ -9,6 +9,7 @@ mod layout;
 mod limits;
 mod memory;
 mod part;
+mod plain;
 mod questions;
 mod receipts;
 mod waiting;

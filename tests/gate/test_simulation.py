@@ -27,5 +27,10 @@ def test_the_page_says_what_the_simulation_finds(tmp_path: Path) -> None:
     assert user_first == ["109", "263", "20.92"]
     assert gate_again == ["359", "0", "0.08"]
     page = (ROOT / "docs" / "gate.md").read_text()
-    for figure in ("| 900 of 1,800 | 0 |", "| 75 | 300 |", "| 20.9 hours | 5 minutes |", "| 263 | 0 |"):
+    for figure in (
+        "| 900 of 1,800 | 0 |",
+        "| 75 | 300 |",
+        "| 20.9 hours | 5 minutes |",
+        "| 263 | 0 |",
+    ):
         assert figure in page
