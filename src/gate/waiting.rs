@@ -203,9 +203,7 @@ impl GateTicket {
         }
         let now = self.gate.now_by_first();
         let errand = self.waiter.errand(Intent::Wait, now);
-        let asked = self
-            .gate
-            .ask_all(&self.waiter.questions, &errand, patience);
+        let asked = self.gate.ask_all(&self.waiter.questions, &errand, patience);
         match asked {
             Ok(None) => Ok(GatePolled::Gone),
             Ok(Some(settled)) if errand.fate() == Fate::Settled => {
@@ -311,7 +309,7 @@ impl Applicant for Waiter {
             // It leaves with an error.
             Err(Stop::Invalid(_)) => true,
             Ok(None) => return Ok(false),
-            Ok(Some(_)) => errand.fate() == Fate::Kept,
+            Ok(Some(_)) => errand.is_admissible(),
         };
         if is_admissible || errand.needs_timer() {
             self.wake();

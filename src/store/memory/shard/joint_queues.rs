@@ -34,6 +34,11 @@ impl<A: Algorithm> Shard<A> {
             .find_mut(key.hash(), |queue| queue.key == key)
     }
 
+    #[cfg(test)]
+    pub(in crate::store::memory) fn applicants(&self) -> usize {
+        self.joint_queues.iter().map(JointQueue::len).sum()
+    }
+
     /// By which quota a waiter of `key` is decided. `None`: it does not wait here.
     pub(in crate::store::memory) fn quota_of_applicant(
         &self,

@@ -1,0 +1,514 @@
+//! Random callers against a list of those who wait, by their numbers.
+//!
+//! Whoever waits polls only when it was woken, or when its time has come: so one that is forgotten is
+//! found.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::super::oracle::{Asked, KEYS, LIMITS, Pair, pairs};
+use super::*;
+
+type Ways = [Asked; LIMITS];
+/// A limit, its key, and the cost.
+type Part = (usize, u8, u32);
+
+#[derive(Debug, Clone)]
+enum Verb {
+    Check(Ways),
+    AtOnce(Ways),
+    Peek(Ways),
+    Wait(Ways, Option<Ticks>),
+    /// One of those who were woken, or whose time has come, polls.
+    Come(usize),
+    /// One polls for nothing.
+    Spurious(usize),
+    Leave(usize),
+    /// One is not there any more, and has told nobody.
+    Vanish(usize),
+    Refund(u8),
+}
+
+fn events() -> impl Strategy<Value = Vec<(bool, Ticks, Verb)>> {
+    let gap = prop_oneof![6 => Just(0), 3 => 0..2 * SECOND, 1 => 4 * SECOND..11 * SECOND];
+    let ways = || {
+        let one = (0..KEYS, 1..4_u32, Just(0));
+        prop::array::uniform6(prop::option::weighted(0.4, one))
+    };
+    let timeout = prop::option::weighted(0.4, 0..12 * SECOND);
+    let nth = || 0..100_usize;
+    let verb = prop_oneof![
+        6 => ways().prop_map(Verb::Check),
+        1 => ways().prop_map(Verb::AtOnce),
+        1 => ways().prop_map(Verb::Peek),
+        6 => (ways(), timeout).prop_map(|(ways, timeout)| Verb::Wait(ways, timeout)),
+        8 => nth().prop_map(Verb::Come),
+        1 => nth().prop_map(Verb::Spurious),
+        1 => nth().prop_map(Verb::Leave),
+        1 => nth().prop_map(Verb::Vanish),
+        2 => (0..KEYS).prop_map(Verb::Refund),
+    ];
+    prop::collection::vec((any::<bool>(), gap, verb), 1..250)
+}
+
+/// One who waits, as it has to be.
+struct One {
+    parts: Vec<Part>,
+    deadline: Ticks,
+    waiting: Waiting,
+    poll_at: Ticks,
+}
+
+/// What a call may be told.
+#[derive(Debug, PartialEq, Eq)]
+enum May {
+    BeRefused,
+    BeAdmitted,
+    /// One who goes first could be admitted, and has not come yet.
+    Either,
+}
+
+struct World {
+    clock: Arc<ManualClock>,
+    pairs: [Pair; LIMITS],
+    shadows: [bool; LIMITS],
+    /// Two gates over the same stores, in another order.
+    gates: [Arc<MemoryGate>; 2],
+    all: BTreeMap<u64, One>,
+    /// Whether those who wait have timers. If not, each move of the clock wakes them.
+    has_timers: bool,
+    counts: [[u64; 3]; LIMITS],
+}
+
+type Check<T = ()> = Result<T, String>;
+
+fn parts_of(ways: &Ways) -> Vec<Part> {
+    let parts = ways.iter().enumerate();
+    parts
+        .filter_map(|(limit, way)| way.map(|(name, cost, _)| (limit, name, cost)))
+        .collect()
+}
+
+impl World {
+    fn new(shadows: [bool; LIMITS], has_timers: bool) -> Self {
+        let clock = Arc::new(ManualClock::new(0));
+        let pairs = pairs(&clock);
+        let limits = || {
+            let limits = pairs.iter().zip(shadows).map(|(pair, is_shadow)| Limit {
+                store: Arc::clone(&pair.store),
+                is_shadow,
+            });
+            limits.collect::<Vec<_>>()
+        };
+        let reversed = limits().into_iter().rev().collect();
+        Self {
+            gates: [Arc::new(gate(limits())), Arc::new(gate(reversed))],
+            clock,
+            pairs,
+            shadows,
+            all: BTreeMap::new(),
+            has_timers,
+            counts: [[0; 3]; LIMITS],
+        }
+    }
+
+    fn fits(&self, (limit, name, cost): Part) -> bool {
+        let (fits, ..) = self.pairs[limit]
+            .oracle
+            .look(name, cost, 0, self.clock.now());
+        fits || self.shadows[limit]
+    }
+
+    /// Whether one before `number` waits for this key, and is refused it now.
+    fn is_blocked(&self, (limit, name, _): Part, number: u64) -> bool {
+        let before = self.all.range(..number);
+        let mut parts = before.flat_map(|(_, one)| &one.parts);
+        parts.any(|&other| (other.0, other.1) == (limit, name) && !self.fits(other))
+    }
+
+    fn is_refused(&self, part: Part, number: u64) -> bool {
+        !self.shadows[part.0] && (!self.fits(part) || self.is_blocked(part, number))
+    }
+
+    fn is_admissible(&self, parts: &[Part], number: u64) -> bool {
+        !parts.iter().any(|&part| self.is_refused(part, number))
+    }
+
+    /// Whether one before `number` waits for this key, could be admitted everywhere, and has not come.
+    fn is_held(&self, (limit, name, _): Part, number: u64) -> bool {
+        let mut before = self.all.range(..number);
+        let meets = |one: &One| {
+            one.parts
+                .iter()
+                .any(|part| (part.0, part.1) == (limit, name))
+        };
+        before.any(|(&other, one)| meets(one) && self.is_admissible(&one.parts, other))
+    }
+
+    fn may(&self, parts: &[Part], number: u64) -> May {
+        if !self.is_admissible(parts, number) {
+            May::BeRefused
+        } else if parts.iter().any(|&part| self.is_held(part, number)) {
+            May::Either
+        } else {
+            May::BeAdmitted
+        }
+    }
+
+    /// Whether that is what may be told, and by whom it is refused.
+    fn examine(&self, parts: &[Part], number: u64, told: &Verdict) -> Check {
+        let may = self.may(parts, number);
+        let is_wrong = match may {
+            May::BeRefused => told.allowed,
+            May::BeAdmitted => !told.allowed,
+            May::Either => false,
+        };
+        if is_wrong {
+            return Err(format!("{told:?} for {parts:?}, which may {may:?}"));
+        }
+        for (place, &part) in parts.iter().enumerate() {
+            let (is, must) = (
+                told.refused_by >> place & 1 == 1,
+                self.is_refused(part, number),
+            );
+            if is != must && !(is && self.is_held(part, number)) {
+                return Err(format!(
+                    "{told:?} for {parts:?}: {place} must refuse: {must}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// All have spent.
+    fn spend(&mut self, parts: &[Part]) {
+        let now = self.clock.now();
+        for &(limit, name, cost) in parts {
+            let oracle = &mut self.pairs[limit].oracle;
+            oracle.keep(name, 0, now);
+            if oracle.look(name, cost, 0, now).0 {
+                oracle.spend(name, cost, now);
+                self.counts[limit][0] += 1;
+            } else {
+                self.counts[limit][2] += 1;
+            }
+        }
+    }
+
+    fn count_refused(&mut self, parts: &[Part], told: &Verdict) {
+        let now = self.clock.now();
+        for (place, &(limit, name, cost)) in parts.iter().enumerate() {
+            self.counts[limit][1] += u64::from(told.refused_by >> place & 1);
+            let fits = self.pairs[limit].oracle.look(name, cost, 0, now).0;
+            self.counts[limit][2] += u64::from(self.shadows[limit] && !fits);
+        }
+    }
+
+    fn settle(&mut self, parts: &[Part], told: &Verdict) {
+        if told.allowed {
+            self.spend(parts);
+        } else {
+            self.count_refused(parts, told);
+        }
+    }
+
+    /// The questions to one of the gates.
+    fn questions(&self, which: usize, parts: &[Part]) -> Arc<[Question]> {
+        let question = |&(limit, name, cost): &Part| Question {
+            limit: if which == 0 {
+                limit
+            } else {
+                LIMITS - 1 - limit
+            },
+            key: self.gates[0].fingerprint(&[name]),
+            cost,
+            quota: None,
+        };
+        parts.iter().map(question).collect()
+    }
+
+    fn call(&mut self, which: usize, verb: &Verb, parts: &[Part]) -> Check {
+        let questions = self.questions(which, parts);
+        let ask = |one: &Question| LimitAsk::new(one.limit, Ask::new(one.key, one.cost));
+        let mut asks: Vec<_> = questions.iter().map(ask).collect();
+        let gate = &self.gates[which];
+        let told = match verb {
+            Verb::Check(_) => gate.check(&mut asks, Patience::Wait).map(Some),
+            Verb::Peek(_) => gate.peek(&mut asks, Patience::Wait).map(Some),
+            _ => gate.admit_at_once(&mut asks, Patience::Wait),
+        };
+        self.forget_the_vanished();
+        let Some(told) = told.map_err(|stop| format!("{stop:?}"))? else {
+            let may = self.may(parts, u64::MAX);
+            return match may {
+                May::BeAdmitted => Err("it need not wait".into()),
+                _ => Ok(()),
+            };
+        };
+        self.examine(parts, u64::MAX, &told)?;
+        if !matches!(verb, Verb::Peek(_)) {
+            self.settle(parts, &told);
+        }
+        Ok(())
+    }
+
+    /// The longest that one limit alone lets it wait, whoever else waits.
+    fn longest(&self, parts: &[Part]) -> Ticks {
+        let now = self.clock.now();
+        let enforced = parts.iter().filter(|part| !self.shadows[part.0]);
+        let wait = |&(limit, name, cost): &Part| {
+            let wait = self.pairs[limit].oracle.look(name, cost, 0, now).3;
+            if limit == LIMITS - 1 {
+                wait.min(1)
+            } else {
+                wait
+            }
+        };
+        enforced.map(wait).max().unwrap_or(0)
+    }
+
+    /// Whether one who is not admitted may, or must, give up.
+    fn examine_deadline(
+        &self,
+        parts: &[Part],
+        number: u64,
+        left: Option<Ticks>,
+        gave_up: bool,
+    ) -> Check {
+        let longest = self.longest(parts);
+        let is_blocked = parts
+            .iter()
+            .any(|&part| self.is_blocked(part, number) || self.is_held(part, number));
+        let must = left.is_some_and(|left| longest > left);
+        let may = left.is_some() && (must || is_blocked);
+        if gave_up && !may || !gave_up && must {
+            return Err(format!(
+                "{parts:?} has {left:?}, waits for {longest}, gave up: {gave_up}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, which: usize, parts: Vec<Part>, timeout: Option<Ticks>) -> Check {
+        let bell = Arc::new(Bell::default());
+        let wake: Arc<dyn Wake> = bell.clone();
+        let questions = self.questions(which, &parts);
+        let joined = self.gates[which].join(&questions, (timeout, None), &wake, Patience::Wait);
+        self.forget_the_vanished();
+        match joined.map_err(|stop| format!("{stop:?}"))? {
+            GateJoined::Settled(Settled { verdict, .. }) => {
+                self.examine(&parts, u64::MAX, &verdict)?;
+                if !verdict.allowed {
+                    self.examine_deadline(&parts, u64::MAX, timeout, true)?;
+                }
+                self.settle(&parts, &verdict);
+            }
+            GateJoined::Queued { ticket, poll_at } => {
+                if self.may(&parts, u64::MAX) == May::BeAdmitted {
+                    return Err(format!("{parts:?} need not wait"));
+                }
+                self.examine_deadline(&parts, u64::MAX, timeout, false)?;
+                let number = ticket.number();
+                let one = One {
+                    parts,
+                    deadline: timeout.map_or(Ticks::MAX, |timeout| self.clock.now() + timeout),
+                    waiting: Waiting {
+                        ticket,
+                        bell,
+                        poll_at,
+                    },
+                    poll_at: poll_at.unwrap_or(Ticks::MAX),
+                };
+                self.all.insert(number, one);
+            }
+            GateJoined::Gone(_) => return Err("the gate was not replaced".into()),
+        }
+        Ok(())
+    }
+
+    /// Those who vanished, and were rung since, have lost their places.
+    fn forget_the_vanished(&mut self) {
+        self.all
+            .retain(|_, one| !one.waiting.bell.unheard.load(SeqCst));
+    }
+
+    fn is_awake(&self, one: &One) -> bool {
+        let bell = &one.waiting.bell;
+        let is_due = self.has_timers && one.poll_at <= self.clock.now();
+        !bell.gone.load(SeqCst) && (bell.rung.load(SeqCst) || is_due)
+    }
+
+    fn awake(&self) -> Vec<u64> {
+        let all = self.all.iter();
+        all.filter(|(_, one)| self.is_awake(one))
+            .map(|(&number, _)| number)
+            .collect()
+    }
+
+    fn poll(&mut self, number: u64) -> Check {
+        let one = &self.all[&number];
+        one.waiting.bell.was_rung();
+        let polled = one.waiting.ticket.poll(Patience::Wait);
+        let polled = polled.map_err(|stop| format!("{stop:?}"))?;
+        let Some(one) = self.all.remove(&number) else {
+            return Err("it was there".into());
+        };
+        self.forget_the_vanished();
+        let now = self.clock.now();
+        let left = (one.deadline < Ticks::MAX).then(|| one.deadline.saturating_sub(now));
+        match polled {
+            GatePolled::Settled(Settled { verdict, .. }) => {
+                self.examine(&one.parts, number, &verdict)?;
+                if !verdict.allowed {
+                    self.examine_deadline(&one.parts, number, left, true)?;
+                }
+                self.settle(&one.parts, &verdict);
+            }
+            GatePolled::Pending(poll_at) => {
+                if self.may(&one.parts, number) == May::BeAdmitted {
+                    return Err(format!("{number} {:?} could be admitted", one.parts));
+                }
+                self.examine_deadline(&one.parts, number, left, false)?;
+                let poll_at = poll_at.unwrap_or(Ticks::MAX);
+                self.all.insert(number, One { poll_at, ..one });
+            }
+            GatePolled::Gone => return Err(format!("{number} waits")),
+        }
+        Ok(())
+    }
+
+    /// Whoever could be admitted, and has nobody before it who could, is awake.
+    fn nobody_is_forgotten(&self) -> Check {
+        for (&number, one) in &self.all {
+            let is_gone = one.waiting.bell.gone.load(SeqCst);
+            if !is_gone && self.may(&one.parts, number) == May::BeAdmitted && !self.is_awake(one) {
+                return Err(format!("{number} sleeps: {:?}", one.parts));
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, by: Ticks) {
+        let rung = |one: &One| one.waiting.bell.rung.load(SeqCst);
+        let before: Vec<_> = self.all.values().map(rung).collect();
+        self.clock.advance(by);
+        if self.has_timers {
+            for (one, was_rung) in self.all.values().zip(before) {
+                one.waiting.bell.rung.store(was_rung, SeqCst);
+            }
+        }
+        self.forget_the_vanished();
+    }
+
+    fn refund(&mut self, name: u8) -> Check {
+        let key = self.gates[0].fingerprint(&[name]);
+        let (permits, now) = (&mut self.pairs[LIMITS - 1], self.clock.now());
+        let refunded = permits.store.refund(key, 1, Patience::Wait);
+        refunded.map_err(|stop| format!("{stop:?}"))?;
+        permits.oracle.refund(name, now);
+        self.forget_the_vanished();
+        Ok(())
+    }
+
+    fn nth(&self, at: usize) -> Option<u64> {
+        let at = at.checked_rem(self.all.len())?;
+        self.all.keys().nth(at).copied()
+    }
+
+    fn step(&mut self, which: usize, verb: &Verb) -> Check {
+        match verb {
+            Verb::Check(ways) | Verb::AtOnce(ways) | Verb::Peek(ways) => {
+                self.call(which, verb, &parts_of(ways))?;
+            }
+            Verb::Wait(ways, timeout) => self.wait(which, parts_of(ways), *timeout)?,
+            Verb::Come(at) => {
+                let awake = self.awake();
+                if let Some(at) = at.checked_rem(awake.len()) {
+                    self.poll(awake[at])?;
+                }
+            }
+            Verb::Spurious(at) => {
+                if let Some(number) = self.nth(*at)
+                    && !self.all[&number].waiting.bell.gone.load(SeqCst)
+                {
+                    self.poll(number)?;
+                }
+            }
+            Verb::Leave(at) => {
+                if let Some(number) = self.nth(*at) {
+                    self.all.remove(&number);
+                    self.forget_the_vanished();
+                }
+            }
+            Verb::Vanish(at) => {
+                if let Some(number) = self.nth(*at) {
+                    self.all[&number].waiting.bell.gone.store(true, SeqCst);
+                }
+            }
+            Verb::Refund(name) => self.refund(*name)?,
+        }
+        self.nobody_is_forgotten()
+    }
+
+    /// In the end nobody is left, and nothing of them.
+    fn drain(&mut self) -> Check {
+        for _ in 0..2_000 {
+            self.all
+                .retain(|_, one| !one.waiting.bell.gone.load(SeqCst));
+            if self.all.is_empty() {
+                let left: usize = self.gates.iter().map(|gate| applicants(gate)).sum();
+                return if left == 0 {
+                    Ok(())
+                } else {
+                    Err(format!("{left} have left a trace"))
+                };
+            }
+            self.nobody_is_forgotten()?;
+            if let Some(&number) = self.awake().first() {
+                self.poll(number)?;
+                continue;
+            }
+            let next = self.all.values().map(|one| one.poll_at).min();
+            let next = next.filter(|next| self.has_timers && *next < Ticks::MAX);
+            let now = self.clock.now();
+            self.advance(next.map_or(SECOND / 2, |next| next - now));
+            for name in 0..KEYS {
+                self.refund(name)?;
+            }
+        }
+        Err(format!("{} wait for ever", self.all.len()))
+    }
+
+    fn run(&mut self, events: &[(bool, Ticks, Verb)]) -> Check {
+        for (which, gap, verb) in events {
+            self.advance(*gap);
+            self.nobody_is_forgotten()
+                .map_err(|error| format!("after {gap}: {error}"))?;
+            self.step(usize::from(*which), verb)
+                .map_err(|error| format!("{verb:?} at {}: {error}", self.clock.now()))?;
+        }
+        self.drain()?;
+        let told = self.gates[0].statistics(Patience::Wait).expect("free");
+        for (limit, (told, counts)) in told.iter().zip(&self.counts).enumerate() {
+            if [told.admitted, told.refused, told.would_have_refused] != *counts {
+                return Err(format!("limit {limit}: {told:?}, not {counts:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_is_passed_held_up_or_forgotten(
+        events in events(),
+        shadows in prop::array::uniform6(prop::bool::weighted(0.1)),
+        has_timers in any::<bool>(),
+    ) {
+        let ran = World::new(shadows, has_timers).run(&events);
+        prop_assert!(ran.is_ok(), "{}", ran.unwrap_err());
+    }
+}
