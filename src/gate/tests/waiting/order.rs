@@ -56,6 +56,7 @@ fn the_order_is_the_same_at_every_limit_and_gate() {
     assert!(second.poll().is_none() && third.poll().is_none());
     assert_eq!(first.poll(), Some(true));
     clock.advance(10 * SECOND);
+    assert!(!check(&one, &[(0, "k", 1)]).allowed);
     assert!(third.poll().is_none());
     drop(second);
     assert!(third.bell.was_rung());
@@ -105,8 +106,12 @@ fn whoever_could_be_admitted_is_waited_for_until_it_has_come() {
         gate.peek(&mut asks(&gate, &[(0, "k", 1)]), Patience::Wait),
         Ok(refused)
     );
+    // Whoever has met it is not the only one that it is waited for by.
+    assert!(!check(&gate, &[(1, "k", 1)]).allowed);
+    stores[1]
+        .spend_anyway(Ask::new(gate.fingerprint(b"k"), 1), Patience::Wait)
+        .expect("free");
     // Once it is refused elsewhere nobody waits for it here.
-    assert!(check(&gate, &[(1, "k", 1)]).allowed);
     assert!(check(&gate, &[(0, "k", 1)]).allowed);
     assert!(waiting.poll().is_none());
 }
