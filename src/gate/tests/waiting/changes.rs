@@ -177,3 +177,16 @@ fn a_lock_that_is_held_stops_who_does_not_wait() {
     assert!(taken.is_ok());
     assert!(waiting.poll().is_none(), "it still waits");
 }
+
+#[cfg(unix)]
+#[test]
+fn whoever_lined_up_before_a_fork_does_not_wait_in_the_child() {
+    let (_spent, gate, waiting) = waiting(&bucket(1, 0.001));
+    let status = super::super::forks::status_of_child(|| {
+        let polled = waiting.ticket.poll(Patience::Try);
+        let is_gone = matches!(polled, Ok(GatePolled::Gone)) && applicants(&gate) == 0;
+        is_gone && check(&gate, &[(1, "k", 9)]).allowed
+    });
+    assert_eq!(status, 0);
+    assert!(waiting.poll().is_none() && applicants(&gate) == 2);
+}

@@ -20,9 +20,7 @@ fn the_longest_single_wait_is_told_up_front() {
         (0b11, 60 * SECOND)
     );
     assert_eq!(applicants(&gate), 0);
-    let waiting = join_for(&gate, &both, Some(60 * SECOND))
-        .ok()
-        .expect("in time");
+    let waiting = join_for(&gate, &both, Some(60 * SECOND)).expect("in time");
     assert_eq!(waiting.poll_at, Some(60 * SECOND));
     // Those before it at the longer one count: they are admitted at 60 s and 120 s.
     let refused = join_for(&gate, &[(1, "k", 1)], Some(120 * SECOND - 1)).err();
@@ -48,7 +46,7 @@ fn one_who_would_be_admitted_here_makes_nobody_wait() {
     let _patient = join(&gate, &[(0, "u1", 1), (1, "org", 1)]);
     // Of two units one is left, and the other comes back at 10 s.
     let waiting = join_for(&gate, &[(0, "u2", 1), (1, "org", 2)], Some(10 * SECOND));
-    assert_eq!(waiting.ok().expect("in time").poll_at, Some(10 * SECOND));
+    assert_eq!(waiting.expect("in time").poll_at, Some(10 * SECOND));
 }
 
 #[test]
@@ -58,9 +56,7 @@ fn a_wait_that_has_grown_beyond_the_deadline_is_given_up() {
     let gate = Arc::new(gate(stores.iter().map(limit).collect()));
     let both = [(0, "k", 1), (1, "k", 1)];
     assert!(check(&gate, &both).allowed);
-    let waiting = join_for(&gate, &both, Some(15 * SECOND))
-        .ok()
-        .expect("in time");
+    let waiting = join_for(&gate, &both, Some(15 * SECOND)).expect("in time");
     assert!(waiting.poll().is_none());
     let key = gate.fingerprint(b"k");
     stores[1]
@@ -79,9 +75,7 @@ fn whoever_waits_behind_others_gives_up_at_its_deadline() {
     let both = [(0, "k", 1), (1, "k", 1)];
     assert!(check(&gate, &both).allowed);
     let first = join(&gate, &both);
-    let second = join_for(&gate, &both, Some(5 * SECOND))
-        .ok()
-        .expect("nobody knows");
+    let second = join_for(&gate, &both, Some(5 * SECOND)).expect("nobody knows");
     assert_eq!((first.poll_at, second.poll_at), (None, Some(5 * SECOND)));
     clock.advance(5 * SECOND - 1);
     assert!(second.poll().is_none());
@@ -99,9 +93,7 @@ fn those_who_come_late_make_others_give_up() {
     let both = [(0, "k", 1), (1, "k", 1)];
     assert!(check(&gate, &both).allowed);
     let first = join(&gate, &both);
-    let second = join_for(&gate, &both, Some(25 * SECOND))
-        .ok()
-        .expect("in time");
+    let second = join_for(&gate, &both, Some(25 * SECOND)).expect("in time");
     clock.advance(15 * SECOND);
     assert!(
         second.poll().is_none(),

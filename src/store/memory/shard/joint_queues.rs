@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::quota::Quota;
 use crate::store::memory::call::Call;
 use crate::store::memory::joint::Applicant;
-use crate::store::memory::joint_queue::{Entry, JointQueue};
+use crate::store::memory::joint_plan::Entry;
+use crate::store::memory::joint_queue::JointQueue;
 use crate::store::memory::queue::WakeUp;
 
 impl<A: Algorithm> Shard<A> {
