@@ -2,6 +2,7 @@
 
 mod errand;
 mod memory;
+mod order;
 #[cfg(test)]
 mod tests;
 mod waiting;
