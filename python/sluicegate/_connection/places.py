@@ -155,6 +155,15 @@ class Places:
                             impatient.wake()
         return True
 
+    def _stand_behind(self, call: _Call) -> tuple[Place, ...]:
+        """Where it stands: also where one who came before it has come back meanwhile."""
+        waiter = call.waiter
+        held = self._held[waiter.number]
+        more = [place for place in call.places.values() if self._has_earlier(place, waiter)]
+        if not all(place in held for place in more):
+            self._hold(waiter, dict.fromkeys([*held, *more]))
+        return self._held[waiter.number]
+
     def _has_earlier(self, place: Place, waiter: Waiter) -> bool:
         first = self._first(place)
         return first is not None and first.number < waiter.number
@@ -206,7 +215,7 @@ class Places:
             now = self.now()
             with self.lock:
                 waiter.is_woken = False
-                held = self._held[waiter.number]
+                held = self._stand_behind(call)
                 firsts = [place for place in held if self._first(place) is waiter]
                 is_first = len(firsts) == len(held)
                 free_at = max((self._lines[place].free_at for place in held), default=-inf)
