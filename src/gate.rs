@@ -1,10 +1,14 @@
 //! Several limits and one decision: all admit and spend, or nothing is spent anywhere.
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(test)]
 mod tests;
 
 pub use memory::{Limit, MemoryGate};
+#[cfg(feature = "redis")]
+pub use redis::{RedisAsk, RedisGate, RedisLimit};
 
 use crate::clock::Ticks;
 use crate::decision::Decision;

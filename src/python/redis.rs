@@ -3,7 +3,8 @@
 
 mod blocking;
 mod bridge;
-pub(super) mod gate;
+mod gate;
+pub(super) mod inside;
 mod lazy_route;
 mod limiter;
 mod quotas;
@@ -16,5 +17,6 @@ mod values;
 mod way_back;
 
 pub(super) use bridge::PyBridge;
+pub(super) use gate::PyRedisGate;
 pub(super) use limiter::PyRedisLimiter;
 pub(super) use scripts::{PyRedisScript, PyRedisScripts};

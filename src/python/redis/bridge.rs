@@ -244,6 +244,7 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) -> PyResult<()> {
 fn reply_in_python(py: Python<'_>, reply: Reply) -> PyResult<Bound<'_, PyAny>> {
     Ok(match reply {
         Reply::Decision(decision) => Bound::new(py, PyDecision::from(decision))?.into_any(),
+        Reply::Several(_) => unreachable!("no gate has asked"),
         Reply::Value(value) => in_python(py, value)?,
     })
 }

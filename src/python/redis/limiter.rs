@@ -22,7 +22,7 @@ use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::refund::Refund;
 use crate::store::redis::{
-    EncodedQuota, Holders, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
+    EncodedQuota, Holders, KeyNames, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
 };
 
 /// A server that is well needs less for a call, and a busy machine for its way there and back.
@@ -106,7 +106,7 @@ impl PyRedisLimiter {
 #[pymethods]
 impl PyRedisLimiter {
     #[new]
-    #[pyo3(signature = (algorithm, settings, quota, *, prefix, timeout, on_error, workers, remember))]
+    #[pyo3(signature = (algorithm, settings, quota, *, prefix, timeout, on_error, workers, remember, tag=None))]
     #[expect(clippy::too_many_arguments, reason = "one call, by name")]
     fn new(
         algorithm: String,
@@ -117,6 +117,7 @@ impl PyRedisLimiter {
         on_error: &Bound<'_, PyAny>,
         workers: &Bound<'_, PyAny>,
         remember: bool,
+        tag: Option<String>,
     ) -> PyResult<Self> {
         let on_error = policy(on_error)?;
         let workers = arguments::int_up_to(workers, "workers", 1, 1_000_000)?;
@@ -135,10 +136,13 @@ impl PyRedisLimiter {
         let local = (on_error == OnError::Local && !lends)
             .then(|| stand_in(&settings, &prefix, share, None));
         let quota = EncodedQuota::new(quota).counting(unit);
+        let names = match tag {
+            Some(tag) => KeyNames::tagged(prefix, tag),
+            None => KeyNames::new(prefix),
+        };
         let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);
         let patience = Duration::from_micros(patience);
-        let limiter =
-            RedisLimiter::new(quota, local, workers, prefix, patience, on_error, remember);
+        let limiter = RedisLimiter::new(quota, local, workers, names, patience, on_error, remember);
         Ok(Self {
             algorithm,
             workers,

@@ -48,7 +48,7 @@ pub(super) fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAn
 pub(super) fn decision(py: Python<'_>, answer: Answer) -> PyResult<PyDecision> {
     match answer {
         Ok(Reply::Decision(decision)) => Ok(PyDecision::from(decision)),
-        Ok(Reply::Value(_)) => unreachable!("a limiter's call comes to a decision"),
+        Ok(_) => unreachable!("a limiter's call comes to a decision"),
         Err(failure) => Err(store_error(py, &failure)),
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn decision(py: Python<'_>, answer: Answer) -> PyResult<PyDecision> {
 pub(super) fn value(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyAny>> {
     match answer {
         Ok(Reply::Value(value)) => in_python(py, value),
-        Ok(Reply::Decision(_)) => unreachable!("a script comes to a value"),
+        Ok(_) => unreachable!("a script comes to a value"),
         Err(failure) => Err(store_error(py, &failure)),
     }
 }

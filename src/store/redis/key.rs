@@ -5,6 +5,55 @@ use ring::digest::{SHA256, digest};
 /// A name is at most so long; a key that would make it longer is named by its digest.
 const LONGEST: usize = 128;
 
+/// How a limiter's keys are named.
+#[derive(Debug, Clone)]
+pub struct KeyNames {
+    prefix: String,
+    tag: Option<String>,
+}
+
+impl KeyNames {
+    /// `prefix:{key}`: in a Cluster each key is where its slot is.
+    #[must_use]
+    pub fn new(prefix: String) -> Self {
+        Self { prefix, tag: None }
+    }
+
+    /// `prefix:{tag}:key`: in a Cluster all that have the tag are on one node.
+    #[must_use]
+    pub fn tagged(prefix: String, tag: String) -> Self {
+        Self {
+            prefix,
+            tag: Some(tag),
+        }
+    }
+
+    /// What the names begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn name(&self, key: &[u8]) -> Vec<u8> {
+        let Self { prefix, tag } = self;
+        match tag {
+            None => name(prefix, key),
+            Some(tag) => tagged(&format!("{prefix}:{{{tag}}}:"), key),
+        }
+    }
+}
+
+/// Braces of the key's own come too late to decide on its slot.
+fn tagged(start: &str, key: &[u8]) -> Vec<u8> {
+    let mut name = start.as_bytes().to_vec();
+    if start.len() + key.len() <= LONGEST && !key.starts_with(b"sha256:") {
+        name.extend_from_slice(key);
+    } else {
+        add_digest(&mut name, key);
+    }
+    name
+}
+
 /// `prefix:{key}`, or the key alone if there is no prefix.
 ///
 /// The braces make the whole key decide on its slot in a cluster. A key with braces of its own
@@ -22,13 +71,17 @@ pub(super) fn name(prefix: &str, key: &[u8]) -> Vec<u8> {
     if plain && !key.starts_with(b"sha256:") {
         name.extend_from_slice(key);
     } else {
-        name.extend_from_slice(b"sha256:");
-        for byte in &digest(&SHA256, key).as_ref()[..20] {
-            name.extend_from_slice(format!("{byte:02x}").as_bytes());
-        }
+        add_digest(&mut name, key);
     }
     name.push(b'}');
     name
+}
+
+fn add_digest(name: &mut Vec<u8>, key: &[u8]) {
+    name.extend_from_slice(b"sha256:");
+    for byte in &digest(&SHA256, key).as_ref()[..20] {
+        name.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -55,5 +108,19 @@ mod tests {
         }
         assert_eq!(name("p", b"a"), b"p:{a}");
         assert_eq!(name("", b"0123456789abcdef"), b"0123456789abcdef");
+    }
+
+    #[test]
+    fn a_tag_is_the_only_thing_that_decides_on_the_slot() {
+        let (own, chat) = (
+            KeyNames::new("p".into()),
+            KeyNames::tagged("p".into(), "chat".into()),
+        );
+        assert_eq!(own.name(b"a"), b"p:{a}");
+        assert_eq!(chat.name(b"a"), b"p:{chat}:a");
+        assert_eq!(chat.name(b"{b}"), b"p:{chat}:{b}");
+        let long = chat.name(&[b'x'; 200]);
+        assert!(long.starts_with(b"p:{chat}:sha256:") && long.len() < 128);
+        assert_ne!(chat.name(&long[b"p:{chat}:".len()..]), long);
     }
 }
