@@ -25,6 +25,8 @@ WORDS = {
     "token_bucket": "b",
     "permits": "p",
 }
+#: Those that count units at their tick, which a receipt has to know.
+MARKED = ("segmented_window", "sliding_counter", "sliding_log")
 DAY = 86_400 * 10**6
 KEYS = "ab"
 Edit = Callable[[str], str]
@@ -152,7 +154,12 @@ class Limit:
         if isinstance(reply, bytes):
             reply = capacity - int(struct.unpack_from("<d", reply)[0])
         level = reply if reply >= 0 else reply + cost * token
-        return reply >= 0, max(level, 0) // token, -(min(reply, 0) // tick), -((level - capacity) // tick)
+        return (
+            reply >= 0,
+            max(level, 0) // token,
+            -(min(reply, 0) // tick),
+            -((level - capacity) // tick),
+        )
 
 
 class Trace:
@@ -171,7 +178,7 @@ class Trace:
     def limit(self, kind: str, number: int) -> Limit:
         limit = self.chance.choice([1, 2, 3, 5, 8])
         window = limit * self.chance.choice([50, 625, 10**4])
-        role = self.chance.choice("eeees")
+        role = self.chance.choice("eeeesw")
         return Limit(kind, limit, window, self.clock, number, role)
 
     def asked(self) -> list[tuple[Limit, str, int]]:
@@ -189,7 +196,18 @@ class Trace:
         windows = [limit.window for limit in self.limits if limit.kind != "calendar"] or [1000]
         window = chance.choice(windows)
         gap = chance.choice(
-            [0, 0, 0, 1, window - 1, window, window + 1, window // 3, chance.randint(0, window), 625]
+            [
+                0,
+                0,
+                0,
+                1,
+                window - 1,
+                window,
+                window + 1,
+                window // 3,
+                chance.randint(0, window),
+                625,
+            ]
         )
         if chance.random() < 0.02:
             gap = DAY - self.now % DAY - chance.choice([0, 1])
@@ -211,6 +229,8 @@ class Trace:
         )
         for place, (limit, key, cost) in enumerate(asked):
             spends = op == "c" and not refused and looks[place][0] and limit.role != "w"
+            if spends and limit.kind in MARKED and reply[place][1] != now:
+                return f"{op} at {now}: {limit.kind} was spent from at {reply[place][1]}"
             told = limit.spend(key, cost, now, ids[place]) if spends else looks[place]
             said = limit.read(reply[place], cost)
             if said != told:
@@ -248,7 +268,9 @@ class Trace:
                 reply = self.client.eval(timed(source(limit.kind)), 1, limit.name(key), *words)[0]
                 said = limit.read(without_mark("p", 1, limit.quota, reply), 1)
                 if said != limit.look(key, 1, self.now):
-                    return f"{limit}, {key}: alone it says {said}, not {limit.look(key, 1, self.now)}"
+                    return (
+                        f"{limit}, {key}: alone it says {said}, not {limit.look(key, 1, self.now)}"
+                    )
         return None
 
 
