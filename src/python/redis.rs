@@ -7,6 +7,7 @@ mod gate;
 pub(super) mod inside;
 mod lazy_route;
 mod limiter;
+mod on_error;
 mod quotas;
 mod renewing;
 mod runtime;

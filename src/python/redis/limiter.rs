@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use super::blocking;
 use super::bridge::PyBridge;
 use super::lazy_route::LazyRoute;
+use super::on_error;
 use super::quotas;
 use super::renewing::{Renewals, THREADS};
 use crate::algorithm::AnyAlgorithm;
@@ -40,20 +41,17 @@ pub(in crate::python) struct PyRedisLimiter {
     chunk: u64,
 }
 
-fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
-    match name.extract::<String>().as_deref() {
-        Ok("local") => Ok(OnError::Local),
-        Ok("open") => Ok(OnError::Open),
-        Ok("closed") => Ok(OnError::Closed),
-        Ok("raise") => Ok(OnError::Raise),
-        _ => Err(PyValueError::new_err(format!(
-            "on_error must be one of 'local', 'open', 'closed', 'raise', got {}",
-            shown(name)
-        ))),
-    }
-}
-
 impl PyRedisLimiter {
+    /// What it is without Python.
+    pub(super) fn core(&self) -> &Arc<RedisLimiter> {
+        &self.limiter
+    }
+
+    /// How its calls get to the server.
+    pub(super) fn route(&self) -> &Arc<LazyRoute> {
+        &self.route
+    }
+
     /// A call that is to be sent; or its decision, if it needs no server.
     #[expect(clippy::too_many_arguments, reason = "one call")]
     fn prepared(
@@ -119,7 +117,7 @@ impl PyRedisLimiter {
         remember: bool,
         tag: Option<String>,
     ) -> PyResult<Self> {
-        let on_error = policy(on_error)?;
+        let on_error = on_error::policy(on_error)?;
         let workers = arguments::int_up_to(workers, "workers", 1, 1_000_000)?;
         let patience = arguments::span(timeout, "timeout", 60 * crate::clock::SECOND)?;
         if patience < 1_000 {

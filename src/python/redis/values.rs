@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use redis::Value;
 
 use crate::python::decision::PyDecision;
-use crate::store::redis::{Answer, Failure, Reply};
+use crate::store::redis::{Answer, Failure, Reply, Several};
 
 /// `sluicegate.errors.StoreError`.
 pub(super) fn store_error(py: Python<'_>, failure: &Failure) -> PyErr {
@@ -42,6 +42,13 @@ pub(super) fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAn
         }
         _ => py.None().into_bound(py),
     })
+}
+
+/// The decisions, each with its limit's place.
+pub(super) fn told<'py>(py: Python<'py>, several: &Several) -> PyResult<Bound<'py, PyAny>> {
+    let decisions = several.decisions.iter();
+    let decisions = decisions.map(|(limit, decision)| (*limit, PyDecision::from(*decision)));
+    Ok(PyList::new(py, decisions.collect::<Vec<_>>())?.into_any())
 }
 
 /// What a limiter's call came to.
