@@ -135,7 +135,7 @@ impl PyRedisLimiter {
             .then(|| stand_in(&settings, &prefix, share, None));
         let quota = EncodedQuota::new(quota).counting(unit);
         let names = match tag {
-            Some(tag) => KeyNames::tagged(prefix, tag),
+            Some(tag) => KeyNames::together(prefix, Some(tag).filter(|tag| !tag.is_empty())),
             None => KeyNames::new(prefix),
         };
         let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);

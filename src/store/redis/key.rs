@@ -9,23 +9,33 @@ const LONGEST: usize = 128;
 #[derive(Debug, Clone)]
 pub struct KeyNames {
     prefix: String,
-    tag: Option<String>,
+    tag: Tag,
+}
+
+/// What decides on a key's node in a Cluster.
+#[derive(Debug, Clone)]
+enum Tag {
+    /// The key: `prefix:{key}`. An empty one decides nothing, and the whole name does.
+    Key,
+    /// The same of any key, so that several limits that count by one are on its node.
+    AnyKey,
+    /// `prefix:{tag}:key`, all on one node.
+    Text(String),
 }
 
 impl KeyNames {
-    /// `prefix:{key}`: in a Cluster each key is where its slot is.
+    /// Of a limiter that decides alone.
     #[must_use]
     pub fn new(prefix: String) -> Self {
-        Self { prefix, tag: None }
+        let tag = Tag::Key;
+        Self { prefix, tag }
     }
 
-    /// `prefix:{tag}:key`: in a Cluster all that have the tag are on one node.
+    /// Of one that decides with others, which all have this tag; without one they count by the same key.
     #[must_use]
-    pub fn tagged(prefix: String, tag: String) -> Self {
-        Self {
-            prefix,
-            tag: Some(tag),
-        }
+    pub fn together(prefix: String, tag: Option<String>) -> Self {
+        let tag = tag.map_or(Tag::AnyKey, Tag::Text);
+        Self { prefix, tag }
     }
 
     /// What the names begin with.
@@ -35,10 +45,10 @@ impl KeyNames {
     }
 
     pub(super) fn name(&self, key: &[u8]) -> Vec<u8> {
-        let Self { prefix, tag } = self;
-        match tag {
-            None => name(prefix, key),
-            Some(tag) => tagged(&format!("{prefix}:{{{tag}}}:"), key),
+        match (&self.tag, &*self.prefix) {
+            (Tag::Text(tag), prefix) => tagged(&format!("{prefix}:{{{tag}}}:"), key),
+            (Tag::AnyKey, prefix) if key.is_empty() => name(prefix, b"sha256:"),
+            (_, prefix) => name(prefix, key),
         }
     }
 }
@@ -112,11 +122,12 @@ mod tests {
 
     #[test]
     fn a_tag_is_the_only_thing_that_decides_on_the_slot() {
-        let (own, chat) = (
-            KeyNames::new("p".into()),
-            KeyNames::tagged("p".into(), "chat".into()),
-        );
-        assert_eq!(own.name(b"a"), b"p:{a}");
+        let own = KeyNames::new("p".into());
+        let chat = KeyNames::together("p".into(), Some("chat".into()));
+        let by_key = KeyNames::together("p".into(), None);
+        assert_eq!(own.name(b"a"), by_key.name(b"a"));
+        assert_eq!(own.name(b""), b"p:{}");
+        assert!(by_key.name(b"").starts_with(b"p:{sha256:"));
         assert_eq!(chat.name(b"a"), b"p:{chat}:a");
         assert_eq!(chat.name(b"{b}"), b"p:{chat}:{b}");
         let long = chat.name(&[b'x'; 200]);
