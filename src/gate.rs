@@ -1,14 +1,17 @@
 //! Several limits and one decision: all admit and spend, or nothing is spent anywhere.
 
+mod errand;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use memory::{Limit, MemoryGate};
 #[cfg(feature = "redis")]
 pub use redis::{RedisAsk, RedisGate, RedisLimit};
+pub use waiting::{GateJoined, GatePolled, GateTicket, Question, Settled};
 
 use crate::clock::Ticks;
 use crate::decision::Decision;
@@ -65,7 +68,7 @@ impl Verdict {
     };
 
     /// Of the limits' decisions, each with its place in the call; without those that only watch.
-    fn of<'a>(decisions: impl Iterator<Item = (usize, &'a Decision)>) -> Self {
+    pub(crate) fn of<'a>(decisions: impl Iterator<Item = (usize, &'a Decision)>) -> Self {
         let (mut verdict, mut tightest) = (Self::NONE, None);
         for (place, decision) in decisions {
             if !decision.allowed {

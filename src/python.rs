@@ -7,6 +7,7 @@ mod clock;
 mod decision;
 mod fast_call;
 mod fork;
+mod gate;
 mod key_quota;
 mod limiter;
 mod limits_off;
@@ -49,6 +50,8 @@ mod core {
     use super::decision::{PyDecision, PyStatistics};
     #[pymodule_export]
     use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
+    #[pymodule_export]
+    use super::gate::{PyGate, PyGateCall, PyGateDecision};
     #[pymodule_export]
     use super::limiter::PyLimiter;
     #[pymodule_export]

@@ -2,6 +2,7 @@
 
 from sluicegate._core import (
     Decision,
+    GateDecision,
     ManualClock,
     Quota,
     Statistics,
@@ -9,6 +10,8 @@ from sluicegate._core import (
     __version__,
 )
 from sluicegate.errors import RateLimitError
+from sluicegate.gate.gate import Gate
+from sluicegate.gate.limit import Limit
 from sluicegate.limiters import (
     FixedWindow,
     Limiter,
@@ -21,15 +24,20 @@ from sluicegate.limiters import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sluicegate.concurrency.memory import ConcurrencyLimiter
+    from sluicegate.gate.reservation import Reservation
 
 __all__ = [
     "ConcurrencyLimiter",
     "Decision",
     "FixedWindow",
+    "Gate",
+    "GateDecision",
+    "Limit",
     "Limiter",
     "ManualClock",
     "Quota",
     "RateLimitError",
+    "Reservation",
     "SegmentedWindow",
     "SlidingWindowCounter",
     "SlidingWindowRateLimiter",
@@ -46,4 +54,8 @@ def __getattr__(name: str) -> object:
         from sluicegate.concurrency.memory import ConcurrencyLimiter
 
         return ConcurrencyLimiter
+    if name == "Reservation":
+        from sluicegate.gate.reservation import Reservation
+
+        return Reservation
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

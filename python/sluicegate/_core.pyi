@@ -5,7 +5,16 @@ with it: a contended lock, a batch of 100,000 keys and more, ``clear`` and
 ``wait_sync`` release it first.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Generic, Literal, NoReturn, TypeVar, final, overload
 
 from typing_extensions import Self
@@ -16,6 +25,9 @@ __all__ = [
     "Bridge",
     "Decision",
     "FixedWindow",
+    "Gate",
+    "GateCall",
+    "GateDecision",
     "Limiter",
     "Listener",
     "ManualClock",
@@ -121,6 +133,7 @@ class Statistics:
         evicted: int,
         overflowed: int,
         defaulted: int = 0,
+        would_have_refused: int = 0,
     ) -> Self: ...
     @property
     def admitted(self) -> int:
@@ -140,6 +153,9 @@ class Statistics:
     @property
     def defaulted(self) -> int:
         """Calls with a ``quota`` that the limiter's own decided, since 65,535 others were in use."""
+    @property
+    def would_have_refused(self) -> int:
+        """Calls that a limit of a gate would have refused, which only watches (``shadow=True``)."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -193,6 +209,111 @@ class TokenBucketConfig:
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+class GateDecision(Decision):
+    """The outcome of a call of a :class:`Gate`: a :class:`Decision`, whose attributes are those of the limit
+    that decides.
+
+    That is, of those that refuse, the one that waits longest: its ``retry_after`` is the wait for all of
+    them. When none refuses it is the one with the smallest share left. If no limit took part, the call is
+    allowed, ``name`` is ``None`` and ``limits`` is empty.
+
+    The one that a gate gave is a receipt: ``gate.refund(keys, decision)`` gives back what it spent.
+    Copies and pickles are none. For tests of your own, ``GateDecision({"user/second": Decision(...)})`` is made of
+    the limits' decisions; ``shadow`` names those that only watch.
+
+    Raises ``TypeError`` for what are no decisions, ``ValueError`` for more than 32 or a name in ``shadow``
+    that is none of theirs.
+    """
+
+    def __new__(cls, limits: Mapping[str, Decision], shadow: Sequence[str] = ()) -> Self: ...
+    @property
+    def name(self) -> str | None:
+        """The name of the limit that decides; ``None`` when none took part."""
+    @property
+    def limits(self) -> Mapping[str, Decision]:
+        """Each limit that took part, by name, with its own :class:`Decision`: read-only. Where another one
+        refuses, what a look would tell.
+        """
+    @property
+    def refused_by(self) -> tuple[str, ...]:
+        """The names of all limits that refuse, in the order of the gate: never one that only watches."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+_Part = tuple[str, str, Quota, str, bool, bool, int | None]
+_Plan = Callable[[str], Quota | str | None]
+_Keys = str | Mapping[str, str | None]
+_Cost = int | Mapping[str, int]
+
+class Gate:
+    """What the gates in memory are based on."""
+
+    def __new__(
+        cls,
+        parts: list[_Part],
+        plans: list[_Plan],
+        max_keys: int | None = None,
+        overflow: _Overflow | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    def check(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """Decide now for all limits, and spend from all of them if none refuses: a :class:`GateDecision`, which
+        is true when allowed. Where one refuses, nothing is spent anywhere.
+
+        ``keys`` names the keys by what the limits count by, as ``{"user": "u1", "org": "acme"}``; a ``str`` will
+        do where all count by the same. A key that is ``None`` leaves its limits out. ``cost`` is by unit, as
+        ``{"tokens": 900}``: requests cost 1 unless named, and a unit that costs 0 leaves its limits out. A
+        number will do where there is only one unit.
+
+        From any thread or coroutine: it does no I/O, and takes about as long as a check of each limit alone.
+
+        Raises ``TypeError`` or ``ValueError``, with nothing spent, for a key that is missing, unknown or no
+        ``str``, a cost of a unit that no limit has or above what one could ever admit, or a quota of
+        ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
+        :meth:`reserve` is for.
+        """
+    def peek(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
+        nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
+        """
+    def refund(self, keys: _Keys, decision: GateDecision) -> None:
+        """Give back what ``decision`` spent: of each limit those very units that still count, and nothing of
+        one whose window has passed. See the ``refund`` of a limiter; ``keys`` are those of the decision.
+
+        Once: raises ``ValueError``, with nothing given back, for a decision that has come back, a copy, a
+        refusal, or one of another gate or other keys; ``TypeError`` for what is no :class:`GateDecision`.
+        """
+    def reset(self, keys: _Keys) -> None:
+        """Forget these keys: the whole quota of every limit that counts by one of them is back. Those that
+        are left out, or ``None``, stay as they are.
+
+        Raises ``TypeError`` or ``ValueError`` for a key that is unknown or no ``str``.
+        """
+    def clear(self) -> None:
+        """Forget every key of every limit. Statistics stay. Other threads run meanwhile."""
+    def _set_parts(self, parts: list[_Part], plans: list[_Plan]) -> list[str]:
+        """Put other limits in the place of these. Tells which of them begin afresh although there was one
+        of their name.
+        """
+    def _counts(self) -> tuple[int, int, list[tuple[str, Statistics]]]:
+        """Admitted and refused calls, and of each limit its name and what it has done."""
+    def _call(self, keys: _Keys, cost: _Cost) -> GateCall:
+        """A call that is made more than once: to wait for it, or to reserve."""
+
+@final
+class GateCall:
+    """A call of a gate, which remembers its keys."""
+
+    def check(self) -> GateDecision:
+        """Decide and spend; permits are kept."""
+    def settle(self, decision: GateDecision, actual: dict[str, int]) -> None:
+        """Put right what was spent, by what was used of each unit."""
+    def examine(self, actual: dict[str, int]) -> None:
+        """Raise what `settle` would, and do nothing."""
+    def end(self, decision: GateDecision, is_cancelled: bool) -> None:
+        """Give the permits back, or `all` that was spent."""
 
 @final
 class Bells:

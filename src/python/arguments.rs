@@ -39,7 +39,10 @@ pub(super) fn key_bytes(key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 }
 
 #[inline]
-fn with_bytes<T>(key: &Bound<'_, PyAny>, use_bytes: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
+pub(super) fn with_bytes<T>(
+    key: &Bound<'_, PyAny>,
+    use_bytes: impl FnOnce(&[u8]) -> T,
+) -> PyResult<T> {
     // Most are of the class itself, which is quicker to see.
     let text = key.cast_exact::<PyString>().or_else(|_| key.cast());
     match text.map(PyStringMethods::to_str) {

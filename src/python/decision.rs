@@ -96,7 +96,7 @@ fn no_receipt(why: &str) -> PyErr {
 }
 
 type DecisionParts = (bool, u32, u32, f64, f64, f64, &'static str);
-type StatisticsParts = (u64, u64, usize, u64, u64, u64);
+type StatisticsParts = (u64, u64, usize, u64, u64, u64, u64);
 
 /// A span or a time of a value's constructor, in ticks.
 fn ticks(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Ticks> {
@@ -254,6 +254,8 @@ pub(super) struct PyStatistics {
     overflowed: u64,
     /// Calls with a ``quota`` that the limiter's own decided, since 65,535 others were in use.
     defaulted: u64,
+    /// Calls that a limit of a gate would have refused, which only watches (``shadow=True``).
+    would_have_refused: u64,
 }
 
 impl From<Statistics> for PyStatistics {
@@ -265,6 +267,7 @@ impl From<Statistics> for PyStatistics {
             counted.evicted,
             counted.overflowed,
             counted.defaulted,
+            counted.would_have_refused,
         )
     }
 }
@@ -272,7 +275,7 @@ impl From<Statistics> for PyStatistics {
 #[pymethods]
 impl PyStatistics {
     #[new]
-    #[pyo3(signature = (admitted, refused, keys, evicted, overflowed, defaulted=0))]
+    #[pyo3(signature = (admitted, refused, keys, evicted, overflowed, defaulted=0, would_have_refused=0))]
     fn new(
         admitted: u64,
         refused: u64,
@@ -280,6 +283,7 @@ impl PyStatistics {
         evicted: u64,
         overflowed: u64,
         defaulted: u64,
+        would_have_refused: u64,
     ) -> Self {
         Self {
             admitted,
@@ -288,6 +292,7 @@ impl PyStatistics {
             evicted,
             overflowed,
             defaulted,
+            would_have_refused,
         }
     }
 
@@ -296,9 +301,10 @@ impl PyStatistics {
     }
 
     fn __repr__(&self) -> String {
-        let (admitted, refused, keys, evicted, overflowed, defaulted) = self.parts();
+        let (admitted, refused, keys, evicted, overflowed, defaulted, would_have_refused) =
+            self.parts();
         format!(
-            "Statistics(admitted={admitted}, refused={refused}, keys={keys}, evicted={evicted}, overflowed={overflowed}, defaulted={defaulted})"
+            "Statistics(admitted={admitted}, refused={refused}, keys={keys}, evicted={evicted}, overflowed={overflowed}, defaulted={defaulted}, would_have_refused={would_have_refused})"
         )
     }
 }
@@ -312,6 +318,7 @@ impl PyStatistics {
             self.evicted,
             self.overflowed,
             self.defaulted,
+            self.would_have_refused,
         )
     }
 }

@@ -14,7 +14,7 @@ use crate::decision::{Receipt, Source};
 use crate::error;
 
 /// Said of a wait that nobody knows.
-const A_GUESS: Ticks = SECOND;
+pub(super) const A_GUESS: Ticks = SECOND;
 
 /// What a call came to; the shard of its key is still locked.
 pub(super) struct Decided<'a, A: Algorithm> {
@@ -282,7 +282,10 @@ impl<A: Algorithm> MemoryStore<A> {
             limit: algorithm.limit(),
             remaining: algorithm.remaining(state, now),
             retry_after: if allowed { 0 } else { wait() },
-            reset_after: algorithm.reset_after(state, now),
+            reset_after: match algorithm.reset_after(state, now) {
+                Ticks::MAX if A::IS_HELD => A_GUESS,
+                reset_after => reset_after,
+            },
             at: self.clock.unix(now),
             source: Source::Memory,
             receipt: Receipt {

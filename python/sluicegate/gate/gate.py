@@ -1,0 +1,134 @@
+"""The gate in memory: several limits, one decision, all or nothing."""
+
+from __future__ import annotations
+
+from sluicegate import _core
+from sluicegate._core import ManualClock
+from sluicegate._support.arguments import number
+from sluicegate._support.pickling import stays
+from sluicegate._support.single import Single
+from sluicegate.gate.limit import checked_name
+from sluicegate.gate.parts import Part, parts_of, plans_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal, NoReturn
+
+    from typing_extensions import Self
+
+    from sluicegate.gate.parts import Limits
+    from sluicegate.gate.reservation import Reservation
+    from sluicegate.gate.statistics import GateStatistics
+
+    Keys = str | Mapping[str, str | None]
+    Cost = int | Mapping[str, int]
+
+__all__ = ["Gate"]
+
+
+class Gate(Single, _core.Gate):
+    """Several limits and one decision: all admit and spend, or nothing is spent anywhere.
+
+    ``Gate("5/second; 300/minute; 10000/day")`` for one key with several windows; for several keys and
+    units ``Gate([Limit("5/second", by="user"), Limit("40000 tokens/minute", by="model")])``. From any
+    number of threads and coroutines. A copy of it is itself, and it cannot be pickled: its counts
+    are in this process.
+
+    Args:
+        limits: a quota's text, a :class:`~sluicegate.Quota`, a :class:`~sluicegate.Limit`, or some of
+            them. At most 32 can take part in one decision.
+        name: what it is called, as in metrics and in Redis.
+        max_keys, overflow, clock: of each limit; as :class:`~sluicegate.FixedWindow`.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range, limits of equal names, or the same
+            ``Limit`` twice; the message names it.
+    """
+
+    __slots__ = ("_parts", "name")
+    _parts: dict[str, Part]
+    name: str
+
+    def __new__(
+        cls,
+        limits: Limits,
+        *,
+        name: str = "gate",
+        max_keys: int = 1_000_000,
+        overflow: Literal["share", "admit"] = "share",
+        clock: ManualClock | None = None,
+    ) -> Self:
+        checked_name("name", name)
+        parts = parts_of(limits)
+        gate = super().__new__(cls, *plans_of(parts), max_keys, overflow, clock)
+        gate.name = name
+        gate._parts = {part.name: part for part in parts}
+        return gate
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Its limits, one for each quota, in their order: each has a ``name``, a ``quota`` and the ``limit``."""
+        return tuple(self._parts.values())
+
+    def set_limits(self, limits: Limits) -> None:
+        """Put other limits in the place of these; takes what the class takes.
+
+        One with the name, the algorithm, the window and the unit of one before keeps what was spent, and
+        whoever waits for it. The others begin afresh, which the log says of those whose name was known.
+        Nothing has changed when an argument is wrong.
+        """
+        parts = parts_of(limits, self._parts)
+        afresh = self._set_parts(*plans_of(parts))
+        self._parts = {part.name: part for part in parts}
+        if afresh:
+            import logging
+
+            log = logging.getLogger("sluicegate")
+            for name in afresh:
+                log.warning(
+                    "The limit %r of the gate %r begins afresh: its window, unit or algorithm is "
+                    "another one now.",
+                    name,
+                    self.name,
+                )
+
+    def statistics(self) -> GateStatistics:
+        """What the gate and its limits have done, as a :class:`GateStatistics`."""
+        from sluicegate.gate.statistics import GateStatistics
+
+        admitted, refused, limits = self._counts()
+        return GateStatistics(admitted, refused, dict(limits))
+
+    def reserve(self, keys: Keys, cost: Cost = 1, *, timeout: float | None = 0) -> Reservation:
+        """Spend now and put it right later: ``async with gate.reserve(...) as reservation:``.
+
+        In threads ``with``. ``keys`` and ``cost`` are those of ``check``; entering waits ``timeout``
+        seconds at most, or as long as it takes for ``None``. See :class:`~sluicegate.Reservation`.
+
+        Raises what ``check`` raises, but for permits, which are held until the block is left.
+        """
+        from sluicegate.gate.reserving import reserved
+
+        return reserved(self._call(keys, cost), timeout)
+
+    # By the names that block in Redis, so that code can be written for either.
+    check_sync = _core.Gate.check
+    peek_sync = _core.Gate.peek
+    refund_sync = _core.Gate.refund
+    reset_sync = _core.Gate.reset
+
+    def ping_sync(self, timeout: float = 1.0) -> str:
+        """``"memory"``: there is no server to reach."""
+        number("timeout", timeout, 0, 60, "seconds")
+        return "memory"
+
+    def close(self) -> None:
+        """Nothing to close in memory; the gate goes on."""
+
+    def __reduce__(self) -> NoReturn:
+        stays(self)
+
+    def __repr__(self) -> str:
+        limits = ", ".join(f"{part.name}: '{part.quota}'" for part in self.parts)
+        return f"<Gate {self.name!r} {limits}>"

@@ -1,0 +1,160 @@
+"""The limits of a gate, part by part: what each is called, and how it is counted."""
+
+from __future__ import annotations
+
+from sluicegate._core import Quota
+from sluicegate.gate.algorithms import algorithm_of
+from sluicegate.gate.limit import Limit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    #: What a gate may be made of.
+    Limits = str | Quota | Limit | Iterable["str | Quota | Limit"]
+
+__all__ = ["Part", "parts_of", "plans_of"]
+
+
+class Part:
+    """One quota of a limit, with the name that decisions tell it by."""
+
+    __slots__ = ("algorithm", "limit", "name", "quota")
+
+    def __init__(self, limit: Limit, quota: Quota, name: str, algorithm: str) -> None:
+        self.limit = limit
+        self.quota = quota
+        self.name = name
+        self.algorithm = algorithm
+
+    @property
+    def window(self) -> str:
+        """The window as the quota's text has it: ``second``, ``5 minutes``, ``day in UTC``."""
+        if self.quota.concurrent is not None:
+            return "concurrent"
+        return str(self.quota).partition("/")[2].partition(" burst ")[0]
+
+
+def parts_of(limits: Limits, before: Mapping[str, Part] | None = None) -> tuple[Part, ...]:
+    """The parts of all limits, in their order.
+
+    Where no algorithm is named, one that was chosen before stays, whatever the amount is now.
+
+    Raises ``TypeError`` or ``ValueError`` for what are no limits, one that is given twice, and equal names.
+    """
+    parts: list[Part] = []
+    for limit in _limits(limits):
+        for quota in limit.quotas:
+            name = _name(limit, quota)
+            parts.append(Part(limit, quota, name, _algorithm(limit, quota, name, before or {})))
+    names = [part.name for part in parts]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            first = parts[names.index(name)].quota
+            raise ValueError(
+                f"limits must have names that differ, got {name!r} for '{first}' and "
+                f"'{parts[place].quota}': give one of them a name, as Limit('{first}', name='other')"
+            )
+    _warn_of_idle(parts)
+    return tuple(parts)
+
+
+def plans_of(parts: Iterable[Part]) -> tuple[list[tuple[Any, ...]], list[Any]]:
+    """The parts as the core takes them, and the functions that name quotas for keys."""
+    limits: list[Limit] = []
+    given: list[tuple[Any, ...]] = []
+    for part in parts:
+        limit, plan = part.limit, None
+        if limit.quota_for is not None:
+            if not any(limit is known for known in limits):
+                limits.append(limit)
+            plan = next(place for place, known in enumerate(limits) if known is limit)
+        given.append(
+            (part.name, limit.by, part.quota, part.algorithm, limit.shadow, limit.optional, plan)
+        )
+    return given, [limit.quota_for for limit in limits]
+
+
+def _limits(limits: Limits) -> list[Limit]:
+    if isinstance(limits, str | Quota | Limit):
+        limits = (limits,)
+    try:
+        given = list(limits)
+    except TypeError:
+        raise TypeError(
+            "limits must be a quota's text, a Limit, or some of them, as "
+            f"[Limit('5/second', by='user')], got {limits!r}"
+        ) from None
+    if not given:
+        raise ValueError("limits must be at least one, as '5/second; 300/minute', got none")
+    made: list[Limit] = []
+    for place, limit in enumerate(given):
+        if isinstance(limit, Limit):
+            if any(limit is other for other in made):
+                raise ValueError(
+                    f"limits must not have the same Limit twice, got {limit!r}: for another key give "
+                    "another one, with by="
+                )
+            made.append(limit)
+        elif isinstance(limit, str | Quota):
+            made.append(Limit(limit))
+        else:
+            raise TypeError(
+                f"limits[{place}] must be a Limit, a Quota or its text, got "
+                f"{type(limit).__name__} {limit!r}"
+            )
+    return made
+
+
+def _name(limit: Limit, quota: Quota) -> str:
+    if limit.name is not None and len(limit.quotas) == 1:
+        return limit.name
+    words = [limit.name or limit.by]
+    if quota.concurrent is not None:
+        return "/".join([*words, "concurrent"])
+    if quota.unit != "requests":
+        words.append(quota.unit)
+    window = str(quota).partition("/")[2].partition(" burst ")[0]
+    return "/".join([*words, window])
+
+
+def _algorithm(limit: Limit, quota: Quota, name: str, before: Mapping[str, Part]) -> str:
+    known = before.get(name)
+    named = limit.algorithm
+    # A log that was chosen for a small amount goes on for a large one, with what it has counted.
+    if named is None and known is not None and known.limit.algorithm is None:
+        windows = (known.quota.window_seconds, known.quota.zone, known.quota.burst is None)
+        same = (quota.window_seconds, quota.zone, quota.burst is None)
+        if windows == same:
+            return known.algorithm
+    return algorithm_of(quota, named)
+
+
+def _warn_of_idle(parts: list[Part]) -> None:
+    """Say in the log which limits can never refuse, since a longer window allows less."""
+    for short in parts:
+        for long in parts:
+            if _is_idle(short, long):
+                import logging
+
+                logging.getLogger("sluicegate").warning(
+                    "The limit %r, '%s', can never refuse: %r allows only '%s' of the same key.",
+                    short.name,
+                    short.quota,
+                    long.name,
+                    long.quota,
+                )
+                break
+
+
+def _is_idle(short: Part, long: Part) -> bool:
+    if short.limit.by != long.limit.by or short.quota.unit != long.quota.unit:
+        return False
+    if long.limit.shadow or long.limit.quota_for is not None or short.limit.quota_for is not None:
+        return False
+    windows = short.quota.window_seconds, long.quota.window_seconds
+    limits = short.quota.limit, long.quota.limit
+    if None in windows or None in limits:
+        return False
+    return windows[0] < windows[1] and limits[0] > limits[1]  # type: ignore[operator]

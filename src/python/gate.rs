@@ -1,0 +1,16 @@
+//! The gate: its limits, its decisions, and the verbs of the one in memory.
+
+mod answers;
+mod call;
+mod decision;
+mod keys;
+mod layout;
+mod limits;
+mod memory;
+mod part;
+mod questions;
+mod receipts;
+
+pub(super) use call::PyGateCall;
+pub(super) use decision::PyGateDecision;
+pub(super) use memory::PyGate;

@@ -1,0 +1,211 @@
+//! The limits of a gate in memory, with their stores; and what comes of a call.
+
+use std::mem::discriminant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::decision::{PyGateDecision, Told};
+use super::layout::Layout;
+use super::part::Part;
+use super::questions::Question;
+use crate::clock::Ticks;
+use crate::gate::{Limit, LimitAsk, MemoryGate, Verdict};
+use crate::python::arguments::with_bytes;
+use crate::python::limits_off::{limits_are_off, untouched};
+use crate::python::patiently;
+use crate::store::{self, Ask, Fingerprint, JointStore, Options, Patience, in_memory};
+
+/// The limits of a gate, and where their keys are.
+pub(super) struct Limits {
+    pub(super) layout: Layout,
+    pub(super) gate: MemoryGate,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// Calls of a gate, whatever its limits were.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) admitted: AtomicU64,
+    pub(super) refused: AtomicU64,
+}
+
+/// A verb of the gate.
+type Verb = fn(&MemoryGate, &mut [LimitAsk<'_>], Patience) -> store::Result<Verdict>;
+
+/// What all limits said of a call.
+pub(super) type Said<'a> = (Vec<LimitAsk<'a>>, Verdict);
+
+impl Limits {
+    /// Limits that nobody has spent from.
+    pub(super) fn new(layout: Layout, options: &Options) -> PyResult<Self> {
+        let stores = layout.parts.iter();
+        let stores = stores.map(|part| in_memory(part.algorithm.clone(), options.clone()));
+        let shadows = layout.parts.iter().map(|part| part.is_shadow);
+        Self::with(shadows.zip(stores).collect(), layout, Arc::default())
+    }
+
+    /// Other limits in their place: those of the same name, algorithm, window and unit keep what was
+    /// spent. Also the names of those that there were, and which begin afresh.
+    pub(super) fn succeeded(
+        &self,
+        layout: Layout,
+        options: &Options,
+    ) -> PyResult<(Self, Vec<String>)> {
+        let (mut afresh, mut kept) = (Vec::new(), Vec::new());
+        let mut limits = Vec::with_capacity(layout.parts.len());
+        for part in &layout.parts {
+            let before = self.layout.place_of(&part.name);
+            let same = before.filter(|&place| part.continues(&self.layout.parts[place]));
+            let store = if let Some(place) = same {
+                let store = Arc::clone(&self.gate.limits()[place].store);
+                kept.push((Arc::clone(&store), part.algorithm.clone()));
+                store
+            } else {
+                afresh.extend(before.map(|_| part.name.to_string()));
+                in_memory(part.algorithm.clone(), options.clone())
+            };
+            limits.push((part.is_shadow, store));
+        }
+        let core = Self::with(limits, layout, Arc::clone(&self.counts))?;
+        for (store, algorithm) in kept {
+            let is_same = store.set_quota(algorithm);
+            debug_assert!(is_same);
+        }
+        Ok((core, afresh))
+    }
+
+    fn with(
+        limits: Vec<(bool, Arc<dyn JointStore>)>,
+        layout: Layout,
+        counts: Arc<Counts>,
+    ) -> PyResult<Self> {
+        let limits = limits.into_iter();
+        let limits = limits.map(|(is_shadow, store)| Limit { store, is_shadow });
+        let gate = MemoryGate::new(limits.collect())?;
+        Ok(Self {
+            layout,
+            gate,
+            counts,
+        })
+    }
+
+    /// By what a key is known here.
+    pub(super) fn fingerprint(&self, key: &Bound<'_, PyString>) -> PyResult<Fingerprint> {
+        with_bytes(key.as_any(), |bytes| self.gate.fingerprint(bytes))
+    }
+
+    /// What the limits are asked.
+    pub(super) fn questions(
+        &self,
+        keys: &Bound<'_, PyAny>,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Question<Fingerprint>>> {
+        self.layout
+            .questions(keys, cost, |key| self.fingerprint(key))
+    }
+
+    /// The keys that are given, by limit.
+    pub(super) fn keys_of_limits(
+        &self,
+        keys: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<Option<Fingerprint>>> {
+        self.layout
+            .keys_of_limits(keys, |key| self.fingerprint(key))
+    }
+
+    /// What the limits say of a call.
+    pub(super) fn ask(
+        &self,
+        py: Python<'_>,
+        questions: &[Question<Fingerprint>],
+        verb: Verb,
+    ) -> PyResult<PyClassInitializer<PyGateDecision>> {
+        if limits_are_off() {
+            return Ok(self.told(&self.untouched(questions)));
+        }
+        let said = patiently(py, |patience| {
+            let mut asks = asks(questions);
+            let verdict = verb(&self.gate, &mut asks, patience)?;
+            Ok((asks, verdict))
+        })?;
+        Ok(self.told(&said))
+    }
+
+    /// Decide and spend, whether permits are among the limits or not.
+    pub(super) fn spend(
+        &self,
+        py: Python<'_>,
+        questions: &[Question<Fingerprint>],
+    ) -> PyResult<Py<PyGateDecision>> {
+        let told = Bound::new(py, self.ask(py, questions, MemoryGate::check)?)?;
+        if !limits_are_off() {
+            self.count(told.get().is_allowed());
+        }
+        Ok(told.unbind())
+    }
+
+    pub(super) fn count(&self, is_allowed: bool) {
+        let Counts { admitted, refused } = &*self.counts;
+        let count = if is_allowed { admitted } else { refused };
+        count.fetch_add(1, Relaxed);
+    }
+
+    /// What comes of what the limits said, for Python.
+    pub(super) fn told(&self, (asks, verdict): &Said<'_>) -> PyClassInitializer<PyGateDecision> {
+        let told = asks.iter().filter_map(|ask| {
+            let is_shadow = self.layout.parts[ask.limit].is_shadow;
+            Some(Told::new(ask.limit, ask.decision?, is_shadow))
+        });
+        PyGateDecision::of(
+            &self.layout.names,
+            told.collect(),
+            *verdict,
+            self.unix_now(),
+        )
+    }
+
+    /// The same while limits are off: all are admitted by nobody.
+    pub(super) fn untouched<'a>(&self, questions: &'a [Question<Fingerprint>]) -> Said<'a> {
+        let at = self.unix_now();
+        let mut asks = asks(questions);
+        for (ask, question) in asks.iter_mut().zip(questions) {
+            let own = &self.layout.parts[question.limit].quota;
+            let quota = question.quota.as_deref().unwrap_or(own);
+            ask.decision = Some(untouched(quota.limit().unwrap_or(u32::MAX), at));
+        }
+        let decided = asks.iter().enumerate();
+        let decided = decided.filter_map(|(place, ask)| Some((place, ask.decision.as_ref()?)));
+        let verdict = Verdict::of(decided);
+        (asks, verdict)
+    }
+
+    fn unix_now(&self) -> Ticks {
+        let first = self.gate.limits().first();
+        first.map_or(0, |limit| limit.store.unix(limit.store.now()))
+    }
+}
+
+impl Part {
+    /// Whether what was spent from `before` counts for it.
+    fn continues(&self, before: &Self) -> bool {
+        discriminant(&self.algorithm) == discriminant(&before.algorithm)
+            && self.quota.unit == before.quota.unit
+            && before.algorithm.under(&self.quota).is_ok()
+    }
+}
+
+/// The questions, as the gate takes them.
+pub(super) fn asks<'a>(questions: &'a [Question<Fingerprint>]) -> Vec<LimitAsk<'a>> {
+    let ask = |question: &'a Question<Fingerprint>| {
+        let ask = Ask {
+            key: question.key,
+            cost: question.cost,
+            quota: question.quota.as_deref(),
+        };
+        LimitAsk::new(question.limit, ask)
+    };
+    questions.iter().map(ask).collect()
+}

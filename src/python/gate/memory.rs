@@ -1,0 +1,185 @@
+//! `Gate`: the verbs of the one in memory.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::call::PyGateCall;
+use super::decision::PyGateDecision;
+use super::layout::{GivenPart, Layout};
+use super::limits::Limits;
+use crate::gate::MemoryGate;
+use crate::python::arguments::{Given, wrong_type};
+use crate::python::decision::PyStatistics;
+use crate::python::limits_off::limits_are_off;
+use crate::python::memory::options;
+use crate::python::patiently;
+use crate::store::Options;
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// Calls that were admitted and refused, and what each limit did.
+type Counted = (u64, u64, Vec<(String, PyStatistics)>);
+
+/// What the gates in memory are based on.
+#[pyclass(subclass, frozen, weakref, name = "Gate", module = "sluicegate._core")]
+pub(in crate::python) struct PyGate {
+    limits: RwLock<Arc<Limits>>,
+    options: Options,
+    /// Held by whoever puts other limits in their place.
+    changing: Mutex<()>,
+}
+
+impl PyGate {
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[pymethods]
+impl PyGate {
+    #[new]
+    #[pyo3(signature = (parts, plans, max_keys=None, overflow=None, clock=None))]
+    fn new(
+        py: Python<'_>,
+        parts: Vec<GivenPart>,
+        plans: Vec<Py<PyAny>>,
+        max_keys: Option<Any<'_, '_>>,
+        overflow: Option<Any<'_, '_>>,
+        clock: Option<Any<'_, '_>>,
+    ) -> PyResult<Self> {
+        let options = options(max_keys, overflow, clock)?;
+        let limits = Limits::new(Layout::new(py, parts, plans)?, &options)?;
+        Ok(Self {
+            limits: RwLock::new(Arc::new(limits)),
+            options,
+            changing: Mutex::new(()),
+        })
+    }
+
+    /// Decide now for all limits, and spend from all of them if none refuses: a :class:`GateDecision`, which
+    /// is true when allowed. Where one refuses, nothing is spent anywhere.
+    ///
+    /// ``keys`` names the keys by what the limits count by, as ``{"user": "u1", "org": "acme"}``; a ``str`` will
+    /// do where all count by the same. A key that is ``None`` leaves its limits out. ``cost`` is by unit, as
+    /// ``{"tokens": 900}``: requests cost 1 unless named, and a unit that costs 0 leaves its limits out. A
+    /// number will do where there is only one unit.
+    ///
+    /// From any thread or coroutine: it does no I/O, and takes about as long as a check of each limit alone.
+    ///
+    /// Raises ``TypeError`` or ``ValueError``, with nothing spent, for a key that is missing, unknown or no
+    /// ``str``, a cost of a unit that no limit has or above what one could ever admit, or a quota of
+    /// ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
+    /// :meth:`reserve` is for.
+    #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
+    fn check(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
+        let limits = self.limits();
+        limits.layout.without_permits("check")?;
+        let questions = limits.questions(keys, cost.value().as_ref())?;
+        limits.spend(keys.py(), &questions)
+    }
+
+    /// Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
+    /// nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
+    #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
+    fn peek(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
+        let limits = self.limits();
+        let questions = limits.questions(keys, cost.value().as_ref())?;
+        let told = limits.ask(keys.py(), &questions, MemoryGate::peek)?;
+        Py::new(keys.py(), told)
+    }
+
+    /// Give back what ``decision`` spent: of each limit those very units that still count, and nothing of
+    /// one whose window has passed. See the ``refund`` of a limiter; ``keys`` are those of the decision.
+    ///
+    /// Once: raises ``ValueError``, with nothing given back, for a decision that has come back, a copy, a
+    /// refusal, or one of another gate or other keys; ``TypeError`` for what is no :class:`GateDecision`.
+    #[pyo3(signature = (keys, decision))]
+    fn refund(&self, keys: Any<'_, '_>, decision: Any<'_, '_>) -> PyResult<()> {
+        let Ok(decision) = decision.cast::<PyGateDecision>() else {
+            let expected = "the GateDecision by which this gate admitted these keys";
+            return Err(wrong_type("decision", expected, decision));
+        };
+        let (limits, decision) = (self.limits(), decision.get());
+        let known = limits.keys_of_limits(keys)?;
+        if limits_are_off() {
+            return Ok(());
+        }
+        let backs = limits.redeemable(&known, decision)?;
+        limits.give_back(keys.py(), decision, &backs)
+    }
+
+    /// Forget these keys: the whole quota of every limit that counts by one of them is back. Those that
+    /// are left out, or ``None``, stay as they are.
+    ///
+    /// Raises ``TypeError`` or ``ValueError`` for a key that is unknown or no ``str``.
+    #[pyo3(signature = (keys))]
+    fn reset(&self, keys: Any<'_, '_>) -> PyResult<()> {
+        let limits = self.limits();
+        let known = limits.keys_of_limits(keys)?;
+        for (limit, key) in limits.gate.limits().iter().zip(known) {
+            if let Some(key) = key {
+                patiently(keys.py(), |patience| limit.store.reset(key, patience))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forget every key of every limit. Statistics stay. Other threads run meanwhile.
+    fn clear(&self, py: Python<'_>) {
+        let limits = self.limits();
+        py.detach(|| {
+            let limits = limits.gate.limits().iter();
+            limits.for_each(|limit| limit.store.clear());
+        });
+    }
+
+    /// Put other limits in the place of these. Tells which of them begin afresh although there was one
+    /// of their name.
+    #[pyo3(signature = (parts, plans))]
+    fn _set_parts(
+        &self,
+        py: Python<'_>,
+        parts: Vec<GivenPart>,
+        plans: Vec<Py<PyAny>>,
+    ) -> PyResult<Vec<String>> {
+        let layout = Layout::new(py, parts, plans)?;
+        // What was in force is let go of by this thread, when it has the interpreter again.
+        let (_before, afresh) = py.detach(|| {
+            let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let (limits, afresh) = self.limits().succeeded(layout, &self.options)?;
+            let mut now = self.limits.write().unwrap_or_else(PoisonError::into_inner);
+            PyResult::Ok((std::mem::replace(&mut *now, Arc::new(limits)), afresh))
+        })?;
+        Ok(afresh)
+    }
+
+    /// Admitted and refused calls, and of each limit its name and what it has done.
+    fn _counts(&self, py: Python<'_>) -> PyResult<Counted> {
+        let limits = self.limits();
+        let counts = patiently(py, |patience| limits.gate.statistics(patience))?;
+        let names = limits.layout.names.iter().map(ToString::to_string);
+        let by_limit = names
+            .zip(counts.into_iter().map(PyStatistics::from))
+            .collect();
+        Ok((
+            limits.counts.admitted.load(Relaxed),
+            limits.counts.refused.load(Relaxed),
+            by_limit,
+        ))
+    }
+
+    /// A call that is made more than once: to wait for it, or to reserve.
+    #[pyo3(signature = (keys, cost))]
+    fn _call(&self, keys: Any<'_, '_>, cost: Any<'_, '_>) -> PyResult<PyGateCall> {
+        let limits = self.limits();
+        let questions = limits.questions(keys, Some(cost))?;
+        Ok(PyGateCall { limits, questions })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.limits().layout.visit(&visit)
+    }
+}
