@@ -156,9 +156,10 @@ impl MemoryGate {
     fn verdict(&self, asks: &[LimitAsk<'_>]) -> Verdict {
         let asks = asks.iter().enumerate();
         let enforced = asks.filter(|(_, ask)| !self.limits[ask.limit].is_shadow);
-        Verdict::of(enforced.filter_map(|(place, ask)| {
-            ask.decision.as_ref().map(|decision| (place, decision))
-        }))
+        Verdict::of(
+            enforced
+                .filter_map(|(place, ask)| ask.decision.as_ref().map(|decision| (place, decision))),
+        )
     }
 
     /// Decide for one who may wait. `None`: it does not wait any more, though it says so.

@@ -12,8 +12,7 @@ use super::{MOST_LIMITS, Verdict};
 use crate::decision::Decision;
 use crate::error::{Error, Result};
 use crate::store::redis::{
-    Counts, EncodedQuota, GATE, Holders, OnError, Part, RedisLimiter, RedisStatistics, Request,
-    Several, Verb,
+    Counts, EncodedQuota, GATE, Holders, OnError, Part, RedisLimiter, Request, Several, Verb,
 };
 use call::Call;
 
@@ -45,16 +44,16 @@ pub struct RedisGate {
     limits: Box<[RedisLimit]>,
     timeout: Duration,
     on_error: OnError,
-    counts: Counts,
+    counts: Arc<Counts>,
 }
 
 impl RedisGate {
-    /// A gate of these limits. Its deadline and what decides when the server does not are theirs.
+    /// A gate of these limits, whose calls add to these counts. Its deadline and what decides when the server does not are theirs.
     ///
     /// # Errors
     /// When there are none, when two of them name their keys alike, and when they differ in what to do
     /// without a server.
-    pub fn new(limits: Vec<RedisLimit>) -> Result<Self> {
+    pub fn new(limits: Vec<RedisLimit>, counts: Arc<Counts>) -> Result<Self> {
         let Some(first) = limits.first() else {
             return Err(Error::out_of_range("limits", &"none", "at least one limit"));
         };
@@ -78,7 +77,7 @@ impl RedisGate {
             limits: limits.into(),
             timeout,
             on_error,
-            counts: Counts::default(),
+            counts,
         })
     }
 
@@ -153,10 +152,10 @@ impl RedisGate {
         Verdict::of(enforced.map(|(place, (_, decision))| (place, decision)))
     }
 
-    /// Counts of calls since the gate was made.
+    /// What is counted of its calls.
     #[must_use]
-    pub fn statistics(&self) -> RedisStatistics {
-        self.counts.read()
+    pub fn counts(&self) -> &Arc<Counts> {
+        &self.counts
     }
 
     fn count(&self, verb: Verb, allowed: bool) {

@@ -203,9 +203,7 @@ impl GateTicket {
         }
         let now = self.gate.now_by_first();
         let errand = self.waiter.errand(Intent::Wait, now);
-        let asked = self
-            .gate
-            .ask_all(&self.waiter.questions, &errand, patience);
+        let asked = self.gate.ask_all(&self.waiter.questions, &errand, patience);
         match asked {
             Ok(None) => Ok(GatePolled::Gone),
             Ok(Some(settled)) if errand.fate() == Fate::Settled => {

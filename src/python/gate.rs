@@ -10,7 +10,11 @@ mod memory;
 mod part;
 mod questions;
 mod receipts;
+mod settling;
 
 pub(super) use call::PyGateCall;
 pub(super) use decision::PyGateDecision;
+pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
+pub(super) use questions::Question;
+pub(super) use settling::Names;

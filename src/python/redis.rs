@@ -18,6 +18,6 @@ mod values;
 mod way_back;
 
 pub(super) use bridge::PyBridge;
-pub(super) use gate::PyRedisGate;
+pub(super) use gate::{PyRedisGate, PyRedisGateCall};
 pub(super) use limiter::PyRedisLimiter;
 pub(super) use scripts::{PyRedisScript, PyRedisScripts};

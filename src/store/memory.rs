@@ -15,6 +15,7 @@ use others::InUse;
 use queue::{Queue, WakeUp};
 use shard::Shard;
 
+mod applicants;
 mod batch;
 mod call;
 mod crowd;
@@ -23,7 +24,6 @@ mod evict;
 mod fingerprint;
 mod fork;
 mod held;
-mod applicants;
 mod joint;
 mod joint_queue;
 mod look;

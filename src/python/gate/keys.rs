@@ -130,7 +130,7 @@ impl Layout {
             None => unit.name == REQUESTS,
         };
         let units = self.units.iter();
-        Ok(units
+        units
             .map(|unit| {
                 if meant(unit) {
                     Some(cost)
@@ -138,7 +138,7 @@ impl Layout {
                     unit.default
                 }
             })
-            .collect())
+            .collect()
     }
 
     fn named_costs(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<Option<u32>>> {

@@ -1,147 +1,205 @@
 //! A gate in Redis, as its coroutines and its blocking calls need it.
 
+mod back;
+mod call;
+mod limits;
 mod plain;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBool;
+use pyo3::{PyTraverseError, PyVisit};
 
 use super::blocking;
 use super::bridge::PyBridge;
-use super::lazy_route::LazyRoute;
 use super::limiter::PyRedisLimiter;
-use super::renewing::THREADS;
 use super::values::{store_error, told};
-use crate::clock::unix_now;
-use crate::gate::{RedisAsk, RedisGate, RedisLimit};
-use crate::python::limits_off::{limits_are_off, untouched};
-use crate::store::redis::{GATE, Reply, Request, Several, Verb};
+use crate::gate::{RedisGate, RedisLimit};
+use crate::python::arguments::wrong_type;
+use crate::python::gate::{GivenPart, Layout, PyGateDecision};
+use crate::store::redis::{Counts, GATE, Request, Verb};
+pub(in crate::python) use call::PyRedisGateCall;
+use limits::{Limits, asked, begun, prepared};
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
 /// Several limits in Redis with one decision. Its coroutines are in `sluicegate.redis`.
 #[pyclass(frozen, name = "RedisGate", module = "sluicegate._core")]
 pub(in crate::python) struct PyRedisGate {
-    gate: Arc<RedisGate>,
-    route: Arc<LazyRoute>,
+    limits: Arc<Limits>,
 }
 
-/// A call: sent already or to be sent, or what it came to without a server.
-type Prepared = Result<Request, Several>;
-
-impl PyRedisGate {
-    /// Get a call ready to be sent.
-    fn prepared(
-        &self,
-        verb: Verb,
-        asks: Vec<RedisAsk>,
-        context: Arc<dyn Any + Send + Sync>,
-    ) -> PyResult<Prepared> {
-        if limits_are_off() && verb != Verb::Reset {
-            return Ok(Err(self.untouched(&asks, context)));
-        }
-        Ok(self.gate.call(verb, asks, context)?)
+/// A call that needs keys and costs.
+fn verb(name: &str) -> Verb {
+    match name {
+        "check" => Verb::Check,
+        _ => Verb::Peek,
     }
+}
 
-    /// What is said while limits are off.
-    fn untouched(&self, asks: &[RedisAsk], context: Arc<dyn Any + Send + Sync>) -> Several {
-        let decisions = asks.iter().map(|ask| {
-            let limiter = &self.gate.limits()[ask.limit].limiter;
-            limiter.hold_uncounted(&ask.key, &ask.holders);
-            let quota = ask.quota.clone().unwrap_or_else(|| limiter.quota());
-            (ask.limit, untouched(quota.limit(), unix_now()))
-        });
-        Several {
-            decisions: decisions.collect(),
-            context,
-        }
-    }
+/// Send requests, each with a future that is told when it is answered.
+fn sent<'py>(
+    limits: &Limits,
+    bridge: &PyBridge,
+    new_future: Any<'_, 'py>,
+    requests: Vec<Request>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let requests = requests.into_iter();
+    let sent = requests.map(|request| {
+        let future = new_future.call0()?;
+        bridge.submit(limits.route.get()?, future.clone().unbind(), request);
+        Ok(future)
+    });
+    sent.collect()
+}
 
-    /// Send a call, unless it is decided: what it came to, else True if a flush is to be planned.
-    fn begun<'py>(
-        &self,
-        py: Python<'py>,
-        bridge: &PyBridge,
-        future: Py<PyAny>,
-        call: Prepared,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match call {
-            Err(several) => told(py, &several).map(Some),
-            Ok(call) => {
-                let plan = bridge.submit(self.route.get()?, future, call);
-                Ok(plan.then(|| PyBool::new(py, true).to_owned().into_any()))
-            }
-        }
+/// Send requests, and wait until all are answered. Fails as the first that does.
+fn all_answered(py: Python<'_>, limits: &Limits, requests: Vec<Request>) -> PyResult<()> {
+    if requests.is_empty() {
+        return Ok(());
     }
-
-    /// What a call came to; this thread waits for that. `again` gets it ready, once more in a child that
-    /// was forked meanwhile.
-    fn asked(&self, py: Python<'_>, again: impl Fn() -> PyResult<Prepared>) -> PyResult<Several> {
-        loop {
-            let call = match again()? {
-                Err(several) => return Ok(several),
-                Ok(call) => call,
-            };
-            let answers = blocking::answers(py, &self.route, vec![call])?;
-            match answers.and_then(|answers| answers.into_iter().next()) {
-                Some(Ok(Reply::Several(several))) => return Ok(several),
-                Some(Ok(_)) => unreachable!("a gate's call comes to decisions of its limits"),
-                Some(Err(failure)) => return Err(store_error(py, &failure)),
-                None => {}
-            }
-        }
-    }
+    let answers = blocking::answers(py, &limits.route, requests)?;
+    let failed = answers.into_iter().flatten().find_map(Result::err);
+    failed.map_or(Ok(()), |failure| Err(store_error(py, &failure)))
 }
 
 #[pymethods]
 impl PyRedisGate {
-    /// Of limiters that each name their keys by a prefix of their own, and which of them only watch.
+    /// Of parts as the gate in memory takes them, and for each the limiter that names its keys, by a
+    /// prefix of its own. A gate in whose place it is goes on with that one's counts.
     #[new]
-    #[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
-    fn new(limits: Vec<(PyRef<'_, PyRedisLimiter>, bool)>) -> PyResult<Self> {
-        let parts = limits.iter().map(|(limiter, is_shadow)| RedisLimit {
-            limiter: Arc::clone(limiter.core()),
-            is_shadow: *is_shadow,
+    #[pyo3(signature = (parts, plans, limiters, before=None))]
+    fn new(
+        py: Python<'_>,
+        parts: Vec<GivenPart>,
+        plans: Vec<Py<PyAny>>,
+        limiters: Vec<Py<PyRedisLimiter>>,
+        before: Option<&Bound<'_, Self>>,
+    ) -> PyResult<Self> {
+        let layout = Layout::new(py, parts, plans)?;
+        let counts = before.map_or_else(Arc::<Counts>::default, |before| {
+            Arc::clone(before.get().limits.gate.counts())
         });
-        let gate = Arc::new(RedisGate::new(parts.collect())?);
-        let route = Arc::clone(limits[0].0.route());
-        Ok(Self { gate, route })
+        let limits = layout.parts.iter().zip(&limiters);
+        let limits = limits.map(|(part, limiter)| RedisLimit {
+            limiter: Arc::clone(limiter.bind(py).get().core()),
+            is_shadow: part.is_shadow,
+        });
+        let gate = Arc::new(RedisGate::new(limits.collect(), counts)?);
+        let route = Arc::clone(limiters[0].bind(py).get().route());
+        let names = Arc::new(layout.as_names());
+        let limiters = limiters.into();
+        Ok(Self {
+            limits: Arc::new(Limits {
+                layout,
+                gate,
+                limiters,
+                route,
+                names,
+            }),
+        })
     }
 
-    /// Begin a call by the places of limits: its decisions if it needs no server, else True if a flush is
-    /// to be planned.
-    #[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
-    fn begin_plain<'py>(
+    /// Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned.
+    #[pyo3(signature = (bridge, future, name, keys, cost))]
+    fn begin<'py>(
         &self,
         py: Python<'py>,
         bridge: &PyBridge,
         future: Py<PyAny>,
         name: &str,
-        asked: Vec<plain::Asked<'py>>,
+        keys: Any<'_, 'py>,
+        cost: Option<Any<'_, 'py>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let asks = self.plain_asks(&asked, bridge.number())?;
-        let call = self.prepared(plain::verb(name), asks, Arc::new(()))?;
-        self.begun(py, bridge, future, call)
+        let limits = &self.limits;
+        if name == "check" {
+            limits.layout.without_permits("check")?;
+        }
+        let questions = limits.questions(keys, cost)?;
+        begun(
+            py,
+            &limits.route,
+            bridge,
+            future,
+            limits.call(verb(name), &questions)?,
+        )
     }
 
     /// The same; blocks this thread.
-    #[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
-    fn ask_plain<'py>(
+    #[pyo3(signature = (name, keys, cost))]
+    fn ask(
+        &self,
+        name: &str,
+        keys: Any<'_, '_>,
+        cost: Option<Any<'_, '_>>,
+    ) -> PyResult<Py<PyGateDecision>> {
+        let limits = &self.limits;
+        if name == "check" {
+            limits.layout.without_permits("check_sync")?;
+        }
+        let questions = limits.questions(keys, cost)?;
+        limits.asked(keys.py(), verb(name), &questions)
+    }
+
+    /// Begin to forget keys, as `begin`.
+    #[pyo3(signature = (bridge, future, keys))]
+    fn begin_reset<'py>(
         &self,
         py: Python<'py>,
-        name: &str,
-        asked: Vec<plain::Asked<'py>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let several = self.asked(py, || {
-            let asks = self.plain_asks(&asked, THREADS)?;
-            self.prepared(plain::verb(name), asks, Arc::new(()))
-        })?;
-        told(py, &several)
+        bridge: &PyBridge,
+        future: Py<PyAny>,
+        keys: Any<'_, 'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let questions = self.limits.resets(keys)?;
+        let call = self.limits.call(Verb::Reset, &questions)?;
+        begun(py, &self.limits.route, bridge, future, call)
+    }
+
+    /// Forget keys. Blocks this thread.
+    fn ask_reset(&self, keys: Any<'_, '_>) -> PyResult<()> {
+        let questions = self.limits.resets(keys)?;
+        let call = || self.limits.call(Verb::Reset, &questions);
+        asked(keys.py(), &self.limits.route, call).map(drop)
+    }
+
+    /// Begin to give back what a decision spent: one request each, for what `new_future` gives.
+    fn begin_refund<'py>(
+        &self,
+        bridge: &PyBridge,
+        new_future: Any<'_, 'py>,
+        keys: Any<'_, 'py>,
+        decision: Any<'_, 'py>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let requests = self.limits.refund(keys, receipt(decision)?.get())?;
+        sent(&self.limits, bridge, new_future, requests)
+    }
+
+    /// The same. Blocks this thread.
+    fn ask_refund(&self, keys: Any<'_, '_>, decision: Any<'_, '_>) -> PyResult<()> {
+        let requests = self.limits.refund(keys, receipt(decision)?.get())?;
+        all_answered(keys.py(), &self.limits, requests)
+    }
+
+    /// A call that is made more than once: to wait for it, or to reserve. `verb`: which must keep no permit.
+    #[pyo3(signature = (keys, cost, verb=None))]
+    fn call(
+        &self,
+        keys: Any<'_, '_>,
+        cost: Option<Any<'_, '_>>,
+        verb: Option<&str>,
+    ) -> PyResult<PyRedisGateCall> {
+        if let Some(verb) = verb {
+            self.limits.layout.without_permits(verb)?;
+        }
+        Ok(PyRedisGateCall {
+            limits: Arc::clone(&self.limits),
+            questions: self.limits.questions(keys, cost)?,
+        })
     }
 
     /// Calls of the gate: admitted, refused, errors, timeouts, local and remembered.
     fn statistics(&self) -> (u64, u64, u64, u64, u64, u64) {
-        let s = self.gate.statistics();
+        let s = self.limits.gate.counts().read();
         (
             s.admitted,
             s.refused,
@@ -154,7 +212,7 @@ impl PyRedisGate {
 
     /// How often each limit would have refused that only watches.
     fn would_have_refused(&self) -> Vec<u64> {
-        let limits = self.gate.limits().iter();
+        let limits = self.limits.gate.limits().iter();
         limits
             .map(|limit| limit.limiter.statistics().would_have_refused)
             .collect()
@@ -165,4 +223,30 @@ impl PyRedisGate {
     fn script() -> &'static str {
         GATE.text()
     }
+
+    /// A call by the places of limits, without names: their decisions. Blocks this thread.
+    #[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
+    fn ask_plain<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        asked_of: Vec<plain::Asked<'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let limits = &self.limits;
+        let several = asked(py, &limits.route, || {
+            let asks = limits.plain_asks(&asked_of)?;
+            prepared(&limits.gate, plain::verb(name), asks, Arc::new(()))
+        })?;
+        told(py, &several)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.limits.layout.visit(&visit)
+    }
+}
+
+fn receipt<'a, 'py>(decision: Any<'a, 'py>) -> PyResult<&'a Bound<'py, PyGateDecision>> {
+    let expected = "the GateDecision by which this gate admitted these keys";
+    let cast = decision.cast::<PyGateDecision>();
+    cast.map_err(|_| wrong_type("decision", expected, decision))
 }

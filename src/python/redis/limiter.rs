@@ -52,6 +52,11 @@ impl PyRedisLimiter {
         &self.route
     }
 
+    /// Have the permits renewed that are held without an event loop.
+    pub(super) fn renew_held(&self) -> PyResult<()> {
+        self.renewals.begin(&self.limiter, &self.route)
+    }
+
     /// A call that is to be sent; or its decision, if it needs no server.
     #[expect(clippy::too_many_arguments, reason = "one call")]
     fn prepared(

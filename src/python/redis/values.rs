@@ -6,6 +6,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use redis::Value;
 
 use crate::python::decision::PyDecision;
+use crate::python::gate::{Names, PyGateDecision};
 use crate::store::redis::{Answer, Failure, Reply, Several};
 
 /// `sluicegate.errors.StoreError`.
@@ -44,8 +45,12 @@ pub(super) fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAn
     })
 }
 
-/// The decisions, each with its limit's place.
+/// What several limits have decided: a `GateDecision`, or without names each with its limit's place.
 pub(super) fn told<'py>(py: Python<'py>, several: &Several) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(names) = several.context.downcast_ref::<Names>() {
+        let decision = PyGateDecision::told(names, &several.decisions);
+        return Ok(Bound::new(py, decision)?.into_any());
+    }
     let decisions = several.decisions.iter();
     let decisions = decisions.map(|(limit, decision)| (*limit, PyDecision::from(*decision)));
     Ok(PyList::new(py, decisions.collect::<Vec<_>>())?.into_any())

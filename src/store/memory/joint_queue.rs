@@ -225,7 +225,9 @@ impl<A: Algorithm> JointQueue<A> {
         quota: Option<&Quota>,
     ) -> Ticks {
         let refused_from = self.first_refused(view);
-        let first = refused_from.into_iter().chain(self.watchers.first().copied());
+        let first = refused_from
+            .into_iter()
+            .chain(self.watchers.first().copied());
         let Some(first) = first.min().filter(|first| *first < number) else {
             return view.now.saturating_add(view.wait(cost));
         };
@@ -363,7 +365,8 @@ impl<A: Algorithm> Planned<A> {
     }
 
     fn push(&mut self, algorithm: &A, at: Ticks, entry: &Entry) {
-        self.plan.push(algorithm, at, entry.cost.min(algorithm.limit()));
+        self.plan
+            .push(algorithm, at, entry.cost.min(algorithm.limit()));
         self.at = at;
         entry.admit_at.set(Some(at));
     }

@@ -2,10 +2,11 @@
 
 use pyo3::prelude::*;
 
-use super::PyRedisGate;
+use super::limits::Limits;
 use crate::gate::RedisAsk;
 use crate::python::arguments::key_bytes;
 use crate::python::key_quota::given_quota;
+use crate::python::redis::renewing::THREADS;
 use crate::store::redis::{Holders, Verb};
 
 /// A limit's place, its key and cost, a permit's number and a quota of the call.
@@ -26,8 +27,8 @@ pub(super) fn verb(name: &str) -> Verb {
     }
 }
 
-impl PyRedisGate {
-    pub(super) fn plain_asks(&self, asked: &[Asked<'_>], home: usize) -> PyResult<Vec<RedisAsk>> {
+impl Limits {
+    pub(super) fn plain_asks(&self, asked: &[Asked<'_>]) -> PyResult<Vec<RedisAsk>> {
         let asks = asked.iter().map(|(limit, key, cost, number, quota)| {
             let quota = match quota {
                 Some(quota) => {
@@ -43,7 +44,7 @@ impl PyRedisGate {
                 quota,
                 holders: Holders {
                     numbers: Vec::from_iter(*number),
-                    home,
+                    home: THREADS,
                     quiet: false,
                 },
             })

@@ -149,11 +149,7 @@ impl<A: Algorithm> Locked<'_, A> {
     }
 
     /// Tell one who may wait when it would be admitted here. `None`: it never has a place here.
-    fn tell(
-        &self,
-        shard: &mut Shard<A>,
-        queuing: &Queuing<'_>,
-    ) -> JointResult<Option<Planned<A>>> {
+    fn tell(&self, shard: &mut Shard<A>, queuing: &Queuing<'_>) -> JointResult<Option<Planned<A>>> {
         if self.part.is_shadow || queuing.applicant.is_none() && !queuing.has_places {
             return Ok(None);
         }

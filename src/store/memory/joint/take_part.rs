@@ -226,7 +226,6 @@ impl<'a, A: Algorithm> Locked<'a, A> {
         })
     }
 
-
     /// For a call that only looks.
     #[inline(never)]
     pub(super) fn peek(&self, shard: &mut Shard<A>, agree: Agree<'_>) -> JointResult<Decision> {

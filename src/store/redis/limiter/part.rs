@@ -173,12 +173,22 @@ impl Part {
                     );
                 }
                 limit.note(call, &decision);
-                return limit.signed(call, decision);
+                return self.signed(decision);
             }
             Verb::Check if decision.allowed || self.is_shadow => {} // nothing was spent
             _ => limit.note(call, &decision),
         }
         decision
+    }
+
+    /// The decision with its receipt; that of permits tells their numbers.
+    pub(super) fn signed(&self, decision: Decision) -> Decision {
+        let (call, limit) = (&self.call, &self.call.limit);
+        if decision.allowed && limit.leases.is_some() {
+            let numbers = &call.holders.numbers;
+            return limit.receipts.held(&call.key, numbers, decision);
+        }
+        limit.signed(call, decision)
     }
 
     /// Count a check, whoever has decided it. What fits and is not spent is nothing to this limit.

@@ -82,7 +82,7 @@ impl Part {
             limit.counts.local.fetch_add(1, Relaxed);
         }
         match call.verb {
-            Verb::Check if all_agree => limit.signed(call, decision),
+            Verb::Check if all_agree => self.signed(decision),
             Verb::Reset | Verb::Anyway if decision.source == Source::Local => {
                 limit.note(call, &decision);
                 decision
