@@ -5,7 +5,7 @@ mod call;
 mod limits;
 mod plain;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -138,7 +138,7 @@ impl PyRedisGate {
             limits.layout.without_permits("check_sync")?;
         }
         let questions = limits.questions(keys, cost)?;
-        limits.asked(keys.py(), verb(name), &questions)
+        limits.asked(keys.py(), verb(name), &questions, drop)
     }
 
     /// Begin to forget keys, as `begin`.
@@ -194,6 +194,7 @@ impl PyRedisGate {
         Ok(PyRedisGateCall {
             limits: Arc::clone(&self.limits),
             questions: self.limits.questions(keys, cost)?,
+            held: Mutex::default(),
         })
     }
 

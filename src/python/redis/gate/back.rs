@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::limits::{Asked, Limits};
+use super::limits::{Asked, Held, Limits};
 use crate::decision::Source;
 use crate::python::gate::PyGateDecision;
 use crate::python::limits_off::limits_are_off;
@@ -113,10 +113,11 @@ impl Limits {
         let receipt = &told.receipt;
         if self.layout.parts[limit].are_permits() {
             let numbers = receipt.number..receipt.number + u64::from(receipt.cost);
-            let numbers: Vec<_> = numbers
-                .filter(|&number| !limiter.leave(key, number))
-                .collect();
-            return Ok(self.release(limit, key, numbers));
+            return Ok(self.given_up(Held {
+                limit,
+                key: key.to_vec(),
+                numbers: numbers.collect(),
+            }));
         }
         if told.source == Source::Redis {
             return Ok(limiter.redemption(key, receipt, units));
@@ -127,24 +128,24 @@ impl Limits {
         Ok(None)
     }
 
-    /// Tell the server of permits that are not held any more.
-    fn release(&self, limit: usize, key: &[u8], numbers: Vec<u64>) -> Option<Request> {
-        let limiter = &self.gate.limits()[limit].limiter;
-        let permits = numbers.len() as u32;
-        let holders = Holders {
+    /// Permits are not held any more: what the server is to be told of them.
+    pub(super) fn given_up(&self, held: Held) -> Option<Request> {
+        let Held {
+            limit,
+            key,
             numbers,
+        } = held;
+        let limiter = &self.gate.limits()[limit].limiter;
+        let numbers = numbers.into_iter();
+        let holders = Holders {
+            numbers: numbers
+                .filter(|&number| !limiter.leave(&key, number))
+                .collect(),
             home: THREADS,
             quiet: true,
         };
-        let release = || {
-            limiter.call(
-                limiter.quota(),
-                Verb::Refund,
-                key.to_vec(),
-                permits,
-                holders,
-            )
-        };
+        let permits = holders.numbers.len() as u32;
+        let release = || limiter.call(limiter.quota(), Verb::Refund, key, permits, holders);
         (permits > 0).then(release)?.ok()
     }
 }

@@ -1,11 +1,12 @@
 //! `RedisGateCall`: one call that is made more than once, or is put right later.
 
-use std::sync::Arc;
+use std::mem::take;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::limits::{Asked, Limits, begun};
+use super::limits::{Asked, Held, Limits, begun};
 use super::sent;
 use crate::python::gate::PyGateDecision;
 use crate::python::redis::blocking;
@@ -17,6 +18,14 @@ use crate::store::redis::Verb;
 pub(in crate::python) struct PyRedisGateCall {
     pub(super) limits: Arc<Limits>,
     pub(super) questions: Vec<Asked>,
+    /// The permits that it may hold since it was asked last.
+    pub(super) held: Mutex<Vec<Held>>,
+}
+
+impl PyRedisGateCall {
+    fn hold(&self, held: Vec<Held>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
 }
 
 #[pymethods]
@@ -28,29 +37,47 @@ impl PyRedisGateCall {
         bridge: &PyBridge,
         future: Py<PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let call = self.limits.call(Verb::Check, &self.questions)?;
-        begun(py, &self.limits.route, bridge, future, call)
-    }
-
-    /// The same for a look.
-    fn begin_peek<'py>(
-        &self,
-        py: Python<'py>,
-        bridge: &PyBridge,
-        future: Py<PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let call = self.limits.call(Verb::Peek, &self.questions)?;
+        let (call, held) = self.limits.call_for_permits(Verb::Check, &self.questions)?;
+        self.hold(held);
         begun(py, &self.limits.route, bridge, future, call)
     }
 
     /// Decide and spend. Blocks this thread.
     fn ask(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
-        self.limits.asked(py, Verb::Check, &self.questions)
+        let hold = |held| self.hold(held);
+        let told = self.limits.asked(py, Verb::Check, &self.questions, hold);
+        if told.is_err() {
+            self.give_up(py)?; // a signal's handler may have raised while the server decided
+        }
+        told
     }
 
-    /// Look. Blocks this thread.
-    fn ask_peek(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
-        self.limits.asked(py, Verb::Peek, &self.questions)
+    /// Give the permits up that nobody takes who asked for them, without waiting for the server.
+    fn give_up(&self, py: Python<'_>) -> PyResult<()> {
+        let held = take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
+        let requests = held
+            .into_iter()
+            .filter_map(|held| self.limits.given_up(held));
+        let requests: Vec<_> = requests.collect();
+        if !requests.is_empty() {
+            blocking::post(&self.limits.route.get()?, requests);
+        }
+        self.limits.renew(py)
+    }
+
+    /// Whether permits are among what is asked for.
+    #[getter]
+    fn has_permits(&self) -> bool {
+        let parts = &self.limits.layout.parts;
+        let mut asked = self.questions.iter();
+        asked.any(|question| parts[question.limit].are_permits())
+    }
+
+    /// Whether the limit of that name is of permits.
+    fn are_permits(&self, name: &str) -> bool {
+        let layout = &self.limits.layout;
+        let place = layout.place_of(name);
+        place.is_some_and(|place| layout.parts[place].are_permits())
     }
 
     /// Have permits renewed, once some may be held.

@@ -36,6 +36,13 @@ pub(super) struct Limits {
     pub(super) names: Context,
 }
 
+/// Permits of a limit and key, by their numbers.
+pub(super) struct Held {
+    pub(super) limit: usize,
+    pub(super) key: Vec<u8>,
+    pub(super) numbers: Vec<u64>,
+}
+
 /// The numbers of permits: no two of this process have the same.
 static PERMITS: AtomicU64 = AtomicU64::new(0);
 
@@ -68,9 +75,18 @@ impl Limits {
             .collect())
     }
 
-    /// A call, ready to be sent. Permits get new numbers; all are renewed by the thread that talks to
-    /// servers, whoever holds them.
+    /// A call, ready to be sent.
     pub(super) fn call(&self, verb: Verb, questions: &[Asked]) -> PyResult<Prepared> {
+        Ok(self.call_for_permits(verb, questions)?.0)
+    }
+
+    /// The same, and the permits that it may come to hold. They have new numbers; all are renewed by the
+    /// thread that talks to servers, whoever holds them.
+    pub(super) fn call_for_permits(
+        &self,
+        verb: Verb,
+        questions: &[Asked],
+    ) -> PyResult<(Prepared, Vec<Held>)> {
         let asks = questions.iter().map(|question| {
             let are_permits = self.layout.parts[question.limit].are_permits();
             let permits = u64::from(question.cost) * u64::from(are_permits && verb == Verb::Check);
@@ -90,17 +106,30 @@ impl Limits {
             })
         });
         let asks: Vec<_> = asks.collect::<PyResult<_>>()?;
-        prepared(&self.gate, verb, asks, Arc::clone(&self.names))
+        let held = asks.iter().filter(|ask| !ask.holders.numbers.is_empty());
+        let held = held.map(|ask| Held {
+            limit: ask.limit,
+            key: ask.key.clone(),
+            numbers: ask.holders.numbers.clone(),
+        });
+        let held = held.collect();
+        let call = prepared(&self.gate, verb, asks, Arc::clone(&self.names))?;
+        Ok((call, held))
     }
 
-    /// What a call came to; this thread waits for that.
+    /// What a call came to; this thread waits for that. What it may hold is told as soon as it is known.
     pub(super) fn asked(
         &self,
         py: Python<'_>,
         verb: Verb,
         questions: &[Asked],
+        hold: impl Fn(Vec<Held>),
     ) -> PyResult<Py<PyGateDecision>> {
-        let several = asked(py, &self.route, || self.call(verb, questions))?;
+        let several = asked(py, &self.route, || {
+            let (call, held) = self.call_for_permits(verb, questions)?;
+            hold(held);
+            Ok(call)
+        })?;
         self.renew(py)?;
         Ok(told(py, &several)?.cast_into::<PyGateDecision>()?.unbind())
     }
