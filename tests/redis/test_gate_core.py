@@ -67,7 +67,7 @@ def test_a_call_is_one_command(gate: Make, redis_server: Server) -> None:
     before = commands(redis_server)
     for _ in range(10):
         chat.ask("check", "ada", *[1] * 5)
-        asyncio.run(chat.awaited("peek", "ada", *[1] * 5))
+        asyncio.run(chat.awaited("peek", "ada"))
     after = commands(redis_server)
     assert after["evalsha"] - before["evalsha"] == 20
     assert after.get("eval", 0) == before.get("eval", 0)
@@ -261,7 +261,7 @@ def test_many_at_once_admit_exactly_the_limit(gate: Make) -> None:
     chat = gate("log 100/hour", "bucket 70/hour", "fixed 50/hour")
 
     async def tasks() -> int:
-        told = await asyncio.gather(*(chat.awaited("check", "ada", 1, 1, 1) for _ in range(100)))
+        told = await asyncio.gather(*(chat.awaited("check", "ada") for _ in range(100)))
         return sum(map(all, map(allowed, told)))
 
     with ThreadPoolExecutor(8) as threads:
@@ -291,14 +291,18 @@ def test_in_a_cluster_all_keys_have_the_gates_tag(redis_cluster: Cluster) -> Non
 
 def test_limits_that_could_not_decide_together(redis_server: Server) -> None:
     url = redis_server.url
-    one, same = limiter(url, "log 5/hour", "p"), limiter(url, "fixed 5/hour", "p")
+    parts = [
+        (f"limit {place}", "key", Quota("5/hour"), "sliding_log", False, False, None)
+        for place in (0, 1)
+    ]
+    one, same = limiter(url, "log 5/hour", "p"), limiter(url, "log 5/hour", "p")
     with pytest.raises(ValueError, match="prefix of its own"):
-        RedisGate([(one, False), (same, False)])
+        RedisGate(parts, [], [one, same])
     other = limiter(url, "log 5/hour", "q", on_error="open")
     with pytest.raises(ValueError, match="one timeout and one on_error"):
-        RedisGate([(one, False), (other, False)])
+        RedisGate(parts, [], [one, other])
     with pytest.raises(ValueError, match="at least one"):
-        RedisGate([])
+        RedisGate([], [], [])
     chat = Gate(url, "log 5/hour")
     with pytest.raises(ValueError, match="one of the gate's 1"):
         chat.core.ask_plain("check", [(1, "ada", 1, None, None)])

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from sluicegate import Decision, Quota, TokenBucketConfig
-from sluicegate._connection.bridge import bridge_of
+from sluicegate._connection.bridge import bridge_of, planned
 from sluicegate._connection.settings import settings_of
 from sluicegate._core import RedisGate, RedisLimiter
 
@@ -39,8 +39,8 @@ class Gate:
             limiter(url, text.removeprefix("shadow "), f"t:{place}", **options)
             for place, text in enumerate(texts)
         ]
-        shadows = [text.startswith("shadow ") for text in texts]
-        self.core = RedisGate(list(zip(self.limiters, shadows, strict=True)))
+        parts = [_part(place, text) for place, text in enumerate(texts)]
+        self.core = RedisGate(parts, [], self.limiters)
 
     def asked(self, key: str, *costs: int | None, **more: Any) -> list[Any]:
         quotas, numbers = more.get("quotas", {}), more.get("numbers", {})
@@ -54,20 +54,24 @@ class Gate:
         """What each limit says; ``None`` leaves one out."""
         return dict(self.core.ask_plain(verb, self.asked(key, *costs, **more)))
 
-    async def awaited(self, verb: str, key: str, *costs: int | None, **more: Any) -> Told:
+    async def awaited(self, verb: str, key: str, cost: int = 1) -> Told:
+        """The same of all limits, awaited."""
         loop = asyncio.get_running_loop()
         bridge, future = bridge_of(loop), loop.create_future()
-        asked = self.asked(key, *costs, **more)
-        begun = self.core.begin_plain(bridge, future, verb, asked)
-        if isinstance(begun, list):
-            return dict(begun)
-        if begun:
-            loop.call_soon(bridge.flush)
-        return dict(await future)
+        begun = self.core.begin(bridge, future, verb, key, cost)
+        told = await planned(loop, bridge, future, begun)  # type: ignore[arg-type]
+        return dict(enumerate(told.limits.values()))  # type: ignore[attr-defined]
 
     def close(self) -> None:
         for each in self.limiters:
             each.close()
+
+
+def _part(place: int, text: str) -> tuple[Any, ...]:
+    kind, _, quota = text.removeprefix("shadow ").partition(" ")
+    given = Quota(f"{quota} concurrent" if kind == "permits" else quota)
+    is_shadow = text.startswith("shadow ")
+    return f"limit {place}", "key", given, ALGORITHMS[kind], is_shadow, False, None
 
 
 def allowed(told: Told) -> list[bool]:

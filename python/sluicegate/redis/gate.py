@@ -204,8 +204,14 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         return await ping(self._scripts, self._commands(), timeout)
 
     def _commands(self) -> set[str]:
-        scripts = [text for each in self._limiters.values() for text in (each.script, each.receipt_script or "")]
-        return commands_of([*scripts, RedisLimiter.renewal() if self._has_permits() else ""]) | {"unlink"}
+        scripts = [
+            text
+            for each in self._limiters.values()
+            for text in (each.script, each.receipt_script or "")
+        ]
+        return commands_of([*scripts, RedisLimiter.renewal() if self._has_permits() else ""]) | {
+            "unlink"
+        }
 
     def _has_permits(self) -> bool:
         return any(part.algorithm == "permits" for part in self.parts)

@@ -25,7 +25,11 @@ def key_name(gate: str, part: Part) -> str:
     """
     name = f"{gate}:{part.name}".replace(" ", "_")
     plain = re.sub(r"[^A-Za-z0-9_\-.:/]", "-", name)
-    if plain != f"{gate}:{part.name}".replace(" ", "_") or len(plain) > 64 or not plain[0].isalpha():
+    if (
+        plain != f"{gate}:{part.name}".replace(" ", "_")
+        or len(plain) > 64
+        or not plain[0].isalpha()
+    ):
         plain = f"g{plain[:50]}:{sha256(f'{gate}:{part.name}'.encode()).hexdigest()[:12]}"
     return plain
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from random import uniform
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.notices import Complaint
 from sluicegate._connection.seconds import seconds_of
+from sluicegate._connection.thread_queue import WaitThreads
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate._support.awaiting import at_once
 from sluicegate._support.pending import to_be_awaited
@@ -41,9 +41,7 @@ class GateWaits:
         _core: RedisGate
 
     @to_be_awaited
-    async def wait(
-        self, keys: Keys, cost: Cost = 1, timeout: float | None = None
-    ) -> GateDecision:
+    async def wait(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
         """Wait until all limits admit; refuse as soon as that would take over ``timeout`` seconds.
 
         Who waits asks again when the longest wait that the server told is over, and competes with all
@@ -129,10 +127,7 @@ def acquired_sync(call: RedisGateCall, seconds: float) -> GateDecision:
     async def check() -> GateDecision:
         return call.ask()
 
-    async def sleep(seconds: float) -> None:
-        time.sleep(seconds)
-
-    return at_once(_asked_again(call, check, seconds, time.monotonic, sleep))
+    return at_once(_asked_again(call, check, seconds, WaitThreads.now, WaitThreads.pause))
 
 
 async def _asked_again(
@@ -151,7 +146,9 @@ async def _asked_again(
         if call.has_permits:
             # A permit may be free before a lease ends, when it is given back.
             told = decision.limits
-            waits = [told[name].retry_after for name in decision.refused_by if not call.are_permits(name)]
+            waits = [
+                told[name].retry_after for name in decision.refused_by if not call.are_permits(name)
+            ]
             wait = max([pause * uniform(0.75, 1.25), *waits])
             if max(waits, default=0) > left or left <= 0:
                 return decision
