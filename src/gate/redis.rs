@@ -2,28 +2,21 @@
 
 mod call;
 mod instead;
+mod shared;
 
 use std::any::Any;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::{MOST_LIMITS, Verdict};
+use super::MOST_LIMITS;
 use crate::decision::Decision;
 use crate::error::{Error, Result};
-use crate::store::redis::{
-    Counts, EncodedQuota, GATE, Holders, OnError, Part, RedisLimiter, Request, Several, Verb,
-};
+use crate::store::redis::{Counts, EncodedQuota, GATE, Holders, Part, Request, Several, Verb};
 use call::Call;
+use shared::Shared;
 
-/// A limit of a gate in Redis.
-pub struct RedisLimit {
-    /// Its quota, the names of its keys, and what is known of them here. In a Cluster, those of a gate
-    /// name all keys of a call so that they are on one node.
-    pub limiter: Arc<RedisLimiter>,
-    /// Whether it only watches: it refuses nobody, and counts whom it would have refused.
-    pub is_shadow: bool,
-}
+pub use shared::RedisLimit;
 
 /// What one limit is asked in a call.
 pub struct RedisAsk {
@@ -41,10 +34,8 @@ pub struct RedisAsk {
 
 /// Several limits in Redis, with one decision.
 pub struct RedisGate {
-    limits: Box<[RedisLimit]>,
+    shared: Arc<Shared>,
     timeout: Duration,
-    on_error: OnError,
-    counts: Arc<Counts>,
 }
 
 impl RedisGate {
@@ -73,18 +64,18 @@ impl RedisGate {
             }
         }
         LazyLock::force(&GATE); // so that servers that are connected from now on get to know it
-        Ok(Self {
+        let shared = Arc::new(Shared {
             limits: limits.into(),
-            timeout,
             on_error,
             counts,
-        })
+        });
+        Ok(Self { shared, timeout })
     }
 
     /// The limits, in the order in which they were given.
     #[must_use]
     pub fn limits(&self) -> &[RedisLimit] {
-        &self.limits
+        &self.shared.limits
     }
 
     /// A call, to be sent: to check, to peek, to reset, or to spend anyway. Its answer is a
@@ -95,7 +86,7 @@ impl RedisGate {
     /// Invalid questions, as [`MemoryGate::check`](super::MemoryGate::check) has them. Within: what is
     /// known to be refused, so that the server need not be asked; only of the limits of which it is known.
     pub fn call(
-        self: &Arc<Self>,
+        &self,
         verb: Verb,
         asks: Vec<RedisAsk>,
         context: Arc<dyn Any + Send + Sync>,
@@ -108,7 +99,7 @@ impl RedisGate {
             return Ok(Err(Several { decisions, context }));
         }
         let call = Call {
-            gate: Arc::clone(self),
+            gate: Arc::clone(&self.shared),
             verb,
             parts,
             context,
@@ -123,8 +114,8 @@ impl RedisGate {
         }
         let mut parts: Vec<(usize, Part)> = Vec::with_capacity(asks.len());
         for ask in asks {
-            let Some(RedisLimit { limiter, is_shadow }) = self.limits.get(ask.limit) else {
-                let range = format!("one of the gate's {}", self.limits.len());
+            let Some(RedisLimit { limiter, is_shadow }) = self.limits().get(ask.limit) else {
+                let range = format!("one of the gate's {}", self.limits().len());
                 return Err(Error::out_of_range("limit", &ask.limit, range));
             };
             if parts.iter().any(|(limit, _)| *limit == ask.limit) {
@@ -144,30 +135,10 @@ impl RedisGate {
         Ok(parts)
     }
 
-    /// What comes of the decisions of a call; places are those among them.
-    #[must_use]
-    pub fn verdict(&self, decisions: &[(usize, Decision)]) -> Verdict {
-        let decisions = decisions.iter().enumerate();
-        let enforced = decisions.filter(|(_, (limit, _))| !self.limits[*limit].is_shadow);
-        Verdict::of(enforced.map(|(place, (_, decision))| (place, decision)))
-    }
-
     /// What is counted of its calls.
     #[must_use]
     pub fn counts(&self) -> &Arc<Counts> {
-        &self.counts
-    }
-
-    fn count(&self, verb: Verb, allowed: bool) {
-        if verb == Verb::Check {
-            let counts = &self.counts;
-            let count = if allowed {
-                &counts.admitted
-            } else {
-                &counts.refused
-            };
-            count.fetch_add(1, Relaxed);
-        }
+        &self.shared.counts
     }
 
     fn count_remembered(
@@ -176,14 +147,14 @@ impl RedisGate {
         parts: &[(usize, Part)],
         refusals: &[(usize, Decision)],
     ) {
-        self.count(verb, refusals.is_empty());
+        self.shared.count(verb, refusals.is_empty());
         for (limit, part) in parts {
             if refusals.iter().any(|(refusing, _)| refusing == limit) {
                 part.count_remembered();
             }
         }
         if !refusals.is_empty() {
-            self.counts.remembered.fetch_add(1, Relaxed);
+            self.shared.counts.remembered.fetch_add(1, Relaxed);
         }
     }
 }

@@ -154,13 +154,15 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
     async def reset(self, keys: Keys) -> None:
         """Forget these keys: the whole quota of every limit that counts by one of them is back."""
         loop = running_loop()
-        bridge, future = bridge_of(loop), loop.create_future()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[GateDecision] = loop.create_future()
         begun = self._core.begin_reset(bridge, future, keys)
         await planned(loop, bridge, future, begun)
 
-    def _begun(self, verb: str, keys: Keys, cost: Cost) -> asyncio.Future[Any]:
+    def _begun(self, verb: str, keys: Keys, cost: Cost) -> asyncio.Future[GateDecision]:
         loop = running_loop()
-        bridge, future = bridge_of(loop), loop.create_future()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[GateDecision] = loop.create_future()
         begun = self._core.begin(bridge, future, verb, keys, cost)
         return planned(loop, bridge, future, begun)
 

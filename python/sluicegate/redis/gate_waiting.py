@@ -111,7 +111,7 @@ async def acquired(call: RedisGateCall, seconds: float) -> GateDecision:
     async def check() -> GateDecision:
         future: asyncio.Future[GateDecision] = loop.create_future()
         try:
-            decision = await planned(loop, bridge, future, call.begin(bridge, future))  # type: ignore[arg-type, return-value]
+            decision = await planned(loop, bridge, future, call.begin(bridge, future))
         except BaseException:
             call.give_up()
             raise

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use redis::{Cmd, Value};
 
-use super::RedisGate;
+use super::shared::Shared;
 use crate::decision::Decision;
 use crate::store::redis::{Answer, Failure, GATE, Part, Reply, Several, Verb, Work};
 
 pub(super) struct Call {
-    pub(super) gate: Arc<RedisGate>,
+    pub(super) gate: Arc<Shared>,
     pub(super) verb: Verb,
     /// What each limit is asked, with its place in the gate.
     pub(super) parts: Vec<(usize, Part)>,

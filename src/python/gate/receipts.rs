@@ -26,7 +26,7 @@ impl Limits {
     ) -> PyResult<Vec<Back>> {
         let stores = self.gate.limits();
         let is_mine = |limit: usize, told: &Decision| stores[limit].store.is_mine(&told.receipt);
-        let tag = |limit: usize| keys[limit].map(|key| key.tag());
+        let tag = |limit: usize| keys[limit].map(Fingerprint::tag);
         let places = decision.redeemable(&self.layout, is_mine, tag)?.into_iter();
         let back = |(told, limit): (usize, usize)| {
             let key = keys[limit]?;

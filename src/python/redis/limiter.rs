@@ -3,6 +3,7 @@
 mod asking;
 mod awaiting;
 mod refunding;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,21 +43,6 @@ pub(in crate::python) struct PyRedisLimiter {
 }
 
 impl PyRedisLimiter {
-    /// What it is without Python.
-    pub(super) fn core(&self) -> &Arc<RedisLimiter> {
-        &self.limiter
-    }
-
-    /// How its calls get to the server.
-    pub(super) fn route(&self) -> &Arc<LazyRoute> {
-        &self.route
-    }
-
-    /// Have the permits renewed that are held without an event loop.
-    pub(super) fn renew_held(&self) -> PyResult<()> {
-        self.renewals.begin(&self.limiter, &self.route)
-    }
-
     /// A call that is to be sent; or its decision, if it needs no server.
     #[expect(clippy::too_many_arguments, reason = "one call")]
     fn prepared(

@@ -112,10 +112,10 @@ const BRANCHES: [Branch; 7] = [
 
 fn text() -> String {
     let mut text = include_str!("scripts/gate/head.lua").to_owned();
-    let mut test = "if";
+    let mut word = "if";
     for branch in BRANCHES {
-        text += &branch.text(test);
-        test = "elseif";
+        text += &branch.text(word);
+        word = "elseif";
     }
     text + include_str!("scripts/gate/tail.lua")
 }
@@ -123,7 +123,7 @@ fn text() -> String {
 impl Branch {
     /// A limit that fits and is not spent from stays as it is; one that refuses puts right what a clock
     /// that was set back has left.
-    fn text(&self, test: &str) -> String {
+    fn text(&self, word: &str) -> String {
         let Self {
             kind,
             words,
@@ -133,7 +133,7 @@ impl Branch {
             answer,
         } = self;
         format!(
-            "{test} kind == '{kind}' then\n{look}\
+            "{word} kind == '{kind}' then\n{look}\
              fits, next_word = room >= 0, at + {words}\n\
              spends[index] = function(units)\n{prepare}\
              if units > 0 or room < 0 then\n{spend}end\n{answer}end\n"

@@ -123,11 +123,11 @@ impl Limits {
         py: Python<'_>,
         verb: Verb,
         questions: &[Asked],
-        hold: impl Fn(Vec<Held>),
+        note: impl Fn(Vec<Held>),
     ) -> PyResult<Py<PyGateDecision>> {
         let several = asked(py, &self.route, || {
             let (call, held) = self.call_for_permits(verb, questions)?;
-            hold(held);
+            note(held);
             Ok(call)
         })?;
         self.renew(py)?;
