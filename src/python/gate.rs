@@ -3,6 +3,7 @@
 mod answers;
 mod call;
 mod decision;
+mod in_force;
 mod keys;
 mod layout;
 mod limits;
@@ -11,6 +12,7 @@ mod part;
 mod questions;
 mod receipts;
 mod settling;
+mod waiting;
 
 pub(super) use call::PyGateCall;
 pub(super) use decision::PyGateDecision;
@@ -18,3 +20,4 @@ pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
 pub(super) use questions::Question;
 pub(super) use settling::Names;
+pub(super) use waiting::{PyGateTicket, gate_enqueue, gate_wait_sync};

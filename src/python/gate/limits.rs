@@ -10,9 +10,8 @@ use pyo3::types::PyString;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
 use super::part::Part;
-use super::questions::Question;
 use crate::clock::Ticks;
-use crate::gate::{Limit, LimitAsk, MemoryGate, Verdict};
+use crate::gate::{Limit, LimitAsk, MemoryGate, Question, Settled, Verdict};
 use crate::python::arguments::with_bytes;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::patiently;
@@ -21,7 +20,7 @@ use crate::store::{self, Ask, Fingerprint, JointStore, Options, Patience, in_mem
 /// The limits of a gate, and where their keys are.
 pub(super) struct Limits {
     pub(super) layout: Layout,
-    pub(super) gate: MemoryGate,
+    pub(super) gate: Arc<MemoryGate>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -34,6 +33,13 @@ pub(super) struct Counts {
 
 /// A verb of the gate.
 type Verb = fn(&MemoryGate, &mut [LimitAsk<'_>], Patience) -> store::Result<Verdict>;
+
+/// What some limits are asked.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) limits: Arc<Limits>,
+    pub(super) questions: Arc<[Question]>,
+}
 
 /// What all limits said of a call.
 pub(super) type Said<'a> = (Vec<LimitAsk<'a>>, Verdict);
@@ -84,7 +90,7 @@ impl Limits {
     ) -> PyResult<Self> {
         let limits = limits.into_iter();
         let limits = limits.map(|(is_shadow, store)| Limit { store, is_shadow });
-        let gate = MemoryGate::new(limits.collect())?;
+        let gate = Arc::new(MemoryGate::new(limits.collect())?);
         Ok(Self {
             layout,
             gate,
@@ -102,9 +108,19 @@ impl Limits {
         &self,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Question<Fingerprint>>> {
-        self.layout
-            .questions(keys, cost, |key| self.fingerprint(key))
+    ) -> PyResult<Vec<Question>> {
+        let known = self
+            .layout
+            .questions(keys, cost, |key| self.fingerprint(key))?;
+        let known = known.into_iter();
+        Ok(known
+            .map(|asked| Question {
+                limit: asked.limit,
+                key: asked.key,
+                cost: asked.cost,
+                quota: asked.quota,
+            })
+            .collect())
     }
 
     /// The keys that are given, by limit.
@@ -120,7 +136,7 @@ impl Limits {
     pub(super) fn ask(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
         verb: Verb,
     ) -> PyResult<PyClassInitializer<PyGateDecision>> {
         if limits_are_off() {
@@ -138,7 +154,7 @@ impl Limits {
     pub(super) fn spend(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
     ) -> PyResult<Py<PyGateDecision>> {
         let told = Bound::new(py, self.ask(py, questions, MemoryGate::check)?)?;
         if !limits_are_off() {
@@ -167,8 +183,21 @@ impl Limits {
         )
     }
 
+    /// The same of a call that has waited.
+    pub(super) fn told_after_wait(
+        &self,
+        questions: &[Question],
+        settled: &Settled,
+    ) -> PyClassInitializer<PyGateDecision> {
+        let mut asks = asks(questions);
+        for (ask, decision) in asks.iter_mut().zip(&settled.decisions) {
+            ask.decision = Some(*decision);
+        }
+        self.told(&(asks, settled.verdict))
+    }
+
     /// The same while limits are off: all are admitted by nobody.
-    pub(super) fn untouched<'a>(&self, questions: &'a [Question<Fingerprint>]) -> Said<'a> {
+    pub(super) fn untouched<'a>(&self, questions: &'a [Question]) -> Said<'a> {
         let at = self.unix_now();
         let mut asks = asks(questions);
         for (ask, question) in asks.iter_mut().zip(questions) {
@@ -182,9 +211,22 @@ impl Limits {
         (asks, verdict)
     }
 
+    /// The time on the clock that all limits share.
+    pub(super) fn now(&self) -> Ticks {
+        self.first().now()
+    }
+
+    pub(super) fn has_manual_clock(&self) -> bool {
+        self.first().is_manual()
+    }
+
     fn unix_now(&self) -> Ticks {
-        let first = self.gate.limits().first();
-        first.map_or(0, |limit| limit.store.unix(limit.store.now()))
+        let first = self.first();
+        first.unix(first.now())
+    }
+
+    fn first(&self) -> &dyn JointStore {
+        &*self.gate.limits()[0].store
     }
 }
 
@@ -198,8 +240,8 @@ impl Part {
 }
 
 /// The questions, as the gate takes them.
-pub(super) fn asks<'a>(questions: &'a [Question<Fingerprint>]) -> Vec<LimitAsk<'a>> {
-    let ask = |question: &'a Question<Fingerprint>| {
+pub(super) fn asks<'a>(questions: &'a [Question]) -> Vec<LimitAsk<'a>> {
+    let ask = |question: &'a Question| {
         let ask = Ask {
             key: question.key,
             cost: question.cost,
