@@ -12,6 +12,7 @@ mod part;
 mod plain;
 mod questions;
 mod receipts;
+mod settling;
 mod waiting;
 
 /// Most calls concern no more limits, keys or units, and need no memory of their own for them.
@@ -19,5 +20,8 @@ const FEW: usize = 4;
 
 pub(super) use call::PyGateCall;
 pub(super) use decision::PyGateDecision;
+pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
+pub(super) use questions::Question;
+pub(super) use settling::Names;
 pub(super) use waiting::{PyGateTicket, gate_enqueue, gate_wait_sync};
