@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.on_error import OnError
+from sluicegate._connection.places import Places
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
+from sluicegate._connection.thread_queue import ThreadPlaces
 from sluicegate._core import GateDecision, RedisGate, RedisLimiter
 from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.gate.limit import checked_name
 from sluicegate.gate.parts import Part, parts_of, plans_of
@@ -62,7 +65,17 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
     """
 
     __module__ = "sluicegate.redis"  # where it is imported from
-    __slots__ = ("__weakref__", "_core", "_limiters", "_made_of", "_parts", "_scripts", "name")
+    __slots__ = (
+        "__weakref__",
+        "_core",
+        "_limiters",
+        "_made_of",
+        "_parts",
+        "_places",
+        "_scripts",
+        "_thread_places",
+        "name",
+    )
     _NEEDS_ASYNCIO = True
 
     def __init__(
@@ -89,6 +102,8 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         self._limiters: dict[str, RedisLimiter] = {}
         self._core, self._parts = self._made(parts)
         self._scripts = Scripts(settings, f"{prefix or 'sluicegate'}:gate", timeout)
+        self._places: PerLoop[Places] = PerLoop()
+        self._thread_places = ThreadPlaces()
 
     def _made(self, parts: tuple[Part, ...]) -> tuple[RedisGate, dict[str, Part]]:
         """The core of these limits. Those whose keys begin alike go on with what is known of them."""
