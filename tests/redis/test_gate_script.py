@@ -49,7 +49,7 @@ def test_it_decides_as_limiters_in_memory(client: redis.Redis) -> None:
 
 def spends_at_once(script: str) -> str:
     """Each limit is spent from before the next one is looked at."""
-    asks = r"(local halted = ask\(.*\)\n +if halted then return halted end\n)"
+    asks = r"(local halted = ask\([^\n]*\)\n +if halted then return halted end\n)"
     moved, count = re.subn(
         asks + r"(.*?)(?=elseif kind|  else\n    return)", r"\2\1", script, flags=re.DOTALL
     )
