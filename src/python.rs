@@ -51,7 +51,7 @@ mod core {
     #[pymodule_export]
     use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
-    use super::gate::{PyGate, PyGateCall, PyGateDecision};
+    use super::gate::{CostError, PyGate, PyGateCall, PyGateDecision, PyGateFields, PyGateQuotas};
     #[pymodule_export]
     use super::limiter::PyLimiter;
     #[pymodule_export]

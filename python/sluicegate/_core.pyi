@@ -405,7 +405,7 @@ class Answer:
         cls,
         request: object,
         decision: object,
-        fields: QuotaFields | None,
+        fields: QuotaFields | GateFields | None,
         headers: Iterable[tuple[bytes, bytes]],
         out: Callable[[Any], Awaitable[None]],
     ) -> Self: ...
@@ -505,6 +505,35 @@ class Quota:
     def __reduce__(self) -> tuple[type[Quota], tuple[str]]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+class CostError(ValueError):
+    """A cost above what a limit could ever admit: ``limit`` units, of the limit ``name``."""
+
+    name: str
+    limit: int
+
+@final
+class GateQuotas:
+    """Which quota each limit of a gate has in a call, by its place there. Limits that were added behind
+    the last one since take no part.
+    """
+
+@final
+class GateFields:
+    """The fields for a gate's decisions, whatever the amounts of its limits are."""
+
+    def __new__(
+        cls,
+        parts: list[tuple[str, bytes, float | None, int | None]],
+        numbers: bool,
+        lists: bool,
+    ) -> Self: ...
+    def of(self, decision: GateDecision) -> list[tuple[bytes, bytes]] | None:
+        """The fields of a decision; ``None`` if one of its limits is not known here."""
+    def items(self, decision: GateDecision) -> list[tuple[str, bytes, bytes]] | None:
+        """Of each limit that clients are told of: its name in the gate, and its own items of the two lists
+        without its name there. ``None`` if one is not known here.
+        """
 
 @final
 class QuotaFields:

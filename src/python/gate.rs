@@ -2,12 +2,18 @@
 
 mod answers;
 mod call;
+mod cost_error;
 mod decision;
+mod fields;
 mod keys;
 mod layout;
 mod limits;
 mod memory;
+mod quotas;
 mod receipts;
 
+pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;
+pub(super) use fields::PyGateFields;
 pub(super) use memory::{PyGate, PyGateCall};
+pub(super) use quotas::PyGateQuotas;

@@ -9,14 +9,14 @@ use super::limiter::PyLimiter;
 use crate::clock::{SECOND, seconds};
 use crate::decision::Decision;
 
-const NAMES: [&[u8]; FIELDS] = [
+pub(super) const NAMES: [&[u8]; FIELDS] = [
     b"x-ratelimit-limit",
     b"x-ratelimit-remaining",
     b"x-ratelimit-reset",
     b"ratelimit-policy",
     b"ratelimit",
 ];
-const FIELDS: usize = 5;
+pub(super) const FIELDS: usize = 5;
 
 /// The fields for one limiter's decisions, as long as its limit and its window stay.
 #[pyclass(frozen, name = "QuotaFields", module = "sluicegate._core")]
@@ -56,12 +56,7 @@ impl PyQuotaFields {
             self.add(fields, 2, &[reset_at.text()])?;
         }
         if self.last == FIELDS {
-            // After a refusal `t` names the same instant as `Retry-After`.
-            let wait = if decision.allowed {
-                decision.reset_after.div_ceil(SECOND)
-            } else {
-                decision.retry_after.div_ceil(SECOND).max(1)
-            };
+            let wait = seconds_to_tell(decision);
             if own_name {
                 fields.append(&self.policy_field)?;
             } else {
@@ -78,8 +73,7 @@ impl PyQuotaFields {
     }
 
     /// An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
-    /// is still the same, the answer has none of these fields itself, and what was ``asked`` for
-    /// has no origin. Else ``None``.
+    /// is still the same, and see [`are_beside`]. Else ``None``.
     pub(super) fn beside<'py>(
         &self,
         py: Python<'py>,
@@ -87,13 +81,10 @@ impl PyQuotaFields {
         own: &Bound<'py, PyAny>,
         asked: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyList>>> {
-        let (Ok(own), Ok(asked)) = (own.cast::<PyList>(), asked.cast::<PyList>()) else {
+        let Some(own) = are_beside(own, asked) else {
             return Ok(None);
         };
-        let is_plain = has_none(own, is_ours)
-            && has_none(asked, |name| name == b"origin")
-            && self.is_of(py, decision)?;
-        if !is_plain {
+        if !self.is_of(py, decision)? {
             return Ok(None);
         }
         let fields = own.get_slice(0, own.len());
@@ -116,14 +107,36 @@ impl PyQuotaFields {
     }
 }
 
+/// The seconds `t`: after a refusal they name the same instant as `Retry-After`.
+pub(super) fn seconds_to_tell(decision: &Decision) -> u64 {
+    if decision.allowed {
+        decision.reset_after.div_ceil(SECOND)
+    } else {
+        decision.retry_after.div_ceil(SECOND).max(1)
+    }
+}
+
+/// An answer's ``own`` fields, if ours can simply follow them: the answer has none of these fields
+/// itself, and what was ``asked`` for has no origin.
+pub(super) fn are_beside<'a, 'py>(
+    own: &'a Bound<'py, PyAny>,
+    asked: &Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, PyList>> {
+    let (Ok(own), Ok(asked)) = (own.cast::<PyList>(), asked.cast::<PyList>()) else {
+        return None;
+    };
+    let is_plain = has_none(own, is_ours) && has_none(asked, |name| name == b"origin");
+    is_plain.then_some(own)
+}
+
 /// A number's digits.
-struct Digits {
+pub(super) struct Digits {
     text: [u8; 20],
     start: usize,
 }
 
 impl Digits {
-    fn of(mut number: u64) -> Self {
+    pub(super) fn of(mut number: u64) -> Self {
         let (mut text, mut start) = ([b'0'; 20], 20);
         loop {
             start -= 1;
@@ -135,7 +148,7 @@ impl Digits {
         }
     }
 
-    fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         &self.text[self.start..]
     }
 }

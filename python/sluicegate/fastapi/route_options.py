@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 from sluicegate._core import Quota
 from sluicegate._support.arguments import number
+from sluicegate.policy.gates.keys import refuse_unused_keys
+from sluicegate.policy.gates.making import bys_of
+from sluicegate.policy.gates.tier import is_gate
 from sluicegate.policy.options import SharedOptions, default
 from sluicegate.policy.quotas import Given
 
@@ -16,15 +20,29 @@ __all__ = ["RouteOptions"]
 class RouteOptions(SharedOptions):
     """The options of one ``rate_limit``."""
 
-    limit: int | str | Quota
+    limit: int | str | Quota | Any
     window_seconds: float = default(60)
     _: KW_ONLY
     window: float | None = None
     name: str = "route"
 
-    def quota(self) -> Given:
-        """The quota; or the limit and the window, which was given under either name."""
-        if isinstance(self.limit, (str, Quota)):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.has_gate:
+            self.refuse_unused("the gate is made already")
+            if self.algorithm is not None:
+                raise TypeError("algorithm= means nothing here: the gate is made already")
+        if self.keys is not None:
+            refuse_unused_keys(self.keys, [bys_of(self.limit)] if self.has_gate else [])
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether the limits are a gate that was given."""
+        return is_gate(self.limit)
+
+    def quota(self) -> Given | Any:
+        """The quota, or the gate; or the limit and the window, which was given under either name."""
+        if isinstance(self.limit, (str, Quota)) or self.has_gate:
             if self.is_given("window_seconds", "window"):
                 raise TypeError(
                     "limit must be an int beside a window, or a quota such as '10/minute' without "

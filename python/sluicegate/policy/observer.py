@@ -96,6 +96,14 @@ def _timed(tier: Tier, tally: TierMetrics) -> Callable[..., Any]:
     return timed if is_async(check) else sometimes_timed
 
 
+def _counts_itself(tier: Tier) -> bool:
+    if tier.is_gate or isinstance(tier.limiter, Limiter):
+        return True
+    from sluicegate.redis.limiter import AsyncLimiter
+
+    return isinstance(tier.limiter, AsyncLimiter)
+
+
 def _checked(endpoint: object) -> str:
     if inspect.iscoroutine(endpoint):
         endpoint.close()  # or Python warns that it was never awaited
@@ -126,11 +134,9 @@ class Observer:
         """Count what this tier decides from now on, and time it."""
         if self._collector is None:
             return
-        from sluicegate.redis.limiter import AsyncLimiter
-
         tally = tier.tally = self._collector.metrics(tier.name)
         limiter = tier.limiter
-        if isinstance(limiter, (Limiter, AsyncLimiter)) and limiter not in self._watched:
+        if _counts_itself(tier) and limiter not in self._watched:
             self._watched.add(limiter)  # what it counts by itself is told of one tier
             tally.counts.add(limiter)
         tier.check = _timed(tier, tally)

@@ -18,6 +18,7 @@ from sluicegate.identity.proxies import header_name
 from sluicegate.identity.verified import TTL, VerifiedKeys
 from sluicegate.observe.hooks import Hook
 from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis, window_of
+from sluicegate.policy.gates.keys import check_keys
 from sluicegate.policy.quotas import GivenLimit
 from sluicegate.refusals import json_refusal
 
@@ -26,13 +27,21 @@ if TYPE_CHECKING:
 else:
     CollectorRegistry = Any  # of a package that need not be there
 
-__all__ = ["LimiterOptions", "Overflow", "PolicyOptions", "SharedOptions", "default"]
+__all__ = [
+    "PREFIX",
+    "LimiterOptions",
+    "Overflow",
+    "PolicyOptions",
+    "SharedOptions",
+    "default",
+    "joined",
+]
 
 T = TypeVar("T")
 
 Overflow = Literal["share", "admit"]
 
-_PREFIX = "sluicegate"
+PREFIX = "sluicegate"
 _IN_REDIS = ("prefix", "timeout", "on_error", "workers", "remember")
 _IN_MEMORY = ("max_keys", "overflow", "clock")
 _OF_STORE = ("redis", *_IN_REDIS, *_IN_MEMORY)
@@ -110,7 +119,7 @@ class LimiterOptions:
         def prefix(algorithm: str) -> str:
             window = () if algorithm == "token_bucket" else (window_of(quota),)
             unit = () if quota.unit == "requests" else (quota.unit,)
-            return _joined(self._prefix, *names, algorithm, *window, *unit)
+            return joined(self._prefix, *names, algorithm, *window, *unit)
 
         return limiter_in_redis(self.redis, algorithm, quota, prefix, **given)
 
@@ -132,7 +141,7 @@ class LimiterOptions:
 
     @property
     def _prefix(self) -> str:
-        return _PREFIX if self.prefix is None else self.prefix
+        return PREFIX if self.prefix is None else self.prefix
 
     def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in names}
@@ -145,6 +154,7 @@ class SharedOptions(LimiterOptions):
 
     identify: Callable[[Any], Any] | None = None
     cost: Callable[[Any], Any] | None = None
+    keys: Mapping[str, Callable[[Any], Any]] | None = None
     trusted_proxies: Iterable[str] | int = default(())
     proxy_header: str = default("x-forwarded-for")
     ipv6_prefix: int = default(64)
@@ -155,6 +165,8 @@ class SharedOptions(LimiterOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_callables(identify=self.identify, cost=self.cost)
+        if self.keys is not None:
+            check_keys(self.keys)
         whole("closed_status", self.closed_status, 400, 599)
         header_name(self.proxy_header, "proxy_header")
 
@@ -232,7 +244,7 @@ def _check_prefix(prefix: object) -> None:
         )
 
 
-def _joined(prefix: str, *parts: str) -> str:
+def joined(prefix: str, *parts: str) -> str:
     """A prefix of a limiter's keys. Different parts never give the same one.
 
     Only the first part may have colons; where a name has some, or all is too long, it is digested.

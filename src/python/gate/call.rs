@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::answers::Answer;
+use super::cost_error::cost_error;
 use super::keys::Keys;
 use super::layout::{Layout, Part};
 use crate::gate::MOST_LIMITS;
@@ -30,27 +31,52 @@ impl Layout {
         cost: Option<&Bound<'_, PyAny>>,
         key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
     ) -> PyResult<Vec<Question<K>>> {
-        let keys = self.keys(keys, true)?;
-        let costs = self.costs(cost)?;
+        self.questions_by(None, keys, cost, key_of)
+    }
+
+    /// The same by other quotas than the limits', if there are any: each limit's by its place.
+    pub(in crate::python) fn questions_by<K: Clone>(
+        &self,
+        quotas: Option<&[Answer]>,
+        keys: &Bound<'_, PyAny>,
+        cost: Option<&Bound<'_, PyAny>>,
+        key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
+    ) -> PyResult<Vec<Question<K>>> {
+        let answer = |limit: usize| match quotas {
+            Some(quotas) => quotas.get(limit).unwrap_or(&Answer::Absent),
+            None => &Answer::Declared,
+        };
+        let takes_part = |limit: usize| *answer(limit) != Answer::Absent;
+        let (py, keys) = (keys.py(), self.keys(keys, true)?);
+        let counts = |unit| {
+            let mut parts = self.parts.iter().enumerate();
+            parts.any(|(limit, part)| part.unit == unit && takes_part(limit))
+        };
+        let costs = self.costs(cost, counts)?;
         let known = known(&keys, key_of)?;
         let mut questions = Vec::with_capacity(self.parts.len());
         for (limit, part) in self.parts.iter().enumerate() {
             if let Some(key) = &known[part.by]
                 && costs[part.unit] > 0
+                && takes_part(limit)
             {
+                let quota = match answer(limit) {
+                    Answer::By(quota) => Some(Arc::clone(quota)),
+                    _ => None,
+                };
                 questions.push(Question {
                     limit,
                     key: key.clone(),
                     cost: costs[part.unit],
-                    quota: None,
+                    quota,
                 });
             }
         }
-        if !self.plans.is_empty() {
+        if quotas.is_none() && !self.plans.is_empty() {
             self.ask_plans(&keys, &mut questions)?;
         }
         for question in &questions {
-            self.parts[question.limit].fits(question)?;
+            self.parts[question.limit].fits(py, question)?;
         }
         if questions.len() > MOST_LIMITS {
             return Err(PyValueError::new_err(format!(
@@ -128,21 +154,22 @@ fn known<K>(
 
 impl Part {
     /// Whether a call may ever be admitted. One who only watches may be asked anything.
-    fn fits<K>(&self, question: &Question<K>) -> PyResult<()> {
+    fn fits<K>(&self, py: Python<'_>, question: &Question<K>) -> PyResult<()> {
         let quota = question.quota.as_deref().unwrap_or(&self.quota);
         let limit = quota.limit().unwrap_or(u32::MAX);
         if self.is_shadow || question.cost <= limit {
             return Ok(());
         }
-        Err(PyValueError::new_err(format!(
-            "cost must be at most {limit} {} for the limit '{}', {quota}, got {}: it could never be admitted",
-            if self.are_permits() {
-                "permits"
-            } else {
-                &quota.unit
-            },
-            self.name,
-            question.cost
-        )))
+        let unit = if self.are_permits() {
+            "permits"
+        } else {
+            &quota.unit
+        };
+        let (name, cost) = (&self.name, question.cost);
+        let message = format!(
+            "cost must be at most {limit} {unit} for the limit '{name}', {quota}, got {cost}: it could never \
+             be admitted"
+        );
+        Err(cost_error(py, message, name, limit))
     }
 }

@@ -98,13 +98,22 @@ impl Layout {
         ))
     }
 
-    /// What a call costs, by unit: 0 of one that it leaves out.
-    pub(super) fn costs(&self, given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<u32>> {
-        let costs = match given {
+    /// What a call costs, by unit: 0 of one that it leaves out, and of one that does not count in it.
+    pub(super) fn costs(
+        &self,
+        given: Option<&Bound<'_, PyAny>>,
+        counts: impl Fn(usize) -> bool,
+    ) -> PyResult<Vec<u32>> {
+        let mut costs = match given {
             None => self.units.iter().map(|unit| unit.default).collect(),
-            Some(cost) if cost.is_instance_of::<PyInt>() => self.one_cost(cost)?,
+            Some(cost) if cost.is_instance_of::<PyInt>() => self.one_cost(cost, &counts)?,
             Some(costs) => self.named_costs(costs)?,
         };
+        for (unit, cost) in costs.iter_mut().enumerate() {
+            if !counts(unit) {
+                *cost = Some(0);
+            }
+        }
         let unnamed = self
             .units
             .iter()
@@ -118,7 +127,7 @@ impl Layout {
             )));
         }
         let costs: Vec<_> = costs.into_iter().flatten().collect();
-        if costs.iter().all(|cost| *cost == 0) && !costs.is_empty() {
+        if costs.iter().all(|cost| *cost == 0) && (0..costs.len()).any(counts) {
             return Err(PyValueError::new_err(format!(
                 "cost must be at least 1 of some unit, got {}",
                 given.map_or_else(|| "nothing".into(), shown)
@@ -128,10 +137,15 @@ impl Layout {
     }
 
     /// One number: of the only unit beside permits, or of requests.
-    fn one_cost(&self, cost: &Bound<'_, PyAny>) -> PyResult<Vec<Option<u32>>> {
+    fn one_cost(
+        &self,
+        cost: &Bound<'_, PyAny>,
+        counts: impl Fn(usize) -> bool,
+    ) -> PyResult<Vec<Option<u32>>> {
         let cost = int(cost, "cost", 1, u32::MAX, "the limit")?;
-        let is_counted = |unit: &&Unit| !unit.are_permits();
-        let mut counted = self.units.iter().filter(is_counted);
+        let units = self.units.iter().enumerate();
+        let counted = units.filter(|(place, unit)| !unit.are_permits() && counts(*place));
+        let mut counted = counted.map(|(_, unit)| unit);
         let only = counted.next().filter(|_| counted.next().is_none());
         let meant = |unit: &Unit| match only {
             Some(only) => unit.name == only.name,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::answers::Answer;
 use super::call::Question;
 use super::decision::{PyGateDecision, Told};
 use super::layout::{Layout, Part};
@@ -90,6 +91,17 @@ impl Limits {
     ) -> PyResult<Vec<Question<Fingerprint>>> {
         self.layout
             .questions(keys, cost, |key| self.fingerprint(key))
+    }
+
+    /// The same by other quotas than the limits'.
+    pub(super) fn questions_by(
+        &self,
+        quotas: &[Answer],
+        keys: &Bound<'_, PyAny>,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Question<Fingerprint>>> {
+        let layout = &self.layout;
+        layout.questions_by(Some(quotas), keys, cost, |key| self.fingerprint(key))
     }
 
     /// The keys that are given, by limit.

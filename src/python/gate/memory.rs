@@ -11,12 +11,14 @@ use super::call::Question;
 use super::decision::PyGateDecision;
 use super::layout::{GivenPart, Layout};
 use super::limits::{Limits, Said, asks};
+use super::quotas::PyGateQuotas;
 use crate::gate::{LimitAsk, MemoryGate, Verdict};
 use crate::python::arguments::wrong_type;
 use crate::python::decision::PyStatistics;
 use crate::python::limits_off::limits_are_off;
 use crate::python::memory::options;
 use crate::python::patiently;
+use crate::python::quota::PyQuota;
 use crate::store::{self, Fingerprint, Options, Patience};
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -123,6 +125,26 @@ impl PyGate {
         let limits = self.limits();
         limits.layout.without_permits("check")?;
         let questions = limits.questions(keys, cost)?;
+        self.spend(keys.py(), &limits, &questions)
+    }
+
+    /// Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part.
+    #[pyo3(signature = (quotas))]
+    fn _quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
+        PyGateQuotas::new(&self.limits().layout, quotas)
+    }
+
+    /// :meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
+    /// last one.
+    #[pyo3(signature = (quotas, keys, cost=None))]
+    fn _check_by(
+        &self,
+        quotas: &Bound<'_, PyGateQuotas>,
+        keys: Any<'_, '_>,
+        cost: Option<Any<'_, '_>>,
+    ) -> PyResult<Py<PyGateDecision>> {
+        let limits = self.limits();
+        let questions = limits.questions_by(&quotas.get().0, keys, cost)?;
         self.spend(keys.py(), &limits, &questions)
     }
 
