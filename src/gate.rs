@@ -1,10 +1,13 @@
 //! Several limits and one decision: all admit and spend, or nothing is spent anywhere.
 
+mod errand;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use memory::{Limit, MemoryGate};
+pub use waiting::{GateJoined, GatePolled, GateTicket, Question, Settled};
 
 use crate::clock::Ticks;
 use crate::decision::Decision;

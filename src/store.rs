@@ -9,8 +9,8 @@ mod wait;
 
 pub use bells::{Bell, Bells};
 pub use memory::{
-    Again, Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, MemoryStore, Options,
-    Overflow, Part, Purpose, Statistics, in_memory,
+    Again, Agree, Applicant, Fate, Fingerprint, Halt, JointResult, JointStore, KeyHasher,
+    MemoryStore, Options, Overflow, Part, Purpose, Queuing, Statistics, Told, in_memory,
 };
 pub use wait::Parker;
 

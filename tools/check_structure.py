@@ -23,7 +23,7 @@ PYTHON_FLOORS = [
     "_core errors types",
     "_support",
     "_connection headers",
-    "limiters refusals",
+    "limiters refusals gate",
     "redis concurrency testing leaky_bucket",
     "observe",
     "hooks metrics opentelemetry retry breaker identity",

@@ -312,7 +312,7 @@ class GateCall:
         """Put right what was spent, by what was used of each unit."""
     def examine(self, actual: dict[str, int]) -> None:
         """Raise what `settle` would, and do nothing."""
-    def end(self, decision: GateDecision, all: bool) -> None:
+    def end(self, decision: GateDecision, is_cancelled: bool) -> None:
         """Give the permits back, or `all` that was spent."""
 
 @final
@@ -540,10 +540,8 @@ class QuotaFields:
     """The fields for one limiter's decisions, as long as its limit and its window stay."""
 
     def __new__(cls, limiter: Any, limit: int, name: bytes, first: int, last: int) -> Self: ...
-    def of(self, decision: Decision, name: bytes) -> list[tuple[bytes, bytes]] | None:
-        """The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
-        is another one for the IETF's lists.
-        """
+    def of(self, decision: Decision) -> list[tuple[bytes, bytes]] | None:
+        """The fields of a decision; ``None`` if the limiter's quota is another one by now."""
 
 @final
 class Pending(Generic[_T]):

@@ -76,10 +76,10 @@ class QuotaHeaders:
 
     def fields(self, decision: Decision) -> list[Field]:
         """A new list: the fields for ``decision``, as ASGI wants them."""
-        fields = self.made.of(decision, b"")
+        fields = self.made.of(decision)
         while fields is None:  # the quota has changed, and may do so once more
             self.made = self._make(decision.limit)
-            fields = self.made.of(decision, b"")
+            fields = self.made.of(decision)
         return fields
 
     def items(self, decision: Decision) -> list[Item]:

@@ -5,13 +5,15 @@
 //! live on the stack.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use super::errand::{Errand, Intent};
 use super::{LimitAsk, MOST_LIMITS, Verdict};
 use crate::clock::Ticks;
 use crate::error::Error;
 use crate::store::{
-    Agree, Fingerprint, Halt, JointResult, JointStore, KeyHasher, Part, Patience, Purpose, Result,
-    Statistics,
+    Again, Agree, Applicant, Fingerprint, Halt, JointResult, JointStore, KeyHasher, Part, Patience,
+    Purpose, Result, Statistics, Stop,
 };
 
 /// A limit of a gate.
@@ -30,7 +32,13 @@ pub struct MemoryGate {
     /// Whether all are on the machine's clock, so that one look at it is enough.
     has_one_clock: bool,
     hasher: KeyHasher,
+    /// Whether another gate has taken its place.
+    is_replaced: AtomicBool,
 }
+
+/// After so many waiters have been reviewed a call that does not wait for locks lets go of what it
+/// holds.
+const MOST_REVIEWS: usize = 16;
 
 /// The places in a call in the order of their stores, and how many there are.
 struct Order {
@@ -50,6 +58,8 @@ struct Walk<'a, 'b> {
     without_room: u32,
     /// Who was asked last, by the place in the call.
     current: usize,
+    /// What it may have to wait for, or whom it has met that waits.
+    errand: Option<&'a Errand<'a>>,
 }
 
 impl MemoryGate {
@@ -71,6 +81,7 @@ impl MemoryGate {
             limits: limits.into(),
             locks,
             hasher: KeyHasher::of_process(),
+            is_replaced: AtomicBool::new(false),
         })
     }
 
@@ -134,13 +145,58 @@ impl MemoryGate {
             now: None,
             without_room: 0,
             current: 0,
+            errand: None,
         };
         walk.go()?;
-        let asks = walk.asks.iter().enumerate();
+        Ok(self.verdict(walk.asks))
+    }
+
+    /// What the limits' decisions come to.
+    #[inline]
+    fn verdict(&self, asks: &[LimitAsk<'_>]) -> Verdict {
+        let asks = asks.iter().enumerate();
         let enforced = asks.filter(|(_, ask)| !self.limits[ask.limit].is_shadow);
-        Ok(Verdict::of(enforced.filter_map(|(place, ask)| {
-            ask.decision.as_ref().map(|decision| (place, decision))
-        })))
+        Verdict::of(
+            enforced
+                .filter_map(|(place, ask)| ask.decision.as_ref().map(|decision| (place, decision))),
+        )
+    }
+
+    /// Decide for one who may wait. `None`: it does not wait any more, though it says so.
+    pub(super) fn send(
+        &self,
+        asks: &mut [LimitAsk<'_>],
+        errand: &Errand<'_>,
+        patience: Patience,
+    ) -> Result<Option<Verdict>> {
+        let order = self.order(asks)?;
+        let mut walk = Walk {
+            gate: self,
+            asks,
+            order,
+            purpose: Purpose::Spend,
+            patience,
+            now: None,
+            without_room: 0,
+            current: 0,
+            errand: Some(errand),
+        };
+        let is_there = walk.go()?;
+        Ok(is_there.then(|| self.verdict(walk.asks)))
+    }
+
+    /// The time for those who wait, by the first limit's clock.
+    pub(super) fn now_by_first(&self) -> Ticks {
+        self.limits.first().map_or(0, |limit| limit.store.now())
+    }
+
+    /// Another gate takes its place.
+    pub(super) fn replace(&self) {
+        self.is_replaced.store(true, SeqCst);
+    }
+
+    pub(super) fn is_replaced(&self) -> bool {
+        self.is_replaced.load(SeqCst)
     }
 
     /// The time for all limits, if they share a clock.
@@ -186,33 +242,75 @@ impl MemoryGate {
 }
 
 impl Walk<'_, '_> {
-    /// Go through all limits, and again as often as one has to do something without locks.
-    fn go(&mut self) -> Result<()> {
-        let purpose = self.purpose;
+    /// Go through all limits, and again as often as one has to do something without locks. False: the
+    /// call does not wait any more, though it says so.
+    fn go(&mut self) -> Result<bool> {
+        let (purpose, mut reviews) = (self.purpose, 0);
         loop {
             self.purpose = purpose;
             self.now = self.gate.now();
-            let again = match self.ask_from(0) {
-                Ok(_) => return Ok(()),
+            if let Some(errand) = self.errand {
+                errand.begin();
+            }
+            match self.ask_from(0) {
+                Ok(_) => return Ok(true),
                 Err(Halt::Stop(stop)) => return Err(stop),
-                Err(Halt::Again(again)) => again,
-            };
-            let store = &self.gate.limits[self.asks[self.current].limit].store;
-            let has_room = store.begin_again(again, self.patience)?;
-            let bit = 1 << self.current;
-            self.without_room = self.without_room & !bit | if has_room { 0 } else { bit };
+                Err(Halt::Gone) => return Ok(false),
+                Err(Halt::Again(again)) => self.begin_again(again)?,
+                Err(Halt::Review(first)) => {
+                    let Some(errand) = self.errand else {
+                        return self.go_with_errand(&*first);
+                    };
+                    reviews += 1;
+                    if reviews > MOST_REVIEWS && self.patience == Patience::Try {
+                        return Err(Stop::Locked);
+                    }
+                    errand.review(&*first, self.patience)?;
+                }
+            }
         }
+    }
+
+    fn begin_again(&mut self, again: Again) -> Result<()> {
+        let store = &self.gate.limits[self.asks[self.current].limit].store;
+        let has_room = store.begin_again(again, self.patience)?;
+        let bit = 1 << self.current;
+        self.without_room = self.without_room & !bit | if has_room { 0 } else { bit };
+        Ok(())
+    }
+
+    /// The same for a call that has met one who waits, to be reviewed.
+    #[cold]
+    #[inline(never)]
+    fn go_with_errand(&mut self, first: &dyn Applicant) -> Result<bool> {
+        let errand = Errand::new(Intent::Answer);
+        errand.review(first, self.patience)?;
+        let mut walk = Walk {
+            gate: self.gate,
+            asks: &mut *self.asks,
+            order: Order { ..self.order },
+            errand: Some(&errand),
+            ..*self
+        };
+        walk.go()
     }
 
     /// Ask the limits from this position of the order on. Says whether all are to spend.
     fn ask_from(&mut self, position: usize) -> JointResult<bool> {
         if position == self.order.count {
-            return Ok(self.purpose == Purpose::Spend);
+            let all_admit = self.purpose == Purpose::Spend;
+            return match self.errand {
+                None => Ok(all_admit),
+                Some(errand) => errand.decide(all_admit),
+            };
         }
         let place = usize::from(self.order.places[position]);
         self.current = place;
         let LimitAsk { limit, ask, .. } = self.asks[place];
         let Limit { store, is_shadow } = &self.gate.limits[limit];
+        if let Some(errand) = self.errand {
+            return self.ask_with_errand(position, errand);
+        }
         let part = Part {
             ask,
             is_shadow: *is_shadow,
@@ -220,6 +318,7 @@ impl Walk<'_, '_> {
             purpose: self.purpose,
             may_have_room: self.without_room & 1 << place == 0,
             patience: self.patience,
+            queuing: None,
         };
         let mut all_agree = false;
         let agree: Agree<'_> = &mut |fits| {
@@ -230,6 +329,41 @@ impl Walk<'_, '_> {
             Ok(all_agree)
         };
         let decision = store.take_part(&part, agree)?;
+        self.asks[place].decision = Some(decision);
+        Ok(all_agree)
+    }
+
+    /// The same for one who may wait, or has met others who do.
+    #[cold]
+    #[inline(never)]
+    fn ask_with_errand(&mut self, position: usize, errand: &Errand<'_>) -> JointResult<bool> {
+        let place = self.current;
+        let LimitAsk { limit, ask, .. } = self.asks[place];
+        let Limit { store, is_shadow } = &self.gate.limits[limit];
+        let queuing = errand.queuing();
+        let part = Part {
+            ask,
+            is_shadow: *is_shadow,
+            now: self.now,
+            purpose: self.purpose,
+            may_have_room: self.without_room & 1 << place == 0,
+            patience: self.patience,
+            queuing: Some(&queuing),
+        };
+        let mut all_agree = false;
+        let agree: Agree<'_> = &mut |fits| {
+            if !fits && !is_shadow {
+                errand.is_refused(place, queuing.told.get());
+                if self.purpose == Purpose::Spend {
+                    self.purpose = Purpose::Count;
+                }
+            }
+            all_agree = self.ask_from(position + 1)?;
+            queuing.fate.set(errand.fate_at(place));
+            Ok(all_agree)
+        };
+        let decision = store.take_part(&part, agree)?;
+        errand.is_done(&queuing);
         self.asks[place].decision = Some(decision);
         Ok(all_agree)
     }

@@ -9,11 +9,14 @@ mod keys;
 mod layout;
 mod limits;
 mod memory;
+mod part;
+mod questions;
 mod quotas;
 mod receipts;
 
+pub(super) use call::PyGateCall;
 pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;
 pub(super) use fields::PyGateFields;
-pub(super) use memory::{PyGate, PyGateCall};
+pub(super) use memory::PyGate;
 pub(super) use quotas::PyGateQuotas;

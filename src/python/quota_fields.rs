@@ -28,7 +28,6 @@ pub(super) struct PyQuotaFields {
     first: usize,
     last: usize,
     name: Vec<u8>,
-    policy: Vec<u8>,
     names: [Py<PyBytes>; FIELDS],
     limit_field: Py<PyTuple>,
     policy_field: Py<PyTuple>,
@@ -45,9 +44,7 @@ impl PyQuotaFields {
     }
 
     /// Add them to a list.
-    fn add_to(&self, fields: &Bound<'_, PyList>, decision: &Decision, name: &[u8]) -> PyResult<()> {
-        let own_name = name.is_empty();
-        let name = if own_name { &self.name } else { name };
+    fn add_to(&self, fields: &Bound<'_, PyList>, decision: &Decision) -> PyResult<()> {
         let remaining = Digits::of(decision.remaining.into());
         if self.first == 0 {
             let reset_at = Digits::of((decision.at + decision.reset_after).div_ceil(SECOND));
@@ -57,16 +54,12 @@ impl PyQuotaFields {
         }
         if self.last == FIELDS {
             let wait = seconds_to_tell(decision);
-            if own_name {
-                fields.append(&self.policy_field)?;
-            } else {
-                self.add(fields, 3, &[name, &self.policy])?;
-            }
+            fields.append(&self.policy_field)?;
             let wait = Digits::of(wait);
             self.add(
                 fields,
                 4,
-                &[name, b";r=", remaining.text(), b";t=", wait.text()],
+                &[&self.name, b";r=", remaining.text(), b";t=", wait.text()],
             )?;
         }
         Ok(())
@@ -88,7 +81,7 @@ impl PyQuotaFields {
             return Ok(None);
         }
         let fields = own.get_slice(0, own.len());
-        self.add_to(&fields, decision, &[])?;
+        self.add_to(&fields, decision)?;
         Ok(Some(fields))
     }
 
@@ -180,24 +173,21 @@ impl PyQuotaFields {
             limit_field: field(0, limit.to_string().as_bytes())?,
             policy_field: field(3, &[&name[..], &policy].concat())?,
             name,
-            policy,
             names,
         })
     }
 
-    /// The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
-    /// is another one for the IETF's lists.
+    /// The fields of a decision; ``None`` if the limiter's quota is another one by now.
     fn of<'py>(
         &self,
         py: Python<'py>,
         decision: &PyDecision,
-        name: &[u8],
     ) -> PyResult<Option<Bound<'py, PyList>>> {
         if !self.is_of(py, &decision.0)? {
             return Ok(None);
         }
         let fields = PyList::empty(py);
-        self.add_to(&fields, &decision.0, name)?;
+        self.add_to(&fields, &decision.0)?;
         Ok(Some(fields))
     }
 }

@@ -15,6 +15,7 @@ use others::InUse;
 use queue::{Queue, WakeUp};
 use shard::Shard;
 
+mod applicants;
 mod batch;
 mod call;
 mod crowd;
@@ -24,6 +25,7 @@ mod fingerprint;
 mod fork;
 mod held;
 mod joint;
+mod joint_queue;
 mod look;
 mod others;
 mod queue;
@@ -39,7 +41,9 @@ mod verbs;
 mod waiting;
 
 pub use fingerprint::{Fingerprint, KeyHasher};
-pub use joint::{Again, Agree, Halt, JointResult, JointStore, Part, Purpose};
+pub use joint::{
+    Again, Agree, Applicant, Fate, Halt, JointResult, JointStore, Part, Purpose, Queuing, Told,
+};
 #[cfg(feature = "redis")]
 pub(in crate::store) use receipts::forgotten::Forgotten;
 
@@ -228,7 +232,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut heads = Vec::new();
         for lock in &self.locks {
             let mut shard = locked_now(&lock.shard);
-            heads.extend(shard.queues.iter_mut().filter_map(Queue::disturb));
+            heads.extend(shard.disturb_all());
         }
         self.wake(heads);
     }
@@ -240,7 +244,7 @@ impl<A: Algorithm> ClockObserver for MemoryStore<A> {
         let mut concerned: Vec<WakeUp> = Vec::new();
         for lock in &self.locks {
             let shard = locked_now(&lock.shard);
-            concerned.extend(shard.queues.iter().flat_map(|queue| queue.concerned(now)));
+            concerned.extend(shard.concerned(now));
         }
         self.wake(concerned);
     }

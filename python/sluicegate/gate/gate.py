@@ -110,7 +110,7 @@ class Gate(Single, _core.Gate):
         """
         from sluicegate.gate.reserving import reserved
 
-        return reserved(self, keys, cost, timeout)
+        return reserved(self._call(keys, cost), timeout)
 
     # By the names that block in Redis, so that code can be written for either.
     check_sync = _core.Gate.check

@@ -9,7 +9,7 @@ from sluicegate.gate.algorithms import algorithm_of, check_algorithm
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Final
+    from typing import Any
 
     QuotaFor = Callable[[str], "Quota | str | None"]
 
@@ -60,14 +60,14 @@ class Limit:
     )
 
     if TYPE_CHECKING:
-        quotas: Final[tuple[Quota, ...]]
-        by: Final[str]
-        algorithm: Final[str | None]
-        name: Final[str | None]
-        quota_for: Final[QuotaFor | None]
-        shadow: Final[bool]
-        optional: Final[bool]
-        lease_seconds: Final[float]
+        quotas: tuple[Quota, ...]
+        by: str
+        algorithm: str | None
+        name: str | None
+        quota_for: QuotaFor | None
+        shadow: bool
+        optional: bool
+        lease_seconds: float
 
     def __init__(
         self,

@@ -9,15 +9,14 @@ from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
     from sluicegate._core import GateCall, GateDecision
-    from sluicegate.gate.gate import Cost, Gate, Keys
 
 __all__ = ["reserved"]
 
 
-def reserved(gate: Gate, keys: Keys, cost: Cost, timeout: float | None) -> Reservation:
+def reserved(call: GateCall, timeout: float | None) -> Reservation:
     """What ``reserve`` gives."""
     seconds_to_wait(timeout)
-    return Reservation(_InMemory(gate._call(keys, cost)), timeout)  # noqa: SLF001
+    return Reservation(_InMemory(call), timeout)
 
 
 class _InMemory:

@@ -114,6 +114,7 @@ fn a_lock_that_is_held_stops_who_does_not_wait() {
             purpose: Purpose::Spend,
             may_have_room: true,
             patience: Patience::Wait,
+            queuing: None,
         };
         let mut seen = None;
         let taken = held.take_part(&part, &mut |fits| {

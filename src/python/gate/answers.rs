@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::layout::Part;
+use super::part::Part;
 use crate::python::arguments::{shown, wrong_type};
 use crate::python::quota::PyQuota;
 use crate::quota::{Quota, Terms};

@@ -133,6 +133,9 @@ impl PyGateDecision {
     }
 }
 
+/// The class, the limits' decisions, and which only watch.
+type Reduced<'py> = (Bound<'py, PyType>, (Bound<'py, PyDict>, Vec<String>));
+
 /// The decision of a call in which no limit takes part.
 fn nobody(at: Ticks) -> Decision {
     Decision {
@@ -201,9 +204,7 @@ impl PyGateDecision {
         Ok(Self::of(&names.into(), parts, verdict, 0))
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyDict>, Vec<String>))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         let this = slf.get();
         let shadow = this.parts.iter().filter(|told| told.is_shadow);
         let shadow = shadow.map(|told| this.name_of(told).to_string()).collect();

@@ -29,8 +29,8 @@ impl Layout {
                 Some(key) if key.is_none() => None,
                 Some(key) => Some(text(by, key)?),
                 None => {
-                    if let Some(name) = by.needed_by.as_ref().filter(|_| all) {
-                        return Err(self.missing(by, name, &keys));
+                    if let Some(name) = by.required_for.as_ref().filter(|_| all) {
+                        return Err(missing(by, name, &keys));
                     }
                     None
                 }
@@ -77,15 +77,6 @@ impl Layout {
         wrong_type("keys", &expected, given)
     }
 
-    fn missing(&self, by: &By, limit: &str, keys: &Bound<'_, PyDict>) -> PyErr {
-        PyValueError::new_err(format!(
-            "keys must have '{0}', by which the limit '{limit}' counts: add it, or '{0}': None to leave \
-             its limits out, got {1}",
-            by.text,
-            names_of(keys)
-        ))
-    }
-
     fn unknown(&self, keys: &Bound<'_, PyDict>) -> PyErr {
         let stranger = keys.keys().iter().find(|name| {
             let is_known = |by: &By| name.eq(by.name.bind(name.py())).unwrap_or(false);
@@ -105,8 +96,10 @@ impl Layout {
         counts: impl Fn(usize) -> bool,
     ) -> PyResult<Vec<u32>> {
         let mut costs = match given {
-            None => self.units.iter().map(|unit| unit.default).collect(),
-            Some(cost) if cost.is_instance_of::<PyInt>() => self.one_cost(cost, &counts)?,
+            None => self.one_cost(1, &counts),
+            Some(cost) if cost.is_instance_of::<PyInt>() => {
+                self.one_cost(int(cost, "cost", 1, u32::MAX, "the limit")?, &counts)
+            }
             Some(costs) => self.named_costs(costs)?,
         };
         for (unit, cost) in costs.iter_mut().enumerate() {
@@ -137,12 +130,7 @@ impl Layout {
     }
 
     /// One number: of the only unit beside permits, or of requests.
-    fn one_cost(
-        &self,
-        cost: &Bound<'_, PyAny>,
-        counts: impl Fn(usize) -> bool,
-    ) -> PyResult<Vec<Option<u32>>> {
-        let cost = int(cost, "cost", 1, u32::MAX, "the limit")?;
+    fn one_cost(&self, cost: u32, counts: impl Fn(usize) -> bool) -> Vec<Option<u32>> {
         let units = self.units.iter().enumerate();
         let counted = units.filter(|(place, unit)| !unit.are_permits() && counts(*place));
         let mut counted = counted.map(|(_, unit)| unit);
@@ -151,16 +139,14 @@ impl Layout {
             Some(only) => unit.name == only.name,
             None => unit.name == REQUESTS,
         };
-        let units = self.units.iter();
-        Ok(units
-            .map(|unit| {
-                if meant(unit) {
-                    Some(cost)
-                } else {
-                    unit.default
-                }
-            })
-            .collect())
+        let cost_of = |unit: &Unit| {
+            if meant(unit) {
+                Some(cost)
+            } else {
+                unit.default
+            }
+        };
+        self.units.iter().map(cost_of).collect()
     }
 
     fn named_costs(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<Option<u32>>> {
@@ -209,4 +195,13 @@ fn names_of(keys: &Bound<'_, PyDict>) -> String {
         [] => "none".into(),
         _ => names.join(", "),
     }
+}
+
+fn missing(by: &By, limit: &str, keys: &Bound<'_, PyDict>) -> PyErr {
+    PyValueError::new_err(format!(
+        "keys must have '{0}', by which the limit '{limit}' counts: add it, or '{0}': None to leave \
+         its limits out, got {1}",
+        by.text,
+        names_of(keys)
+    ))
 }

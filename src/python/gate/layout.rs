@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::Plan;
-use crate::algorithm::AnyAlgorithm;
+use super::part::{Part, named};
 use crate::python::quota::PyQuota;
 use crate::quota::{Quota, Terms};
 
@@ -18,30 +18,12 @@ const CONCURRENT: &str = "concurrent";
 /// watches, whether its key may be left out, and which function names other quotas for a key.
 pub(in crate::python) type GivenPart = (String, String, PyQuota, String, bool, bool, Option<usize>);
 
-/// One limit of a gate.
-pub(in crate::python) struct Part {
-    pub(in crate::python) name: Arc<str>,
-    /// Its place among what limits count by, and among the units.
-    pub(in crate::python) by: usize,
-    pub(in crate::python) unit: usize,
-    pub(in crate::python) quota: Quota,
-    pub(in crate::python) algorithm: AnyAlgorithm,
-    pub(in crate::python) is_shadow: bool,
-    is_optional: bool,
-}
-
-impl Part {
-    pub(in crate::python) fn are_permits(&self) -> bool {
-        matches!(self.quota.terms, Terms::Concurrent(_))
-    }
-}
-
 /// What limits count by.
 pub(super) struct By {
     pub(super) name: Py<PyString>,
     pub(super) text: String,
     /// A limit that needs a key, if one does.
-    pub(super) needed_by: Option<Arc<str>>,
+    pub(super) required_for: Option<Arc<str>>,
 }
 
 /// What costs count.
@@ -82,11 +64,10 @@ impl Layout {
                 algorithm: named(&algorithm, &quota)?,
                 quota,
                 is_shadow,
-                is_optional,
             };
-            let needed_by = &mut bys[part.by].needed_by;
-            if needed_by.is_none() && !part.is_optional {
-                *needed_by = Some(Arc::clone(&part.name));
+            let required_for = &mut bys[part.by].required_for;
+            if required_for.is_none() && !is_optional {
+                *required_for = Some(Arc::clone(&part.name));
             }
             parts.push(part);
         }
@@ -122,7 +103,7 @@ fn by(py: Python<'_>, bys: &mut Vec<By>, text: &str) -> usize {
     bys.push(By {
         name: PyString::intern(py, text).unbind(),
         text: text.into(),
-        needed_by: None,
+        required_for: None,
     });
     bys.len() - 1
 }
@@ -143,15 +124,6 @@ fn unit(units: &mut Vec<Unit>, quota: &Quota) -> usize {
         default: is_one.then_some(1),
     });
     units.len() - 1
-}
-
-/// The quota under the algorithm that goes by `name`.
-fn named(name: &str, quota: &Quota) -> crate::error::Result<AnyAlgorithm> {
-    Ok(match name {
-        "permits" => AnyAlgorithm::Permits(quota.permits()?),
-        "token_bucket" => AnyAlgorithm::TokenBucket(quota.bucket()?),
-        _ => quota.windowed(name)?,
-    })
 }
 
 impl Unit {

@@ -2,25 +2,39 @@
 
 use std::mem::discriminant;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::answers::Answer;
-use super::call::Question;
 use super::decision::{PyGateDecision, Told};
-use super::layout::{Layout, Part};
+use super::layout::Layout;
+use super::part::Part;
+use super::questions::Question;
 use crate::clock::Ticks;
 use crate::gate::{Limit, LimitAsk, MemoryGate, Verdict};
 use crate::python::arguments::with_bytes;
-use crate::python::limits_off::untouched;
-use crate::store::{Ask, Fingerprint, JointStore, Options, in_memory};
+use crate::python::limits_off::{limits_are_off, untouched};
+use crate::python::patiently;
+use crate::store::{self, Ask, Fingerprint, JointStore, Options, Patience, in_memory};
 
 /// The limits of a gate, and where their keys are.
 pub(super) struct Limits {
     pub(super) layout: Layout,
     pub(super) gate: MemoryGate,
+    pub(super) counts: Arc<Counts>,
 }
+
+/// Calls of a gate, whatever its limits were.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) admitted: AtomicU64,
+    pub(super) refused: AtomicU64,
+}
+
+/// A verb of the gate.
+type Verb = fn(&MemoryGate, &mut [LimitAsk<'_>], Patience) -> store::Result<Verdict>;
 
 /// What all limits said of a call.
 pub(super) type Said<'a> = (Vec<LimitAsk<'a>>, Verdict);
@@ -30,15 +44,8 @@ impl Limits {
     pub(super) fn new(layout: Layout, options: &Options) -> PyResult<Self> {
         let stores = layout.parts.iter();
         let stores = stores.map(|part| in_memory(part.algorithm.clone(), options.clone()));
-        Self::with(
-            layout
-                .parts
-                .iter()
-                .map(|part| part.is_shadow)
-                .zip(stores)
-                .collect(),
-            layout,
-        )
+        let shadows = layout.parts.iter().map(|part| part.is_shadow);
+        Self::with(shadows.zip(stores).collect(), layout, Arc::default())
     }
 
     /// Other limits in their place: those of the same name, algorithm, window and unit keep what was
@@ -63,7 +70,7 @@ impl Limits {
             };
             limits.push((part.is_shadow, store));
         }
-        let core = Self::with(limits, layout)?;
+        let core = Self::with(limits, layout, Arc::clone(&self.counts))?;
         for (store, algorithm) in kept {
             let is_same = store.set_quota(algorithm);
             debug_assert!(is_same);
@@ -71,11 +78,19 @@ impl Limits {
         Ok((core, afresh))
     }
 
-    fn with(limits: Vec<(bool, Arc<dyn JointStore>)>, layout: Layout) -> PyResult<Self> {
+    fn with(
+        limits: Vec<(bool, Arc<dyn JointStore>)>,
+        layout: Layout,
+        counts: Arc<Counts>,
+    ) -> PyResult<Self> {
         let limits = limits.into_iter();
         let limits = limits.map(|(is_shadow, store)| Limit { store, is_shadow });
         let gate = MemoryGate::new(limits.collect())?;
-        Ok(Self { layout, gate })
+        Ok(Self {
+            layout,
+            gate,
+            counts,
+        })
     }
 
     /// By what a key is known here.
@@ -111,6 +126,43 @@ impl Limits {
     ) -> PyResult<Vec<Option<Fingerprint>>> {
         self.layout
             .keys_of_limits(keys, |key| self.fingerprint(key))
+    }
+
+    /// What the limits say of a call.
+    pub(super) fn ask(
+        &self,
+        py: Python<'_>,
+        questions: &[Question<Fingerprint>],
+        verb: Verb,
+    ) -> PyResult<PyClassInitializer<PyGateDecision>> {
+        if limits_are_off() {
+            return Ok(self.told(&self.untouched(questions)));
+        }
+        let said = patiently(py, |patience| {
+            let mut asks = asks(questions);
+            let verdict = verb(&self.gate, &mut asks, patience)?;
+            Ok((asks, verdict))
+        })?;
+        Ok(self.told(&said))
+    }
+
+    /// Decide and spend, whether permits are among the limits or not.
+    pub(super) fn spend(
+        &self,
+        py: Python<'_>,
+        questions: &[Question<Fingerprint>],
+    ) -> PyResult<Py<PyGateDecision>> {
+        let told = Bound::new(py, self.ask(py, questions, MemoryGate::check)?)?;
+        if !limits_are_off() {
+            self.count(told.get().is_allowed());
+        }
+        Ok(told.unbind())
+    }
+
+    pub(super) fn count(&self, is_allowed: bool) {
+        let Counts { admitted, refused } = &*self.counts;
+        let count = if is_allowed { admitted } else { refused };
+        count.fetch_add(1, Relaxed);
     }
 
     /// What comes of what the limits said, for Python.

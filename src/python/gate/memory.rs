@@ -1,27 +1,29 @@
 //! `Gate`: the verbs of the one in memory.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::call::Question;
+use super::call::PyGateCall;
 use super::decision::PyGateDecision;
 use super::layout::{GivenPart, Layout};
-use super::limits::{Limits, Said, asks};
+use super::limits::Limits;
 use super::quotas::PyGateQuotas;
-use crate::gate::{LimitAsk, MemoryGate, Verdict};
-use crate::python::arguments::wrong_type;
+use crate::gate::MemoryGate;
+use crate::python::arguments::{Given, wrong_type};
 use crate::python::decision::PyStatistics;
 use crate::python::limits_off::limits_are_off;
 use crate::python::memory::options;
 use crate::python::patiently;
 use crate::python::quota::PyQuota;
-use crate::store::{self, Fingerprint, Options, Patience};
+use crate::store::Options;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// Calls that were admitted and refused, and what each limit did.
+type Counted = (u64, u64, Vec<(String, PyStatistics)>);
 
 /// What the gates in memory are based on.
 #[pyclass(subclass, frozen, weakref, name = "Gate", module = "sluicegate._core")]
@@ -30,56 +32,11 @@ pub(in crate::python) struct PyGate {
     options: Options,
     /// Held by whoever puts other limits in their place.
     changing: Mutex<()>,
-    admitted: AtomicU64,
-    refused: AtomicU64,
 }
-
-/// A verb of the gate.
-type Verb = fn(&MemoryGate, &mut [LimitAsk<'_>], Patience) -> store::Result<Verdict>;
 
 impl PyGate {
     fn limits(&self) -> Arc<Limits> {
         Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What the limits say of a call, and the questions.
-    fn ask(
-        &self,
-        py: Python<'_>,
-        limits: &Limits,
-        questions: &[Question<Fingerprint>],
-        verb: Verb,
-    ) -> PyResult<PyClassInitializer<PyGateDecision>> {
-        if limits_are_off() {
-            return Ok(limits.told(&limits.untouched(questions)));
-        }
-        let said: Said<'_> = patiently(py, |patience| {
-            let mut asks = asks(questions);
-            let verdict = verb(&limits.gate, &mut asks, patience)?;
-            Ok((asks, verdict))
-        })?;
-        Ok(limits.told(&said))
-    }
-
-    /// Decide and spend, whether permits are among the limits or not.
-    fn spend(
-        &self,
-        py: Python<'_>,
-        limits: &Limits,
-        questions: &[Question<Fingerprint>],
-    ) -> PyResult<Py<PyGateDecision>> {
-        let told = self.ask(py, limits, questions, MemoryGate::check)?;
-        let told = Bound::new(py, told)?;
-        if !limits_are_off() {
-            let allowed = told.as_super().get().0.allowed;
-            let count = if allowed {
-                &self.admitted
-            } else {
-                &self.refused
-            };
-            count.fetch_add(1, Relaxed);
-        }
-        Ok(told.unbind())
     }
 }
 
@@ -101,8 +58,6 @@ impl PyGate {
             limits: RwLock::new(Arc::new(limits)),
             options,
             changing: Mutex::new(()),
-            admitted: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
         })
     }
 
@@ -120,12 +75,12 @@ impl PyGate {
     /// ``str``, a cost of a unit that no limit has or above what one could ever admit, or a quota of
     /// ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
     /// :meth:`reserve` is for.
-    #[pyo3(signature = (keys, cost=None), text_signature = "($self, keys, cost=1)")]
-    fn check(&self, keys: Any<'_, '_>, cost: Option<Any<'_, '_>>) -> PyResult<Py<PyGateDecision>> {
+    #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
+    fn check(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
         let limits = self.limits();
         limits.layout.without_permits("check")?;
-        let questions = limits.questions(keys, cost)?;
-        self.spend(keys.py(), &limits, &questions)
+        let questions = limits.questions(keys, cost.value().as_ref())?;
+        limits.spend(keys.py(), &questions)
     }
 
     /// Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part.
@@ -136,25 +91,25 @@ impl PyGate {
 
     /// :meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
     /// last one.
-    #[pyo3(signature = (quotas, keys, cost=None))]
+    #[pyo3(signature = (quotas, keys, cost=Given::Nothing))]
     fn _check_by(
         &self,
         quotas: &Bound<'_, PyGateQuotas>,
         keys: Any<'_, '_>,
-        cost: Option<Any<'_, '_>>,
+        cost: Given<'_>,
     ) -> PyResult<Py<PyGateDecision>> {
         let limits = self.limits();
-        let questions = limits.questions_by(&quotas.get().0, keys, cost)?;
-        self.spend(keys.py(), &limits, &questions)
+        let questions = limits.questions_by(&quotas.get().0, keys, cost.value().as_ref())?;
+        limits.spend(keys.py(), &questions)
     }
 
     /// Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
     /// nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
-    #[pyo3(signature = (keys, cost=None), text_signature = "($self, keys, cost=1)")]
-    fn peek(&self, keys: Any<'_, '_>, cost: Option<Any<'_, '_>>) -> PyResult<Py<PyGateDecision>> {
+    #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
+    fn peek(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
         let limits = self.limits();
-        let questions = limits.questions(keys, cost)?;
-        let told = self.ask(keys.py(), &limits, &questions, MemoryGate::peek)?;
+        let questions = limits.questions(keys, cost.value().as_ref())?;
+        let told = limits.ask(keys.py(), &questions, MemoryGate::peek)?;
         Py::new(keys.py(), told)
     }
 
@@ -198,11 +153,8 @@ impl PyGate {
     fn clear(&self, py: Python<'_>) {
         let limits = self.limits();
         py.detach(|| {
-            limits
-                .gate
-                .limits()
-                .iter()
-                .for_each(|limit| limit.store.clear())
+            let limits = limits.gate.limits().iter();
+            limits.for_each(|limit| limit.store.clear());
         });
     }
 
@@ -227,7 +179,7 @@ impl PyGate {
     }
 
     /// Admitted and refused calls, and of each limit its name and what it has done.
-    fn _counts(&self, py: Python<'_>) -> PyResult<(u64, u64, Vec<(String, PyStatistics)>)> {
+    fn _counts(&self, py: Python<'_>) -> PyResult<Counted> {
         let limits = self.limits();
         let counts = patiently(py, |patience| limits.gate.statistics(patience))?;
         let names = limits.layout.names.iter().map(ToString::to_string);
@@ -235,74 +187,21 @@ impl PyGate {
             .zip(counts.into_iter().map(PyStatistics::from))
             .collect();
         Ok((
-            self.admitted.load(Relaxed),
-            self.refused.load(Relaxed),
+            limits.counts.admitted.load(Relaxed),
+            limits.counts.refused.load(Relaxed),
             by_limit,
         ))
     }
 
     /// A call that is made more than once: to wait for it, or to reserve.
     #[pyo3(signature = (keys, cost))]
-    fn _call(
-        slf: Bound<'_, Self>,
-        keys: Any<'_, '_>,
-        cost: Option<Any<'_, '_>>,
-    ) -> PyResult<PyGateCall> {
-        let limits = slf.get().limits();
-        let questions = limits.questions(keys, cost)?;
-        Ok(PyGateCall {
-            gate: slf.unbind(),
-            limits,
-            questions,
-        })
+    fn _call(&self, keys: Any<'_, '_>, cost: Any<'_, '_>) -> PyResult<PyGateCall> {
+        let limits = self.limits();
+        let questions = limits.questions(keys, Some(cost))?;
+        Ok(PyGateCall { limits, questions })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.limits().layout.visit(&visit)
-    }
-}
-
-/// A call of a gate, which remembers its keys.
-#[pyclass(frozen, name = "GateCall", module = "sluicegate._core")]
-pub(in crate::python) struct PyGateCall {
-    gate: Py<PyGate>,
-    limits: Arc<Limits>,
-    questions: Vec<Question<Fingerprint>>,
-}
-
-#[pymethods]
-impl PyGateCall {
-    /// Decide and spend; permits are kept.
-    fn check(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
-        self.gate.get().spend(py, &self.limits, &self.questions)
-    }
-
-    /// Put right what was spent, by what was used of each unit.
-    #[pyo3(signature = (decision, actual))]
-    fn settle(
-        &self,
-        decision: &Bound<'_, PyGateDecision>,
-        actual: &Bound<'_, PyDict>,
-    ) -> PyResult<()> {
-        let used = self.limits.used(&self.questions, actual)?;
-        self.limits
-            .settle(actual.py(), &self.questions, decision.get(), &used)
-    }
-
-    /// Raise what `settle` would, and do nothing.
-    #[pyo3(signature = (actual))]
-    fn examine(&self, actual: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.limits.used(&self.questions, actual).map(drop)
-    }
-
-    /// Give the permits back, or `all` that was spent.
-    #[pyo3(signature = (decision, all))]
-    fn end(&self, decision: &Bound<'_, PyGateDecision>, all: bool) -> PyResult<()> {
-        self.limits
-            .end(decision.py(), &self.questions, decision.get(), all)
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.gate)
     }
 }

@@ -4,9 +4,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::call::Question;
 use super::decision::PyGateDecision;
 use super::limits::Limits;
+use super::questions::Question;
 use crate::python::arguments::{int, shown};
 use crate::python::patiently;
 use crate::store::{Ask, Fingerprint};

@@ -37,7 +37,7 @@ impl<A: Algorithm> MemoryStore<A> {
         }
     }
 
-    fn book_look(&self, now: Ticks) -> Ticks {
+    pub(super) fn book_look(&self, now: Ticks) -> Ticks {
         let idle_from = self.locks.iter().map(|lock| lock.idle_from.load(Relaxed));
         let idle_from = idle_from.min().unwrap_or(now);
         let wanted = idle_from.clamp(now + PAUSE, now + SOON);

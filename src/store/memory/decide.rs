@@ -14,7 +14,7 @@ use crate::decision::{Receipt, Source};
 use crate::error;
 
 /// Said of a wait that nobody knows.
-const A_GUESS: Ticks = SECOND;
+pub(super) const A_GUESS: Ticks = SECOND;
 
 /// What a call came to; the shard of its key is still locked.
 pub(super) struct Decided<'a, A: Algorithm> {

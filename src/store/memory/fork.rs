@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 
 use hashbrown::HashTable;
 
-use super::{Algorithm, MemoryStore, Queue, Shard, WakeUp, locked_now};
+use super::{Algorithm, MemoryStore, Shard, WakeUp, locked_now};
 use crate::fork::{Forks, Held};
 
 type Guard<T> = MutexGuard<'static, T>;
@@ -39,7 +39,7 @@ impl<A: Algorithm> Forks for MemoryStore<A> {
         let mut everybody: Vec<WakeUp> = Vec::new();
         for lock in &self.locks {
             let shard = locked_now(&lock.shard);
-            everybody.extend(shard.queues.iter().flat_map(Queue::everybody));
+            everybody.extend(shard.everybody());
         }
         self.wake(everybody);
     }
@@ -57,7 +57,8 @@ impl<A: Algorithm> Held for HeldStore<A> {
                 HashTable::new()
             };
             self.store.release_keys(table.len());
-            gone.push((take(&mut shard.queues), table));
+            let queues = (take(&mut shard.queues), take(&mut shard.joint_queues));
+            gone.push((queues, table));
         }
         drop(self);
         // Without a lock, and without the interpreter: no wake-up is a Python object.

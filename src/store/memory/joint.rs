@@ -1,13 +1,20 @@
 //! A store as one of several that decide together: what it is asked, and why it may have to be asked
 //! again.
 
+mod behind;
+mod queuing;
 mod spend_anyway;
 mod take_part;
 
+pub use queuing::{Applicant, Fate, Queuing, Told};
+
+use std::sync::Arc;
+
 use super::queue::WakeUp;
-use super::{Algorithm, MemoryStore, Relaxed};
+use super::{Algorithm, Fingerprint, MemoryStore, Relaxed, locked};
 use crate::clock::Ticks;
 use crate::decision::Decision;
+use crate::fork::Forks;
 use crate::store::{Ask, Patience, Queues, Result, Stop};
 
 /// What may come of a part, at the most.
@@ -22,7 +29,7 @@ pub enum Purpose {
 }
 
 /// What one store is asked in a decision of several.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Part<'a> {
     /// Of which key, how much, and by which quota.
     pub ask: Ask<'a>,
@@ -36,6 +43,8 @@ pub struct Part<'a> {
     pub may_have_room: bool,
     /// What to do when a lock is held.
     pub patience: Patience,
+    /// Its place among those who wait at several stores, if it may wait or has met one of them.
+    pub queuing: Option<&'a Queuing<'a>>,
 }
 
 /// Told whether the part fits; says whether all agree, and the store is to spend.
@@ -47,6 +56,11 @@ pub enum Halt {
     Stop(Stop),
     /// All locks have to be released for something. Then all may begin again.
     Again(Again),
+    /// Somebody who waits would be admitted here, and goes first if it would be everywhere: it is to
+    /// be reviewed without locks. Then all may begin again.
+    Review(Arc<dyn Applicant>),
+    /// The call does not wait any more, though it says so.
+    Gone,
 }
 
 /// What [`JointStore::begin_again`] has to do.
@@ -100,6 +114,18 @@ pub trait JointStore: Queues {
     ///
     /// The receipt's cost is what was counted: what would be beyond that debt is not.
     fn spend_anyway(&self, ask: Ask<'_>, patience: Patience) -> Result<Decision>;
+
+    /// Take one who waits at several stores out of the queue of `key`. Nothing is spent. Tells whom to
+    /// wake without locks; does nothing if it has no place there.
+    fn step_out(
+        &self,
+        key: Fingerprint,
+        number: u64,
+        patience: Patience,
+    ) -> Result<Option<Arc<dyn Applicant>>>;
+
+    /// Wake everybody who waits here, for a reason of their own. No lock may be held.
+    fn wake_waiters(&self);
 }
 
 impl<A: Algorithm> JointStore for MemoryStore<A> {
@@ -124,5 +150,20 @@ impl<A: Algorithm> JointStore for MemoryStore<A> {
 
     fn spend_anyway(&self, ask: Ask<'_>, patience: Patience) -> Result<Decision> {
         self.spend_unasked(ask, patience)
+    }
+
+    fn step_out(
+        &self,
+        key: Fingerprint,
+        number: u64,
+        patience: Patience,
+    ) -> Result<Option<Arc<dyn Applicant>>> {
+        // Whatever the wall clock did meanwhile: this changes nothing but the queue.
+        let mut shard = locked(&self.lock_of(key).shard, patience)?;
+        Ok(shard.step_out(key, number, None))
+    }
+
+    fn wake_waiters(&self) {
+        Forks::wake_all(self);
     }
 }

@@ -1,5 +1,6 @@
 //! One shard: a table of keys under one lock, which gives idle keys back as it goes.
 
+mod joint_queues;
 pub(super) mod kept;
 mod queues;
 
@@ -9,6 +10,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
 use super::fingerprint::Fingerprint;
+use super::joint_queue::JointQueue;
 use super::others::{InUse, Index, Others};
 use super::queue::Queue;
 use super::receipts::forgotten::Forgotten;
@@ -30,6 +32,7 @@ pub(super) struct Shard<A: Algorithm> {
     others: Others<A>,
     table: HashTable<Slot<A::State>>,
     pub(super) queues: HashTable<Queue<A>>,
+    pub(super) joint_queues: HashTable<JointQueue<A>>,
     hand: usize,
     /// No key goes idle before this time.
     idle_from: Ticks,
@@ -64,6 +67,7 @@ impl<A: Algorithm> Shard<A> {
             others: Others::new(in_use),
             table: HashTable::new(),
             queues: HashTable::new(),
+            joint_queues: HashTable::new(),
             hand: 0,
             idle_from: Ticks::MAX,
             idle_from_next: Ticks::MAX,
@@ -327,6 +331,9 @@ impl<A: Algorithm> Shard<A> {
     pub(super) fn set_algorithm(&mut self, algorithm: &A, now: Ticks) {
         self.keep_by(algorithm, now);
         for queue in &mut self.queues {
+            queue.own_quota_is(algorithm);
+        }
+        for queue in &mut self.joint_queues {
             queue.own_quota_is(algorithm);
         }
         self.algorithm = algorithm.clone();

@@ -5,29 +5,29 @@ use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::decision::Decision;
 use crate::error;
+use crate::quota::Quota;
 use crate::store::Ask;
 use crate::store::fork::locked;
 use crate::store::memory::call::Call;
-use crate::store::memory::decide::Place;
 use crate::store::memory::others::Index;
 use crate::store::memory::shard::kept::Kept;
 use crate::store::memory::shard::{STEPS_ON_INSERT, Shard};
 use crate::store::memory::{MemoryStore, Overflow, Relaxed};
 
 /// What came of a part.
-struct Outcome {
-    decision: Decision,
-    spent: bool,
+pub(super) struct Outcome {
+    pub(super) decision: Decision,
+    pub(super) spent: bool,
     /// Whether it was decided by what keys share for which there is no room.
-    is_overflow: bool,
+    pub(super) is_overflow: bool,
 }
 
 /// A part whose shard is locked.
-struct Locked<'a, A: Algorithm> {
-    store: &'a MemoryStore<A>,
-    part: &'a Part<'a>,
-    call: Call<'a>,
-    now: Ticks,
+pub(super) struct Locked<'a, A: Algorithm> {
+    pub(super) store: &'a MemoryStore<A>,
+    pub(super) part: &'a Part<'a>,
+    pub(super) call: Call<'a>,
+    pub(super) now: Ticks,
 }
 
 impl<A: Algorithm> MemoryStore<A> {
@@ -41,15 +41,12 @@ impl<A: Algorithm> MemoryStore<A> {
         if !self.is_aligned() {
             return Err(Halt::again(Need::Alignment));
         }
+        if let Some(queuing) = part.queuing {
+            return self.take_part_of_waiter(part, queuing, agree);
+        }
         let mut shard = locked(&self.lock_of(part.ask.key).shard, part.patience)?;
         let now = shard.at(part.now.unwrap_or_else(|| self.clock.now()));
-        let limit = shard.limit(part.ask.quota);
-        let mut call = Call::from(part.ask);
-        if part.is_shadow {
-            call.cost = call.cost.min(limit);
-        } else {
-            error::fits(call.cost, limit)?;
-        }
+        let call = Locked::call(&shard, part, part.ask.quota)?;
         let locked = Locked {
             store: self,
             part,
@@ -65,11 +62,28 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 }
 
-impl<A: Algorithm> Locked<'_, A> {
+impl<'a, A: Algorithm> Locked<'a, A> {
+    /// The call of a part that is decided by this quota.
     #[inline]
-    fn decide(&self, shard: &mut Shard<A>, agree: Agree<'_>) -> JointResult<Outcome> {
+    pub(super) fn call(
+        shard: &Shard<A>,
+        part: &Part<'_>,
+        quota: Option<&'a Quota>,
+    ) -> error::Result<Call<'a>> {
+        let limit = shard.limit(quota);
+        let mut call = Call::from(Ask { quota, ..part.ask });
+        if part.is_shadow {
+            call.cost = call.cost.min(limit);
+        } else {
+            error::fits(call.cost, limit)?;
+        }
+        Ok(call)
+    }
+
+    #[inline]
+    pub(super) fn decide(&self, shard: &mut Shard<A>, agree: Agree<'_>) -> JointResult<Outcome> {
         let mut call = self.call;
-        if shard.has_queue(call.key) {
+        if shard.has_waiters(call.key) && self.is_behind(shard)? {
             return self.refuse_behind(shard, agree);
         }
         if !self.part.may_have_room && self.store.lacks_room(shard, &mut call) {
@@ -212,36 +226,16 @@ impl<A: Algorithm> Locked<'_, A> {
         })
     }
 
-    /// Others wait for the key and go first.
-    #[cold]
-    #[inline(never)]
-    fn refuse_behind(&self, shard: &mut Shard<A>, agree: Agree<'_>) -> JointResult<Outcome> {
-        let (store, patience) = (self.store, self.part.patience);
-        if let Some(first) = shard.wait_by(self.call)? {
-            return Err(Halt::again(Need::Wake(first)));
-        }
-        if let Place::Behind(Some(overdue)) = store.stand(shard, self.call, self.now, patience)? {
-            return Err(Halt::again(Need::Wake(overdue)));
-        }
-        let look = store.look(shard, self.ask(), self.now, patience)?;
-        agree(false)?;
-        Ok(Outcome {
-            decision: Decision {
-                allowed: false,
-                ..look.decision
-            },
-            spent: false,
-            is_overflow: false,
-        })
-    }
-
     /// For a call that only looks.
     #[inline(never)]
-    fn peek(&self, shard: &mut Shard<A>, agree: Agree<'_>) -> JointResult<Decision> {
+    pub(super) fn peek(&self, shard: &mut Shard<A>, agree: Agree<'_>) -> JointResult<Decision> {
         let key = self.call.key;
         let is_new = || shard.find(key).is_none() && !shard.has_queue(key);
         if self.part.may_have_room && self.store.is_full() && is_new() {
             return Err(Halt::again(Need::Room(self.now)));
+        }
+        if shard.has_joint_queue(key) && self.is_behind_applicants(shard)? {
+            return Ok(self.refuse_behind(shard, agree)?.decision);
         }
         let look = self
             .store
@@ -255,15 +249,16 @@ impl<A: Algorithm> Locked<'_, A> {
         Ok(decision)
     }
 
-    fn ask(&self) -> Ask<'_> {
+    pub(super) fn ask(&self) -> Ask<'_> {
         Ask {
             cost: self.call.cost,
+            quota: self.call.quota,
             ..self.part.ask
         }
     }
 
     #[inline]
-    fn count(&self, shard: &mut Shard<A>, outcome: &Outcome) -> Decision {
+    pub(super) fn count(&self, shard: &mut Shard<A>, outcome: &Outcome) -> Decision {
         let decision = outcome.decision;
         if outcome.spent {
             shard.count(true);

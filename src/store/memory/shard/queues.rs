@@ -1,12 +1,19 @@
 //! The queues of those who wait for the shard's keys.
 
+use std::iter::Flatten;
 use std::sync::Arc;
+
+use hashbrown::hash_table::OccupiedEntry;
 
 use super::{Algorithm, Fingerprint, Shard, Ticks};
 use crate::error::Result;
 use crate::quota::Quota;
 use crate::store::memory::call::Call;
+use crate::store::memory::joint_queue::JointQueue;
 use crate::store::memory::queue::{Queue, Removed, WakeUp};
+
+/// Those to be woken as a key's state has changed.
+pub(in crate::store::memory) type Heads = Flatten<std::array::IntoIter<Option<WakeUp>, 2>>;
 
 impl<A: Algorithm> Shard<A> {
     #[inline]
@@ -97,23 +104,53 @@ impl<A: Algorithm> Shard<A> {
         position: usize,
         admitted_at: Option<Ticks>,
     ) -> Removed {
-        let removed = match self.queue(key) {
+        let mut removed = match self.queue(key) {
             Some(queue) => queue.remove(position, admitted_at),
             None => Removed::default(),
         };
-        self.drop_empty_queue(key);
+        if self.drop_empty_queue(key) {
+            removed.next = self.disturb_jointly(key);
+        }
         removed
     }
 
-    pub(in crate::store::memory) fn drop_empty_queue(&mut self, key: Fingerprint) {
+    /// Says whether there was one.
+    fn drop_empty_queue(&mut self, key: Fingerprint) -> bool {
         let empty = |queue: &Queue<A>| queue.key == key && queue.waiters.is_empty();
-        if let Ok(queue) = self.queues.find_entry(key.hash(), empty) {
-            queue.remove();
-        }
+        let queue = self.queues.find_entry(key.hash(), empty);
+        queue.map(OccupiedEntry::remove).is_ok()
     }
 
-    /// The key's state has changed: the first waiter, to be woken without the lock.
-    pub(in crate::store::memory) fn disturb(&mut self, key: Fingerprint) -> Option<WakeUp> {
-        self.queue(key)?.disturb()
+    /// The key's state has changed: those to be woken without the lock.
+    pub(in crate::store::memory) fn disturb(&mut self, key: Fingerprint) -> Heads {
+        let single = self.queue(key).and_then(Queue::disturb);
+        [single, self.disturb_jointly(key)].into_iter().flatten()
+    }
+
+    /// The state of all keys may have changed: the first waiter of each.
+    pub(in crate::store::memory) fn disturb_all(&mut self) -> Vec<WakeUp> {
+        let single = self.queues.iter_mut().filter_map(Queue::disturb);
+        let joint = self.joint_queues.iter_mut();
+        single
+            .chain(joint.filter_map(JointQueue::disturb))
+            .collect()
+    }
+
+    /// The first waiter of each key and those whose time is up: whom a moved clock concerns.
+    pub(in crate::store::memory) fn concerned(&self, now: Ticks) -> Vec<WakeUp> {
+        let single = self.queues.iter().flat_map(|queue| queue.concerned(now));
+        let joint = self.joint_queues.iter();
+        single
+            .chain(joint.flat_map(|queue| queue.concerned(now)))
+            .collect()
+    }
+
+    /// All who wait.
+    pub(in crate::store::memory) fn everybody(&self) -> Vec<WakeUp> {
+        let single = self.queues.iter().flat_map(Queue::everybody);
+        let joint = self.joint_queues.iter();
+        single
+            .chain(joint.flat_map(JointQueue::everybody))
+            .collect()
     }
 }

@@ -1,0 +1,388 @@
+//! Those who wait for one key and for others of other stores as well, in the order of their numbers.
+//!
+//! Everybody has a place at all of its stores. Where it would be admitted now it is passed, so that
+//! nobody is held up by a waiter whom another store refuses. Each watches one store that refuses it,
+//! and of those who watch only the first one needs a timer: whoever is refused is refused to all who
+//! are behind it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included};
+use std::sync::Arc;
+
+use super::fingerprint::Fingerprint;
+use super::joint::Applicant;
+use super::queue::WakeUp;
+use crate::algorithm::{Algorithm, Plan};
+use crate::clock::Ticks;
+use crate::quota::Quota;
+
+/// The plan is made anew once waiters have been admitted so much later than planned, in sum.
+const LARGEST_DRIFT: Ticks = 1_000;
+/// One of so many looks after the first one, so that nobody sleeps for ever behind one that has
+/// vanished without a word.
+const LOOKOUTS: u64 = 64;
+
+/// A key's state as those who wait are decided by it.
+pub(super) struct View<'a, A: Algorithm> {
+    pub(super) algorithm: &'a A,
+    pub(super) state: &'a A::State,
+    pub(super) now: Ticks,
+}
+
+impl<A: Algorithm> View<'_, A> {
+    /// How long until this cost would fit; `Ticks::MAX`: nobody knows.
+    pub(super) fn wait(&self, cost: u32) -> Ticks {
+        let cost = cost.min(self.algorithm.limit());
+        let wait = self.algorithm.wait(self.state, self.now, cost);
+        wait.unwrap_or(Ticks::MAX)
+    }
+}
+
+/// One who waits, at this key.
+pub(super) struct Entry {
+    pub(super) applicant: Arc<dyn Applicant>,
+    pub(super) cost: u32,
+    /// When it gives up, on the store's clock; `Ticks::MAX` for never.
+    pub(super) deadline: Ticks,
+    /// Whether this is the store that wakes it.
+    pub(super) watches: bool,
+    /// When it is planned to be admitted here, if it is part of the plan.
+    admit_at: Cell<Option<Ticks>>,
+}
+
+impl Entry {
+    pub(super) fn new(
+        applicant: &Arc<dyn Applicant>,
+        cost: u32,
+        deadline: Ticks,
+        watches: bool,
+    ) -> Self {
+        Self {
+            applicant: Arc::clone(applicant),
+            cost,
+            deadline,
+            watches,
+            admit_at: Cell::new(None),
+        }
+    }
+}
+
+/// How those who are refused now are admitted as early as possible.
+struct Planned<A: Algorithm> {
+    plan: A::Plan,
+    /// The first who is part of it.
+    first: u64,
+    /// The first whom the key refused when it was made.
+    refused_from: Option<u64>,
+    /// When the last one is admitted.
+    at: Ticks,
+    /// Whether everybody from the first one on is part of it.
+    is_whole: bool,
+    /// How much later than planned waiters were admitted since.
+    drift: Ticks,
+}
+
+/// The waiters of one key.
+pub(super) struct JointQueue<A: Algorithm> {
+    pub(super) key: Fingerprint,
+    /// By which quota all who wait are decided, if it is not the store's own.
+    pub(super) quota: Option<Arc<Quota>>,
+    entries: BTreeMap<u64, Entry>,
+    by_cost: BTreeMap<u32, BTreeSet<u64>>,
+    watchers: BTreeSet<u64>,
+    planned: RefCell<Option<Planned<A>>>,
+}
+
+impl<A: Algorithm> JointQueue<A> {
+    /// A lookout looks after the first one when it is this late itself.
+    pub(super) const LOOK_AFTER: Ticks = 100_000;
+
+    pub(super) fn new(key: Fingerprint, quota: Option<Arc<Quota>>) -> Self {
+        Self {
+            key,
+            quota,
+            entries: BTreeMap::new(),
+            by_cost: BTreeMap::new(),
+            watchers: BTreeSet::new(),
+            planned: RefCell::new(None),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.entries.contains_key(&number)
+    }
+
+    /// Whether all who wait are decided by `quota`.
+    pub(super) fn is_by(&self, quota: Option<&Quota>) -> bool {
+        self.quota.as_deref() == quota
+    }
+
+    /// The store's own quota changes to `own`.
+    pub(super) fn own_quota_is(&mut self, own: &A) {
+        self.quota.take_if(|quota| own.under(quota).is_err());
+        self.forget_plan();
+    }
+
+    /// Something but the waiters has changed the key's state: the first of those who watch it.
+    pub(super) fn disturb(&mut self) -> Option<WakeUp> {
+        self.forget_plan();
+        let first = self.first_watcher()?;
+        Some(WakeUp::of_applicant(self.key, first))
+    }
+
+    fn forget_plan(&mut self) {
+        *self.planned.get_mut() = None;
+    }
+
+    /// Whether one before `number` is refused now. One whose cost can never fit is not waited for: it
+    /// leaves with an error.
+    pub(super) fn is_refused_before(&self, view: &View<'_, A>, number: u64) -> bool {
+        self.first_refused(view).is_some_and(|first| first < number)
+    }
+
+    fn first_refused(&self, view: &View<'_, A>) -> Option<u64> {
+        let (left, limit) = (
+            view.algorithm.remaining(view.state, view.now),
+            view.algorithm.limit(),
+        );
+        if left >= limit {
+            return None;
+        }
+        let refused = self.by_cost.range((Excluded(left), Included(limit)));
+        refused.filter_map(|(_, all)| all.first().copied()).min()
+    }
+
+    /// The first of those who watch this key.
+    pub(super) fn first_watcher(&self) -> Option<&Arc<dyn Applicant>> {
+        let first = self.entries.get(self.watchers.first()?)?;
+        Some(&first.applicant)
+    }
+
+    /// The same, if it comes after `number`, which has gone.
+    fn follower(&self, number: u64) -> Option<Arc<dyn Applicant>> {
+        let first = self.first_watcher()?;
+        (first.number() > number).then(|| Arc::clone(first))
+    }
+
+    /// Those who watch this key whose time is up, and the first one.
+    pub(super) fn concerned(&self, now: Ticks) -> impl Iterator<Item = WakeUp> {
+        let first = self.watchers.first().copied();
+        let watchers = self.watchers.iter();
+        let entries = watchers.filter_map(|number| self.entries.get_key_value(number));
+        entries
+            .filter(move |(number, entry)| Some(**number) == first || entry.deadline <= now)
+            .map(|(_, entry)| WakeUp::of_applicant(self.key, &entry.applicant))
+    }
+
+    /// Everybody who watches this key.
+    pub(super) fn everybody(&self) -> impl Iterator<Item = WakeUp> {
+        let watchers = self.entries.values().filter(|entry| entry.watches);
+        watchers.map(|entry| WakeUp::of_applicant(self.key, &entry.applicant))
+    }
+
+    /// Whether somebody before `number` can only go on in this thread.
+    pub(super) fn needs_this_thread(&self, number: u64) -> bool {
+        let mut before = self.entries.range(..number);
+        before.any(|(_, entry)| entry.applicant.needs_this_thread())
+    }
+
+    /// Until the key refuses nobody up to `number`, who asks for this cost, if it is the first of those
+    /// who watch: nobody tells it then.
+    pub(super) fn first_polls_after(
+        &self,
+        view: &View<'_, A>,
+        number: u64,
+        cost: u32,
+    ) -> Option<Ticks> {
+        if self.watchers.first().is_some_and(|first| *first < number) {
+            return None;
+        }
+        let limit = view.algorithm.limit();
+        let costs = self.by_cost.range(..=limit).rev();
+        let mut before = costs.filter(|(_, all)| all.first().is_some_and(|one| *one < number));
+        let largest = before.next().map_or(0, |(cost, _)| *cost);
+        Some(view.wait(largest.max(cost)))
+    }
+
+    /// Whether `number` looks after the first one who watches.
+    pub(super) fn is_lookout(&self, number: u64) -> bool {
+        let before = self.watchers.range(..number).take(2).count();
+        before == 1 || number.is_multiple_of(LOOKOUTS)
+    }
+
+    /// When `number` would be admitted, behind those before it who are refused or on their way.
+    /// `Ticks::MAX`: nobody knows.
+    pub(super) fn admit_at(
+        &self,
+        view: &View<'_, A>,
+        number: u64,
+        cost: u32,
+        quota: Option<&Quota>,
+    ) -> Ticks {
+        let refused_from = self.first_refused(view);
+        let first = refused_from
+            .into_iter()
+            .chain(self.watchers.first().copied());
+        let Some(first) = first.min().filter(|first| *first < number) else {
+            return view.now.saturating_add(view.wait(cost));
+        };
+        let is_behind_all = self.entries.keys().next_back() < Some(&number);
+        let entry = self.entries.get(&number);
+        if self.is_by(quota) && (is_behind_all || entry.is_some()) {
+            let mut planned = self.planned.borrow_mut();
+            let is_it = |it: &Planned<A>| (it.first, it.refused_from) == (first, refused_from);
+            let planned = match &mut *planned {
+                Some(it) if is_it(it) => it,
+                other => other.insert(self.plan(view, first, refused_from)),
+            };
+            if let Some(at) = entry.and_then(|entry| entry.admit_at.get()) {
+                return at.max(view.now);
+            }
+            if is_behind_all {
+                let at = planned.at.max(view.now);
+                return planned.after(view, at, cost);
+            }
+        }
+        let before = self.counted(first, refused_from);
+        let planned = Planned::of(view, before.take_while(|(other, _)| **other < number));
+        planned.after(view, planned.at, cost)
+    }
+
+    /// Those who go before a newcomer: who is refused now, and who is on its way.
+    fn counted(
+        &self,
+        first: u64,
+        refused_from: Option<u64>,
+    ) -> impl Iterator<Item = (&u64, &Entry)> {
+        let entries = self.entries.range(first..);
+        entries.filter(move |(number, entry)| {
+            entry.watches || refused_from.is_some_and(|from| from <= **number)
+        })
+    }
+
+    fn plan(&self, view: &View<'_, A>, first: u64, refused_from: Option<u64>) -> Planned<A> {
+        for entry in self.entries.values() {
+            entry.admit_at.set(None);
+        }
+        let mut planned = Planned::of(view, self.counted(first, refused_from));
+        let mut from_first = self.entries.range(first..);
+        planned.is_whole = from_first.all(|(_, entry)| entry.admit_at.get().is_some());
+        (planned.first, planned.refused_from) = (first, refused_from);
+        planned
+    }
+
+    /// Give a waiter its place. If it is refused now: when it is planned to be admitted, and by which
+    /// algorithm.
+    pub(super) fn insert(&mut self, number: u64, entry: Entry, refused: Option<(&A, Ticks)>) {
+        let is_last = self.entries.keys().next_back() < Some(&number);
+        let planned = self.planned.get_mut();
+        match (planned.as_mut().filter(|_| is_last), refused) {
+            (Some(it), Some((algorithm, at))) => it.push(algorithm, at, &entry),
+            (Some(it), None) => it.is_whole = false,
+            (None, _) => *planned = None,
+        }
+        if entry.watches {
+            self.watchers.insert(number);
+        }
+        self.by_cost.entry(entry.cost).or_default().insert(number);
+        self.entries.insert(number, entry);
+    }
+
+    /// Whether a waiter watches this key from now on. Who is to be woken, if it was the first.
+    pub(super) fn set_watches(&mut self, number: u64, watches: bool) -> Option<Arc<dyn Applicant>> {
+        let entry = self.entries.get_mut(&number)?;
+        if entry.watches == watches {
+            return None;
+        }
+        entry.watches = watches;
+        self.forget_plan();
+        if watches {
+            self.watchers.insert(number);
+            return None;
+        }
+        self.watchers.remove(&number);
+        self.follower(number)
+    }
+
+    /// Take a waiter out, admitted now or given up. Who is to be woken: the first of those who watch,
+    /// if it came later.
+    pub(super) fn remove(
+        &mut self,
+        number: u64,
+        admitted_at: Option<Ticks>,
+    ) -> Option<Arc<dyn Applicant>> {
+        let gone = self.entries.remove(&number)?;
+        self.watchers.remove(&number);
+        if let Some(same) = self.by_cost.get_mut(&gone.cost) {
+            same.remove(&number);
+            if same.is_empty() {
+                self.by_cost.remove(&gone.cost);
+            }
+        }
+        let next = self.entries.range(number..).next();
+        let next = next.map(|(number, _)| *number);
+        let planned = self.planned.get_mut();
+        let is_as_planned = match (planned.as_mut(), admitted_at, next) {
+            (Some(it), Some(at), Some(next)) => it.pop(number, &gone, at, next),
+            _ => false,
+        };
+        if !is_as_planned {
+            *planned = None;
+        }
+        self.follower(number)
+    }
+}
+
+impl<A: Algorithm> Planned<A> {
+    fn of<'e>(view: &View<'_, A>, entries: impl Iterator<Item = (&'e u64, &'e Entry)>) -> Self {
+        let mut planned = Self {
+            plan: A::Plan::new(view.algorithm, view.state),
+            first: 0,
+            refused_from: None,
+            at: view.now,
+            is_whole: false,
+            drift: 0,
+        };
+        for (_, entry) in entries {
+            if entry.cost <= view.algorithm.limit() {
+                let at = planned.after(view, planned.at, entry.cost);
+                planned.push(view.algorithm, at, entry);
+            }
+        }
+        planned
+    }
+
+    /// When this cost would be admitted behind all of the plan.
+    fn after(&self, view: &View<'_, A>, at: Ticks, cost: u32) -> Ticks {
+        let cost = cost.min(view.algorithm.limit());
+        let wait = self.plan.wait(view.algorithm, view.state, at, cost);
+        at.saturating_add(wait)
+    }
+
+    fn push(&mut self, algorithm: &A, at: Ticks, entry: &Entry) {
+        self.plan
+            .push(algorithm, at, entry.cost.min(algorithm.limit()));
+        self.at = at;
+        entry.admit_at.set(Some(at));
+    }
+
+    /// The first one was admitted, and this is the next. False: it is not as planned.
+    fn pop(&mut self, number: u64, gone: &Entry, at: Ticks, next: u64) -> bool {
+        let Some(planned_at) = gone.admit_at.get() else {
+            return false;
+        };
+        self.plan.pop();
+        self.drift = self.drift.saturating_add(at.saturating_sub(planned_at));
+        let was_first = self.first == number;
+        if self.refused_from == Some(number) {
+            self.refused_from = Some(next);
+        }
+        self.first = next;
+        was_first && self.is_whole && self.drift <= LARGEST_DRIFT
+    }
+}
