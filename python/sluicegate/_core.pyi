@@ -274,6 +274,12 @@ class Gate:
         ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
         :meth:`reserve` is for.
         """
+    def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part."""
+    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """:meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
+        last one.
+        """
     def peek(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
         """Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
         nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.

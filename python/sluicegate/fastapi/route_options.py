@@ -7,9 +7,9 @@ from typing import Any
 
 from sluicegate._core import Quota
 from sluicegate._support.arguments import number
+from sluicegate.gate.is_gate import is_gate
 from sluicegate.policy.gates.keys import refuse_unused_keys
 from sluicegate.policy.gates.making import bys_of
-from sluicegate.policy.gates.tier import is_gate
 from sluicegate.policy.options import SharedOptions, default
 from sluicegate.policy.quotas import Given
 

@@ -57,7 +57,9 @@ class Enforcer:
                 closed_status=policy.closed_status,
             )
             if self.messages.keys is not None:
-                raise ValueError("messages: a gate must count by 'client' alone, as messages have no other keys")
+                raise ValueError(
+                    "messages: a gate must count by 'client' alone, as messages have no other keys"
+                )
         self.permits = permits_of(policy.concurrency, policy, owned)
         counting = [tier.limiter for tier in (*self.tiers, self.messages) if tier is not None]
         counting.append(self.permits)

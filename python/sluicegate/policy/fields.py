@@ -115,7 +115,8 @@ def _lists(limits: list[Told], around: Verdict | None, sent: bytes) -> list[Fiel
     items = within + last
     if not items:
         return []
-    return [(each, b", ".join(values)) for each, values in zip(_LISTS, zip(*items), strict=True)]
+    policies, left = zip(*items, strict=True)
+    return [(_LISTS[0], b", ".join(policies)), (_LISTS[1], b", ".join(left))]
 
 
 def _free(name: str, taken: Collection[str], sent: bytes = b"") -> str:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from sluicegate._core import Quota
+from sluicegate.gate.is_gate import is_gate
 from sluicegate.headers import quoted
 from sluicegate.policy.algorithms import Algorithm, default_algorithm, terms_of
 from sluicegate.policy.gates.making import own_gate, tier_of_gate
-from sluicegate.policy.gates.tier import is_gate
 from sluicegate.policy.options import LimiterOptions, SharedOptions
 from sluicegate.policy.owned import Owned
 from sluicegate.policy.quotas import UNLIMITED, is_quota, quotas_of

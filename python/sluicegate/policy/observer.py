@@ -148,7 +148,8 @@ class Observer:
             return
         endpoint = self._name(scope, view)
         if decision is not None and (refusal is None or refusal.retry_after is not None):
-            self._decided(tier, verdict.key, verdict.cost, decision, endpoint)
+            units = tier.units_of(getattr(decision, "name", None), verdict.cost)
+            self._decided(tier, verdict.key, units, decision, endpoint)
         elif refusal is not None:
             if tier.tally is not None:
                 tier.tally.count_refusal(refusal, endpoint)

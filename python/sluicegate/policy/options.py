@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 # These are what typing.get_type_hints() looks for.
 from sluicegate._connection.on_error import OnError
 from sluicegate._core import ManualClock, Quota
-from sluicegate._support.arguments import checked_prefix, whole
+from sluicegate._support.arguments import whole
 from sluicegate._support.asgi_types import ASGIApp, Scope
 from sluicegate._support.functions import check_callables
+from sluicegate._support.prefixes import PREFIX, check_prefix, joined
 from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
 from sluicegate.identity.verified import TTL, VerifiedKeys
@@ -28,25 +28,20 @@ else:
     CollectorRegistry = Any  # of a package that need not be there
 
 __all__ = [
-    "PREFIX",
     "LimiterOptions",
     "Overflow",
     "PolicyOptions",
     "SharedOptions",
     "default",
-    "joined",
 ]
 
 T = TypeVar("T")
 
 Overflow = Literal["share", "admit"]
 
-PREFIX = "sluicegate"
 _IN_REDIS = ("prefix", "timeout", "on_error", "workers", "remember")
 _IN_MEMORY = ("max_keys", "overflow", "clock")
 _OF_STORE = ("redis", *_IN_REDIS, *_IN_MEMORY)
-_LONGEST_PREFIX = 31  # so that a digest fits behind it
-_LONGEST = 64
 _LEASE_SECONDS = 30.0
 
 
@@ -86,7 +81,7 @@ class LimiterOptions:
                 raise TypeError(f"{name}= is for limits in Redis: give redis= too, or leave it out")
             raise TypeError(f"{name}= is for limits in memory: it means nothing with redis=")
         if self.prefix is not None:
-            _check_prefix(self.prefix)
+            check_prefix(self.prefix)
 
     def refuse_unused(self, because: str) -> None:
         """Raise ``TypeError`` if anything is given, since no limiter is made by it."""
@@ -232,26 +227,3 @@ class PolicyOptions(SharedOptions):
     def has_plans(self) -> bool:
         """Whether the tiers are a function's, so that more may come and any may change."""
         return callable(self.tiers) and not isinstance(self.tiers, Mapping)
-
-
-def _check_prefix(prefix: object) -> None:
-    checked_prefix(prefix)
-    assert isinstance(prefix, str)
-    if not 1 <= len(prefix.encode()) <= _LONGEST_PREFIX:
-        raise ValueError(
-            f"prefix must be 1 to {_LONGEST_PREFIX} bytes, one for each application, such as "
-            f"'shop', got {prefix!r}"
-        )
-
-
-def joined(prefix: str, *parts: str) -> str:
-    """A prefix of a limiter's keys. Different parts never give the same one.
-
-    Only the first part may have colons; where a name has some, or all is too long, it is digested.
-    """
-    joined = ":".join((prefix, *parts))
-    plain = joined.isascii() and not set("".join(parts)) & set("{}:")
-    if plain and len(joined) <= _LONGEST:
-        return joined
-    digested = repr(parts).encode("utf-8", "surrogatepass")
-    return f"{prefix}:{blake2b(digested, digest_size=16).hexdigest()}"

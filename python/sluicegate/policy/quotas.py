@@ -29,7 +29,9 @@ def is_quota(given: object) -> TypeGuard[Given]:
 
 def _are_quotas(given: object) -> TypeGuard[tuple[Quota, ...]]:
     """Whether they are the quotas of a text that has been read."""
-    return isinstance(given, tuple) and all(isinstance(each, Quota) for each in given) and given != ()
+    return (
+        isinstance(given, tuple) and all(isinstance(each, Quota) for each in given) and given != ()
+    )
 
 
 def quota_of(place: str, given: Given) -> Quota:

@@ -19,11 +19,13 @@ Steps = Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]
 
 def checked_cost(cost: Any) -> Cost:
     """What the option ``cost`` says that a request costs."""
-    if not isinstance(cost, Mapping):
+    if not cost or not isinstance(cost, Mapping):
         return _checked_units(cost, "")
     for unit, units in cost.items():
         if not isinstance(unit, str):
-            raise TypeError(f"cost must be by units, but the function cost= returned {dict(cost)!r}")
+            raise TypeError(
+                f"cost must be by units, but the function cost= returned {dict(cost)!r}"
+            )
         _checked_units(units, f"[{unit!r}]")
     return cost
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluicegate._core import Quota
+from sluicegate.gate.is_gate import is_gate
 from sluicegate.policy.gates.keys import refuse_unused_keys
 from sluicegate.policy.gates.making import bys_of
-from sluicegate.policy.gates.tier import is_gate
 from sluicegate.policy.quotas import is_quota
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def refuse_unused(policy: PolicyOptions, is_observed: bool) -> None:
         _refuse(policy, "algorithm", "beside limiters that are made already", "give numbers")
     if policy.keys is not None and not policy.has_plans:
         tiers = policy.tiers.values() if isinstance(policy.tiers, Mapping) else ()
-        refuse_unused_keys(policy.keys, [bys_of(each) for each in (policy.limiter, *tiers) if is_gate(each)])
+        refuse_unused_keys(
+            policy.keys, [bys_of(each) for each in (policy.limiter, *tiers) if is_gate(each)]
+        )
     if policy.tiers is not None:
         _refuse(policy, "name", "beside tiers=, which have names", "name a tier so")
     else:

@@ -107,4 +107,3 @@ class JointLimits:
 
 def _by_the_tier(_: str) -> None:
     """Each call names the quotas of its tier: nobody asks for another."""
-

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Quota
+from sluicegate._support.prefixes import PREFIX, joined
 from sluicegate.gate import Gate, Limit
 from sluicegate.gate.algorithms import default_algorithm
 from sluicegate.policy.algorithms import name_of
 from sluicegate.policy.gates.keys import GateKeys
 from sluicegate.policy.gates.tier import GateTier, unit_of
-from sluicegate.policy.options import PREFIX, LimiterOptions, SharedOptions, joined
+from sluicegate.policy.options import LimiterOptions, SharedOptions
 from sluicegate.policy.quotas import REQUESTS
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ def limit_name(quota: Quota, options: LimiterOptions) -> str:
     return "/".join([CLIENT, *words, f"{window} burst" if is_apart else window])
 
 
-def by_limit(
-    place: str, quotas: Iterable[Quota], options: LimiterOptions
-) -> dict[str, Quota]:
+def by_limit(place: str, quotas: Iterable[Quota], options: LimiterOptions) -> dict[str, Quota]:
     """Quotas by the names of the limits that count them.
 
     Raises ``ValueError`` for two of one window, and for more than a decision can have.
@@ -107,7 +106,9 @@ def limit_of(
 
 def own_gate(place: str, quotas: Iterable[Quota], options: LimiterOptions, *names: str) -> Any:
     """A gate of several quotas of a client."""
-    limits = [limit_of(place, quota, options) for quota in by_limit(place, quotas, options).values()]
+    limits = [
+        limit_of(place, quota, options) for quota in by_limit(place, quotas, options).values()
+    ]
     try:
         return new_gate(limits, options, *names)
     except (TypeError, ValueError) as error:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._core import Gate, Quota
+from sluicegate._core import Quota
 from sluicegate.policy.gates.headers import GateHeaders, Names
-from sluicegate.policy.quotas import REQUESTS
 from sluicegate.policy.steps import Cost
 from sluicegate.policy.tiers.tier import Share, Tier
 from sluicegate.refusals import Refusal
@@ -18,15 +16,9 @@ if TYPE_CHECKING:
     from sluicegate._core import CostError, Decision, GateQuotas
     from sluicegate.policy.gates.keys import GateKeys
 
-__all__ = ["GateTier", "is_gate"]
+__all__ = ["GateTier", "unit_of"]
 
 _MOST = 2**32 - 1
-
-
-def is_gate(given: object) -> bool:
-    """Whether it is a gate, wherever it keeps its state."""
-    in_redis = sys.modules.get("sluicegate.redis.gate")  # else nobody can have made one
-    return isinstance(given, Gate if in_redis is None else (Gate, in_redis.Gate))
 
 
 class GateTier(Tier):
@@ -59,12 +51,12 @@ class GateTier(Tier):
         #: What costs least and is charged.
         self.one: Cost = 1 if len(units) < 2 else dict.fromkeys(units, 1)
         self.keys = keys
-        self.is_plain = keys is None and units <= {REQUESTS}
+        self.is_plain = keys is None and isinstance(self.one, int)
         headers = GateHeaders(names, sets)
         check = gate.check if by is None else partial(gate._check_by, by)  # noqa: SLF001
         self._begin(name, gate, strictest(quotas.values()), check, headers, closed_status)
         self.is_gate = True
-        self.takes_receipts = _takes_receipts(gate)
+        self.takes_receipts = True
         self.tells = bool(headers.sets) and not shadow
 
     def charged(self, cost: Cost) -> Cost:
@@ -141,14 +133,3 @@ def strictest(quotas: Iterable[Quota]) -> Share:
 
 def _rate(quota: Quota) -> float:
     return (quota.limit or 0) / (quota.window_seconds or 1)
-
-
-def _takes_receipts(gate: Any) -> bool:
-    """Whether its decisions are receipts: ours are, unless a subclass decides itself."""
-    base: Any = Gate
-    if not isinstance(gate, Gate):
-        from sluicegate.redis.gate import Gate as RedisGate
-
-        base = RedisGate
-    kind: Any = type(gate)
-    return (kind.check, kind.refund) == (base.check, base.refund)
