@@ -2,11 +2,15 @@
 
 mod errand;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
 pub use memory::{Limit, MemoryGate};
+#[cfg(feature = "redis")]
+pub use redis::{RedisAsk, RedisGate, RedisLimit};
 pub use waiting::{GateJoined, GatePolled, GateTicket, Question, Settled};
 
 use crate::clock::Ticks;

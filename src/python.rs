@@ -72,7 +72,9 @@ mod core {
     use super::quota_fields::PyQuotaFields;
     #[cfg(unix)]
     #[pymodule_export]
-    use super::redis::{PyBridge, PyRedisLimiter, PyRedisScript, PyRedisScripts};
+    use super::redis::{
+        PyBridge, PyRedisGate, PyRedisGateCall, PyRedisLimiter, PyRedisScript, PyRedisScripts,
+    };
     #[pymodule_export]
     use super::token_bucket::{PyTokenBucket, PyTokenBucketConfig};
     #[pymodule_export]

@@ -37,6 +37,8 @@ __all__ = [
     "PlainRequests",
     "Quota",
     "QuotaFields",
+    "RedisGate",
+    "RedisGateCall",
     "RedisLimiter",
     "RedisScript",
     "RedisScripts",
@@ -884,6 +886,70 @@ class Bridge:
         """In a forked child: leave everything to the parent."""
 
 @final
+class RedisGate:
+    """Several limits in Redis with one decision. Its coroutines are in `sluicegate.redis`."""
+
+    def __new__(
+        cls,
+        parts: list[tuple[str, str, Quota, str, bool, bool, int | None]],
+        plans: list[Any],
+        limiters: list[RedisLimiter],
+        before: RedisGate | None = None,
+    ) -> Self: ...
+    def quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """Quotas for `begin`, one for each limit in their order; `None`: that limit takes no part."""
+    def begin(
+        self,
+        bridge: Bridge,
+        future: object,
+        name: str,
+        keys: object,
+        cost: object,
+        quotas: GateQuotas | None = None,
+    ) -> GateDecision | Literal[True] | None: ...
+    def ask(self, name: str, keys: object, cost: object) -> GateDecision: ...
+    def begin_reset(
+        self, bridge: Bridge, future: object, keys: object
+    ) -> GateDecision | Literal[True] | None: ...
+    def ask_reset(self, keys: object) -> None: ...
+    def begin_refund(
+        self, bridge: Bridge, new_future: Callable[[], Any], keys: object, decision: object
+    ) -> list[Any]: ...
+    def ask_refund(self, keys: object, decision: object) -> None: ...
+    def call(self, keys: object, cost: object, verb: str | None = None) -> RedisGateCall: ...
+    def statistics(self) -> tuple[int, int, int, int, int, int]: ...
+    def would_have_refused(self) -> list[int]: ...
+    @staticmethod
+    def script() -> str: ...
+    def ask_plain(
+        self,
+        name: str,
+        asked_of: list[tuple[int, str, int, int | None, Quota | str | None]],
+    ) -> list[tuple[int, Decision]]: ...
+
+@final
+class RedisGateCall:
+    """A call of a gate in Redis, which remembers its keys."""
+
+    def begin(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None: ...
+    def ask(self) -> GateDecision: ...
+    def give_up(self) -> None: ...
+    @property
+    def has_permits(self) -> bool: ...
+    def are_permits(self, name: str) -> bool: ...
+    def renew(self) -> None: ...
+    def examine(self, actual: dict[str, int]) -> None: ...
+    def begin_end(
+        self,
+        bridge: Bridge,
+        new_future: Callable[[], Any],
+        decision: GateDecision,
+        actual: dict[str, int] | None,
+    ) -> list[Any]: ...
+    def ask_end(self, decision: GateDecision, actual: dict[str, int] | None) -> None: ...
+    def abandon(self, decision: GateDecision) -> None: ...
+
+@final
 class RedisLimiter:
     """A limiter whose state is in Redis. Its coroutines are in `sluicegate.redis`."""
 
@@ -898,6 +964,7 @@ class RedisLimiter:
         on_error: str,
         workers: int,
         remember: bool,
+        tag: str | None = None,
     ) -> Self: ...
     @property
     def limit(self) -> int: ...

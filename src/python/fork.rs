@@ -10,7 +10,7 @@ use crate::store::redis;
 pub(super) fn before_fork(py: Python<'_>) {
     // Those who use the interpreter go first.
     #[cfg(unix)]
-    super::redis::gate::before_fork(py);
+    super::redis::inside::before_fork(py);
     // It may wait for a store's lock, never for the interpreter, so this ends soon.
     redis::before_fork();
 }
@@ -21,7 +21,7 @@ pub(super) fn before_fork(py: Python<'_>) {
 pub(super) fn after_fork_in_parent() {
     redis::after_fork_in_parent();
     #[cfg(unix)]
-    super::redis::gate::after_fork_in_parent();
+    super::redis::inside::after_fork_in_parent();
 }
 
 /// In the child, after the fork.
@@ -30,5 +30,5 @@ pub(super) fn after_fork_in_parent() {
 pub(super) fn after_fork_in_child() {
     redis::after_fork_in_child();
     #[cfg(unix)]
-    super::redis::gate::after_fork_in_child();
+    super::redis::inside::after_fork_in_child();
 }

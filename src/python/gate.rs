@@ -13,10 +13,14 @@ mod part;
 mod questions;
 mod quotas;
 mod receipts;
+mod settling;
 
 pub(super) use call::PyGateCall;
 pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;
 pub(super) use fields::PyGateFields;
+pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
+pub(super) use questions::Question;
 pub(super) use quotas::PyGateQuotas;
+pub(super) use settling::Names;

@@ -3,9 +3,11 @@
 
 mod blocking;
 mod bridge;
-pub(super) mod gate;
+mod gate;
+pub(super) mod inside;
 mod lazy_route;
 mod limiter;
+mod on_error;
 mod quotas;
 mod renewing;
 mod runtime;
@@ -16,5 +18,6 @@ mod values;
 mod way_back;
 
 pub(super) use bridge::PyBridge;
+pub(super) use gate::{PyRedisGate, PyRedisGateCall};
 pub(super) use limiter::PyRedisLimiter;
 pub(super) use scripts::{PyRedisScript, PyRedisScripts};

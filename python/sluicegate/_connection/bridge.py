@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sluicegate._core import Bridge
 from sluicegate._support import fork
@@ -14,6 +14,8 @@ from sluicegate._support.per_loop import PerLoop
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
+
+    D = TypeVar("D", bound=Decision)
 
 __all__ = ["bridge_of", "collect", "planned", "running_loop"]
 
@@ -63,9 +65,9 @@ def collect(bridge: Bridge) -> None:
 def planned(
     loop: asyncio.AbstractEventLoop,
     bridge: Bridge,
-    future: asyncio.Future[Decision],
-    begun: Decision | Literal[True] | None,
-) -> asyncio.Future[Decision]:
+    future: asyncio.Future[D],
+    begun: D | Literal[True] | None,
+) -> asyncio.Future[D]:
     """The future of a call that was begun."""
     if begun is True:
         loop.call_soon(bridge.flush)

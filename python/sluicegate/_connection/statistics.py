@@ -18,6 +18,7 @@ class RedisStatistics:
         timeouts: those of them that it did not answer in time.
         local: calls that were decided in this process instead.
         remembered: calls refused without asking, since the server had refused the key before.
+        would_have_refused: calls that a limit of a gate would have refused, which only watches.
     """
 
     admitted: int
@@ -26,3 +27,4 @@ class RedisStatistics:
     timeouts: int
     local: int
     remembered: int
+    would_have_refused: int = 0

@@ -10,6 +10,7 @@ from sluicegate.concurrency.permit import Permit
 from sluicegate.concurrency.redis import ConcurrencyLimiter
 from sluicegate.errors import StoreError
 from sluicegate.redis.bucket import TokenBucket
+from sluicegate.redis.gate import Gate
 from sluicegate.redis.hash_ring import ConsistentHashRing
 from sluicegate.redis.limiter import AsyncLimiter
 from sluicegate.redis.limiters import (
@@ -29,6 +30,7 @@ __all__ = [
     "ConsistentHashRing",
     "DistributedTokenBucket",
     "FixedWindow",
+    "Gate",
     "Permit",
     "RedisSlidingWindowRateLimiter",
     "RedisStatistics",

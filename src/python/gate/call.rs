@@ -31,7 +31,7 @@ impl PyGateCall {
         decision: &Bound<'_, PyGateDecision>,
         actual: &Bound<'_, PyDict>,
     ) -> PyResult<()> {
-        let used = self.limits.used(&self.questions, actual)?;
+        let used = self.limits.layout.used(&self.questions, actual)?;
         self.limits
             .settle(actual.py(), &self.questions, decision.get(), &used)
     }
@@ -39,7 +39,7 @@ impl PyGateCall {
     /// Raise what `settle` would, and do nothing.
     #[pyo3(signature = (actual))]
     fn examine(&self, actual: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.limits.used(&self.questions, actual).map(drop)
+        self.limits.layout.used(&self.questions, actual).map(drop)
     }
 
     /// Give the permits back, or all that was spent.

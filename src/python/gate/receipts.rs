@@ -1,13 +1,11 @@
 //! What comes back of a decision, or is spent beyond it.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use super::decision::PyGateDecision;
 use super::limits::Limits;
 use super::questions::Question;
-use crate::python::arguments::{int, shown};
+use crate::decision::Decision;
 use crate::python::patiently;
 use crate::store::{Ask, Fingerprint};
 
@@ -26,39 +24,15 @@ impl Limits {
         keys: &[Option<Fingerprint>],
         decision: &PyGateDecision,
     ) -> PyResult<Vec<Back>> {
-        if !decision.is_allowed() {
-            return Err(no_receipt("it was refused, and spent nothing"));
-        }
-        let (mut backs, mut is_receipt) = (Vec::new(), false);
-        for (told, part) in decision.parts.iter().enumerate() {
-            let receipt = &part.decision.receipt;
-            is_receipt |= receipt.store != 0;
-            let stores = self.gate.limits();
-            let is_mine = |limit: usize| stores[limit].store.is_mine(receipt);
-            let Some(limit) = self
-                .layout
-                .place_of(decision.name_of(part))
-                .filter(|&limit| is_mine(limit))
-            else {
-                continue;
-            };
-            match keys[limit] {
-                Some(key) if key.tag() == receipt.key => backs.push(Back { told, limit, key }),
-                _ => return Err(no_receipt("it is of other keys")),
-            }
-        }
-        if !is_receipt {
-            return Err(no_receipt(
-                "it is a copy, spent nothing, or was made while limits were off",
-            ));
-        }
-        if backs.is_empty() {
-            return Err(no_receipt("it is of another gate"));
-        }
-        if !backs.iter().any(|back| decision.parts[back.told].is_left()) {
-            return Err(no_receipt("all that it spent was given back before"));
-        }
-        Ok(backs)
+        let stores = self.gate.limits();
+        let is_mine = |limit: usize, told: &Decision| stores[limit].store.is_mine(&told.receipt);
+        let tag = |limit: usize| keys[limit].map(Fingerprint::tag);
+        let places = decision.redeemable(&self.layout, is_mine, tag)?.into_iter();
+        let back = |(told, limit): (usize, usize)| {
+            let key = keys[limit]?;
+            Some(Back { told, limit, key })
+        };
+        Ok(places.filter_map(back).collect())
     }
 
     /// Give all back that has not come back yet.
@@ -95,52 +69,6 @@ impl Limits {
         })
     }
 
-    /// What a reservation has to put right, by unit: all is checked before anything is.
-    pub(super) fn used(
-        &self,
-        questions: &[Question<Fingerprint>],
-        actual: &Bound<'_, PyDict>,
-    ) -> PyResult<Vec<Option<u32>>> {
-        let mut used = vec![None; self.layout.units.len()];
-        for (name, units) in actual {
-            let text: String = name.extract()?;
-            let unit = self.layout.units.iter().position(|unit| unit.name == text);
-            let takes_part = |unit: usize| {
-                questions
-                    .iter()
-                    .any(|asked| self.layout.parts[asked.limit].unit == unit)
-            };
-            let Some(unit) =
-                unit.filter(|&unit| takes_part(unit) && !self.layout.units[unit].are_permits())
-            else {
-                return Err(self.not_reserved(questions, &name));
-            };
-            used[unit] = Some(int(&units, &text, 0, u32::MAX, "4,294,967,295")?);
-        }
-        Ok(used)
-    }
-
-    fn not_reserved(&self, questions: &[Question<Fingerprint>], name: &Bound<'_, PyAny>) -> PyErr {
-        let units = self.layout.units.iter().enumerate();
-        let reserved = |place: usize| {
-            questions
-                .iter()
-                .any(|asked| self.layout.parts[asked.limit].unit == place)
-        };
-        let units: Vec<_> = units
-            .filter(|(place, unit)| reserved(*place) && !unit.are_permits())
-            .map(|(_, unit)| format!("{}=…", unit.name))
-            .collect();
-        let right = match &units[..] {
-            [] => "nothing: only permits were, which are held until the block ends".into(),
-            _ => units.join(", "),
-        };
-        PyValueError::new_err(format!(
-            "settle must be of units that were reserved, {right}, got {}",
-            shown(name)
-        ))
-    }
-
     /// Put right what was spent: less comes back, more is spent as well, whatever is left.
     pub(super) fn settle(
         &self,
@@ -153,14 +81,7 @@ impl Limits {
             let Some(used) = used[self.layout.parts[question.limit].unit] else {
                 continue;
             };
-            // A limit that only watches may not have spent anything.
-            let spent = |place: &usize| {
-                let told = &decision.parts[*place];
-                told.limit == question.limit
-                    && told.decision.allowed
-                    && told.decision.receipt.store != 0
-            };
-            let Some(told) = (0..decision.parts.len()).find(spent) else {
+            let Some(told) = decision.spent_by(question.limit) else {
                 continue;
             };
             let back = Back {
@@ -192,14 +113,8 @@ impl Limits {
         all: bool,
     ) -> PyResult<()> {
         for question in questions {
-            let told = decision
-                .parts
-                .iter()
-                .position(|told| told.limit == question.limit);
-            if let Some(told) = told
+            if let Some(told) = decision.spent_by(question.limit)
                 && (all || self.layout.parts[question.limit].are_permits())
-                && decision.parts[told].decision.allowed
-                && decision.parts[told].decision.receipt.store != 0
             {
                 let back = Back {
                     told,
@@ -211,10 +126,4 @@ impl Limits {
         }
         Ok(())
     }
-}
-
-fn no_receipt(why: &str) -> PyErr {
-    PyValueError::new_err(format!(
-        "decision must be the one by which this gate admitted these keys: {why}"
-    ))
 }

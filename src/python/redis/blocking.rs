@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use super::gate;
+use super::inside;
 use super::lazy_route::LazyRoute;
 use super::runtime::end_with_the_interpreter;
 use super::seat::Seat;
@@ -73,7 +73,7 @@ pub(super) fn answers(
 /// Work without the interpreter. A thread that would come back to one that ends stays away: its
 /// coming back would end it in the middle of our frames.
 fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
-    let (done, inside) = py.detach(|| (work(), gate::Inside::come_back()));
+    let (done, inside) = py.detach(|| (work(), inside::Inside::come_back()));
     drop(inside);
     done
 }

@@ -17,7 +17,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::values::{in_python, store_error};
+use super::values::{in_python, store_error, told};
 use crate::python::decision::PyDecision;
 use crate::store::redis::{Answer, Reply, Request, Route, Sink, generation, take_notices};
 
@@ -244,6 +244,7 @@ fn settle(py: Python<'_>, future: &Py<PyAny>, answer: Answer) -> PyResult<()> {
 fn reply_in_python(py: Python<'_>, reply: Reply) -> PyResult<Bound<'_, PyAny>> {
     Ok(match reply {
         Reply::Decision(decision) => Bound::new(py, PyDecision::from(decision))?.into_any(),
+        Reply::Several(several) => told(py, &several)?,
         Reply::Value(value) => in_python(py, value)?,
     })
 }

@@ -1,126 +1,262 @@
-//! Threads of ours that use the interpreter, or wait for it, and who must be rid of them.
-//!
-//! A thread that comes to the interpreter takes a lock of its own kind before it has the
-//! interpreter. Python 3.10 and 3.11 take that lock in a forked child before they make it anew:
-//! a child that is forked meanwhile hangs. An interpreter that ends kills such threads.
+//! A gate in Redis, as its coroutines and its blocking calls need it.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::thread::{park, sleep};
-use std::time::{Duration, Instant};
+mod back;
+mod call;
+mod limits;
+mod plain;
+
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
-/// No lock, and nothing to wake: neither may be as it was in a forked child.
-const PAUSE: Duration = Duration::from_micros(100);
+use super::blocking;
+use super::bridge::PyBridge;
+use super::limiter::PyRedisLimiter;
+use super::values::{store_error, told};
+use crate::gate::{RedisGate, RedisLimit};
+use crate::python::arguments::wrong_type;
+use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas};
+use crate::python::quota::PyQuota;
+use crate::store::redis::{Counts, GATE, Request, Verb};
+pub(in crate::python) use call::PyRedisGateCall;
+use limits::{Limits, asked, begun, prepared};
 
-/// A thread is inside for a moment. One that stays needs a lock that the thread that forks
-/// holds, as for logging: it has come in long ago, and does no harm.
-const LEAVES_WITHIN: Duration = Duration::from_secs(1);
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-/// Forks that are about to happen, or happen now.
-static FORKS: AtomicUsize = AtomicUsize::new(0);
-static ENDING: AtomicBool = AtomicBool::new(false);
-
-thread_local! {
-    /// Forks that this thread has begun. Hooks that are registered while a fork is under way, by
-    /// an import, see only its end.
-    static BEGUN: Cell<usize> = const { Cell::new(0) };
-    /// Whether it is this thread that ends the interpreter, and may use it until then.
-    static ENDS: Cell<bool> = const { Cell::new(false) };
+/// Several limits in Redis with one decision. Its coroutines are in `sluicegate.redis`.
+#[pyclass(frozen, name = "RedisGate", module = "sluicegate._core")]
+pub(in crate::python) struct PyRedisGate {
+    limits: Arc<Limits>,
 }
 
-/// A thread that is inside, until this is dropped.
-pub(super) struct Inside;
-
-impl Inside {
-    /// Come in when no fork is under way.
-    fn new() -> Self {
-        loop {
-            INSIDE.fetch_add(1, SeqCst);
-            if FORKS.load(SeqCst) == 0 {
-                return Self;
-            }
-            INSIDE.fetch_sub(1, SeqCst);
-            while FORKS.load(SeqCst) > 0 {
-                sleep(PAUSE);
-            }
-        }
-    }
-
-    /// Come in, to take the interpreter again that this thread has let go of. When that ends, the
-    /// thread sleeps until the process does.
-    pub(super) fn come_back() -> Self {
-        let inside = Self::new();
-        if !ENDING.load(SeqCst) || ENDS.get() {
-            return inside;
-        }
-        drop(inside);
-        loop {
-            park();
-        }
+/// A call that needs keys and costs.
+fn verb(name: &str) -> Verb {
+    match name {
+        "check" => Verb::Check,
+        _ => Verb::Peek,
     }
 }
 
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.fetch_sub(1, SeqCst);
+/// Send requests, each with a future that is told when it is answered.
+fn sent<'py>(
+    limits: &Limits,
+    bridge: &PyBridge,
+    new_future: Any<'_, 'py>,
+    requests: Vec<Request>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let requests = requests.into_iter();
+    let sent = requests.map(|request| {
+        let future = new_future.call0()?;
+        bridge.submit(limits.route.get()?, future.clone().unbind(), request);
+        Ok(future)
+    });
+    sent.collect()
+}
+
+/// Send requests, and wait until all are answered. Fails as the first that does.
+fn all_answered(py: Python<'_>, limits: &Limits, requests: Vec<Request>) -> PyResult<()> {
+    if requests.is_empty() {
+        return Ok(());
     }
+    let answers = blocking::answers(py, &limits.route, requests)?;
+    let failed = answers.into_iter().flatten().find_map(Result::err);
+    failed.map_or(Ok(()), |failure| Err(store_error(py, &failure)))
 }
 
-/// Do what needs the interpreter, unless that ends.
-pub(super) fn within(work: impl FnOnce()) {
-    let _inside = Inside::new();
-    if !ENDING.load(SeqCst) {
-        work();
-    }
-}
-
-/// Whether the interpreter ends.
-pub(super) fn is_ending() -> bool {
-    ENDING.load(SeqCst)
-}
-
-/// Let those inside have the interpreter until the last is out, or for `at_most` so long.
-fn wait_until_empty(py: Python<'_>, at_most: Duration) {
-    if INSIDE.load(SeqCst) > 0 {
-        py.detach(|| {
-            let begun = Instant::now();
-            while INSIDE.load(SeqCst) > 0 && begun.elapsed() < at_most {
-                sleep(PAUSE);
-            }
+#[pymethods]
+impl PyRedisGate {
+    /// Of parts as the gate in memory takes them, and for each the limiter that names its keys, by a
+    /// prefix of its own. A gate in whose place it is goes on with that one's counts.
+    #[new]
+    #[pyo3(signature = (parts, plans, limiters, before=None))]
+    fn new(
+        py: Python<'_>,
+        parts: Vec<GivenPart>,
+        plans: Vec<Py<PyAny>>,
+        limiters: Vec<Py<PyRedisLimiter>>,
+        before: Option<&Bound<'_, Self>>,
+    ) -> PyResult<Self> {
+        let layout = Layout::new(py, parts, plans)?;
+        let counts = before.map_or_else(Arc::<Counts>::default, |before| {
+            Arc::clone(before.get().limits.gate.counts())
         });
+        let limits = layout.parts.iter().zip(&limiters);
+        let limits = limits.map(|(part, limiter)| RedisLimit {
+            limiter: Arc::clone(limiter.bind(py).get().core()),
+            is_shadow: part.is_shadow,
+        });
+        let gate = Arc::new(RedisGate::new(limits.collect(), counts)?);
+        let route = Arc::clone(limiters[0].bind(py).get().route());
+        let names = Arc::new(layout.as_names());
+        let limiters = limiters.into();
+        Ok(Self {
+            limits: Arc::new(Limits {
+                layout,
+                gate,
+                limiters,
+                route,
+                names,
+            }),
+        })
+    }
+
+    /// Quotas for `begin`, one for each limit in their order; `None`: that limit takes no part.
+    fn quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
+        PyGateQuotas::new(&self.limits.layout, quotas)
+    }
+
+    /// Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned.
+    /// By other quotas than the limits', if there are any.
+    #[expect(clippy::too_many_arguments, reason = "what Python gives")]
+    #[pyo3(signature = (bridge, future, name, keys, cost, quotas=None))]
+    fn begin<'py>(
+        &self,
+        py: Python<'py>,
+        bridge: &PyBridge,
+        future: Py<PyAny>,
+        name: &str,
+        keys: Any<'_, 'py>,
+        cost: Option<Any<'_, 'py>>,
+        quotas: Option<&Bound<'py, PyGateQuotas>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let limits = &self.limits;
+        if name == "check" {
+            limits.layout.without_permits("check")?;
+        }
+        let questions = limits.questions_by(quotas, keys, cost)?;
+        begun(
+            py,
+            &limits.route,
+            bridge,
+            future,
+            limits.call(verb(name), &questions)?,
+        )
+    }
+
+    /// The same; blocks this thread.
+    #[pyo3(signature = (name, keys, cost))]
+    fn ask(
+        &self,
+        name: &str,
+        keys: Any<'_, '_>,
+        cost: Option<Any<'_, '_>>,
+    ) -> PyResult<Py<PyGateDecision>> {
+        let limits = &self.limits;
+        if name == "check" {
+            limits.layout.without_permits("check_sync")?;
+        }
+        let questions = limits.questions(keys, cost)?;
+        limits.asked(keys.py(), verb(name), &questions, drop)
+    }
+
+    /// Begin to forget keys, as `begin`.
+    #[pyo3(signature = (bridge, future, keys))]
+    fn begin_reset<'py>(
+        &self,
+        py: Python<'py>,
+        bridge: &PyBridge,
+        future: Py<PyAny>,
+        keys: Any<'_, 'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let questions = self.limits.resets(keys)?;
+        let call = self.limits.call(Verb::Reset, &questions)?;
+        begun(py, &self.limits.route, bridge, future, call)
+    }
+
+    /// Forget keys. Blocks this thread.
+    fn ask_reset(&self, keys: Any<'_, '_>) -> PyResult<()> {
+        let questions = self.limits.resets(keys)?;
+        let call = || self.limits.call(Verb::Reset, &questions);
+        asked(keys.py(), &self.limits.route, call).map(drop)
+    }
+
+    /// Begin to give back what a decision spent: one request each, for what `new_future` gives.
+    fn begin_refund<'py>(
+        &self,
+        bridge: &PyBridge,
+        new_future: Any<'_, 'py>,
+        keys: Any<'_, 'py>,
+        decision: Any<'_, 'py>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let requests = self.limits.refund(keys, receipt(decision)?.get())?;
+        sent(&self.limits, bridge, new_future, requests)
+    }
+
+    /// The same. Blocks this thread.
+    fn ask_refund(&self, keys: Any<'_, '_>, decision: Any<'_, '_>) -> PyResult<()> {
+        let requests = self.limits.refund(keys, receipt(decision)?.get())?;
+        all_answered(keys.py(), &self.limits, requests)
+    }
+
+    /// A call that is made more than once: to wait for it, or to reserve. `verb`: which must keep no permit.
+    #[pyo3(signature = (keys, cost, verb=None))]
+    fn call(
+        &self,
+        keys: Any<'_, '_>,
+        cost: Option<Any<'_, '_>>,
+        verb: Option<&str>,
+    ) -> PyResult<PyRedisGateCall> {
+        if let Some(verb) = verb {
+            self.limits.layout.without_permits(verb)?;
+        }
+        Ok(PyRedisGateCall {
+            limits: Arc::clone(&self.limits),
+            questions: self.limits.questions(keys, cost)?,
+            held: Mutex::default(),
+        })
+    }
+
+    /// Calls of the gate: admitted, refused, errors, timeouts, local and remembered.
+    fn statistics(&self) -> (u64, u64, u64, u64, u64, u64) {
+        let s = self.limits.gate.counts().read();
+        (
+            s.admitted,
+            s.refused,
+            s.errors,
+            s.timeouts,
+            s.local,
+            s.remembered,
+        )
+    }
+
+    /// How often each limit would have refused that only watches.
+    fn would_have_refused(&self) -> Vec<u64> {
+        let limits = self.limits.gate.limits().iter();
+        limits
+            .map(|limit| limit.limiter.statistics().would_have_refused)
+            .collect()
+    }
+
+    /// The text of the script that decides.
+    #[staticmethod]
+    fn script() -> &'static str {
+        GATE.text()
+    }
+
+    /// A call by the places of limits, without names: their decisions. Blocks this thread.
+    #[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
+    fn ask_plain<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        asked_of: Vec<plain::Asked<'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let limits = &self.limits;
+        let several = asked(py, &limits.route, || {
+            let asks = limits.plain_asks(&asked_of)?;
+            prepared(&limits.gate, plain::verb(name), asks, Arc::new(()))
+        })?;
+        told(py, &several)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.limits.layout.visit(&visit)
     }
 }
 
-/// Before the interpreter ends: let no more threads in, and wait until the last is out.
-pub(super) fn end(py: Python<'_>) {
-    ENDS.set(true);
-    ENDING.store(true, SeqCst);
-    wait_until_empty(py, Duration::MAX);
-}
-
-/// Before a fork: let no more threads in, and wait until the last is out.
-///
-/// The caller must hold no lock of ours: a thread inside may need it to get out.
-pub(in crate::python) fn before_fork(py: Python<'_>) {
-    FORKS.fetch_add(1, SeqCst);
-    BEGUN.set(BEGUN.get() + 1);
-    wait_until_empty(py, LEAVES_WITHIN);
-}
-
-/// In the parent, after the fork.
-pub(in crate::python) fn after_fork_in_parent() {
-    if let Some(left) = BEGUN.get().checked_sub(1) {
-        BEGUN.set(left);
-        FORKS.fetch_sub(1, SeqCst);
-    }
-}
-
-/// In the child, where those threads are not, nor any other that was about to fork.
-pub(in crate::python) fn after_fork_in_child() {
-    INSIDE.store(0, SeqCst);
-    FORKS.store(0, SeqCst);
-    BEGUN.set(0);
+fn receipt<'a, 'py>(decision: Any<'a, 'py>) -> PyResult<&'a Bound<'py, PyGateDecision>> {
+    let expected = "the GateDecision by which this gate admitted these keys";
+    let cast = decision.cast::<PyGateDecision>();
+    cast.map_err(|_| wrong_type("decision", expected, decision))
 }

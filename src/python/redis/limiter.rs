@@ -3,6 +3,7 @@
 mod asking;
 mod awaiting;
 mod refunding;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use pyo3::prelude::*;
 use super::blocking;
 use super::bridge::PyBridge;
 use super::lazy_route::LazyRoute;
+use super::on_error;
 use super::quotas;
 use super::renewing::{Renewals, THREADS};
 use crate::algorithm::AnyAlgorithm;
@@ -22,7 +24,7 @@ use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::refund::Refund;
 use crate::store::redis::{
-    EncodedQuota, Holders, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
+    EncodedQuota, Holders, KeyNames, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
 };
 
 /// A server that is well needs less for a call, and a busy machine for its way there and back.
@@ -38,19 +40,6 @@ pub(in crate::python) struct PyRedisLimiter {
     route: Arc<LazyRoute>,
     renewals: Arc<Renewals>,
     chunk: u64,
-}
-
-fn policy(name: &Bound<'_, PyAny>) -> PyResult<OnError> {
-    match name.extract::<String>().as_deref() {
-        Ok("local") => Ok(OnError::Local),
-        Ok("open") => Ok(OnError::Open),
-        Ok("closed") => Ok(OnError::Closed),
-        Ok("raise") => Ok(OnError::Raise),
-        _ => Err(PyValueError::new_err(format!(
-            "on_error must be one of 'local', 'open', 'closed', 'raise', got {}",
-            shown(name)
-        ))),
-    }
 }
 
 impl PyRedisLimiter {
@@ -106,7 +95,7 @@ impl PyRedisLimiter {
 #[pymethods]
 impl PyRedisLimiter {
     #[new]
-    #[pyo3(signature = (algorithm, settings, quota, *, prefix, timeout, on_error, workers, remember))]
+    #[pyo3(signature = (algorithm, settings, quota, *, prefix, timeout, on_error, workers, remember, tag=None))]
     #[expect(clippy::too_many_arguments, reason = "one call, by name")]
     fn new(
         algorithm: String,
@@ -117,8 +106,9 @@ impl PyRedisLimiter {
         on_error: &Bound<'_, PyAny>,
         workers: &Bound<'_, PyAny>,
         remember: bool,
+        tag: Option<String>,
     ) -> PyResult<Self> {
-        let on_error = policy(on_error)?;
+        let on_error = on_error::policy(on_error)?;
         let workers = arguments::int_up_to(workers, "workers", 1, 1_000_000)?;
         let patience = arguments::span(timeout, "timeout", 60 * crate::clock::SECOND)?;
         if patience < 1_000 {
@@ -135,10 +125,13 @@ impl PyRedisLimiter {
         let local = (on_error == OnError::Local && !lends)
             .then(|| stand_in(&settings, &prefix, share, None));
         let quota = EncodedQuota::new(quota).counting(unit);
+        let names = match tag {
+            Some(tag) => KeyNames::together(prefix, Some(tag).filter(|tag| !tag.is_empty())),
+            None => KeyNames::new(prefix),
+        };
         let chunk = (patience / MICROS_A_CALL).clamp(1, LARGEST_CHUNK);
         let patience = Duration::from_micros(patience);
-        let limiter =
-            RedisLimiter::new(quota, local, workers, prefix, patience, on_error, remember);
+        let limiter = RedisLimiter::new(quota, local, workers, names, patience, on_error, remember);
         Ok(Self {
             algorithm,
             workers,

@@ -13,7 +13,7 @@ use pyo3_async_runtimes::generic::{self, ContextExt, JoinError, Runtime};
 use pyo3_async_runtimes::{TaskLocals, get_running_loop};
 use tokio::task::{JoinError as TokioJoinError, JoinHandle};
 
-use super::gate;
+use super::inside;
 use crate::store::redis::handle;
 
 tokio::task_local! {
@@ -64,7 +64,7 @@ impl Runtime for IoThread {
     where
         F: FnOnce() + Send + 'static,
     {
-        let work = || gate::within(work);
+        let work = || inside::within(work);
         Task(handle().ok().map(|handle| handle.spawn_blocking(work)))
     }
 }
@@ -85,7 +85,7 @@ impl ContextExt for IoThread {
 /// Before the interpreter ends.
 #[pyfunction]
 fn end(py: Python<'_>) {
-    gate::end(py);
+    inside::end(py);
 }
 
 /// Have `end` called before the interpreter ends.
@@ -136,7 +136,7 @@ pub(super) fn awaitable<T>(
 where
     T: for<'py> IntoPyObject<'py> + Send + 'static,
 {
-    if gate::is_ending() {
+    if inside::is_ending() {
         return Err(PyRuntimeError::new_err(
             "the interpreter is ending: Redis is asked no more",
         ));

@@ -6,7 +6,8 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use redis::Value;
 
 use crate::python::decision::PyDecision;
-use crate::store::redis::{Answer, Failure, Reply};
+use crate::python::gate::{Names, PyGateDecision};
+use crate::store::redis::{Answer, Failure, Reply, Several};
 
 /// `sluicegate.errors.StoreError`.
 pub(super) fn store_error(py: Python<'_>, failure: &Failure) -> PyErr {
@@ -44,11 +45,22 @@ pub(super) fn in_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAn
     })
 }
 
+/// What several limits have decided: a `GateDecision`, or without names each with its limit's place.
+pub(super) fn told<'py>(py: Python<'py>, several: &Several) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(names) = several.context.downcast_ref::<Names>() {
+        let decision = PyGateDecision::told(names, &several.decisions);
+        return Ok(Bound::new(py, decision)?.into_any());
+    }
+    let decisions = several.decisions.iter();
+    let decisions = decisions.map(|(limit, decision)| (*limit, PyDecision::from(*decision)));
+    Ok(PyList::new(py, decisions.collect::<Vec<_>>())?.into_any())
+}
+
 /// What a limiter's call came to.
 pub(super) fn decision(py: Python<'_>, answer: Answer) -> PyResult<PyDecision> {
     match answer {
         Ok(Reply::Decision(decision)) => Ok(PyDecision::from(decision)),
-        Ok(Reply::Value(_)) => unreachable!("a limiter's call comes to a decision"),
+        Ok(_) => unreachable!("a limiter's call comes to a decision"),
         Err(failure) => Err(store_error(py, &failure)),
     }
 }
@@ -57,7 +69,7 @@ pub(super) fn decision(py: Python<'_>, answer: Answer) -> PyResult<PyDecision> {
 pub(super) fn value(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyAny>> {
     match answer {
         Ok(Reply::Value(value)) => in_python(py, value),
-        Ok(Reply::Decision(_)) => unreachable!("a script comes to a value"),
+        Ok(_) => unreachable!("a script comes to a value"),
         Err(failure) => Err(store_error(py, &failure)),
     }
 }

@@ -1,6 +1,8 @@
 //! The outcome of a request, and who is told.
 
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use redis::Value;
 
@@ -27,13 +29,38 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Failure {
+    /// The reply makes no sense.
+    #[must_use]
+    pub fn not_understood() -> Self {
+        Self::Refused("the script's reply was not understood".into())
+    }
+}
+
 /// What a server, or who stands in for it, has to say.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// To a limiter's call.
     Decision(Decision),
+    /// To a call of several limits.
+    Several(Several),
     /// To a script of the caller's.
     Value(Value),
+}
+
+/// What several limits have decided together.
+#[derive(Debug, Clone)]
+pub struct Several {
+    /// Those whose decision is known, each with its place among the limits.
+    pub decisions: Vec<(usize, Decision)>,
+    /// What the caller needs to make sense of that: it comes back as it was given.
+    pub context: Arc<dyn Any + Send + Sync>,
+}
+
+impl PartialEq for Several {
+    fn eq(&self, other: &Self) -> bool {
+        self.decisions == other.decisions
+    }
 }
 
 /// What a request came to. Only a limiter that wants to know of failures gets one.

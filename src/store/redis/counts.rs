@@ -17,21 +17,26 @@ pub struct RedisStatistics {
     pub local: u64,
     /// Calls that were refused because the server had refused the key before.
     pub remembered: u64,
+    /// Calls that it would have refused, had it not only watched.
+    pub would_have_refused: u64,
 }
 
 /// The same, while they are counted.
 #[derive(Default)]
-pub(super) struct Counts {
-    pub(super) admitted: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) errors: AtomicU64,
-    pub(super) timeouts: AtomicU64,
-    pub(super) local: AtomicU64,
-    pub(super) remembered: AtomicU64,
+#[expect(missing_docs, reason = "as above")]
+pub struct Counts {
+    pub admitted: AtomicU64,
+    pub refused: AtomicU64,
+    pub errors: AtomicU64,
+    pub timeouts: AtomicU64,
+    pub local: AtomicU64,
+    pub remembered: AtomicU64,
+    pub would_have_refused: AtomicU64,
 }
 
 impl Counts {
-    pub(super) fn read(&self) -> RedisStatistics {
+    /// As they are now.
+    pub fn read(&self) -> RedisStatistics {
         RedisStatistics {
             admitted: self.admitted.load(Relaxed),
             refused: self.refused.load(Relaxed),
@@ -39,6 +44,7 @@ impl Counts {
             timeouts: self.timeouts.load(Relaxed),
             local: self.local.load(Relaxed),
             remembered: self.remembered.load(Relaxed),
+            would_have_refused: self.would_have_refused.load(Relaxed),
         }
     }
 }

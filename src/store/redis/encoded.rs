@@ -1,8 +1,11 @@
 //! A quota as a script's arguments, and a script's reply as a decision.
 
 mod by_call;
+mod joint;
 mod kind;
 mod receipt;
+
+pub(super) use joint::fits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -35,6 +38,8 @@ pub enum Verb {
     InUse,
     /// Begin the leases of permits anew.
     Renew,
+    /// Spend, whether it fits or not, up to a debt of one whole quota. Only of several limits.
+    Anyway,
 }
 
 /// How many there have been.
@@ -237,7 +242,7 @@ impl EncodedQuota {
             (_, Value::Array(items)) => self.of_window(verb, cost, items, at),
             _ => None,
         };
-        decision.ok_or_else(|| Failure::Refused("the script's reply was not understood".into()))
+        decision.ok_or_else(Failure::not_understood)
     }
 
     /// What is said of a call that decides nothing.

@@ -11,7 +11,7 @@ use crate::algorithm::AnyAlgorithm;
 use crate::clock::{Clock, Ticks};
 use crate::quota::{Calendar, Quota};
 use crate::store::fork::locked_now;
-use crate::store::{self, Ask, Options, Overflow, Patience, Stop, Store, in_memory};
+use crate::store::{self, Ask, JointStore, Options, Overflow, Patience, Stop, Store, in_memory};
 
 /// Keys that a stand-in holds at most.
 const MOST_KEYS: usize = 1_000_000;
@@ -27,7 +27,8 @@ struct Name {
     quota: (u32, Ticks, Option<Calendar>),
 }
 
-static STAND_INS: LazyLock<Mutex<HashMap<Name, Arc<dyn Store>>>> = LazyLock::new(Mutex::default);
+static STAND_INS: LazyLock<Mutex<HashMap<Name, Arc<dyn JointStore>>>> =
+    LazyLock::new(Mutex::default);
 
 /// The stand-in for a `share` of a quota. It is the one `before`, which has seen what was spent,
 /// with another quota, unless other limiters use that one, or already one for this quota.
@@ -36,8 +37,8 @@ pub fn stand_in(
     settings: &Settings,
     prefix: &str,
     share: AnyAlgorithm,
-    before: Option<Arc<dyn Store>>,
-) -> Arc<dyn Store> {
+    before: Option<Arc<dyn JointStore>>,
+) -> Arc<dyn JointStore> {
     let name = Name {
         settings: settings.clone(),
         prefix: prefix.to_owned(),
@@ -45,7 +46,7 @@ pub fn stand_in(
         quota: (share.limit(), share.window(), share.calendar().cloned()),
     };
     let mut stand_ins = locked_now(&STAND_INS);
-    let is_used = |store: &Arc<dyn Store>| Arc::strong_count(store) > 1;
+    let is_used = |store: &Arc<dyn JointStore>| Arc::strong_count(store) > 1;
     if let Some(store) = stand_ins.get(&name)
         && (before.is_none() || is_used(store))
     {

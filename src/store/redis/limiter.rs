@@ -1,6 +1,8 @@
 //! One limiter: its quota, what it does when the server does not answer, and its counts.
 
 mod instead;
+mod part;
+mod part_here;
 mod permits;
 mod quotas;
 mod refunds;
@@ -16,7 +18,7 @@ use super::counts::{Counts, RedisStatistics};
 use super::denial_cache::DenialCache;
 use super::encoded::{EncodedQuota, Verb};
 use super::fallback::{ask_here, refund_here};
-use super::key;
+use super::key::KeyNames;
 use super::leases::{Holders, Leases};
 use super::receipts::Receipts;
 use super::request::{Request, Work};
@@ -26,8 +28,10 @@ use crate::decision::{Decision, Receipt};
 use crate::error;
 use crate::quota::Quota;
 use crate::store::fork::locked_now;
-use crate::store::{Patience, Store};
+use crate::store::{Ask, JointStore, Patience};
 use quotas::Quotas;
+
+pub use part::Part;
 
 /// What decides when the server does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +50,10 @@ pub enum OnError {
 pub struct RedisLimiter {
     quotas: Mutex<Quotas>,
     /// What decides in this process while the server does not.
-    local: Mutex<Option<Arc<dyn Store>>>,
+    local: Mutex<Option<Arc<dyn JointStore>>>,
     /// How many processes are taken to share its quota, when each decides in the server's place.
     workers: u32,
-    prefix: String,
+    names: KeyNames,
     timeout: Duration,
     on_error: OnError,
     remembered: Option<DenialCache>,
@@ -87,7 +91,7 @@ struct Call {
 
 impl Work for Call {
     fn name(&self) -> Vec<u8> {
-        key::name(&self.limit.prefix, &self.key)
+        self.limit.names.name(&self.key)
     }
 
     fn command(&self, by_text: bool) -> Cmd {
@@ -121,9 +125,9 @@ impl RedisLimiter {
     #[must_use]
     pub fn new(
         quota: EncodedQuota,
-        local: Option<Arc<dyn Store>>,
+        local: Option<Arc<dyn JointStore>>,
         workers: u32,
-        prefix: String,
+        names: KeyNames,
         timeout: Duration,
         on_error: OnError,
         remember: bool,
@@ -134,7 +138,7 @@ impl RedisLimiter {
             quotas: Mutex::new(Quotas::new(quota)),
             local: Mutex::new(local),
             workers,
-            prefix,
+            names,
             timeout,
             on_error,
             remembered: remember.then(DenialCache::default),
@@ -166,7 +170,7 @@ impl RedisLimiter {
     }
 
     /// Change the quota. The server's state stays.
-    pub fn set_quota(&self, quota: EncodedQuota, local: Option<Arc<dyn Store>>) {
+    pub fn set_quota(&self, quota: EncodedQuota, local: Option<Arc<dyn JointStore>>) {
         locked_now(&self.quotas).replace(quota);
         *locked_now(&self.local) = local;
         if let Some(remembered) = &self.remembered {
@@ -176,14 +180,20 @@ impl RedisLimiter {
 
     /// What decides in this process while the server does not.
     #[must_use]
-    pub fn local(&self) -> Option<Arc<dyn Store>> {
+    pub fn local(&self) -> Option<Arc<dyn JointStore>> {
         locked_now(&self.local).clone()
     }
 
     /// What its keys begin with.
     #[must_use]
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        self.names.prefix()
+    }
+
+    /// Within so long a call is to be answered.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// What decides when the server does not.
@@ -218,8 +228,7 @@ impl RedisLimiter {
     ) -> Result<Request, Decision> {
         let made_at = Instant::now();
         if verb == Verb::Reset {
-            self.uncharged.forget(&key);
-            self.receipts.forget(&key);
+            self.forget(&key);
         }
         let mut epoch = 0;
         if let Some(remembered) = &self.remembered {
@@ -231,7 +240,7 @@ impl RedisLimiter {
                         return Err(refusal);
                     }
                 }
-                Verb::Refund | Verb::Reset => remembered.forget(&key),
+                Verb::Refund => remembered.forget(&key),
                 _ => {}
             }
             epoch = remembered.epoch();
@@ -294,6 +303,10 @@ impl RedisLimiter {
                     let ask = ask_here(&**local, &call.key, call.cost, share.as_ref());
                     let _ = local.is_allowed(ask, None, Patience::Wait);
                 }
+                Verb::Anyway => {
+                    let ask = Ask::new(key, call.cost);
+                    let _ = local.spend_anyway(ask, Patience::Wait);
+                }
                 Verb::Refund => {
                     let _ = refund_here(&**local, &call.key, call.cost, Patience::Wait);
                 }
@@ -313,7 +326,7 @@ impl RedisLimiter {
                     remembered.keep(key, call.cost, quota, decision, call.made_at, call.epoch);
                 }
                 // It told what was left before this was spent.
-                Verb::Check => remembered.outdated(&call.key),
+                Verb::Check | Verb::Anyway => remembered.outdated(&call.key),
                 // Again: what was decided meanwhile may have come first.
                 Verb::Refund | Verb::Reset => remembered.forget(&call.key),
                 _ => {}

@@ -78,6 +78,21 @@ impl Receipts {
         }
     }
 
+    /// A decision that holds permits, whose numbers follow one another from the first.
+    pub(super) fn held(&self, key: &[u8], numbers: &[u64], decision: Decision) -> Decision {
+        let receipt = Receipt {
+            store: self.number(),
+            key: self.tag(key),
+            cost: numbers.len() as u32,
+            number: numbers.first().copied().unwrap_or(0),
+            ..Receipt::NONE
+        };
+        Decision {
+            receipt,
+            ..decision
+        }
+    }
+
     /// The bits by which receipts know a key.
     pub(super) fn tag(&self, key: &[u8]) -> u32 {
         self.hasher.fingerprint(key).tag()

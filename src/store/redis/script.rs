@@ -192,7 +192,8 @@ impl Script {
     }
 
     /// Run it by its digest, which a server may not know, or by its text, which it then knows.
-    pub(super) fn command(&self, by_text: bool) -> Cmd {
+    #[must_use]
+    pub fn command(&self, by_text: bool) -> Cmd {
         let mut command = cmd(if by_text { "EVAL" } else { "EVALSHA" });
         command.arg(if by_text { &self.text } else { &self.digest });
         command

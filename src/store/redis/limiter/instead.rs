@@ -11,7 +11,7 @@ use crate::store::redis::fallback::ask_here;
 use crate::store::redis::server::{SILENCE, notice};
 
 /// How long a caller that is refused because the server is down is told to wait.
-const CLOSED_FOR: Ticks = SECOND;
+pub(super) const CLOSED_FOR: Ticks = SECOND;
 
 impl RedisLimiter {
     /// The server has not decided: do as the policy says, and note what it was not charged.
@@ -77,7 +77,7 @@ impl RedisLimiter {
     }
 
     /// Of a permit that is asked for: whether it is lent here.
-    fn lends(&self, call: &Call) -> Option<bool> {
+    pub(super) fn lends(&self, call: &Call) -> Option<bool> {
         let leases = self.leases.as_ref().filter(|_| call.verb == Verb::Check)?;
         let (share, limit) = match self.on_error {
             OnError::Local => (call.quota.share(self.workers), call.quota.limit()),
@@ -88,7 +88,7 @@ impl RedisLimiter {
     }
 
     /// A caller that gets an exception knows; others would never learn that a password is wrong.
-    fn tell(&self, call: &Call, failure: &Failure, now: Ticks) {
+    pub(super) fn tell(&self, call: &Call, failure: &Failure, now: Ticks) {
         let is_known = self.on_error == OnError::Raise;
         let (told_at, what, is_known) = match (call.verb, &self.leases) {
             (Verb::Renew, _) => (

@@ -1,0 +1,244 @@
+"""The gate in Redis: several limits, one script, one round trip a decision, shared by all processes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sluicegate._connection.bridge import bridge_of, planned, running_loop
+from sluicegate._connection.on_error import OnError
+from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.scripts import Scripts
+from sluicegate._connection.settings import settings_of
+from sluicegate._connection.statistics import RedisStatistics
+from sluicegate._core import GateDecision, GateQuotas, Quota, RedisGate, RedisLimiter
+from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.pickling import MadeAnew
+from sluicegate.gate.limit import checked_name
+from sluicegate.gate.parts import Part, parts_of, plans_of
+from sluicegate.gate.statistics import GateStatistics
+from sluicegate.redis.gate_blocking import BlockingGate
+from sluicegate.redis.gate_limits import checked_tag, kept_by, prefix_of, quota_of, tag_of
+from sluicegate.redis.gate_waiting import GateWaits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+    from sluicegate._support.pickling import Plan
+    from sluicegate.gate.parts import Limits
+    from sluicegate.gate.reservation import Reservation
+
+    Keys = str | Mapping[str, str | None]
+    Cost = int | Mapping[str, int]
+
+__all__ = ["Gate"]
+
+
+class Gate(GateWaits, BlockingGate, MadeAnew):
+    """Several limits and one decision, in Redis: all admit and spend, or nothing is spent anywhere.
+
+    ``Gate("redis://…", [Limit("5/second; 10000/day", by="user"), Limit("1000000/day", by="org")])``:
+    as :class:`sluicegate.Gate`, but the verbs are coroutines, and those that end in ``_sync`` block. All
+    processes share it that use the same server, prefix and name. One script decides, in one round trip.
+
+    What is spent belongs to the prefix, the gate's name, the limit's name, its algorithm and its
+    window, never to the amount. A single limiter with ``name="chat:user/second"`` shares the state of the
+    limit ``user/second`` of the gate ``chat``; in a Cluster only where there is a ``tag_by``.
+
+    Args:
+        redis: where the state is; see :mod:`sluicegate.redis`.
+        limits: as :class:`sluicegate.Gate`.
+        name: by which processes share it, and what it is called in metrics.
+        prefix: what keys begin with, up to 64 bytes; ``sluicegate`` by default.
+        tag_by: in a Cluster, the keys of a call have to be on one node. By default all of the gate's
+            are; if every limit counts by the same, as ``"org"``, its name spreads them by that key.
+        timeout, on_error, workers, remember: as :class:`~sluicegate.redis.FixedWindow`, for the gate as a
+            whole. A refusal that is remembered tells of those limits alone that refused.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __module__ = "sluicegate.redis"  # where it is imported from
+    __slots__ = ("__weakref__", "_core", "_limiters", "_made_of", "_parts", "_scripts", "name")
+    _NEEDS_ASYNCIO = True
+
+    def __init__(
+        self,
+        redis: object,
+        limits: Limits,
+        *,
+        name: str = "gate",
+        prefix: str | None = None,
+        tag_by: str | None = None,
+        timeout: float = 0.25,
+        on_error: OnError = "local",
+        workers: int = 1,
+        remember: bool = True,
+    ) -> None:
+        if not isinstance(remember, bool):
+            raise TypeError(f"remember must be True or False, got {remember!r}")
+        self.name = checked_name("name", name)
+        settings = settings_of(redis)
+        parts = parts_of(limits)
+        options: dict[str, Any] = {"timeout": timeout, "on_error": on_error, "workers": workers}
+        options |= {"remember": remember, "prefix": prefix, "tag_by": checked_tag(tag_by, parts)}
+        self._made_of = settings, limits, options
+        self._limiters: dict[str, RedisLimiter] = {}
+        self._core, self._parts = self._made(parts)
+        self._scripts = Scripts(settings, f"{prefix or 'sluicegate'}:gate", timeout)
+
+    def _made(self, parts: tuple[Part, ...]) -> tuple[RedisGate, dict[str, Part]]:
+        """The core of these limits. Those whose keys begin alike go on with what is known of them."""
+        settings, _, options = self._made_of
+        options = dict(options)
+        prefix, tag_by = options.pop("prefix"), options.pop("tag_by")
+        tag = tag_of(settings, self.name, tag_by)
+        limiters, kept = {}, []
+        for part in parts:
+            start = prefix_of(self.name, part, prefix)
+            limiter = self._limiters.get(start)
+            if limiter is None:
+                limiter = kept_by(part, settings, prefix=start, tag=tag, **options)
+            else:
+                kept.append((limiter, part))
+            limiters[start] = limiter
+        before = getattr(self, "_core", None)
+        core = RedisGate(*plans_of(parts), list(limiters.values()), before)
+        for limiter, part in kept:
+            limiter.set_quota(quota_of(part))
+        self._limiters = limiters
+        return core, {part.name: part for part in parts}
+
+    def _plan(self) -> Plan:
+        settings, limits, options = self._made_of
+        return Gate, (settings, limits), {"name": self.name, **options}
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Its limits, one for each quota, in their order: each has a ``name``, a ``quota`` and the ``limit``."""
+        return tuple(self._parts.values())
+
+    @to_be_awaited
+    async def check(self, keys: Keys, cost: Cost = 1) -> GateDecision:
+        """Decide now for all limits, and spend from all of them if none refuses.
+
+        ``keys`` and ``cost`` as :meth:`sluicegate.Gate.check` takes them. Answers within ``timeout``,
+        whatever the server does. A call that is cancelled may have been spent.
+
+        Raises what that one raises, and with ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`.
+        """
+        return await self._begun("check", keys, cost)
+
+    @to_be_awaited
+    async def peek(self, keys: Keys, cost: Cost = 1) -> GateDecision:
+        """Whether :meth:`check` or :meth:`reserve` would be admitted now. Spends nothing."""
+        return await self._begun("peek", keys, cost)
+
+    @to_be_awaited
+    async def refund(self, keys: Keys, decision: GateDecision) -> None:
+        """Give back what ``decision`` spent of these keys: of each limit what still counts, once.
+
+        One request for each limit, sent together. Raises as :meth:`sluicegate.Gate.refund`, and with
+        ``on_error="raise"`` :class:`~sluicegate.errors.StoreError`; then its receipt is used up.
+        """
+        loop = running_loop()
+        bridge = bridge_of(loop)
+        futures = self._core.begin_refund(bridge, loop.create_future, keys, decision)
+        loop.call_soon(bridge.flush)
+        await asyncio.gather(*futures)
+
+    @to_be_awaited
+    async def reset(self, keys: Keys) -> None:
+        """Forget these keys: the whole quota of every limit that counts by one of them is back."""
+        loop = running_loop()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[GateDecision] = loop.create_future()
+        begun = self._core.begin_reset(bridge, future, keys)
+        await planned(loop, bridge, future, begun)
+
+    def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """As of a gate in memory: for ``_check_by``, one for each limit; ``None`` leaves it out."""
+        return self._core.quotas(quotas)
+
+    @to_be_awaited
+    async def _check_by(self, quotas: GateQuotas, keys: Keys, cost: Cost = 1) -> GateDecision:
+        """:meth:`check` by these quotas, of whatever key."""
+        return await self._begun("check", keys, cost, quotas)
+
+    def _begun(
+        self, verb: str, keys: Keys, cost: Cost, quotas: GateQuotas | None = None
+    ) -> asyncio.Future[GateDecision]:
+        loop = running_loop()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[GateDecision] = loop.create_future()
+        begun = self._core.begin(bridge, future, verb, keys, cost, quotas)
+        return planned(loop, bridge, future, begun)
+
+    def reserve(self, keys: Keys, cost: Cost = 1, *, timeout: float | None = 0) -> Reservation:
+        """Spend now and put it right later: ``async with gate.reserve(...) as reservation:``.
+
+        In threads ``with``. Entering waits ``timeout`` seconds at most, or as long as it takes for
+        ``None``. Permits are renewed while they are held, and free a lease after their process died.
+        See :class:`~sluicegate.Reservation`.
+
+        Raises what :meth:`check` raises, but for permits, which are held until the block is left.
+        """
+        return self._reserved(keys, cost, timeout)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Put other limits in the place of these; takes what the class takes.
+
+        One with the name, the algorithm and the window of one before keeps what was spent. Others find
+        what is in Redis by their names. Nothing has changed when an argument is wrong.
+        """
+        parts = parts_of(limits, self._parts)
+        settings, _, options = self._made_of
+        checked_tag(options["tag_by"], parts)
+        self._core, self._parts = self._made(parts)
+        self._made_of = settings, limits, options
+
+    def statistics(self) -> GateStatistics:
+        """What the gate and its limits have done in this process, as a :class:`GateStatistics`."""
+        admitted, refused, *_ = self._core.statistics()
+        counts = zip(self._limiters.values(), self._core.would_have_refused(), strict=True)
+        told = [RedisStatistics(*each.statistics(), watched) for each, watched in counts]
+        return GateStatistics(admitted, refused, dict(zip(self._parts, told, strict=True)))
+
+    @to_be_awaited
+    async def ping(self, timeout: float = 1.0) -> str:
+        """Reach the server, within ``timeout`` seconds; returns its name and version.
+
+        Raises :class:`~sluicegate.errors.StoreError` as :meth:`sluicegate.redis.FixedWindow.ping`.
+        """
+        running_loop()
+        return await ping(self._scripts, self._commands(), timeout)
+
+    def _commands(self) -> set[str]:
+        scripts = [
+            text
+            for each in self._limiters.values()
+            for text in (each.script, each.receipt_script or "")
+        ]
+        return commands_of([*scripts, RedisLimiter.renewal() if self._has_permits() else ""]) | {
+            "unlink"
+        }
+
+    def _has_permits(self) -> bool:
+        return any(part.algorithm == "permits" for part in self.parts)
+
+    async def aclose(self) -> None:
+        """:meth:`close`, as a coroutine."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        limits = ", ".join(f"{part.name}: '{part.quota}'" for part in self.parts)
+        return f"<Gate {self.name!r} in Redis {limits}>"
