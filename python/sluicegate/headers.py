@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from sluicegate._core import QuotaFields
 
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 Field = tuple[bytes, bytes]
 
-__all__ = ["HEADER_SETS", "Item", "QuotaHeaders", "header_sets", "quoted", "retry_after_seconds"]
+__all__ = [
+    "HEADER_SETS",
+    "Headers",
+    "Item",
+    "QuotaHeaders",
+    "header_sets",
+    "quoted",
+    "retry_after_seconds",
+]
 
 #: ``x-ratelimit``: Limit, Remaining and Reset (Unix time).
 #: ``ietf``: RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers-11.
@@ -49,6 +57,24 @@ class Item(NamedTuple):
     name: str
     policy: bytes | None
     left: bytes | None
+
+
+class Headers(Protocol):
+    """Makes the header fields for the decisions of a limiter, or of a gate."""
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Some of :data:`HEADER_SETS`."""
+
+    @property
+    def made(self) -> Any:
+        """What makes them for an answer."""
+
+    def fields(self, decision: Any) -> list[Field]:
+        """A new list: the fields for ``decision``, as ASGI wants them."""
+
+    def items(self, decision: Any) -> list[Item]:
+        """What the lists say of each limit."""
 
 
 class QuotaHeaders:

@@ -64,9 +64,10 @@ def declared(place: str, given: Any) -> Quota | tuple[Quota, ...] | AnyLimiter:
             )
         if quota.limit is None and len(quotas) > 1:
             raise ValueError(f"{place}: 'unlimited' stands alone: leave the other quotas out")
-    if len(quotas) > 1:
+    first, *others = quotas
+    if others:
         return quotas
-    return UNLIMITED if quotas[0].limit is None else quotas[0]
+    return UNLIMITED if first.limit is None else first
 
 
 def algorithm_of(quota: Quota, options: LimiterOptions, beside: Iterable[Quota] = ()) -> Algorithm:
@@ -114,6 +115,8 @@ def make_limiter(
 ) -> AnyLimiter:
     """The limiter that is ``given``, or one of that quota: ``owned``'s, or new."""
     quota = declared(place, given)
+    limiter: AnyLimiter
+    algorithm: Algorithm | None
     if isinstance(quota, tuple):
         limiter, algorithm = own_gate(place, quota, options, kind, name), options.algorithm
     elif isinstance(quota, Quota):
@@ -137,8 +140,13 @@ def tier_of(
     sets: Iterable[str] | str,
     closed_status: int,
     shadow: bool = False,
+    may_hold: bool = False,
 ) -> Tier:
-    """The tier of a limiter or a gate. ``is_own``: whether it was made for it, and has its name."""
+    """The tier of a limiter or a gate.
+
+    ``is_own``: whether it was made for it, and has its name. ``may_hold``: whether somebody gives
+    permits back.
+    """
     if not is_gate(limiter):
         return Tier(name, limiter, sets, closed_status, shadow=shadow)
     check_name(place, name)
@@ -151,4 +159,5 @@ def tier_of(
         sets=sets,
         closed_status=closed_status,
         shadow=shadow,
+        may_hold=may_hold,
     )

@@ -135,7 +135,7 @@ class Observer:
         if self._collector is None:
             return
         tally = tier.tally = self._collector.metrics(tier.name)
-        limiter = tier.limiter
+        limiter: Any = tier.limiter
         if _counts_itself(tier) and limiter not in self._watched:
             self._watched.add(limiter)  # what it counts by itself is told of one tier
             tally.counts.add(limiter)

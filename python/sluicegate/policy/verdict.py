@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import CostError
 from sluicegate.headers import retry_after_seconds
+from sluicegate.policy.gates.held import Held
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
@@ -26,6 +27,7 @@ class Verdict:
 
     Attributes:
         keys: by what a gate has counted it, if that is more than its key.
+        held: what it holds of a gate that has permits.
         client: whom the request is from; ``None`` if nobody has looked, as when it is exempt.
         tells: whether clients are told of the quota, which somebody knows then.
     """
@@ -34,6 +36,7 @@ class Verdict:
     key: str
     # Of the class as long as nothing else is known: what is not set costs a request nothing.
     keys: Any = None
+    held: Held | None = None
     cost: Cost = 1
     client: Client | None = None
     decision: Decision | None = None
@@ -83,7 +86,11 @@ class Verdict:
             self.leave(tier, key, cost)
         else:
             try:
-                decision = yield tier.check, (self.charged_to(key), cost)
+                if tier.holds:
+                    self.held = Held(tier.limiter, self.charged_to(key), cost)
+                    decision = yield self.held.acquire, ()
+                else:
+                    decision = yield tier.check, (self.charged_to(key), cost)
             except CostError as error:
                 self.leave(tier, key, cost, tier.too_large(error, cost))
             else:
@@ -93,11 +100,13 @@ class Verdict:
         """The key as the limiter takes it, or the keys."""
         return key if self.keys is None else self.keys
 
-    def given_back(self) -> tuple[Callable[..., Any], tuple[Any, Any]] | None:
+    def given_back(self) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
         """The call that gives back what was spent, the first time and if the limiter can."""
         refund, cost = self.tier.refund, self.cost
         if not self.decision or refund is None or cost == 0:
             return None
         self.cost = 0
+        if self.held is not None:
+            return self.held.give_back, ()
         receipt = self.decision if self.tier.takes_receipts else cost
         return refund, (self.charged_to(self.key), receipt)

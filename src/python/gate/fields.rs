@@ -9,7 +9,7 @@ use crate::clock::SECOND;
 use crate::python::quota_fields::{Digits, FIELDS, NAMES, are_beside, seconds_to_tell};
 
 /// A limit as Python gives it: its name in the gate, its quoted name in the fields, its window in
-/// seconds, and the only limit for which the window is known to be this long.
+/// seconds (permits have none), and the only limit for which the window is known to be this long.
 type GivenPart = (String, Vec<u8>, Option<f64>, Option<u32>);
 
 /// A limit's name in the gate, and its items of the two lists without its name there.
@@ -28,7 +28,7 @@ pub(in crate::python) struct PyGateFields {
 struct PartFields {
     limit_name: String,
     name: Vec<u8>,
-    /// `;w=60`, or nothing for what has no window.
+    /// `;w=60`, or nothing for permits, which have no window.
     window: Vec<u8>,
     window_of: Option<u32>,
 }
@@ -114,8 +114,11 @@ impl PartFields {
         }
         left.extend_from_slice(b";r=");
         left.extend_from_slice(Digits::of(decision.remaining.into()).text());
-        left.extend_from_slice(b";t=");
-        left.extend_from_slice(Digits::of(seconds_to_tell(decision)).text());
+        // Nobody knows when permits come back.
+        if !self.window.is_empty() || !decision.allowed {
+            left.extend_from_slice(b";t=");
+            left.extend_from_slice(Digits::of(seconds_to_tell(decision)).text());
+        }
     }
 }
 

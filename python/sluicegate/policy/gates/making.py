@@ -44,7 +44,8 @@ def new_gate(limits: Iterable[Limit], options: LimiterOptions, *names: str) -> A
         return Gate(limits, name=name, **store)
     from sluicegate.redis.gate import Gate as RedisGate
 
-    return RedisGate(redis, limits, name=name, tag_by=CLIENT, **{"prefix": PREFIX, **store})
+    in_redis: dict[str, Any] = {"prefix": PREFIX, **store}
+    return RedisGate(redis, limits, name=name, tag_by=CLIENT, **in_redis)
 
 
 def limit_name(quota: Quota, options: LimiterOptions) -> str:
@@ -135,14 +136,15 @@ def tier_of_gate(
     sets: Iterable[str] | str,
     closed_status: int,
     shadow: bool,
+    may_hold: bool,
 ) -> GateTier:
     """The tier of a gate: its own, whose limits are told of by the tier's name; or one that was given."""
     keys = None if is_own else GateKeys(place, bys_of(gate), options.keys or {})
     quotas = {part.name: part.quota for part in gate.parts}
-    if "concurrent" in map(unit_of, quotas.values()):
+    if not may_hold and "concurrent" in map(unit_of, quotas.values()):
         raise TypeError(
-            f"{place}: the gate has permits ('{_permits(gate)}'), which a check would keep: take "
-            "them out of it, and give concurrency= so many"
+            f"{place}: the gate has permits ('{_permits(gate)}'), and only the middleware knows when "
+            "they come back: give it limiter=gate, or concurrency= so many"
         )
 
     def names() -> Iterator[tuple[str, str, Quota]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ class GateTier(Tier):
         keys: which keys the gate gets; ``None``: whom the request is from.
     """
 
-    __slots__ = ("_units", "is_plain", "keys", "one")
+    __slots__ = ("_told_as", "_units", "holds", "is_plain", "keys", "one")
 
     def __init__(
         self,
@@ -51,8 +51,10 @@ class GateTier(Tier):
         #: What costs least and is charged.
         self.one: Cost = 1 if len(units) < 2 else dict.fromkeys(units, 1)
         self.keys = keys
-        self.is_plain = keys is None and isinstance(self.one, int)
+        self.holds = "concurrent" in self._units.values()
+        self.is_plain = keys is None and isinstance(self.one, int) and not self.holds
         headers = GateHeaders(names, sets)
+        self._told_as = headers.told_as
         check = gate.check if by is None else partial(gate._check_by, by)  # noqa: SLF001
         self._begin(name, gate, strictest(quotas.values()), check, headers, closed_status)
         self.is_gate = True
@@ -61,9 +63,10 @@ class GateTier(Tier):
 
     def charged(self, cost: Cost) -> Cost:
         """What a request of this cost is charged: of a mapping the units that the tier counts."""
-        if not isinstance(cost, Mapping):
-            return cost
         units = set(self._units.values())
+        if not isinstance(cost, Mapping):
+            # A permit is held whatever a request costs.
+            return cost or (dict.fromkeys(units - {"concurrent"}, 0) if self.holds else 0)
         charged = {unit: cost[unit] for unit in cost if unit in units}
         return 0 if charged.keys() >= units and not any(charged.values()) else charged
 
@@ -94,7 +97,7 @@ class GateTier(Tier):
         decision: Decision | None,
         refused_by: Iterable[str] = (),
     ) -> Refusal:
-        told_as: Callable[[str], str] = self.headers.told_as
+        told_as = self._told_as
         return Refusal(
             self.name,
             limit,

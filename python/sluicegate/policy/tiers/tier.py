@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluicegate._core import Quota
-from sluicegate.headers import QuotaHeaders
+from sluicegate.headers import Headers, QuotaHeaders
 from sluicegate.limiters import Limiter
 from sluicegate.policy.quotas import REQUESTS, UNLIMITED
 from sluicegate.policy.steps import Cost
@@ -58,6 +58,7 @@ class Tier:
         is_gate: whether it is of several limits, each of which has its own decision.
         keys: which keys its gate gets; ``None``: whom the request is from.
         one: what costs least and is charged.
+        holds: whether it has permits, which are held until the app has returned.
         is_plain: whether a check takes no more than whom the request is from.
     """
 
@@ -77,6 +78,7 @@ class Tier:
     )
     keys: Any = None
     one: Cost = 1
+    holds: bool = False
     is_plain: bool = True
 
     def __init__(
@@ -107,7 +109,7 @@ class Tier:
         limiter: AnyLimiter,
         terms: AnyLimiter | Share,
         check: Callable[..., Any],
-        headers: Any,
+        headers: Headers,
         closed_status: int,
     ) -> None:
         self.name = name

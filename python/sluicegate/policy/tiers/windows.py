@@ -120,6 +120,7 @@ class Windows:
             sets=policy.headers,
             closed_status=policy.closed_status,
             shadow=policy.shadow,
+            may_hold=True,
         )
 
     def _shared_tier(
