@@ -52,7 +52,7 @@ def left(answer: Answer) -> dict[str, int] | int:
 
 def test_tiers_are_one_decision_and_one_account(moved_server: Server) -> None:
     moved_server.set_time(1_800_000_000)
-    first, second = (app_of(moved_server) for _ in range(2))
+    first, second = (app_of(moved_server, remember=False) for _ in range(2))
 
     async def main() -> None:
         assert [left(each) for each in await ask(first, times=3)] == [
