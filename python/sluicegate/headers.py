@@ -65,16 +65,20 @@ class Headers(Protocol):
     @property
     def sets(self) -> tuple[str, ...]:
         """Some of :data:`HEADER_SETS`."""
+        ...
 
     @property
     def made(self) -> Any:
         """What makes them for an answer."""
+        ...
 
     def fields(self, decision: Any) -> list[Field]:
         """A new list: the fields for ``decision``, as ASGI wants them."""
+        ...
 
     def items(self, decision: Any) -> list[Item]:
         """What the lists say of each limit."""
+        ...
 
 
 class QuotaHeaders:

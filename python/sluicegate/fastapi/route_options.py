@@ -11,7 +11,8 @@ from sluicegate.gate.is_gate import is_gate
 from sluicegate.policy.gates.keys import refuse_unused_keys
 from sluicegate.policy.gates.making import bys_of
 from sluicegate.policy.options import SharedOptions, default
-from sluicegate.policy.quotas import Given
+from sluicegate.policy.quotas import GivenLimit
+from sluicegate.types import AnyGate
 
 __all__ = ["RouteOptions"]
 
@@ -20,7 +21,7 @@ __all__ = ["RouteOptions"]
 class RouteOptions(SharedOptions):
     """The options of one ``rate_limit``."""
 
-    limit: int | str | Quota | Any
+    limit: int | str | Quota | AnyGate
     window_seconds: float = default(60)
     _: KW_ONLY
     window: float | None = None
@@ -40,20 +41,23 @@ class RouteOptions(SharedOptions):
         """Whether the limits are a gate that was given."""
         return is_gate(self.limit)
 
-    def quota(self) -> Given | Any:
+    def quota(self) -> GivenLimit:
         """The quota, or the gate; or the limit and the window, which was given under either name."""
-        if isinstance(self.limit, (str, Quota)) or self.has_gate:
+        if not isinstance(self.limit, int) and (
+            self.has_gate or isinstance(self.limit, (str, Quota))
+        ):
             if self.is_given("window_seconds", "window"):
                 raise TypeError(
                     "limit must be an int beside a window, or a quota such as '10/minute' without "
                     f"one, got {self.limit!r}"
                 )
             return self.limit
+        limit: Any = self.limit  # whatever else it is
         if self.window is None:
-            return self.limit, self.window_seconds
+            return limit, self.window_seconds
         if self.is_given("window_seconds"):
             raise TypeError(
                 "window_seconds and window are the same: pass one, got "
                 f"{self.window_seconds!r} and {self.window!r}"
             )
-        return self.limit, number("window", self.window, 1e-6, 1e9, "seconds")
+        return limit, number("window", self.window, 1e-6, 1e9, "seconds")

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable
 from itertools import count
 from time import perf_counter
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, final, overload
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -46,6 +46,9 @@ from sluicegate.observe.hooks import Hook, Hooks
 from sluicegate.observe.tier_metrics import TierMetrics
 from sluicegate.redis.limiter import AsyncLimiter
 from sluicegate.redis.sliding_window import RedisSlidingWindowRateLimiter
+
+if TYPE_CHECKING:
+    from sluicegate.redis.gate import Gate as RedisGate
 
 __all__ = ["InstrumentedRateLimiter"]
 
@@ -93,7 +96,7 @@ class InstrumentedRateLimiter(Generic[A_co]):
     @overload
     def __init__(
         self: InstrumentedRateLimiter[Coroutine[Any, Any, bool]],
-        limiter: RedisSlidingWindowRateLimiter,
+        limiter: RedisSlidingWindowRateLimiter | RedisGate,
         tier: str,
         *,
         registry: CollectorRegistry = REGISTRY,

@@ -64,10 +64,10 @@ def declared(place: str, given: Any) -> Quota | tuple[Quota, ...] | AnyLimiter:
             )
         if quota.limit is None and len(quotas) > 1:
             raise ValueError(f"{place}: 'unlimited' stands alone: leave the other quotas out")
-    first, *others = quotas
-    if others:
+    if len(quotas) > 1:
         return quotas
-    return UNLIMITED if first.limit is None else first
+    only = next(iter(quotas))
+    return UNLIMITED if only.limit is None else only
 
 
 def algorithm_of(quota: Quota, options: LimiterOptions, beside: Iterable[Quota] = ()) -> Algorithm:

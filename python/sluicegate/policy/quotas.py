@@ -6,15 +6,15 @@ from time import time
 from typing import Final, TypeGuard
 
 from sluicegate._core import Decision, Quota
-from sluicegate.types import AnyLimiter
+from sluicegate.types import AnyGate, AnyLimiter
 
 __all__ = ["REQUESTS", "UNLIMITED", "Given", "GivenLimit", "is_quota", "quota_of", "quotas_of"]
 
 #: A quota, its text, or ``(limit, window_seconds)``.
 Given = Quota | str | tuple[int, float]
 
-#: A quota, or what counts by one already.
-GivenLimit = Given | AnyLimiter
+#: A quota, or what counts by one or several already.
+GivenLimit = Given | AnyLimiter | AnyGate
 
 #: What a cost counts unless a quota names something else.
 REQUESTS: Final = "requests"
