@@ -76,8 +76,11 @@ class Verdict:
         ``keys`` are those of a gate that counts by more than whom the request is from.
         """
         self.keys = keys
-        cost = tier.charged(cost)
-        excess = tier.excess(cost)
+        if tier.is_gate or not isinstance(cost, int) or cost > tier.terms.limit:
+            cost = tier.charged(cost)
+            excess = tier.excess(cost)
+        else:
+            excess = None
         if excess is not None:
             self.leave(tier, key, cost, excess)
         elif permit is not None and not (yield from permit.take(key)):
