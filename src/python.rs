@@ -51,7 +51,10 @@ mod core {
     #[pymodule_export]
     use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
-    use super::gate::{CostError, PyGate, PyGateCall, PyGateDecision, PyGateFields, PyGateQuotas};
+    use super::gate::{
+        CostError, PyGate, PyGateCall, PyGateDecision, PyGateFields, PyGateQuotas, PyGateTicket,
+        gate_enqueue, gate_wait_sync,
+    };
     #[pymodule_export]
     use super::limiter::PyLimiter;
     #[pymodule_export]

@@ -28,6 +28,7 @@ __all__ = [
     "Gate",
     "GateCall",
     "GateDecision",
+    "GateTicket",
     "Limiter",
     "Listener",
     "ManualClock",
@@ -53,6 +54,8 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
+    "gate_enqueue",
+    "gate_wait_sync",
     "limits_are_off",
     "limits_off",
 ]
@@ -307,8 +310,8 @@ class Gate:
         """
     def _counts(self) -> tuple[int, int, list[tuple[str, Statistics]]]:
         """Admitted and refused calls, and of each limit its name and what it has done."""
-    def _call(self, keys: _Keys, cost: _Cost) -> GateCall:
-        """A call that is made more than once: to wait for it, or to reserve."""
+    def _call(self, keys: _Keys, cost: _Cost, verb: str | None = None) -> GateCall:
+        """A call that waits, or is put right later. Where no permit may be kept, the `verb` is named."""
 
 @final
 class GateCall:
@@ -316,12 +319,34 @@ class GateCall:
 
     def check(self) -> GateDecision:
         """Decide and spend; permits are kept."""
+    def admit_at_once(self, timeout: float | None) -> GateDecision | None:
+        """Admit at once if nobody need wait: a decision, else None."""
     def settle(self, decision: GateDecision, actual: dict[str, int]) -> None:
         """Put right what was spent, by what was used of each unit."""
     def examine(self, actual: dict[str, int]) -> None:
         """Raise what `settle` would, and do nothing."""
     def end(self, decision: GateDecision, is_cancelled: bool) -> None:
-        """Give the permits back, or `all` that was spent."""
+        """Give the permits back, or all that was spent."""
+
+@final
+class GateTicket:
+    """A ticket of a call of a gate that waits."""
+
+    def poll(self) -> GateDecision | None:
+        """Try to be admitted: a GateDecision when it is settled, ``None`` to go on waiting."""
+    @property
+    def delay(self) -> float | None:
+        """Seconds after which to poll again, or ``None``: wait for the wake-up."""
+    def leave(self) -> None:
+        """Wait no longer; nothing is spent. Does nothing once settled."""
+
+def gate_enqueue(
+    call: GateCall, timeout: float | None, bells: Bells, number: int
+) -> GateTicket | GateDecision:
+    """Decide, or line up; the bell rings when it is to be polled."""
+
+def gate_wait_sync(call: GateCall, timeout: float | None) -> GateDecision:
+    """Block this thread until it is decided; the interpreter runs on meanwhile."""
 
 @final
 class Bells:

@@ -91,7 +91,10 @@ class Limiter(Single, _core.Limiter):
             return admitted
         from sluicegate._support.waiting import wait_in_line
 
-        return await wait_in_line(self, key, cost, timeout, quota)
+        def enqueue(bells: _core.Bells, number: int) -> _core.Ticket | Decision:
+            return self._enqueue(key, cost, timeout, quota, bells, number)
+
+        return await wait_in_line(enqueue)
 
 
 class FixedWindow(_core.FixedWindow, Limiter):

@@ -106,7 +106,11 @@ def test_what_a_gate_cannot_be_asked(
 @pytest.mark.parametrize(
     ("answer", "error", "parts"),
     [
-        ("5/hour", ValueError, ["quota_for", "user/second", "'5/second' and '10000/day'", "5/hour"]),
+        (
+            "5/hour",
+            ValueError,
+            ["quota_for", "user/second", "'5/second' and '10000/day'", "5/hour"],
+        ),
         ("5 tokens/second", ValueError, ["5 tokens/second"]),
         ("5/second; 6/second", ValueError, ["one quota", "user/second"]),
         ("5 concurrent", ValueError, ["5 concurrent"]),
@@ -137,7 +141,7 @@ def test_a_plan_is_a_plain_function_and_its_errors_are_raised() -> None:
 def test_at_most_32_limits_take_part_in_one_decision() -> None:
     many = Gate([Limit("9/s", by=f"k{place}", optional=True) for place in range(40)])
     assert many.check({f"k{place}": "x" for place in range(32)})
-    with pytest.raises(ValueError, match="at most 32 limits.*got 33"):
+    with pytest.raises(ValueError, match=r"at most 32 limits.*got 33"):
         many.check({f"k{place}": "x" for place in range(33)})
 
 

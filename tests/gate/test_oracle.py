@@ -46,7 +46,9 @@ limits = st.builds(
     shadow=st.sampled_from([False, False, False, True]),
 )
 calls = st.tuples(
-    st.sampled_from(["check", "check", "check", "peek", "refund", "reset", "retry", "wait a while"]),
+    st.sampled_from(
+        ["check", "check", "check", "peek", "refund", "reset", "retry", "wait a while"]
+    ),
     st.sampled_from(["a", "b", None]),
     st.sampled_from(["a", "b", "a", None]),
     st.integers(1, 3),
@@ -62,7 +64,9 @@ class Model:
         self.limits = limits
         self.singles = [KINDS[each["kind"]](each["quota"], clock=clock) for each in limits]
 
-    def asked(self, keys: dict[str, str | None], cost: dict[str, int]) -> dict[int, tuple[str, int]]:
+    def asked(
+        self, keys: dict[str, str | None], cost: dict[str, int]
+    ) -> dict[int, tuple[str, int]]:
         asked = {}
         for place, each in enumerate(self.limits):
             key, units = keys[each["by"]], cost[each["quota"].unit]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from heapq import heapify, heappop, heappush
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from sluicegate._core import Bells, Decision
 
 if TYPE_CHECKING:
-    from sluicegate._core import Limiter, Listener, Quota
+    from collections.abc import Callable
+
+    from sluicegate._core import Listener
+
+D = TypeVar("D", bound=Decision)
 
 __all__ = ["Waiter", "wait_in_line"]
 
@@ -21,20 +25,34 @@ _LOST = 0.1
 _FEW = 64
 
 
-async def wait_in_line(
-    limiter: Limiter, key: str, cost: int, timeout: float | None, quota: Quota | str | None
-) -> Decision:
-    """Wait until ``limiter`` admits ``cost``, or refuses because ``timeout`` is too short."""
+class Ticket(Protocol):
+    """The place of one who waits."""
+
+    @property
+    def delay(self) -> float | None:
+        """Seconds after which to poll again; ``None``: when the bell rings."""
+        ...
+
+    def poll(self) -> Any:
+        """The decision, when it is made."""
+        ...
+
+    def leave(self) -> None:
+        """Wait no longer."""
+        ...
+
+
+async def wait_in_line(enqueue: Callable[[Bells, int], Ticket | D]) -> D:
+    """Wait until a limiter has decided, whose queue ``enqueue`` joins, with a bell to be rung by."""
     waiter = Waiter(asyncio.get_running_loop())
-    bells, number = waiter.bells, waiter.number
-    ticket = limiter._enqueue(key, cost, timeout, quota, bells, number)  # noqa: SLF001
+    ticket = enqueue(waiter.bells, waiter.number)
     if isinstance(ticket, Decision):
         return ticket
     try:
         while True:
             await waiter.come(ticket.delay)
             # Spent here, not by whoever rings: a caller that is cancelled in between spends nothing.
-            decision = ticket.poll()
+            decision: D | None = ticket.poll()
             if decision is not None:
                 return decision
     finally:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sluicegate import _core
-from sluicegate._core import ManualClock
+from sluicegate._core import GateDecision, ManualClock
 from sluicegate._support.arguments import number
+from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
 from sluicegate._support.single import Single
 from sluicegate.gate.limit import checked_name
@@ -99,6 +100,30 @@ class Gate(Single, _core.Gate):
 
         admitted, refused, limits = self._counts()
         return GateStatistics(admitted, refused, dict(limits))
+
+    @to_be_awaited
+    async def wait(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
+        """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
+
+        A caller waits only at the limits and keys that refuse it now, in order of arrival: one who waits
+        for the user's quota holds up nobody else of the organisation. There no plain ``check`` overtakes
+        it. A caller that is cancelled or gives up spends nothing. ``timeout`` is in seconds, 0 to
+        1,000,000,000, or ``None`` to wait as long as it takes.
+
+        Raises what ``check`` raises; and ``ValueError`` when ``set_limits`` makes the call one that could never be
+        admitted.
+        """
+        from sluicegate.gate.reserving import waited
+
+        return await waited(self._call(keys, cost, "wait"), timeout)
+
+    def wait_sync(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
+        """:meth:`wait`, which blocks this thread. Other threads run meanwhile, and Ctrl-C ends it.
+
+        Not for a coroutine: it would block its event loop. Raises what ``wait`` raises, and
+        ``RuntimeError`` when nothing would ever wake it.
+        """
+        return _core.gate_wait_sync(self._call(keys, cost, "wait_sync"), timeout)
 
     def reserve(self, keys: Keys, cost: Cost = 1, *, timeout: float | None = 0) -> Reservation:
         """Spend now and put it right later: ``async with gate.reserve(...) as reservation:``.

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sluicegate._core import gate_enqueue, gate_wait_sync
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
-    from sluicegate._core import GateCall, GateDecision
+    from sluicegate._core import Bells, GateCall, GateDecision, GateTicket
 
-__all__ = ["reserved"]
+__all__ = ["reserved", "waited"]
 
 
 def reserved(call: GateCall, timeout: float | None) -> Reservation:
     """What ``reserve`` gives."""
     seconds_to_wait(timeout)
     return Reservation(_InMemory(call), timeout)
+
+
+async def waited(call: GateCall, timeout: float | None) -> GateDecision:
+    """The decision of a call that waits for it in a coroutine."""
+    admitted = call.admit_at_once(timeout)
+    if admitted is not None:
+        return admitted
+    from sluicegate._support.waiting import wait_in_line
+
+    def enqueue(bells: Bells, number: int) -> GateTicket | GateDecision:
+        return gate_enqueue(call, timeout, bells, number)
+
+    return await wait_in_line(enqueue)
 
 
 class _InMemory:
@@ -28,10 +42,10 @@ class _InMemory:
         self._call = call
 
     def acquire_sync(self, timeout: float | None) -> GateDecision:
-        return self._call.check()
+        return self._call.check() if timeout == 0 else gate_wait_sync(self._call, timeout)
 
     async def acquire(self, timeout: float | None) -> GateDecision:
-        return self._call.check()
+        return self._call.check() if timeout == 0 else await waited(self._call, timeout)
 
     def examine(self, actual: dict[str, int]) -> None:
         self._call.examine(actual)

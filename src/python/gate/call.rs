@@ -1,27 +1,192 @@
 //! `GateCall`: one call that waits, or is put right later.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::decision::PyGateDecision;
-use super::limits::Limits;
-use super::questions::Question;
-use crate::store::Fingerprint;
+use super::in_force::InForce;
+use super::limits::{Asked, asks};
+use crate::clock::Ticks;
+use crate::gate::{GateJoined, GateTicket, Settled};
+use crate::python::arguments;
+use crate::python::limits_off::limits_are_off;
+use crate::python::patiently;
+use crate::store::Wake;
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
 /// A call of a gate, which remembers its keys.
 #[pyclass(frozen, name = "GateCall", module = "sluicegate._core")]
 pub(in crate::python) struct PyGateCall {
-    pub(super) limits: Arc<Limits>,
-    pub(super) questions: Vec<Question<Fingerprint>>,
+    in_force: Arc<InForce>,
+    keys: Py<PyAny>,
+    cost: Py<PyAny>,
+    /// The verb, where no permit may be kept.
+    verb: Option<String>,
+    /// What the limits in force were asked at last.
+    asked: Mutex<Asked>,
+}
+
+/// What came of lining up.
+pub(super) enum Joined {
+    Settled(Py<PyGateDecision>),
+    Queued(GateTicket, Option<Ticks>),
+}
+
+impl PyGateCall {
+    pub(super) fn new(
+        in_force: &Arc<InForce>,
+        keys: Any<'_, '_>,
+        cost: Any<'_, '_>,
+        verb: Option<String>,
+    ) -> PyResult<Self> {
+        // The caller's own mapping may change while the call waits.
+        let keys = match keys.cast::<PyDict>() {
+            Ok(keys) => keys.copy()?.into_any(),
+            Err(_) => keys.clone(),
+        };
+        let asked = asked(in_force, &keys, cost, verb.as_deref())?;
+        Ok(Self {
+            in_force: Arc::clone(in_force),
+            keys: keys.unbind(),
+            cost: cost.clone().unbind(),
+            verb,
+            asked: Mutex::new(asked),
+        })
+    }
+
+    fn asked(&self) -> Asked {
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether the limits that it was made for are in force.
+    pub(super) fn is_current(&self) -> bool {
+        self.in_force.is_by(&self.asked().limits)
+    }
+
+    /// Ask those that are in force now.
+    fn renew(&self, py: Python<'_>) -> PyResult<Asked> {
+        let (keys, cost) = (self.keys.bind(py), self.cost.bind(py));
+        let asked = asked(&self.in_force, keys, cost, self.verb.as_deref())?;
+        let before = {
+            let mut now = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *now, asked.clone())
+        };
+        drop(before); // and with it perhaps what is Python's
+        Ok(asked)
+    }
+
+    pub(super) fn now(&self) -> Ticks {
+        self.asked().limits.now()
+    }
+
+    pub(super) fn has_manual_clock(&self) -> bool {
+        self.asked().limits.has_manual_clock()
+    }
+
+    /// What it is told while limits are off.
+    pub(super) fn untouched(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
+        let Asked { limits, questions } = self.asked();
+        Py::new(py, limits.told(&limits.untouched(&questions)))
+    }
+
+    /// What it is told when it is decided after a wait.
+    pub(super) fn told(&self, py: Python<'_>, settled: &Settled) -> PyResult<Py<PyGateDecision>> {
+        let Asked { limits, questions } = self.asked();
+        limits.count(settled.verdict.allowed);
+        Py::new(py, limits.told_after_wait(&questions, settled))
+    }
+
+    /// Line up, unless it is decided at once. One that had lined up before keeps its number.
+    pub(super) fn join(
+        &self,
+        py: Python<'_>,
+        timeout: Option<Ticks>,
+        mut number: Option<u64>,
+        wake: &Arc<dyn Wake>,
+    ) -> PyResult<Joined> {
+        loop {
+            if limits_are_off() {
+                return self.untouched(py).map(Joined::Settled);
+            }
+            let Asked { limits, questions } = if self.is_current() {
+                self.asked()
+            } else {
+                self.renew(py)?
+            };
+            let wanted = (timeout, number);
+            let joined = patiently(py, |patience| {
+                limits.gate.join(&questions, wanted, wake, patience)
+            })?;
+            match joined {
+                GateJoined::Settled(settled) => {
+                    return self.told(py, &settled).map(Joined::Settled);
+                }
+                GateJoined::Queued { ticket, poll_at } => {
+                    // Those that wait when limits go off are woken; later ones find out here.
+                    if !limits_are_off() {
+                        return Ok(Joined::Queued(ticket, poll_at));
+                    }
+                }
+                GateJoined::Gone(its) => number = Some(its),
+            }
+        }
+    }
+}
+
+/// What the limits in force are asked.
+fn asked(
+    in_force: &InForce,
+    keys: Any<'_, '_>,
+    cost: Any<'_, '_>,
+    verb: Option<&str>,
+) -> PyResult<Asked> {
+    let limits = in_force.limits();
+    if let Some(verb) = verb {
+        limits.layout.without_permits(verb)?;
+    }
+    let questions = limits.questions(keys, Some(cost))?;
+    Ok(Asked {
+        limits,
+        questions: questions.into(),
+    })
 }
 
 #[pymethods]
 impl PyGateCall {
     /// Decide and spend; permits are kept.
     fn check(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
-        self.limits.spend(py, &self.questions)
+        let Asked { limits, questions } = self.asked();
+        limits.spend(py, &questions)
+    }
+
+    /// Admit at once if nobody need wait: a decision, else None.
+    #[pyo3(signature = (timeout))]
+    fn admit_at_once(
+        &self,
+        py: Python<'_>,
+        timeout: Option<Any<'_, '_>>,
+    ) -> PyResult<Option<Py<PyGateDecision>>> {
+        arguments::timeout(timeout)?;
+        if limits_are_off() {
+            return self.untouched(py).map(Some);
+        }
+        let Asked { limits, questions } = self.asked();
+        let (asks, admitted) = patiently(py, |patience| {
+            let mut asks = asks(&questions);
+            let admitted = limits.gate.admit_at_once(&mut asks, patience)?;
+            Ok((asks, admitted))
+        })?;
+        let told = admitted.map(|verdict| {
+            limits.count(true);
+            Py::new(py, limits.told(&(asks, verdict)))
+        });
+        told.transpose()
     }
 
     /// Put right what was spent, by what was used of each unit.
@@ -31,21 +196,22 @@ impl PyGateCall {
         decision: &Bound<'_, PyGateDecision>,
         actual: &Bound<'_, PyDict>,
     ) -> PyResult<()> {
-        let used = self.limits.layout.used(&self.questions, actual)?;
-        self.limits
-            .settle(actual.py(), &self.questions, decision.get(), &used)
+        let Asked { limits, questions } = self.asked();
+        let used = limits.used(&questions, actual)?;
+        limits.settle(actual.py(), &questions, decision.get(), &used)
     }
 
     /// Raise what `settle` would, and do nothing.
     #[pyo3(signature = (actual))]
     fn examine(&self, actual: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.limits.layout.used(&self.questions, actual).map(drop)
+        let Asked { limits, questions } = self.asked();
+        limits.used(&questions, actual).map(drop)
     }
 
     /// Give the permits back, or all that was spent.
     #[pyo3(signature = (decision, is_cancelled))]
     fn end(&self, decision: &Bound<'_, PyGateDecision>, is_cancelled: bool) -> PyResult<()> {
-        self.limits
-            .end(decision.py(), &self.questions, decision.get(), is_cancelled)
+        let Asked { limits, questions } = self.asked();
+        limits.end(decision.py(), &questions, decision.get(), is_cancelled)
     }
 }

@@ -11,9 +11,8 @@ use super::answers::Answer;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
 use super::part::Part;
-use super::questions::Question;
 use crate::clock::Ticks;
-use crate::gate::{Limit, LimitAsk, MemoryGate, Verdict};
+use crate::gate::{Limit, LimitAsk, MemoryGate, Question, Settled, Verdict};
 use crate::python::arguments::with_bytes;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::patiently;
@@ -22,7 +21,7 @@ use crate::store::{self, Ask, Fingerprint, JointStore, Options, Patience, in_mem
 /// The limits of a gate, and where their keys are.
 pub(super) struct Limits {
     pub(super) layout: Layout,
-    pub(super) gate: MemoryGate,
+    pub(super) gate: Arc<MemoryGate>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -35,6 +34,13 @@ pub(super) struct Counts {
 
 /// A verb of the gate.
 type Verb = fn(&MemoryGate, &mut [LimitAsk<'_>], Patience) -> store::Result<Verdict>;
+
+/// What some limits are asked.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) limits: Arc<Limits>,
+    pub(super) questions: Arc<[Question]>,
+}
 
 /// What all limits said of a call.
 pub(super) type Said<'a> = (Vec<LimitAsk<'a>>, Verdict);
@@ -85,7 +91,7 @@ impl Limits {
     ) -> PyResult<Self> {
         let limits = limits.into_iter();
         let limits = limits.map(|(is_shadow, store)| Limit { store, is_shadow });
-        let gate = MemoryGate::new(limits.collect())?;
+        let gate = Arc::new(MemoryGate::new(limits.collect())?);
         Ok(Self {
             layout,
             gate,
@@ -103,20 +109,28 @@ impl Limits {
         &self,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Question<Fingerprint>>> {
-        self.layout
-            .questions(keys, cost, |key| self.fingerprint(key))
+    ) -> PyResult<Vec<Question>> {
+        self.questions_by(None, keys, cost)
     }
 
-    /// The same by other quotas than the limits'.
+    /// The same by other quotas than the limits', if there are any.
     pub(super) fn questions_by(
         &self,
-        quotas: &[Answer],
+        quotas: Option<&[Answer]>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Question<Fingerprint>>> {
+    ) -> PyResult<Vec<Question>> {
         let layout = &self.layout;
-        layout.questions_by(Some(quotas), keys, cost, |key| self.fingerprint(key))
+        let known = layout.questions_by(quotas, keys, cost, |key| self.fingerprint(key))?;
+        let known = known.into_iter();
+        Ok(known
+            .map(|asked| Question {
+                limit: asked.limit,
+                key: asked.key,
+                cost: asked.cost,
+                quota: asked.quota,
+            })
+            .collect())
     }
 
     /// The keys that are given, by limit.
@@ -132,7 +146,7 @@ impl Limits {
     pub(super) fn ask(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
         verb: Verb,
     ) -> PyResult<PyClassInitializer<PyGateDecision>> {
         if limits_are_off() {
@@ -150,7 +164,7 @@ impl Limits {
     pub(super) fn spend(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
     ) -> PyResult<Py<PyGateDecision>> {
         let told = Bound::new(py, self.ask(py, questions, MemoryGate::check)?)?;
         if !limits_are_off() {
@@ -179,8 +193,21 @@ impl Limits {
         )
     }
 
+    /// The same of a call that has waited.
+    pub(super) fn told_after_wait(
+        &self,
+        questions: &[Question],
+        settled: &Settled,
+    ) -> PyClassInitializer<PyGateDecision> {
+        let mut asks = asks(questions);
+        for (ask, decision) in asks.iter_mut().zip(&settled.decisions) {
+            ask.decision = Some(*decision);
+        }
+        self.told(&(asks, settled.verdict))
+    }
+
     /// The same while limits are off: all are admitted by nobody.
-    pub(super) fn untouched<'a>(&self, questions: &'a [Question<Fingerprint>]) -> Said<'a> {
+    pub(super) fn untouched<'a>(&self, questions: &'a [Question]) -> Said<'a> {
         let at = self.unix_now();
         let mut asks = asks(questions);
         for (ask, question) in asks.iter_mut().zip(questions) {
@@ -194,9 +221,22 @@ impl Limits {
         (asks, verdict)
     }
 
+    /// The time on the clock that all limits share.
+    pub(super) fn now(&self) -> Ticks {
+        self.first().now()
+    }
+
+    pub(super) fn has_manual_clock(&self) -> bool {
+        self.first().is_manual()
+    }
+
     fn unix_now(&self) -> Ticks {
-        let first = self.gate.limits().first();
-        first.map_or(0, |limit| limit.store.unix(limit.store.now()))
+        let first = self.first();
+        first.unix(first.now())
+    }
+
+    fn first(&self) -> &dyn JointStore {
+        &*self.gate.limits()[0].store
     }
 }
 
@@ -210,8 +250,8 @@ impl Part {
 }
 
 /// The questions, as the gate takes them.
-pub(super) fn asks<'a>(questions: &'a [Question<Fingerprint>]) -> Vec<LimitAsk<'a>> {
-    let ask = |question: &'a Question<Fingerprint>| {
+pub(super) fn asks<'a>(questions: &'a [Question]) -> Vec<LimitAsk<'a>> {
+    let ask = |question: &'a Question| {
         let ask = Ask {
             key: question.key,
             cost: question.cost,

@@ -1,15 +1,15 @@
 //! `Gate`: the verbs of the one in memory.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::call::PyGateCall;
 use super::decision::PyGateDecision;
+use super::in_force::InForce;
 use super::layout::{GivenPart, Layout};
-use super::limits::Limits;
 use super::quotas::PyGateQuotas;
 use crate::gate::MemoryGate;
 use crate::python::arguments::{Given, wrong_type};
@@ -18,7 +18,6 @@ use crate::python::limits_off::limits_are_off;
 use crate::python::memory::options;
 use crate::python::patiently;
 use crate::python::quota::PyQuota;
-use crate::store::Options;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -28,16 +27,7 @@ type Counted = (u64, u64, Vec<(String, PyStatistics)>);
 /// What the gates in memory are based on.
 #[pyclass(subclass, frozen, weakref, name = "Gate", module = "sluicegate._core")]
 pub(in crate::python) struct PyGate {
-    limits: RwLock<Arc<Limits>>,
-    options: Options,
-    /// Held by whoever puts other limits in their place.
-    changing: Mutex<()>,
-}
-
-impl PyGate {
-    fn limits(&self) -> Arc<Limits> {
-        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
-    }
+    in_force: Arc<InForce>,
 }
 
 #[pymethods]
@@ -53,11 +43,9 @@ impl PyGate {
         clock: Option<Any<'_, '_>>,
     ) -> PyResult<Self> {
         let options = options(max_keys, overflow, clock)?;
-        let limits = Limits::new(Layout::new(py, parts, plans)?, &options)?;
+        let in_force = InForce::new(Layout::new(py, parts, plans)?, options)?;
         Ok(Self {
-            limits: RwLock::new(Arc::new(limits)),
-            options,
-            changing: Mutex::new(()),
+            in_force: Arc::new(in_force),
         })
     }
 
@@ -77,7 +65,7 @@ impl PyGate {
     /// :meth:`reserve` is for.
     #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
     fn check(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
-        let limits = self.limits();
+        let limits = self.in_force.limits();
         limits.layout.without_permits("check")?;
         let questions = limits.questions(keys, cost.value().as_ref())?;
         limits.spend(keys.py(), &questions)
@@ -86,20 +74,23 @@ impl PyGate {
     /// Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part.
     #[pyo3(signature = (quotas))]
     fn _quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
-        PyGateQuotas::new(&self.limits().layout, quotas)
+        PyGateQuotas::new(&self.in_force.limits().layout, quotas)
     }
 
     /// :meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
     /// last one.
-    #[pyo3(signature = (quotas, keys, cost=Given::Nothing))]
+    #[pyo3(
+        signature = (quotas, keys, cost=Given::Nothing),
+        text_signature = "($self, quotas, keys, cost=1)"
+    )]
     fn _check_by(
         &self,
         quotas: &Bound<'_, PyGateQuotas>,
         keys: Any<'_, '_>,
         cost: Given<'_>,
     ) -> PyResult<Py<PyGateDecision>> {
-        let limits = self.limits();
-        let questions = limits.questions_by(&quotas.get().0, keys, cost.value().as_ref())?;
+        let limits = self.in_force.limits();
+        let questions = limits.questions_by(Some(&quotas.get().0), keys, cost.value().as_ref())?;
         limits.spend(keys.py(), &questions)
     }
 
@@ -107,7 +98,7 @@ impl PyGate {
     /// nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
     #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
     fn peek(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
-        let limits = self.limits();
+        let limits = self.in_force.limits();
         let questions = limits.questions(keys, cost.value().as_ref())?;
         let told = limits.ask(keys.py(), &questions, MemoryGate::peek)?;
         Py::new(keys.py(), told)
@@ -124,7 +115,7 @@ impl PyGate {
             let expected = "the GateDecision by which this gate admitted these keys";
             return Err(wrong_type("decision", expected, decision));
         };
-        let (limits, decision) = (self.limits(), decision.get());
+        let (limits, decision) = (self.in_force.limits(), decision.get());
         let known = limits.keys_of_limits(keys)?;
         if limits_are_off() {
             return Ok(());
@@ -139,7 +130,7 @@ impl PyGate {
     /// Raises ``TypeError`` or ``ValueError`` for a key that is unknown or no ``str``.
     #[pyo3(signature = (keys))]
     fn reset(&self, keys: Any<'_, '_>) -> PyResult<()> {
-        let limits = self.limits();
+        let limits = self.in_force.limits();
         let known = limits.keys_of_limits(keys)?;
         for (limit, key) in limits.gate.limits().iter().zip(known) {
             if let Some(key) = key {
@@ -151,7 +142,7 @@ impl PyGate {
 
     /// Forget every key of every limit. Statistics stay. Other threads run meanwhile.
     fn clear(&self, py: Python<'_>) {
-        let limits = self.limits();
+        let limits = self.in_force.limits();
         py.detach(|| {
             let limits = limits.gate.limits().iter();
             limits.for_each(|limit| limit.store.clear());
@@ -168,19 +159,13 @@ impl PyGate {
         plans: Vec<Py<PyAny>>,
     ) -> PyResult<Vec<String>> {
         let layout = Layout::new(py, parts, plans)?;
-        // What was in force is let go of by this thread, when it has the interpreter again.
-        let (_before, afresh) = py.detach(|| {
-            let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-            let (limits, afresh) = self.limits().succeeded(layout, &self.options)?;
-            let mut now = self.limits.write().unwrap_or_else(PoisonError::into_inner);
-            PyResult::Ok((std::mem::replace(&mut *now, Arc::new(limits)), afresh))
-        })?;
+        let (_before, afresh) = py.detach(|| self.in_force.replace(layout))?;
         Ok(afresh)
     }
 
     /// Admitted and refused calls, and of each limit its name and what it has done.
     fn _counts(&self, py: Python<'_>) -> PyResult<Counted> {
-        let limits = self.limits();
+        let limits = self.in_force.limits();
         let counts = patiently(py, |patience| limits.gate.statistics(patience))?;
         let names = limits.layout.names.iter().map(ToString::to_string);
         let by_limit = names
@@ -193,15 +178,18 @@ impl PyGate {
         ))
     }
 
-    /// A call that is made more than once: to wait for it, or to reserve.
-    #[pyo3(signature = (keys, cost))]
-    fn _call(&self, keys: Any<'_, '_>, cost: Any<'_, '_>) -> PyResult<PyGateCall> {
-        let limits = self.limits();
-        let questions = limits.questions(keys, Some(cost))?;
-        Ok(PyGateCall { limits, questions })
+    /// A call that waits, or is put right later. Where no permit may be kept, the `verb` is named.
+    #[pyo3(signature = (keys, cost, verb=None))]
+    fn _call(
+        &self,
+        keys: Any<'_, '_>,
+        cost: Any<'_, '_>,
+        verb: Option<String>,
+    ) -> PyResult<PyGateCall> {
+        PyGateCall::new(&self.in_force, keys, cost, verb)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.limits().layout.visit(&visit)
+        self.in_force.limits().layout.visit(&visit)
     }
 }

@@ -25,17 +25,8 @@ pub(in crate::python) struct Question<K> {
 }
 
 impl Layout {
-    /// What the limits are asked that take part in a call; `key_of` is how a store knows a key.
-    pub(in crate::python) fn questions<K: Clone>(
-        &self,
-        keys: &Bound<'_, PyAny>,
-        cost: Option<&Bound<'_, PyAny>>,
-        key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
-    ) -> PyResult<Vec<Question<K>>> {
-        self.questions_by(None, keys, cost, key_of)
-    }
-
-    /// The same by other quotas than the limits', if there are any: each limit's by its place.
+    /// What the limits are asked that take part in a call; `key_of` is how a store knows a key. By other
+    /// quotas than the limits', if there are any: each limit's by its place.
     pub(in crate::python) fn questions_by<K: Clone>(
         &self,
         quotas: Option<&[Answer]>,
@@ -47,7 +38,7 @@ impl Layout {
             Some(quotas) => quotas.get(limit).unwrap_or(&Answer::Absent),
             None => &Answer::Declared,
         };
-        let takes_part = |limit: usize| *answer(limit) != Answer::Absent;
+        let takes_part = |limit: usize| !matches!(answer(limit), Answer::Absent);
         let (py, keys) = (keys.py(), self.keys(keys, true)?);
         let counts = |unit| {
             let mut parts = self.parts.iter().enumerate();

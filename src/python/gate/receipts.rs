@@ -1,11 +1,12 @@
 //! What comes back of a decision, or is spent beyond it.
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use super::decision::PyGateDecision;
 use super::limits::Limits;
-use super::questions::Question;
 use crate::decision::Decision;
+use crate::gate::Question;
 use crate::python::patiently;
 use crate::store::{Ask, Fingerprint};
 
@@ -69,11 +70,21 @@ impl Limits {
         })
     }
 
+    /// What a reservation has to put right, by unit.
+    pub(super) fn used(
+        &self,
+        questions: &[Question],
+        actual: &Bound<'_, PyDict>,
+    ) -> PyResult<Vec<Option<u32>>> {
+        let limits: Vec<_> = questions.iter().map(|question| question.limit).collect();
+        self.layout.used(&limits, actual)
+    }
+
     /// Put right what was spent: less comes back, more is spent as well, whatever is left.
     pub(super) fn settle(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
         decision: &PyGateDecision,
         used: &[Option<u32>],
     ) -> PyResult<()> {
@@ -108,7 +119,7 @@ impl Limits {
     pub(super) fn end(
         &self,
         py: Python<'_>,
-        questions: &[Question<Fingerprint>],
+        questions: &[Question],
         decision: &PyGateDecision,
         all: bool,
     ) -> PyResult<()> {

@@ -6,7 +6,6 @@ use pyo3::types::PyDict;
 
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
-use super::questions::Question;
 use crate::clock::unix_now;
 use crate::decision::Decision;
 use crate::gate::Verdict;
@@ -98,38 +97,30 @@ impl Layout {
         }
     }
 
-    /// What a reservation has to put right, by unit: all is checked before anything is.
-    pub(in crate::python) fn used<K>(
+    /// What a reservation of these limits has to put right, by unit: all is checked before anything is.
+    pub(in crate::python) fn used(
         &self,
-        questions: &[Question<K>],
+        limits: &[usize],
         actual: &Bound<'_, PyDict>,
     ) -> PyResult<Vec<Option<u32>>> {
         let mut used = vec![None; self.units.len()];
         for (name, units) in actual {
             let text: String = name.extract()?;
             let unit = self.units.iter().position(|unit| unit.name == text);
-            let takes_part = |unit: usize| {
-                questions
-                    .iter()
-                    .any(|asked| self.parts[asked.limit].unit == unit)
-            };
+            let takes_part = |unit: usize| limits.iter().any(|&at| self.parts[at].unit == unit);
             let Some(unit) =
                 unit.filter(|&unit| takes_part(unit) && !self.units[unit].are_permits())
             else {
-                return Err(self.not_reserved(questions, &name));
+                return Err(self.not_reserved(limits, &name));
             };
             used[unit] = Some(int(&units, &text, 0, u32::MAX, "4,294,967,295")?);
         }
         Ok(used)
     }
 
-    fn not_reserved<K>(&self, questions: &[Question<K>], name: &Bound<'_, PyAny>) -> PyErr {
+    fn not_reserved(&self, limits: &[usize], name: &Bound<'_, PyAny>) -> PyErr {
         let units = self.units.iter().enumerate();
-        let reserved = |place: usize| {
-            questions
-                .iter()
-                .any(|asked| self.parts[asked.limit].unit == place)
-        };
+        let reserved = |unit: usize| limits.iter().any(|&at| self.parts[at].unit == unit);
         let units: Vec<_> = units
             .filter(|(place, unit)| reserved(*place) && !unit.are_permits())
             .map(|(_, unit)| format!("{}=…", unit.name))

@@ -51,7 +51,7 @@ impl Limits {
         actual: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Vec<Request>> {
         let (py, decision) = (decision.py(), decision.get());
-        let used = actual.map(|actual| self.layout.used(questions, actual));
+        let used = actual.map(|actual| self.used(questions, actual));
         let used = used.transpose()?;
         let (mut requests, mut more) = (Vec::new(), Vec::new());
         for question in questions {
@@ -84,6 +84,16 @@ impl Limits {
             requests.push(call);
         }
         Ok(requests)
+    }
+
+    /// What a reservation has to put right, by unit.
+    pub(super) fn used(
+        &self,
+        questions: &[Asked],
+        actual: &Bound<'_, PyDict>,
+    ) -> PyResult<Vec<Option<u32>>> {
+        let limits: Vec<_> = questions.iter().map(|question| question.limit).collect();
+        self.layout.used(&limits, actual)
     }
 
     /// The permits of a decision, to be given back.

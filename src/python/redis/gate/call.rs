@@ -88,7 +88,7 @@ impl PyRedisGateCall {
     /// Raise what ending a reservation by these units would.
     #[pyo3(signature = (actual))]
     fn examine(&self, actual: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.limits.layout.used(&self.questions, actual).map(drop)
+        self.limits.used(&self.questions, actual).map(drop)
     }
 
     /// Put right what was spent, by what was used of each unit, or give all back, and give the permits
