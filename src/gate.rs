@@ -2,6 +2,7 @@
 
 mod errand;
 mod memory;
+mod order;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(test)]

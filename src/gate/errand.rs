@@ -41,6 +41,8 @@ pub(super) struct Errand<'a> {
     confirmed: RefCell<Vec<u64>>,
     /// Of those that refuse it, the one that does so for the longest.
     longest: Cell<Option<Refusal>>,
+    /// The longest wait that is known, or a tick if none is: there is hope until the deadline.
+    known_wait: Cell<Ticks>,
     would_never_wake: Cell<bool>,
     fate: Cell<Fate>,
     /// Who is to be woken in the end.
@@ -58,6 +60,7 @@ impl<'a> Errand<'a> {
             left: Ticks::MAX,
             confirmed: RefCell::default(),
             longest: Cell::new(None),
+            known_wait: Cell::new(0),
             would_never_wake: Cell::new(false),
             fate: Cell::new(Fate::Kept),
             next: RefCell::default(),
@@ -87,6 +90,7 @@ impl<'a> Errand<'a> {
     /// The limits are asked anew.
     pub(super) fn begin(&self) {
         self.longest.set(None);
+        self.known_wait.set(0);
         self.would_never_wake.set(false);
     }
 
@@ -110,6 +114,12 @@ impl<'a> Errand<'a> {
         if longest.is_none_or(|longest| told.wait > longest.told.wait) {
             self.longest.set(Some(Refusal { place, told }));
         }
+        let wait = if told.wait == Ticks::MAX {
+            1
+        } else {
+            told.wait
+        };
+        self.known_wait.set(self.known_wait.get().max(wait));
         if told.would_never_wake {
             self.would_never_wake.set(true);
         }
@@ -128,9 +138,8 @@ impl<'a> Errand<'a> {
         let fate = match self.intent {
             Intent::Answer => Fate::Plain,
             Intent::AdmitAtOnce if all_admit => Fate::Plain,
-            Intent::Review if all_admit => Fate::Kept,
             Intent::AdmitAtOnce => Fate::Kept,
-            Intent::Wait if all_admit || self.is_hopeless() => Fate::Settled,
+            Intent::Wait if all_admit || self.known_wait.get() > self.left => Fate::Settled,
             Intent::Wait | Intent::Review => Fate::Pending { watches: false },
         };
         let waits = matches!(fate, Fate::Pending { .. });
@@ -141,19 +150,12 @@ impl<'a> Errand<'a> {
         Ok(all_admit && self.intent != Intent::Review)
     }
 
-    /// Whether it would wait beyond its deadline.
-    fn is_hopeless(&self) -> bool {
-        let wait = self.longest.get().map_or(0, |longest| longest.told.wait);
-        // Of a wait that nobody knows there is hope until the deadline.
-        let wait = if wait == Ticks::MAX { 1 } else { wait };
-        wait > self.left
-    }
-
-    /// What becomes of the part at this place of the call.
+    /// What becomes of the part at this place of the call. One who could be admitted watches all, so
+    /// that nobody passes it until it has come.
     pub(super) fn fate_at(&self, place: usize) -> Fate {
         match self.fate.get() {
             Fate::Pending { .. } => Fate::Pending {
-                watches: self.longest.get().is_some_and(|it| it.place == place),
+                watches: self.longest.get().is_none_or(|it| it.place == place),
             },
             fate => fate,
         }
@@ -167,6 +169,11 @@ impl<'a> Errand<'a> {
     /// What became of the call.
     pub(super) fn fate(&self) -> Fate {
         self.fate.get()
+    }
+
+    /// Whether no limit refuses.
+    pub(super) fn is_admissible(&self) -> bool {
+        self.longest.get().is_none()
     }
 
     /// Whether nobody but a timer would tell it when to go on.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::errand::{Errand, Intent};
-use super::{LimitAsk, MOST_LIMITS, Verdict};
+use super::order::Order;
+use super::{LimitAsk, Verdict};
 use crate::clock::Ticks;
 use crate::error::Error;
 use crate::store::{
@@ -39,12 +40,6 @@ pub struct MemoryGate {
 /// After so many waiters have been reviewed a call that does not wait for locks lets go of what it
 /// holds.
 const MOST_REVIEWS: usize = 16;
-
-/// The places in a call in the order of their stores, and how many there are.
-struct Order {
-    places: [u8; MOST_LIMITS],
-    count: usize,
-}
 
 /// A call on its way through the limits.
 struct Walk<'a, 'b> {
@@ -135,7 +130,7 @@ impl MemoryGate {
         purpose: Purpose,
         patience: Patience,
     ) -> Result<Verdict> {
-        let order = self.order(asks)?;
+        let order = Order::of(&self.locks, asks)?;
         let mut walk = Walk {
             gate: self,
             asks,
@@ -169,7 +164,7 @@ impl MemoryGate {
         errand: &Errand<'_>,
         patience: Patience,
     ) -> Result<Option<Verdict>> {
-        let order = self.order(asks)?;
+        let order = Order::of(&self.locks, asks)?;
         let mut walk = Walk {
             gate: self,
             asks,
@@ -203,41 +198,6 @@ impl MemoryGate {
     fn now(&self) -> Option<Ticks> {
         let first = self.limits.first().filter(|_| self.has_one_clock);
         first.map(|limit| limit.store.now())
-    }
-
-    /// The order in which all calls of all gates lock: that of the stores.
-    fn order(&self, asks: &[LimitAsk<'_>]) -> crate::error::Result<Order> {
-        if asks.len() > MOST_LIMITS {
-            let range = "at most 32 in one decision";
-            return Err(Error::out_of_range("limits", &asks.len(), range));
-        }
-        let mut order = Order {
-            places: [0; MOST_LIMITS],
-            count: 0,
-        };
-        for (place, ask) in asks.iter().enumerate() {
-            let Some(&lock) = self.locks.get(ask.limit) else {
-                let range = format!("one of the gate's {}", self.limits.len());
-                return Err(Error::out_of_range("limit", &ask.limit, range));
-            };
-            let lock_of = |at: usize| self.locks[asks[usize::from(order.places[at])].limit];
-            // Mostly the order is that of the call.
-            let mut at = place;
-            while at > 0 && lock_of(at - 1) > lock {
-                at -= 1;
-            }
-            if at > 0 && lock_of(at - 1) == lock {
-                return Err(Error::out_of_range(
-                    "limit",
-                    &ask.limit,
-                    "asked once in a call",
-                ));
-            }
-            order.places.copy_within(at..place, at + 1);
-            order.places[at] = place as u8;
-            order.count += 1;
-        }
-        Ok(order)
     }
 }
 
@@ -288,7 +248,7 @@ impl Walk<'_, '_> {
         let mut walk = Walk {
             gate: self.gate,
             asks: &mut *self.asks,
-            order: Order { ..self.order },
+            order: self.order,
             errand: Some(&errand),
             ..*self
         };

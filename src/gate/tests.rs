@@ -5,6 +5,7 @@ mod full;
 mod oracle;
 mod refusals;
 mod threads;
+mod waiting;
 
 use std::sync::Arc;
 

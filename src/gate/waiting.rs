@@ -309,7 +309,7 @@ impl Applicant for Waiter {
             // It leaves with an error.
             Err(Stop::Invalid(_)) => true,
             Ok(None) => return Ok(false),
-            Ok(Some(_)) => errand.fate() == Fate::Kept,
+            Ok(Some(_)) => errand.is_admissible(),
         };
         if is_admissible || errand.needs_timer() {
             self.wake();

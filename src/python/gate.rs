@@ -17,6 +17,9 @@ mod receipts;
 mod settling;
 mod waiting;
 
+/// Most calls concern no more limits, keys or units, and need no memory of their own for them.
+const FEW: usize = 4;
+
 pub(super) use call::PyGateCall;
 pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;

@@ -25,6 +25,7 @@ mod fingerprint;
 mod fork;
 mod held;
 mod joint;
+mod joint_plan;
 mod joint_queue;
 mod look;
 mod others;

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from math import inf
 from typing import TypeVar
 
+from sluicegate._connection.places import Places
 from sluicegate._connection.wait_queue import PermitQueue, Waiter, WaitQueue
 from sluicegate._support import fork
 
@@ -74,6 +75,14 @@ class WaitThreads(WaitQueue):
             waiter = known()
             if not isinstance(waiter, _Thread) or waiter.thread != thread:
                 self._waiters.pop(number)
+
+
+class ThreadPlaces(Places):
+    """Threads that wait at several limits."""
+
+    make_waiter = _Thread
+    lock = fork.new_lock()
+    now = staticmethod(time.monotonic)
 
 
 class PermitThreads(PermitQueue, WaitThreads):

@@ -33,11 +33,13 @@ class Waiter:
     when a signal handler raises, no call may come to its end.
     """
 
-    __slots__ = ("__weakref__", "_sleep", "is_over", "is_woken", "number")
+    __slots__ = ("__weakref__", "_sleep", "deadline", "is_over", "is_woken", "number")
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
         self.is_over = self.is_woken = False
+        #: When it gives up, by its own clock.
+        self.deadline = inf
         self._sleep: asyncio.Future[None] | None = None
 
     def wake(self) -> None:

@@ -15,7 +15,7 @@ unsafe extern "C" {
 }
 
 /// What a forked child says of `check`, which must not take long: an exit status.
-fn status_of_child(check: impl Fn() -> bool) -> i32 {
+pub(super) fn status_of_child(check: impl Fn() -> bool) -> i32 {
     // SAFETY: the child only calls `check`, which waits for no lock of the test's, and leaves.
     unsafe {
         let child = fork();

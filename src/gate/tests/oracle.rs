@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::Ticks;
 
-const LIMITS: usize = 6;
-const KEYS: u8 = 3;
+pub(super) const LIMITS: usize = 6;
+pub(super) const KEYS: u8 = 3;
 /// What is said of a wait that nobody knows.
 const GUESS: Ticks = SECOND;
 
@@ -20,9 +20,9 @@ struct Model<A: Algorithm> {
 }
 
 /// What a limit says: whether it fits, the limit, what is left, the wait, and when all is back.
-type Told = (bool, u32, u32, Ticks, Ticks);
+pub(super) type Told = (bool, u32, u32, Ticks, Ticks);
 
-trait Oracle {
+pub(super) trait Oracle {
     fn look(&self, name: u8, cost: u32, which: usize, now: Ticks) -> Told;
     /// Its key is kept by this quota from now on.
     fn keep(&mut self, name: u8, which: usize, now: Ticks);
@@ -92,9 +92,9 @@ impl<A: Algorithm> Oracle for Model<A> {
 }
 
 /// A limit as it is, as it has to be, and the quotas of its keys.
-struct Pair {
-    store: Arc<dyn JointStore>,
-    oracle: Box<dyn Oracle>,
+pub(super) struct Pair {
+    pub(super) store: Arc<dyn JointStore>,
+    pub(super) oracle: Box<dyn Oracle>,
     quotas: [Quota; 3],
 }
 
@@ -107,7 +107,7 @@ fn pair<A: Algorithm>(algorithm: &A, texts: [&str; 3], clock: &Arc<ManualClock>)
     }
 }
 
-fn pairs(clock: &Arc<ManualClock>) -> [Pair; LIMITS] {
+pub(super) fn pairs(clock: &Arc<ManualClock>) -> [Pair; LIMITS] {
     let windows = ["3/10 seconds", "7/10 seconds", "30/10 seconds"];
     let rates = [
         "1/second burst 4",
@@ -127,7 +127,7 @@ fn pairs(clock: &Arc<ManualClock>) -> [Pair; LIMITS] {
 }
 
 /// Of one limit: the key, the cost, and which quota (0: its own).
-type Asked = Option<(u8, u32, usize)>;
+pub(super) type Asked = Option<(u8, u32, usize)>;
 
 #[derive(Debug, Clone)]
 enum Verb {

@@ -153,7 +153,7 @@ fn asked(
     let questions = limits.questions(keys, Some(cost))?;
     Ok(Asked {
         limits,
-        questions: questions.into(),
+        questions: questions.into_vec().into(),
     })
 }
 

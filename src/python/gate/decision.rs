@@ -94,15 +94,15 @@ impl Hash for PyGateDecision {
 }
 
 impl PyGateDecision {
-    /// What the limits said, at this Unix time, and what comes of it.
+    /// What the limits said, at a Unix time that is told by `now`, and what comes of it.
     pub(super) fn of(
         names: &Arc<[Arc<str>]>,
         parts: Vec<Told>,
         verdict: Verdict,
-        at: Ticks,
+        now: impl FnOnce() -> Ticks,
     ) -> PyClassInitializer<Self> {
         let decides = verdict.decides.and_then(|place| parts.get(place));
-        let decision = decides.map_or_else(|| nobody(at), |told| told.decision);
+        let decision = decides.map_or_else(|| nobody(now()), |told| told.decision);
         let gate = Self {
             names: Arc::clone(names),
             parts: parts.into(),
@@ -201,7 +201,7 @@ impl PyGateDecision {
         }
         let enforced = parts.iter().enumerate().filter(|(_, told)| !told.is_shadow);
         let verdict = Verdict::of(enforced.map(|(place, told)| (place, &told.decision)));
-        Ok(Self::of(&names.into(), parts, verdict, 0))
+        Ok(Self::of(&names.into(), parts, verdict, || 0))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {

@@ -4,24 +4,33 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
 
+use smallvec::{SmallVec, smallvec};
+
+use super::FEW;
 use super::layout::{By, Layout, Unit};
 use crate::python::arguments::{int, shown, wrong_type};
 use crate::quota::REQUESTS;
 
 /// The keys of a call, by the places of what limits count by. `None`: those limits take no part.
-pub(super) type Keys<'py> = Vec<Option<Bound<'py, PyString>>>;
+pub(super) type Keys<'py> = SmallVec<[Option<Bound<'py, PyString>>; FEW]>;
+
+/// What a call costs, by the places of the units: 0 of one that it leaves out.
+pub(super) type Costs = SmallVec<[u32; FEW]>;
+
+/// The same, as far as the call says it.
+type Given = SmallVec<[Option<u32>; FEW]>;
 
 impl Layout {
     /// The keys that are given. If not all have to be, those that are not are left out.
     pub(super) fn keys<'py>(&self, given: &Bound<'py, PyAny>, all: bool) -> PyResult<Keys<'py>> {
         if let Ok(key) = given.cast::<PyString>() {
             return match &self.bys[..] {
-                [_] => Ok(vec![Some(key.clone())]),
+                [_] => Ok(smallvec![Some(key.clone())]),
                 _ => Err(self.no_keys(given)),
             };
         }
         let keys = self.dict(given)?;
-        let (mut found, mut known) = (Vec::with_capacity(self.bys.len()), 0);
+        let (mut found, mut known) = (Keys::new(), 0);
         for by in &self.bys {
             let key = keys.get_item(by.name.bind(given.py()))?;
             known += usize::from(key.is_some());
@@ -94,7 +103,7 @@ impl Layout {
         &self,
         given: Option<&Bound<'_, PyAny>>,
         counts: impl Fn(usize) -> bool,
-    ) -> PyResult<Vec<u32>> {
+    ) -> PyResult<Costs> {
         let mut costs = match given {
             None => self.one_cost(1, &counts),
             Some(cost) if cost.is_instance_of::<PyInt>() => {
@@ -119,7 +128,7 @@ impl Layout {
                 given.map_or_else(|| "1".into(), shown)
             )));
         }
-        let costs: Vec<_> = costs.into_iter().flatten().collect();
+        let costs: Costs = costs.into_iter().flatten().collect();
         if costs.iter().all(|cost| *cost == 0) && (0..costs.len()).any(counts) {
             return Err(PyValueError::new_err(format!(
                 "cost must be at least 1 of some unit, got {}",
@@ -130,7 +139,7 @@ impl Layout {
     }
 
     /// One number: of the only unit beside permits, or of requests.
-    fn one_cost(&self, cost: u32, counts: impl Fn(usize) -> bool) -> Vec<Option<u32>> {
+    fn one_cost(&self, cost: u32, counts: impl Fn(usize) -> bool) -> Given {
         let units = self.units.iter().enumerate();
         let counted = units.filter(|(place, unit)| !unit.are_permits() && counts(*place));
         let mut counted = counted.map(|(_, unit)| unit);
@@ -149,12 +158,12 @@ impl Layout {
         self.units.iter().map(cost_of).collect()
     }
 
-    fn named_costs(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<Option<u32>>> {
+    fn named_costs(&self, given: &Bound<'_, PyAny>) -> PyResult<Given> {
         let Ok(named) = given.cast::<PyMapping>() else {
             let expected = format!("an int, or a mapping such as {}", self.right_costs());
             return Err(wrong_type("cost", &expected, given));
         };
-        let mut costs: Vec<_> = self.units.iter().map(|unit| unit.default).collect();
+        let mut costs: Given = self.units.iter().map(|unit| unit.default).collect();
         for item in named.items()?.iter() {
             let (name, cost): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
             let text = name.extract::<String>().unwrap_or_default();

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use smallvec::SmallVec;
 
+use super::FEW;
 use super::answers::Answer;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
@@ -15,8 +17,7 @@ use crate::clock::Ticks;
 use crate::gate::{Limit, LimitAsk, MemoryGate, Question, Settled, Verdict};
 use crate::python::arguments::with_bytes;
 use crate::python::limits_off::{limits_are_off, untouched};
-use crate::python::patiently;
-use crate::store::{self, Ask, Fingerprint, JointStore, Options, Patience, in_memory};
+use crate::store::{self, Ask, Fingerprint, JointStore, Options, Patience, Stop, in_memory};
 
 /// The limits of a gate, and where their keys are.
 pub(super) struct Limits {
@@ -43,7 +44,10 @@ pub(super) struct Asked {
 }
 
 /// What all limits said of a call.
-pub(super) type Said<'a> = (Vec<LimitAsk<'a>>, Verdict);
+pub(super) type Said<'a> = (Asks<'a>, Verdict);
+
+/// Questions with room for the answers.
+type Asks<'a> = SmallVec<[LimitAsk<'a>; FEW]>;
 
 impl Limits {
     /// Limits that nobody has spent from.
@@ -109,7 +113,7 @@ impl Limits {
         &self,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Question>> {
+    ) -> PyResult<SmallVec<[Question; FEW]>> {
         self.questions_by(None, keys, cost)
     }
 
@@ -119,7 +123,7 @@ impl Limits {
         quotas: Option<&[Answer]>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Question>> {
+    ) -> PyResult<SmallVec<[Question; FEW]>> {
         let layout = &self.layout;
         let known = layout.questions_by(quotas, keys, cost, |key| self.fingerprint(key))?;
         let known = known.into_iter();
@@ -152,12 +156,12 @@ impl Limits {
         if limits_are_off() {
             return Ok(self.told(&self.untouched(questions)));
         }
-        let said = patiently(py, |patience| {
-            let mut asks = asks(questions);
-            let verdict = verb(&self.gate, &mut asks, patience)?;
-            Ok((asks, verdict))
-        })?;
-        Ok(self.told(&said))
+        let mut asks = asks(questions);
+        let mut verdict = verb(&self.gate, &mut asks, Patience::Try);
+        if let Err(Stop::Locked) = verdict {
+            verdict = py.detach(|| verb(&self.gate, &mut asks, Patience::Wait));
+        }
+        Ok(self.told(&(asks, verdict?)))
     }
 
     /// Decide and spend, whether permits are among the limits or not.
@@ -181,16 +185,14 @@ impl Limits {
 
     /// What comes of what the limits said, for Python.
     pub(super) fn told(&self, (asks, verdict): &Said<'_>) -> PyClassInitializer<PyGateDecision> {
-        let told = asks.iter().filter_map(|ask| {
-            let is_shadow = self.layout.parts[ask.limit].is_shadow;
-            Some(Told::new(ask.limit, ask.decision?, is_shadow))
-        });
-        PyGateDecision::of(
-            &self.layout.names,
-            told.collect(),
-            *verdict,
-            self.unix_now(),
-        )
+        let mut told = Vec::with_capacity(asks.len());
+        for ask in asks {
+            if let Some(decision) = ask.decision {
+                let is_shadow = self.layout.parts[ask.limit].is_shadow;
+                told.push(Told::new(ask.limit, decision, is_shadow));
+            }
+        }
+        PyGateDecision::of(&self.layout.names, told, *verdict, || self.unix_now())
     }
 
     /// The same of a call that has waited.
@@ -250,7 +252,7 @@ impl Part {
 }
 
 /// The questions, as the gate takes them.
-pub(super) fn asks<'a>(questions: &'a [Question]) -> Vec<LimitAsk<'a>> {
+pub(super) fn asks<'a>(questions: &'a [Question]) -> Asks<'a> {
     let ask = |question: &'a Question| {
         let ask = Ask {
             key: question.key,

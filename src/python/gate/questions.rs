@@ -5,7 +5,9 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use smallvec::SmallVec;
 
+use super::FEW;
 use super::answers::Answer;
 use super::cost_error::cost_error;
 use super::keys::Keys;
@@ -24,6 +26,9 @@ pub(in crate::python) struct Question<K> {
     pub(in crate::python) quota: Option<Arc<Quota>>,
 }
 
+/// What the limits are asked that take part in a call.
+pub(in crate::python) type Questions<K> = SmallVec<[Question<K>; FEW]>;
+
 impl Layout {
     /// What the limits are asked that take part in a call; `key_of` is how a store knows a key. By other
     /// quotas than the limits', if there are any: each limit's by its place.
@@ -33,7 +38,7 @@ impl Layout {
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
         key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
-    ) -> PyResult<Vec<Question<K>>> {
+    ) -> PyResult<Questions<K>> {
         let answer = |limit: usize| match quotas {
             Some(quotas) => quotas.get(limit).unwrap_or(&Answer::Absent),
             None => &Answer::Declared,
@@ -46,7 +51,7 @@ impl Layout {
         };
         let costs = self.costs(cost, counts)?;
         let known = known(&keys, key_of)?;
-        let mut questions = Vec::with_capacity(self.parts.len());
+        let mut questions = Questions::new();
         for (limit, part) in self.parts.iter().enumerate() {
             if let Some(key) = &known[part.by]
                 && costs[part.unit] > 0
@@ -107,7 +112,7 @@ impl Layout {
     }
 
     /// Ask what quotas the keys have.
-    fn ask_plans<K>(&self, keys: &Keys<'_>, questions: &mut Vec<Question<K>>) -> PyResult<()> {
+    fn ask_plans<K>(&self, keys: &Keys<'_>, questions: &mut Questions<K>) -> PyResult<()> {
         for plan in &self.plans {
             let takes_part = |limit: usize| questions.iter().any(|asked| asked.limit == limit);
             let Some(&first) = plan.parts().iter().find(|&&limit| takes_part(limit)) else {
@@ -138,7 +143,7 @@ impl Layout {
 fn known<K>(
     keys: &Keys<'_>,
     key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
-) -> PyResult<Vec<Option<K>>> {
+) -> PyResult<SmallVec<[Option<K>; FEW]>> {
     let keys = keys.iter();
     keys.map(|key| key.as_ref().map(&key_of).transpose())
         .collect()

@@ -23,7 +23,7 @@ impl PyGateDecision {
         let parts = decisions
             .iter()
             .map(|(limit, decision)| Told::new(*limit, *decision, layout.shadows[*limit]));
-        Self::of(&layout.names, parts.collect(), verdict, unix_now())
+        Self::of(&layout.names, parts.collect(), verdict, unix_now)
     }
 
     /// The decision at a place.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::joint::Applicant;
-use super::joint_queue::{JointQueue, View};
+use super::joint_plan::View;
+use super::joint_queue::JointQueue;
 use super::{Algorithm, MemoryStore, Overflow, Patience, Result, Shard, Ticks};
 
 /// Who goes before a call.

@@ -124,6 +124,10 @@ pub trait JointStore: Queues {
         patience: Patience,
     ) -> Result<Option<Arc<dyn Applicant>>>;
 
+    /// How many who wait at several stores have a place here.
+    #[cfg(test)]
+    fn applicants(&self) -> usize;
+
     /// Wake everybody who waits here, for a reason of their own. No lock may be held.
     fn wake_waiters(&self);
 }
@@ -161,6 +165,12 @@ impl<A: Algorithm> JointStore for MemoryStore<A> {
         // Whatever the wall clock did meanwhile: this changes nothing but the queue.
         let mut shard = locked(&self.lock_of(key).shard, patience)?;
         Ok(shard.step_out(key, number, None))
+    }
+
+    #[cfg(test)]
+    fn applicants(&self) -> usize {
+        let shards = self.locks.iter().map(|lock| super::locked_now(&lock.shard));
+        shards.map(|shard| shard.applicants()).sum()
     }
 
     fn wake_waiters(&self) {

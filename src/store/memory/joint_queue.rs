@@ -5,83 +5,22 @@
 //! and of those who watch only the first one needs a timer: whoever is refused is refused to all who
 //! are behind it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
 use super::joint::Applicant;
+use super::joint_plan::{Entry, Planned, View};
 use super::queue::WakeUp;
-use crate::algorithm::{Algorithm, Plan};
+use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::quota::Quota;
 
-/// The plan is made anew once waiters have been admitted so much later than planned, in sum.
-const LARGEST_DRIFT: Ticks = 1_000;
 /// One of so many looks after the first one, so that nobody sleeps for ever behind one that has
 /// vanished without a word.
 const LOOKOUTS: u64 = 64;
-
-/// A key's state as those who wait are decided by it.
-pub(super) struct View<'a, A: Algorithm> {
-    pub(super) algorithm: &'a A,
-    pub(super) state: &'a A::State,
-    pub(super) now: Ticks,
-}
-
-impl<A: Algorithm> View<'_, A> {
-    /// How long until this cost would fit; `Ticks::MAX`: nobody knows.
-    pub(super) fn wait(&self, cost: u32) -> Ticks {
-        let cost = cost.min(self.algorithm.limit());
-        let wait = self.algorithm.wait(self.state, self.now, cost);
-        wait.unwrap_or(Ticks::MAX)
-    }
-}
-
-/// One who waits, at this key.
-pub(super) struct Entry {
-    pub(super) applicant: Arc<dyn Applicant>,
-    pub(super) cost: u32,
-    /// When it gives up, on the store's clock; `Ticks::MAX` for never.
-    pub(super) deadline: Ticks,
-    /// Whether this is the store that wakes it.
-    pub(super) watches: bool,
-    /// When it is planned to be admitted here, if it is part of the plan.
-    admit_at: Cell<Option<Ticks>>,
-}
-
-impl Entry {
-    pub(super) fn new(
-        applicant: &Arc<dyn Applicant>,
-        cost: u32,
-        deadline: Ticks,
-        watches: bool,
-    ) -> Self {
-        Self {
-            applicant: Arc::clone(applicant),
-            cost,
-            deadline,
-            watches,
-            admit_at: Cell::new(None),
-        }
-    }
-}
-
-/// How those who are refused now are admitted as early as possible.
-struct Planned<A: Algorithm> {
-    plan: A::Plan,
-    /// The first who is part of it.
-    first: u64,
-    /// The first whom the key refused when it was made.
-    refused_from: Option<u64>,
-    /// When the last one is admitted.
-    at: Ticks,
-    /// Whether everybody from the first one on is part of it.
-    is_whole: bool,
-    /// How much later than planned waiters were admitted since.
-    drift: Ticks,
-}
 
 /// The waiters of one key.
 pub(super) struct JointQueue<A: Algorithm> {
@@ -111,6 +50,11 @@ impl<A: Algorithm> JointQueue<A> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn has(&self, number: u64) -> bool {
@@ -335,54 +279,5 @@ impl<A: Algorithm> JointQueue<A> {
             *planned = None;
         }
         self.follower(number)
-    }
-}
-
-impl<A: Algorithm> Planned<A> {
-    fn of<'e>(view: &View<'_, A>, entries: impl Iterator<Item = (&'e u64, &'e Entry)>) -> Self {
-        let mut planned = Self {
-            plan: A::Plan::new(view.algorithm, view.state),
-            first: 0,
-            refused_from: None,
-            at: view.now,
-            is_whole: false,
-            drift: 0,
-        };
-        for (_, entry) in entries {
-            if entry.cost <= view.algorithm.limit() {
-                let at = planned.after(view, planned.at, entry.cost);
-                planned.push(view.algorithm, at, entry);
-            }
-        }
-        planned
-    }
-
-    /// When this cost would be admitted behind all of the plan.
-    fn after(&self, view: &View<'_, A>, at: Ticks, cost: u32) -> Ticks {
-        let cost = cost.min(view.algorithm.limit());
-        let wait = self.plan.wait(view.algorithm, view.state, at, cost);
-        at.saturating_add(wait)
-    }
-
-    fn push(&mut self, algorithm: &A, at: Ticks, entry: &Entry) {
-        self.plan
-            .push(algorithm, at, entry.cost.min(algorithm.limit()));
-        self.at = at;
-        entry.admit_at.set(Some(at));
-    }
-
-    /// The first one was admitted, and this is the next. False: it is not as planned.
-    fn pop(&mut self, number: u64, gone: &Entry, at: Ticks, next: u64) -> bool {
-        let Some(planned_at) = gone.admit_at.get() else {
-            return false;
-        };
-        self.plan.pop();
-        self.drift = self.drift.saturating_add(at.saturating_sub(planned_at));
-        let was_first = self.first == number;
-        if self.refused_from == Some(number) {
-            self.refused_from = Some(next);
-        }
-        self.first = next;
-        was_first && self.is_whole && self.drift <= LARGEST_DRIFT
     }
 }

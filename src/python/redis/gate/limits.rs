@@ -64,7 +64,8 @@ impl Limits {
     ) -> PyResult<Vec<Asked>> {
         let bytes = |key: &Bound<'_, pyo3::types::PyString>| key_bytes(key.as_any());
         let quotas = quotas.map(|quotas| &*quotas.get().0);
-        self.layout.questions_by(quotas, keys, cost, bytes)
+        let questions = self.layout.questions_by(quotas, keys, cost, bytes)?;
+        Ok(questions.into_vec())
     }
 
     pub(super) fn keys_of_limits(&self, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Vec<u8>>>> {

@@ -10,7 +10,8 @@ use crate::decision::Decision;
 use crate::store::fork::locked;
 use crate::store::memory::applicants::{Before, Numbered};
 use crate::store::memory::decide::{A_GUESS, Place};
-use crate::store::memory::joint_queue::Entry;
+use crate::store::memory::joint_plan::Entry;
+use crate::store::memory::queue::Queue;
 use crate::store::memory::shard::Shard;
 use crate::store::memory::{MemoryStore, Result};
 
@@ -227,6 +228,6 @@ fn would_never_wake<A: Algorithm>(
     let queue = shard.joint_queue(one.call.key);
     let is_needed = || queue.is_some_and(|queue| queue.needs_this_thread(one.number));
     let single = shard.look_at_queue(one.call.key);
-    let is_needed_before = || single.is_some_and(|queue| queue.needs_this_thread());
+    let is_needed_before = || single.is_some_and(Queue::needs_this_thread);
     applicant.blocks_this_thread() && (is_needed() || is_needed_before())
 }

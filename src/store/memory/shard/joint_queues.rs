@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::quota::Quota;
 use crate::store::memory::call::Call;
 use crate::store::memory::joint::Applicant;
-use crate::store::memory::joint_queue::{Entry, JointQueue};
+use crate::store::memory::joint_plan::Entry;
+use crate::store::memory::joint_queue::JointQueue;
 use crate::store::memory::queue::WakeUp;
 
 impl<A: Algorithm> Shard<A> {
@@ -32,6 +33,11 @@ impl<A: Algorithm> Shard<A> {
     ) -> Option<&mut JointQueue<A>> {
         self.joint_queues
             .find_mut(key.hash(), |queue| queue.key == key)
+    }
+
+    #[cfg(test)]
+    pub(in crate::store::memory) fn applicants(&self) -> usize {
+        self.joint_queues.iter().map(JointQueue::len).sum()
     }
 
     /// By which quota a waiter of `key` is decided. `None`: it does not wait here.
