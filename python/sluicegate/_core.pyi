@@ -279,6 +279,12 @@ class Gate:
         ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
         :meth:`reserve` is for.
         """
+    def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part."""
+    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """:meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
+        last one.
+        """
     def peek(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
         """Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
         nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
@@ -432,7 +438,7 @@ class Answer:
         cls,
         request: object,
         decision: object,
-        fields: QuotaFields | None,
+        fields: QuotaFields | GateFields | None,
         headers: Iterable[tuple[bytes, bytes]],
         out: Callable[[Any], Awaitable[None]],
     ) -> Self: ...
@@ -533,12 +539,41 @@ class Quota:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+class CostError(ValueError):
+    """A cost above what a limit could ever admit: ``limit`` units, of the limit ``name``."""
+
+    name: str
+    limit: int
+
+@final
+class GateQuotas:
+    """Which quota each limit of a gate has in a call, by its place there. Limits that were added behind
+    the last one since take no part.
+    """
+
+@final
+class GateFields:
+    """The fields for a gate's decisions, whatever the amounts of its limits are."""
+
+    def __new__(
+        cls,
+        parts: list[tuple[str, bytes, float | None, int | None]],
+        numbers: bool,
+        lists: bool,
+    ) -> Self: ...
+    def of(self, decision: GateDecision) -> list[tuple[bytes, bytes]] | None:
+        """The fields of a decision; ``None`` if one of its limits is not known here."""
+    def items(self, decision: GateDecision) -> list[tuple[str, bytes, bytes]] | None:
+        """Of each limit that clients are told of: its name in the gate, and its own items of the two lists
+        without its name there. ``None`` if one is not known here.
+        """
+
 @final
 class QuotaFields:
     """The fields for one limiter's decisions, as long as its limit and its window stay."""
 
     def __new__(cls, limiter: Any, limit: int, name: bytes, first: int, last: int) -> Self: ...
-    def of(self, decision: Decision, name: bytes) -> list[tuple[bytes, bytes]] | None:
+    def of(self, decision: Decision) -> list[tuple[bytes, bytes]] | None:
         """The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
         is another one for the IETF's lists.
         """
@@ -888,8 +923,16 @@ class RedisGate:
         limiters: list[RedisLimiter],
         before: RedisGate | None = None,
     ) -> Self: ...
+    def quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """Quotas for `begin`, one for each limit in their order; `None`: that limit takes no part."""
     def begin(
-        self, bridge: Bridge, future: object, name: str, keys: object, cost: object
+        self,
+        bridge: Bridge,
+        future: object,
+        name: str,
+        keys: object,
+        cost: object,
+        quotas: GateQuotas | None = None,
     ) -> GateDecision | Literal[True] | None:
         """Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned."""
     def ask(self, name: str, keys: object, cost: object) -> GateDecision:

@@ -13,7 +13,7 @@ from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
 from sluicegate._connection.thread_queue import ThreadPlaces
-from sluicegate._core import GateDecision, RedisGate, RedisLimiter
+from sluicegate._core import GateDecision, GateQuotas, Quota, RedisGate, RedisLimiter
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
@@ -174,11 +174,22 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         begun = self._core.begin_reset(bridge, future, keys)
         await planned(loop, bridge, future, begun)
 
-    def _begun(self, verb: str, keys: Keys, cost: Cost) -> asyncio.Future[GateDecision]:
+    def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """As of a gate in memory: for ``_check_by``, one for each limit; ``None`` leaves it out."""
+        return self._core.quotas(quotas)
+
+    @to_be_awaited
+    async def _check_by(self, quotas: GateQuotas, keys: Keys, cost: Cost = 1) -> GateDecision:
+        """:meth:`check` by these quotas, of whatever key."""
+        return await self._begun("check", keys, cost, quotas)
+
+    def _begun(
+        self, verb: str, keys: Keys, cost: Cost, quotas: GateQuotas | None = None
+    ) -> asyncio.Future[GateDecision]:
         loop = running_loop()
         bridge = bridge_of(loop)
         future: asyncio.Future[GateDecision] = loop.create_future()
-        begun = self._core.begin(bridge, future, verb, keys, cost)
+        begun = self._core.begin(bridge, future, verb, keys, cost, quotas)
         return planned(loop, bridge, future, begun)
 
     def reserve(self, keys: Keys, cost: Cost = 1, *, timeout: float | None = 0) -> Reservation:
