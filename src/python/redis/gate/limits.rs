@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
-use smallvec::SmallVec;
 
 use crate::clock::unix_now;
 use crate::gate::{RedisAsk, RedisGate};
