@@ -52,7 +52,8 @@ mod core {
     use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use super::gate::{
-        PyGate, PyGateCall, PyGateDecision, PyGateTicket, gate_enqueue, gate_wait_sync,
+        CostError, PyGate, PyGateCall, PyGateDecision, PyGateFields, PyGateQuotas, PyGateTicket,
+        gate_enqueue, gate_wait_sync,
     };
     #[pymodule_export]
     use super::limiter::PyLimiter;

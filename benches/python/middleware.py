@@ -22,6 +22,9 @@ from sluicegate.asgi import RateLimitMiddleware
 REQUESTS = 50
 ROUNDS = 100 if QUICK else 600
 
+ONE_WINDOW = "16000000/hour"
+THREE_WINDOWS = "8000000/minute; 16000000/hour; 32000000/day"
+
 App = Callable[..., Awaitable[Any]]
 Message = MutableMapping[str, Any]
 
@@ -116,6 +119,22 @@ def measure() -> list[Figure]:
         ),
         "RateLimitMiddleware, an option (cost=)": (
             Middleware(RateLimitMiddleware, limiter=plenty(), cost=lambda scope: 1),
+            None,
+        ),
+        "RateLimitMiddleware, a tier of one window": (
+            Middleware(RateLimitMiddleware, tiers={"free": ONE_WINDOW}),
+            None,
+        ),
+        "RateLimitMiddleware, a tier of three windows": (
+            Middleware(RateLimitMiddleware, tiers={"free": THREE_WINDOWS}),
+            None,
+        ),
+        "RateLimitMiddleware, one window and an option": (
+            Middleware(RateLimitMiddleware, tiers={"free": ONE_WINDOW}, cost=lambda scope: 1),
+            None,
+        ),
+        "RateLimitMiddleware, three windows and an option": (
+            Middleware(RateLimitMiddleware, tiers={"free": THREE_WINDOWS}, cost=lambda scope: 1),
             None,
         ),
         "RateLimitMiddleware, refused (the app is not called)": (

@@ -279,6 +279,12 @@ class Gate:
         ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
         :meth:`reserve` is for.
         """
+    def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part."""
+    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """:meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
+        last one.
+        """
     def peek(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
         """Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
         nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
@@ -327,7 +333,7 @@ class GateTicket:
     """A ticket of a call of a gate that waits."""
 
     def poll(self) -> GateDecision | None:
-        """Try to be admitted: a GateDecision when it is settled, ``None`` to go on waiting."""
+        """Try to be admitted: a decision when it is settled, ``None`` to go on waiting."""
     @property
     def delay(self) -> float | None:
         """Seconds after which to poll again, or ``None``: wait for the wake-up."""
@@ -432,7 +438,7 @@ class Answer:
         cls,
         request: object,
         decision: object,
-        fields: QuotaFields | None,
+        fields: QuotaFields | GateFields | None,
         headers: Iterable[tuple[bytes, bytes]],
         out: Callable[[Any], Awaitable[None]],
     ) -> Self: ...
@@ -533,12 +539,41 @@ class Quota:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+class CostError(ValueError):
+    """A cost above what a limit could ever admit: ``limit`` units, of the limit ``name``."""
+
+    name: str
+    limit: int
+
+@final
+class GateQuotas:
+    """Which quota each limit of a gate has in a call, by its place there. Limits that were added behind
+    the last one since take no part.
+    """
+
+@final
+class GateFields:
+    """The fields for a gate's decisions, whatever the amounts of its limits are."""
+
+    def __new__(
+        cls,
+        parts: list[tuple[str, bytes, float | None, int | None]],
+        numbers: bool,
+        lists: bool,
+    ) -> Self: ...
+    def of(self, decision: GateDecision) -> list[tuple[bytes, bytes]] | None:
+        """The fields of a decision; ``None`` if one of its limits is not known here."""
+    def items(self, decision: GateDecision) -> list[tuple[str, bytes, bytes]] | None:
+        """Of each limit that clients are told of: its name in the gate, and its own items of the two lists
+        without its name there. ``None`` if one is not known here.
+        """
+
 @final
 class QuotaFields:
     """The fields for one limiter's decisions, as long as its limit and its window stay."""
 
     def __new__(cls, limiter: Any, limit: int, name: bytes, first: int, last: int) -> Self: ...
-    def of(self, decision: Decision, name: bytes) -> list[tuple[bytes, bytes]] | None:
+    def of(self, decision: Decision) -> list[tuple[bytes, bytes]] | None:
         """The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
         is another one for the IETF's lists.
         """
@@ -888,50 +923,87 @@ class RedisGate:
         limiters: list[RedisLimiter],
         before: RedisGate | None = None,
     ) -> Self: ...
+    def quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """Quotas for `begin`, one for each limit in their order; `None`: that limit takes no part."""
     def begin(
-        self, bridge: Bridge, future: object, name: str, keys: object, cost: object
-    ) -> GateDecision | Literal[True] | None: ...
-    def ask(self, name: str, keys: object, cost: object) -> GateDecision: ...
+        self,
+        bridge: Bridge,
+        future: object,
+        name: str,
+        keys: object,
+        cost: object,
+        quotas: GateQuotas | None = None,
+    ) -> GateDecision | Literal[True] | None:
+        """Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned."""
+    def ask(self, name: str, keys: object, cost: object) -> GateDecision:
+        """The same; blocks this thread."""
     def begin_reset(
         self, bridge: Bridge, future: object, keys: object
-    ) -> GateDecision | Literal[True] | None: ...
-    def ask_reset(self, keys: object) -> None: ...
+    ) -> GateDecision | Literal[True] | None:
+        """Begin to forget keys, as `begin`."""
+    def ask_reset(self, keys: object) -> None:
+        """Forget keys. Blocks this thread."""
     def begin_refund(
         self, bridge: Bridge, new_future: Callable[[], Any], keys: object, decision: object
-    ) -> list[Any]: ...
-    def ask_refund(self, keys: object, decision: object) -> None: ...
-    def call(self, keys: object, cost: object, verb: str | None = None) -> RedisGateCall: ...
-    def statistics(self) -> tuple[int, int, int, int, int, int]: ...
-    def would_have_refused(self) -> list[int]: ...
+    ) -> list[Any]:
+        """Begin to give back what a decision spent: one request each, for what `new_future` gives."""
+    def ask_refund(self, keys: object, decision: object) -> None:
+        """The same. Blocks this thread."""
+    def call(self, keys: object, cost: object, verb: str | None = None) -> RedisGateCall:
+        """A call that is made more than once: to wait for it, or to reserve. `verb`: which must keep no permit."""
+    def statistics(self) -> tuple[int, int, int, int, int, int]:
+        """Calls of the gate: admitted, refused, errors, timeouts, local and remembered."""
+    def would_have_refused(self) -> list[int]:
+        """How often each limit would have refused that only watches."""
     @staticmethod
-    def script() -> str: ...
+    def script() -> str:
+        """The text of the script that decides."""
     def ask_plain(
         self,
         name: str,
         asked_of: list[tuple[int, str, int, int | None, Quota | str | None]],
-    ) -> list[tuple[int, Decision]]: ...
+    ) -> list[tuple[int, Decision]]:
+        """A call by the places of limits, without names: their decisions. Blocks this thread."""
 
 @final
 class RedisGateCall:
     """A call of a gate in Redis, which remembers its keys."""
 
-    def begin(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None: ...
-    def ask(self) -> GateDecision: ...
-    def give_up(self) -> None: ...
+    def places(self) -> dict[str, tuple[str, bytes]]:
+        """The limits that it concerns, by name, and the key at each."""
+    def begin_look(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None:
+        """Begin to look."""
+    def look(self) -> GateDecision:
+        """Look. Blocks this thread."""
+    def begin(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None:
+        """Begin to decide and spend: the decision if it needs no server, else True if a flush is to be planned."""
+    def ask(self) -> GateDecision:
+        """Decide and spend. Blocks this thread."""
+    def give_up(self) -> None:
+        """Give the permits up that nobody takes who asked for them, without waiting for the server."""
     @property
-    def has_permits(self) -> bool: ...
-    def are_permits(self, name: str) -> bool: ...
-    def renew(self) -> None: ...
-    def examine(self, actual: dict[str, int]) -> None: ...
+    def has_permits(self) -> bool:
+        """Whether permits are among what is asked for."""
+    def are_permits(self, name: str) -> bool:
+        """Whether the limit of that name is of permits."""
+    def renew(self) -> None:
+        """Have permits renewed, once some may be held."""
+    def examine(self, actual: dict[str, int]) -> None:
+        """Raise what ending a reservation by these units would."""
     def begin_end(
         self,
         bridge: Bridge,
         new_future: Callable[[], Any],
         decision: GateDecision,
         actual: dict[str, int] | None,
-    ) -> list[Any]: ...
-    def ask_end(self, decision: GateDecision, actual: dict[str, int] | None) -> None: ...
-    def abandon(self, decision: GateDecision) -> None: ...
+    ) -> list[Any]:
+        """Put right what was spent, by what was used of each unit, or give all back, and give the permits
+        back: one request each, for what `new_future` gives.
+        """
+    def ask_end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+        """The same. Blocks this thread."""
+    def abandon(self, decision: GateDecision) -> None:
+        """Give the permits of a decision back, without waiting for the server."""
 
 @final
 class RedisLimiter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from sluicegate._core import QuotaFields
 
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 Field = tuple[bytes, bytes]
 
-__all__ = ["HEADER_SETS", "QuotaHeaders", "header_sets", "quoted", "retry_after_seconds"]
+__all__ = [
+    "HEADER_SETS",
+    "Headers",
+    "Item",
+    "QuotaHeaders",
+    "header_sets",
+    "quoted",
+    "retry_after_seconds",
+]
 
 #: ``x-ratelimit``: Limit, Remaining and Reset (Unix time).
 #: ``ietf``: RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers-11.
@@ -36,6 +44,43 @@ def retry_after_seconds(decision: Decision) -> int:
     return max(1, ceil(decision.retry_after))
 
 
+class Item(NamedTuple):
+    """What the IETF's two lists say of one limit.
+
+    Attributes:
+        limit: its name in its gate; ``None`` of one that is in none.
+        name: its name in the lists, unless that is taken.
+        policy, left: its items without the name; ``None`` if the lists are not sent.
+    """
+
+    limit: str | None
+    name: str
+    policy: bytes | None
+    left: bytes | None
+
+
+class Headers(Protocol):
+    """Makes the header fields for the decisions of a limiter, or of a gate."""
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Some of :data:`HEADER_SETS`."""
+        ...
+
+    @property
+    def made(self) -> Any:
+        """What makes them for an answer."""
+        ...
+
+    def fields(self, decision: Any) -> list[Field]:
+        """A new list: the fields for ``decision``, as ASGI wants them."""
+        ...
+
+    def items(self, decision: Any) -> list[Item]:
+        """What the lists say of each limit."""
+        ...
+
+
 class QuotaHeaders:
     """Makes the header fields for one limiter's decisions.
 
@@ -45,12 +90,13 @@ class QuotaHeaders:
         sets: some of :data:`HEADER_SETS`.
     """
 
-    __slots__ = ("_limiter", "_name", "_part", "made", "sets")
+    __slots__ = ("_limiter", "_name", "_part", "made", "name", "sets")
 
     def __init__(self, limiter: Any, name: str, sets: Iterable[str] | str) -> None:
         self.sets = header_sets(sets)
         self._part = 0 if "x-ratelimit" in self.sets else 3, 5 if "ietf" in self.sets else 3
         self._limiter = limiter
+        self.name = name
         self._name = quoted(name)
         #: The fields by the quota of now.
         self.made = self._make(limiter.limit)
@@ -58,16 +104,21 @@ class QuotaHeaders:
     def _make(self, limit: int) -> QuotaFields:
         return QuotaFields(self._limiter, limit, self._name, *self._part)
 
-    def fields(self, decision: Decision, name: bytes = b"") -> list[Field]:
-        """A new list: the fields for ``decision``, as ASGI wants them.
-
-        ``name`` is another one for the IETF's lists, :func:`quoted`.
-        """
-        fields = self.made.of(decision, name)
+    def fields(self, decision: Decision) -> list[Field]:
+        """A new list: the fields for ``decision``, as ASGI wants them."""
+        fields = self.made.of(decision)
         while fields is None:  # the quota has changed, and may do so once more
             self.made = self._make(decision.limit)
-            fields = self.made.of(decision, name)
+            fields = self.made.of(decision)
         return fields
+
+    def items(self, decision: Decision) -> list[Item]:
+        """What the lists say of the limit."""
+        if "ietf" not in self.sets:
+            return [Item(None, self.name, None, None)]
+        (_, policy), (_, left) = self.fields(decision)[-2:]
+        own = len(self._name)
+        return [Item(None, self.name, policy[own:], left[own:])]
 
 
 def quoted(name: str) -> bytes:

@@ -30,7 +30,10 @@ class Refusal:
 
     Attributes:
         policy: the name of the tier or limiter that refused.
-        told_as: its name in the header fields, which differs where several have one name.
+        limit_name: which limit of a gate decided: the one with the longest wait; ``None`` where there
+            is but one.
+        told_as: its name in the header fields, as ``"free/day"``; it has a number where that is taken.
+        violated: the names there of all limits that refuse.
         limit: its limit, or the bucket's capacity.
         cost: what the request would have cost.
         retry_after: whole seconds to wait, ≥ 1; ``None`` if the cost exceeds the limit, so
@@ -49,8 +52,15 @@ class Refusal:
         retry_after: int | None,
         decision: Decision | None,
         closed_status: int = 503,
+        *,
+        limit_name: str | None = None,
+        violated: tuple[str, ...] = (),
+        told_as: str | None = None,
     ) -> None:
-        self.policy = self.told_as = policy
+        self.policy = policy
+        self.limit_name = limit_name
+        self.told_as = policy if told_as is None else told_as
+        self.violated = violated or (self.told_as,)
         self.limit = limit
         self.cost = cost
         self.retry_after = retry_after
@@ -58,6 +68,11 @@ class Refusal:
         self.closed_status = closed_status
         decided = decision is None or retry_after is None or decision.store != "closed"
         self.unavailable = not decided
+
+    def rename(self, old: str, new: str) -> None:
+        """Name a limit as it is told of, where another one has its name."""
+        self.told_as = new if self.told_as == old else self.told_as
+        self.violated = tuple(new if name == old else name for name in self.violated)
 
     @property
     def status(self) -> int:
@@ -86,8 +101,8 @@ async def json_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # n
 async def problem_refusal(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
     """A problem of RFC 9457, of the types that the IETF's rate limit draft registers."""
     refusal: Refusal = scope["sluicegate.refusal"]
-    policy = None if refusal.unavailable else refusal.told_as
-    body = _problem(refusal.message, refusal.retry_after, refusal.status, policy)
+    violated = () if refusal.unavailable else refusal.violated
+    body = _problem(refusal.message, refusal.retry_after, refusal.status, violated)
     await _respond(send, refusal.status, b"application/problem+json", body)
 
 
@@ -101,13 +116,14 @@ def _json(message: str, retry_after: int | None) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _problem(message: str, retry_after: int | None, status: int, policy: str | None) -> bytes:
-    """``policy`` is the one that is violated, if one is."""
+def _problem(
+    message: str, retry_after: int | None, status: int, violated: tuple[str, ...]
+) -> bytes:
     body: dict[str, Any] = {**_TOO_LARGE}
     if retry_after is not None:
-        body = {**(_REDUCED_CAPACITY if policy is None else _QUOTA_EXCEEDED)}
-        if policy is not None:
-            body["violated-policies"] = [policy]
+        body = {**(_QUOTA_EXCEEDED if violated else _REDUCED_CAPACITY)}
+        if violated:
+            body["violated-policies"] = [*violated]
         body["retry_after"] = retry_after
     return _written(body | {"status": status, "detail": message})
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from sluicegate._core import Decision
+    from sluicegate._core import Decision, GateDecision
 
-__all__ = ["AnyLimiter", "AnyPermits", "SyncLimiter"]
+__all__ = ["AnyGate", "AnyLimiter", "AnyPermits", "SyncLimiter"]
 
 
 class AnyLimiter(Protocol):
@@ -34,6 +34,31 @@ class AnyLimiter(Protocol):
 
     def peek(self, key: str, cost: int = 1, /) -> Decision | Awaitable[Decision]:
         """What ``check`` would say now, with nothing spent."""
+        ...
+
+
+class AnyGate(Protocol):
+    """Several limits and one decision: a :class:`~sluicegate.Gate`, in this process or in Redis."""
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Its limits: each has a ``name``, a ``quota`` and the ``limit``."""
+        ...
+
+    def check(
+        self, keys: str | Mapping[str, str | None], cost: int | Mapping[str, int] = 1, /
+    ) -> GateDecision | Awaitable[GateDecision]:
+        """Decide now, and spend from all limits if none refuses."""
+        ...
+
+    def peek(
+        self, keys: str | Mapping[str, str | None], cost: int | Mapping[str, int] = 1, /
+    ) -> GateDecision | Awaitable[GateDecision]:
+        """What ``check`` would say now, with nothing spent."""
+        ...
+
+    def refund(self, keys: str | Mapping[str, str | None], decision: GateDecision, /) -> Any:
+        """Give back what ``decision`` has spent."""
         ...
 
 

@@ -3,11 +3,40 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::decision::PyDecision;
+use super::gate::{PyGateDecision, PyGateFields};
 use super::quota_fields::PyQuotaFields;
+
+/// The fields of one limit, or of several with one decision.
+#[derive(FromPyObject)]
+enum Fields {
+    One(Py<PyQuotaFields>),
+    Several(Py<PyGateFields>),
+}
+
+impl Fields {
+    /// An answer's `own` fields and those of a decision; `None` if that is not all there is to do.
+    fn beside<'py>(
+        &self,
+        decision: &Bound<'py, PyAny>,
+        own: &Bound<'py, PyAny>,
+        asked: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
+        match self {
+            Self::One(fields) => match decision.cast::<PyDecision>() {
+                Ok(decision) => (fields.get()).beside(own.py(), &decision.get().0, own, asked),
+                Err(_) => Ok(None),
+            },
+            Self::Several(fields) => match decision.cast::<PyGateDecision>() {
+                Ok(decision) => fields.get().beside(decision.get(), own, asked),
+                Err(_) => Ok(None),
+            },
+        }
+    }
+}
 
 /// Sends an answer on to ``out``: the first message with the ``fields`` of one decision, or as the
 /// ``request`` writes it where more belongs into it.
@@ -17,7 +46,7 @@ pub(super) struct PyAnswer {
     unasked: Option<(Py<PyAny>, Py<PyPlainRequests>)>,
     request: PyOnceLock<Py<PyAny>>,
     decision: Option<Py<PyAny>>,
-    fields: Option<Py<PyQuotaFields>>,
+    fields: Option<Fields>,
     headers: Py<PyAny>,
     out: Py<PyAny>,
 }
@@ -38,10 +67,7 @@ impl PyAnswer {
         let (Some(fields), Some(decision)) = (&self.fields, &self.decision) else {
             return Ok(refused.is_none().then(|| message.clone()));
         };
-        let (Ok(message), Ok(decision)) = (
-            message.cast::<PyDict>(),
-            decision.bind(py).cast::<PyDecision>(),
-        ) else {
+        let Ok(message) = message.cast::<PyDict>() else {
             return Ok(None);
         };
         let (status, own) = (intern!(py, "status"), intern!(py, "headers"));
@@ -54,7 +80,7 @@ impl PyAnswer {
             return Ok(None);
         };
         let headers = self.headers.bind(py);
-        let Some(fields) = fields.get().beside(py, &decision.get().0, &sent, headers)? else {
+        let Some(fields) = fields.beside(decision.bind(py), &sent, headers)? else {
             return Ok(None);
         };
         if let Some(request) = refused {
@@ -74,7 +100,7 @@ impl PyAnswer {
         py: Python<'_>,
         request: Py<PyAny>,
         decision: Option<Py<PyAny>>,
-        fields: Option<Py<PyQuotaFields>>,
+        fields: Option<Fields>,
         headers: Py<PyAny>,
         out: Py<PyAny>,
     ) -> Self {

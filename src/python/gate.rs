@@ -2,7 +2,9 @@
 
 mod answers;
 mod call;
+mod cost_error;
 mod decision;
+mod fields;
 mod in_force;
 mod keys;
 mod layout;
@@ -11,6 +13,7 @@ mod memory;
 mod part;
 mod plain;
 mod questions;
+mod quotas;
 mod receipts;
 mod settling;
 mod waiting;
@@ -19,9 +22,12 @@ mod waiting;
 const FEW: usize = 4;
 
 pub(super) use call::PyGateCall;
+pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;
+pub(super) use fields::PyGateFields;
 pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
 pub(super) use questions::Question;
+pub(super) use quotas::PyGateQuotas;
 pub(super) use settling::Names;
 pub(super) use waiting::{PyGateTicket, gate_enqueue, gate_wait_sync};

@@ -9,14 +9,14 @@ use super::limiter::PyLimiter;
 use crate::clock::{SECOND, seconds};
 use crate::decision::Decision;
 
-const NAMES: [&[u8]; FIELDS] = [
+pub(super) const NAMES: [&[u8]; FIELDS] = [
     b"x-ratelimit-limit",
     b"x-ratelimit-remaining",
     b"x-ratelimit-reset",
     b"ratelimit-policy",
     b"ratelimit",
 ];
-const FIELDS: usize = 5;
+pub(super) const FIELDS: usize = 5;
 
 /// The fields for one limiter's decisions, as long as its limit and its window stay.
 #[pyclass(frozen, name = "QuotaFields", module = "sluicegate._core")]
@@ -28,7 +28,6 @@ pub(super) struct PyQuotaFields {
     first: usize,
     last: usize,
     name: Vec<u8>,
-    policy: Vec<u8>,
     names: [Py<PyBytes>; FIELDS],
     limit_field: Py<PyTuple>,
     policy_field: Py<PyTuple>,
@@ -45,9 +44,7 @@ impl PyQuotaFields {
     }
 
     /// Add them to a list.
-    fn add_to(&self, fields: &Bound<'_, PyList>, decision: &Decision, name: &[u8]) -> PyResult<()> {
-        let own_name = name.is_empty();
-        let name = if own_name { &self.name } else { name };
+    fn add_to(&self, fields: &Bound<'_, PyList>, decision: &Decision) -> PyResult<()> {
         let remaining = Digits::of(decision.remaining.into());
         if self.first == 0 {
             let reset_at = Digits::of((decision.at + decision.reset_after).div_ceil(SECOND));
@@ -56,30 +53,20 @@ impl PyQuotaFields {
             self.add(fields, 2, &[reset_at.text()])?;
         }
         if self.last == FIELDS {
-            // After a refusal `t` names the same instant as `Retry-After`.
-            let wait = if decision.allowed {
-                decision.reset_after.div_ceil(SECOND)
-            } else {
-                decision.retry_after.div_ceil(SECOND).max(1)
-            };
-            if own_name {
-                fields.append(&self.policy_field)?;
-            } else {
-                self.add(fields, 3, &[name, &self.policy])?;
-            }
+            let wait = seconds_to_tell(decision);
+            fields.append(&self.policy_field)?;
             let wait = Digits::of(wait);
             self.add(
                 fields,
                 4,
-                &[name, b";r=", remaining.text(), b";t=", wait.text()],
+                &[&self.name, b";r=", remaining.text(), b";t=", wait.text()],
             )?;
         }
         Ok(())
     }
 
     /// An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
-    /// is still the same, the answer has none of these fields itself, and what was ``asked`` for
-    /// has no origin. Else ``None``.
+    /// is still the same, and see [`are_beside`]. Else ``None``.
     pub(super) fn beside<'py>(
         &self,
         py: Python<'py>,
@@ -87,17 +74,14 @@ impl PyQuotaFields {
         own: &Bound<'py, PyAny>,
         asked: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyList>>> {
-        let (Ok(own), Ok(asked)) = (own.cast::<PyList>(), asked.cast::<PyList>()) else {
+        let Some(own) = are_beside(own, asked) else {
             return Ok(None);
         };
-        let is_plain = has_none(own, is_ours)
-            && has_none(asked, |name| name == b"origin")
-            && self.is_of(py, decision)?;
-        if !is_plain {
+        if !self.is_of(py, decision)? {
             return Ok(None);
         }
         let fields = own.get_slice(0, own.len());
-        self.add_to(&fields, decision, &[])?;
+        self.add_to(&fields, decision)?;
         Ok(Some(fields))
     }
 
@@ -116,14 +100,36 @@ impl PyQuotaFields {
     }
 }
 
+/// The seconds `t`: after a refusal they name the same instant as `Retry-After`.
+pub(super) fn seconds_to_tell(decision: &Decision) -> u64 {
+    if decision.allowed {
+        decision.reset_after.div_ceil(SECOND)
+    } else {
+        decision.retry_after.div_ceil(SECOND).max(1)
+    }
+}
+
+/// An answer's ``own`` fields, if ours can simply follow them: the answer has none of these fields
+/// itself, and what was ``asked`` for has no origin.
+pub(super) fn are_beside<'a, 'py>(
+    own: &'a Bound<'py, PyAny>,
+    asked: &Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, PyList>> {
+    let (Ok(own), Ok(asked)) = (own.cast::<PyList>(), asked.cast::<PyList>()) else {
+        return None;
+    };
+    let is_plain = has_none(own, is_ours) && has_none(asked, |name| name == b"origin");
+    is_plain.then_some(own)
+}
+
 /// A number's digits.
-struct Digits {
+pub(super) struct Digits {
     text: [u8; 20],
     start: usize,
 }
 
 impl Digits {
-    fn of(mut number: u64) -> Self {
+    pub(super) fn of(mut number: u64) -> Self {
         let (mut text, mut start) = ([b'0'; 20], 20);
         loop {
             start -= 1;
@@ -135,7 +141,7 @@ impl Digits {
         }
     }
 
-    fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         &self.text[self.start..]
     }
 }
@@ -167,24 +173,21 @@ impl PyQuotaFields {
             limit_field: field(0, limit.to_string().as_bytes())?,
             policy_field: field(3, &[&name[..], &policy].concat())?,
             name,
-            policy,
             names,
         })
     }
 
-    /// The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
-    /// is another one for the IETF's lists.
+    /// The fields of a decision; ``None`` if the limiter's quota is another one by now.
     fn of<'py>(
         &self,
         py: Python<'py>,
         decision: &PyDecision,
-        name: &[u8],
     ) -> PyResult<Option<Bound<'py, PyList>>> {
         if !self.is_of(py, &decision.0)? {
             return Ok(None);
         }
         let fields = PyList::empty(py);
-        self.add_to(&fields, &decision.0, name)?;
+        self.add_to(&fields, &decision.0)?;
         Ok(Some(fields))
     }
 }

@@ -210,7 +210,9 @@ def test_an_error_of_the_limiter_counts_as_nothing(registry: CollectorRegistry) 
 def test_bad_arguments_are_named(registry: CollectorRegistry) -> None:
     make: Any = InstrumentedRateLimiter
     limiter = FixedWindow(9, 60)
-    with pytest.raises(TypeError, match="limiter must be a Limiter or an AsyncLimiter, got 7"):
+    with pytest.raises(
+        TypeError, match="limiter must be a Limiter, an AsyncLimiter or a Gate, got 7"
+    ):
         make(7, "free", registry=registry)
     with pytest.raises(TypeError, match="tier must be a str, got int 7"):
         make(limiter, 7, registry=registry)

@@ -12,6 +12,8 @@ from sluicegate import (
     ConcurrencyLimiter,
     Decision,
     FixedWindow,
+    Gate,
+    Limit,
     Limiter,
     ManualClock,
     Quota,
@@ -35,6 +37,7 @@ from sluicegate.policy import Policy
 from sluicegate.redis import ClusterRateLimiter, RedisSlidingWindowRateLimiter
 from sluicegate.redis import ConcurrencyLimiter as InRedis
 from sluicegate.redis import FixedWindow as RedisFixedWindow
+from sluicegate.redis import Gate as RedisGate
 from sluicegate.redis import Permit as RemotePermit
 from sluicegate.redis import TokenBucket as RedisBucket
 from sluicegate.testing import limits_off
@@ -122,6 +125,7 @@ def web(app: FastAPI) -> None:
 class Refusals:
     def on_refused(self, details: Details) -> None:
         assert_type(details.retry_after, float | None)
+        assert_type(details.limit_name, str | None)
 
 
 hooks: list[Hook] = [Refusals(), OpenTelemetryHook(admissions=False)]
@@ -130,7 +134,20 @@ assert_type(counted.is_allowed("key", endpoint="/tea"), bool)
 FastAPI().add_middleware(RateLimitMiddleware, tiers={"free": (1, 60)}, metrics=True, hooks=hooks)
 
 
+gate = Gate([Limit("5/second", by="user"), Limit("9 tokens/minute", by="org")])
+keys = {"user": "u1", "org": None}
+assert_type(InstrumentedRateLimiter(gate, "free").is_allowed(keys, endpoint="/tea"), bool)
+BareMiddleware(
+    FastAPI(), limiter=gate, keys={"user": lambda scope: "u1", "org": lambda scope: None}
+)
+BareMiddleware(FastAPI(), {"free": "5/second; 9/day", "staff": gate}, cost=lambda _: {"tokens": 5})
+FastAPI(dependencies=[rate_limit("10/second; 100/minute"), rate_limit(gate, name="chat")])
+FastAPI(dependencies=[rate_limit(RedisGate("redis://", "5/second; 9/day"))])
+
+
 async def counted_in_redis() -> None:
+    several = InstrumentedRateLimiter(RedisGate("redis://", "5/second; 9/day"), "free")
+    assert_type(await several.is_allowed("key"), bool)
     window = InstrumentedRateLimiter(RedisFixedWindow("redis://", 9, 60), "free")
     assert_type(await window.is_allowed("key", "/tea"), Decision)
     log = InstrumentedRateLimiter(RedisSlidingWindowRateLimiter("redis://"), "free")

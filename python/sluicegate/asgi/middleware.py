@@ -131,7 +131,7 @@ class RateLimitMiddleware(NamesOptions):
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
             else:
                 scope[REQUEST] = found
-            if permit is not None:
-                released = permit.release()
+            for held in (permit, request.held):
+                released = None if held is None else held.release()
                 if released is not None:
                     await released

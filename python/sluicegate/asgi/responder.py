@@ -50,7 +50,7 @@ async def refuse(
     """Let the policy's ``refusal`` answer the request."""
     assert request.enforcer is not None
     scope["sluicegate.refusal"] = refusal
-    refusal.told_as = request.name_of(refusal)
+    request.name(refusal)
     request.outermost().refused = refusal, request.enforcer.cors
     answer = request.enforcer.policy.refusal
     if scope["type"] == "websocket":

@@ -28,11 +28,13 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
     later limit refuses it.
 
     Args:
-        limit: a quota (``"10/minute"``, or a :class:`~sluicegate.Quota`), alone; or calls per
-            window, ≥ 1.
+        limit: a quota (``"10/minute"``, or a :class:`~sluicegate.Quota`), alone; several, which are
+            one decision (``"10/second; 100/minute"``); a :class:`~sluicegate.Gate`, whose state is its
+            own: it counts by the client and not by the route, for all endpoints that have it; or
+            calls per window, ≥ 1.
         window_seconds: 0.000001 to 1,000,000,000.
         window: the same by another name; not both.
-        redis, algorithm, identify, cost, trusted_proxies, proxy_header, ipv6_prefix, no_address,
+        redis, algorithm, identify, cost, keys, trusted_proxies, proxy_header, ipv6_prefix, no_address,
         headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow, clock,
         closed_status: as for :class:`RateLimitMiddleware`, and instead of the middleware's. Limits
             of one name on one endpoint (a router's and a route's) count apart, in the order in

@@ -20,16 +20,17 @@ from sluicegate.fastapi.routes import route_key
 from sluicegate.fastapi.views import view
 from sluicegate.identity.client import api_client, user_client
 from sluicegate.identity.principal import principal_of
-from sluicegate.policy.making import make_limiter
+from sluicegate.policy.making import make_limiter, tier_of
 from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
-from sluicegate.policy.tiers.tier import Tier, is_elsewhere
+from sluicegate.policy.tiers.tier import is_elsewhere
 from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
     from sluicegate.policy.enforcer import Enforcer
+    from sluicegate.policy.tiers.tier import Tier
     from sluicegate.types import AnyLimiter
 
 __all__ = ["RouteLimit"]
@@ -93,14 +94,20 @@ class RouteLimit:
         else:
             hides = enforcer.hides_keys or is_elsewhere(tier.limiter)
             client = yield from _client_of(request, enforcer, scope, hides)
-        yield from verdict.charge(tier, route_key(scope, options.name, client), cost)
+        if not options.has_gate:
+            yield from verdict.charge(tier, route_key(scope, options.name, client), cost)
+            return
+        # Its state is its own: endpoints that have one gate share what it allows.
+        keys = None if tier.keys is None else (yield from tier.keys.of(client, seen))
+        yield from verdict.charge(tier, client, cost, None, keys)
 
     def _tier_under(self, enforcer: Enforcer) -> Tier:
         """The tier in the store of a middleware's policy, if this limit names no place itself."""
         tier = self._tiers.get(enforcer)
         if tier is None:
             limiter, store = self._tier.limiter, enforcer.policy.of_store()
-            if store and not self._options.of_store():
+            own = self._options
+            if store and not own.of_store() and not own.has_gate:
                 made = self._limiter(LimiterOptions(algorithm=self._options.algorithm, **store))
                 limiter = enforcer.owned.first(("rate_limit", self), made)
             named = self._options.is_given("closed_status")
@@ -117,7 +124,16 @@ class RouteLimit:
 
     def _tier_of(self, limiter: AnyLimiter, closed_status: int, shadow: bool = False) -> Tier:
         own = self._options
-        return Tier(own.name, limiter, own.headers, closed_status, shadow=shadow)
+        return tier_of(
+            "rate_limit",
+            own.name,
+            limiter,
+            own,
+            is_own=not own.has_gate,
+            sets=own.headers,
+            closed_status=closed_status,
+            shadow=shadow,
+        )
 
 
 def _is_limit(dependency: Any) -> bool:
@@ -141,9 +157,9 @@ def _client_of(request: Request, enforcer: Enforcer, scope: Scope, hides: bool) 
 
 def _left(verdict: Verdict) -> Steps[dict[str, Any]]:
     """What is told of a call that is not charged, which no server may refuse."""
-    limiter = verdict.tier.limiter
+    tier = verdict.tier
     try:
-        left = yield limiter.peek, (verdict.key,)
+        left = yield tier.limiter.peek, (verdict.charged_to(verdict.key), tier.one)
     except StoreError:
-        return {"remaining": limiter.limit, "reset_at": time()}
+        return {"remaining": tier.terms.limit, "reset_at": time()}
     return {"remaining": left.remaining, "reset_at": left.reset_at}

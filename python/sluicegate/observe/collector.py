@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from weakref import WeakKeyDictionary
@@ -29,6 +30,7 @@ class TierCollector(Collector):
         self._lock = fork.new_lock()
         self._endpoints = BoundedLabels()
         self._names = BoundedLabels("tier")
+        self._limits = BoundedLabels("limit")
         self._tiers: dict[str, TierMetrics] = {}
 
     def metrics(self, tier: str) -> TierMetrics:
@@ -37,7 +39,7 @@ class TierCollector(Collector):
         with self._lock:
             metrics = self._tiers.get(name)
             if metrics is None:
-                metrics = self._tiers[name] = TierMetrics(self._endpoints)
+                metrics = self._tiers[name] = TierMetrics(self._endpoints, self._limits)
             return metrics
 
     def describe(self) -> Iterable[Metric]:
@@ -134,16 +136,37 @@ def _of_sources(tiers: dict[str, TierMetrics]) -> list[Metric]:
         "Calls that the server did not decide",
         labels=["tier", "reason"],
     )
+    limits = CounterMetricFamily(
+        "rate_limit_limit_decisions",
+        "What each limit of a gate said, by its name",
+        labels=["tier", "limit", "result"],
+    )
     for tier, metrics in tiers.items():
         held, counts = metrics.counts.read()
         if held is not None:
             keys.add_metric([tier], held)
-            overflowed.add_metric([tier], counts.get("overflowed", 0))
-        timeouts = counts.get("timeouts", 0)
+            overflowed.add_metric([tier], counts.get(("", "overflowed"), 0))
+        timeouts = counts.get(("", "timeouts"), 0)
         for reason, number in (
             ("timeout", timeouts),
-            ("error", counts.get("errors", 0) - timeouts),
+            ("error", counts.get(("", "errors"), 0) - timeouts),
         ):
             if number:
                 errors.add_metric([tier, reason], number)
-    return [keys, overflowed, errors]
+        for (limit, result), number in _by_limit(counts, metrics.limit_names).items():
+            limits.add_metric([tier, limit, result], number)
+    return [keys, overflowed, errors, limits]
+
+
+_RESULTS = {"admitted": "allowed", "refused": "rejected", "would_have_refused": "would_refuse"}
+
+
+def _by_limit(
+    counts: dict[tuple[str, str], int], names: BoundedLabels
+) -> dict[tuple[str, str], int]:
+    """The counts of gates' limits, by name and result."""
+    found: Counter[tuple[str, str]] = Counter()
+    for (limit, counted), number in counts.items():
+        if limit and number:
+            found[names.label(limit), _RESULTS[counted]] += number
+    return found

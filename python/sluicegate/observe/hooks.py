@@ -43,6 +43,11 @@ class Details:
     refusal by ``"closed"`` is no fault of the client's: the server did not decide."""
     key: str | None = None
     """Who called; ``None`` unless the hook's ``wants_key`` is true."""
+    limit_name: str | None = None
+    """Of a gate, or a tier of several windows, the name of the limit that decided, whose ``limit`` and
+    so on these are; ``None`` where there is but one, or none took part."""
+    refused_by: tuple[str, ...] = ()
+    """Of those, the names of all limits that refuse."""
 
 
 @runtime_checkable
@@ -105,7 +110,18 @@ class Hooks:
         if calls:
             limit, remaining, store = decision.limit, decision.remaining, decision.store
             retry_after = decision.retry_after
-            details = Details(name, allowed, cost, limit, remaining, retry_after, endpoint, store)
+            details = Details(
+                name,
+                allowed,
+                cost,
+                limit,
+                remaining,
+                retry_after,
+                endpoint,
+                store,
+                limit_name=getattr(decision, "name", None),
+                refused_by=getattr(decision, "refused_by", ()),
+            )
             for call in calls:
                 call(details, key)
 
@@ -113,7 +129,19 @@ class Hooks:
         """Tell of a refusal for which the limiter was not asked."""
         limit, cost, retry_after = refusal.limit, refusal.cost, refusal.retry_after
         store = "closed" if refusal.unavailable else None
-        details = Details(name, False, cost, limit, 0, retry_after, endpoint, store)
+        names = () if refusal.limit_name is None else (refusal.limit_name,)
+        details = Details(
+            name,
+            False,
+            cost,
+            limit,
+            0,
+            retry_after,
+            endpoint,
+            store,
+            limit_name=refusal.limit_name,
+            refused_by=names,
+        )
         for call in self.refused:
             call(details, key)
 

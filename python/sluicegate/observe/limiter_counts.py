@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
+from collections.abc import Mapping
 from typing import Protocol
 
 from sluicegate._support import fork
@@ -11,6 +12,11 @@ from sluicegate._support import fork
 __all__ = ["LimiterCounts"]
 
 _COUNTERS = ("overflowed", "errors", "timeouts")
+#: What limits of gates count as well.
+_OF_LIMITS = ("admitted", "refused", "would_have_refused")
+
+#: By the limit's name, which is empty for what is counted of all together.
+Totals = Counter[tuple[str, str]]
 
 
 class _Counting(Protocol):
@@ -28,8 +34,8 @@ class LimiterCounts:
     def __init__(self) -> None:
         self._lock = fork.new_lock()
         self._limiters: dict[int, weakref.ref[_Counting]] = {}
-        self._seen: dict[int, Counter[str]] = {}
-        self._totals: Counter[str] = Counter()
+        self._seen: dict[int, Totals] = {}
+        self._totals: Totals = Counter()
 
     def add(self, limiter: _Counting) -> None:
         name = id(limiter)
@@ -45,19 +51,37 @@ class LimiterCounts:
                 self._limiters[name] = weakref.ref(limiter, gone)
                 self._seen[name] = Counter()
 
-    def read(self) -> tuple[int | None, dict[str, int]]:
-        """Keys that live limiters hold (``None``: none of them knows), and all counts so far."""
+    def read(self) -> tuple[int | None, dict[tuple[str, str], int]]:
+        """Keys that live limiters hold (``None``: none of them knows), and all counts so far.
+
+        Those are by the name of a gate's limit, or the empty name, and what is counted.
+        """
         keys: int | None = None
         with self._lock:
             for name, reference in list(self._limiters.items()):
                 limiter = reference()
                 if limiter is None:
                     continue
-                statistics = limiter.statistics()
-                now = Counter({each: getattr(statistics, each, 0) for each in _COUNTERS})
+                held, now = _counted(limiter.statistics())
                 self._totals += now - self._seen[name]
                 self._seen[name] = now
-                held = getattr(statistics, "keys", None)
                 if held is not None:
                     keys = held + (keys or 0)
             return keys, dict(self._totals)
+
+
+def _counted(statistics: object) -> tuple[int | None, Totals]:
+    """The keys that are held, and the counts, of a limiter's statistics or a gate's."""
+    limits: Mapping[str, object] | None = getattr(statistics, "limits", None)
+    keys: int | None = None
+    counts: Totals = Counter()
+    for name, each in ({"": statistics} if limits is None else limits).items():
+        held = getattr(each, "keys", None)
+        if held is not None:
+            keys = held + (keys or 0)
+        for counted in _COUNTERS:
+            counts["", counted] += getattr(each, counted, 0)
+        if name:
+            for counted in _OF_LIMITS:
+                counts[name, counted] = getattr(each, counted, 0)
+    return keys, counts

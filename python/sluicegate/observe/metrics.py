@@ -10,6 +10,9 @@ All are by tier; no label ever holds a client, an address or a raw path.
   a check takes, and of the share of its quota that a client has used after it. In memory one
   check in 64 is measured (compare their buckets, not their ``_count``), in Redis every one.
 - ``rate_limit_decisions_total{tier,store,result}``: who decided, as in ``Decision.store``.
+- ``rate_limit_limit_decisions_total{tier,limit,result}``: what each limit of a gate, or of a tier of
+  several windows, said by its own: ``allowed``, ``rejected``, or ``would_refuse`` of one that only
+  watches. A registry has at most 100 limits.
 - ``rate_limit_keys{tier}``, ``rate_limit_overflowed_total{tier}``,
   ``rate_limit_store_errors_total{tier,reason}``: from the limiters' ``statistics()``;
   where tiers share a limiter, under the first one's name.
@@ -25,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable
 from itertools import count
 from time import perf_counter
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, final, overload
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -35,6 +38,8 @@ from sluicegate._support import limits_off
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
 from sluicegate.errors import StoreError
+from sluicegate.gate.is_gate import is_gate
+from sluicegate.observe import gates
 from sluicegate.observe.collector import collector_of
 from sluicegate.observe.counts import SAMPLE
 from sluicegate.observe.hooks import Hook, Hooks
@@ -42,27 +47,32 @@ from sluicegate.observe.tier_metrics import TierMetrics
 from sluicegate.redis.limiter import AsyncLimiter
 from sluicegate.redis.sliding_window import RedisSlidingWindowRateLimiter
 
+if TYPE_CHECKING:
+    from sluicegate.redis.gate import Gate as RedisGate
+
 __all__ = ["InstrumentedRateLimiter"]
 
 A_co = TypeVar("A_co", covariant=True)
 
 
 class _IsAllowed(Protocol[A_co]):
-    def __call__(self, key: str, endpoint: str = "") -> A_co: ...
+    def __call__(self, key: gates.Keys, endpoint: str = "") -> A_co: ...
 
 
 @final
 class InstrumentedRateLimiter(Generic[A_co]):
-    """A limiter whose checks are counted.
+    """A limiter, or a gate, whose checks are counted.
 
     ``is_allowed(key, endpoint="")`` answers what the limiter's own ``is_allowed`` answers:
-    around a limiter in memory at once, around one in Redis (also a bucket) as a coroutine.
+    around a limiter in memory at once, around one in Redis (also a bucket) as a coroutine. Of a gate
+    it takes what ``check`` takes as ``keys``, and tells as a bool whether that admits them.
     ``endpoint`` names what is called: a route's template, never a raw path.
 
     Limiters of the same tier in the same registry are counted together, and may come and go.
 
     Args:
-        limiter: a :class:`~sluicegate.Limiter` or one of :mod:`sluicegate.redis`.
+        limiter: a :class:`~sluicegate.Limiter`, a :class:`~sluicegate.Gate`, or one of
+            :mod:`sluicegate.redis`.
         tier: the value of the label ``tier``.
         registry: where the metrics are registered; prometheus_client's own unless given.
         hooks: who is told of refusals; see :class:`~sluicegate.hooks.Hook`.
@@ -77,7 +87,7 @@ class InstrumentedRateLimiter(Generic[A_co]):
     @overload
     def __init__(
         self: InstrumentedRateLimiter[bool],
-        limiter: _core.Limiter,
+        limiter: _core.Limiter | _core.Gate,
         tier: str,
         *,
         registry: CollectorRegistry = REGISTRY,
@@ -86,7 +96,7 @@ class InstrumentedRateLimiter(Generic[A_co]):
     @overload
     def __init__(
         self: InstrumentedRateLimiter[Coroutine[Any, Any, bool]],
-        limiter: RedisSlidingWindowRateLimiter,
+        limiter: RedisSlidingWindowRateLimiter | RedisGate,
         tier: str,
         *,
         registry: CollectorRegistry = REGISTRY,
@@ -109,15 +119,17 @@ class InstrumentedRateLimiter(Generic[A_co]):
         registry: CollectorRegistry = REGISTRY,
         hooks: Iterable[Hook] = (),
     ) -> None:
-        if not isinstance(limiter, (_core.Limiter, AsyncLimiter)):
-            raise TypeError(f"limiter must be a Limiter or an AsyncLimiter, got {limiter!r}")
+        made = _maker(limiter)
+        if made is None:
+            raise TypeError(
+                f"limiter must be a Limiter, an AsyncLimiter or a Gate, got {limiter!r}"
+            )
         heard = Hooks(hooks)
         metrics = collector_of(registry).metrics(tier)
         metrics.counts.add(limiter)
         self.limiter = limiter
         self.tier = tier
         # The counting function itself, which a method would only make slower.
-        made: Any = _in_memory if isinstance(limiter, _core.Limiter) else _in_redis
         self.is_allowed = made(limiter, tier, metrics, heard)
 
     def __reduce__(self) -> NoReturn:
@@ -125,6 +137,17 @@ class InstrumentedRateLimiter(Generic[A_co]):
 
     def __repr__(self) -> str:
         return f"<InstrumentedRateLimiter tier={self.tier!r} of {self.limiter!r}>"
+
+
+def _maker(limiter: Any) -> Callable[..., Any] | None:
+    """What makes the function that counts the checks of this limiter or gate."""
+    if isinstance(limiter, _core.Limiter):
+        return _in_memory
+    if isinstance(limiter, AsyncLimiter):
+        return _in_redis
+    if isinstance(limiter, _core.Gate):
+        return gates.in_memory
+    return gates.in_redis if is_gate(limiter) else None
 
 
 class _Reasons(list[str]):

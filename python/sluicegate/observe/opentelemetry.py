@@ -16,7 +16,8 @@ class OpenTelemetryHook:
     """Counts decisions in ``rate_limit.requests`` and used quotas in ``rate_limit.used_ratio``.
 
     The attributes are ``tier``, ``endpoint`` (at most 100 values, then ``other``), ``result``
-    (``allowed``, ``rejected``, ``unavailable`` or ``too_large``) and ``store``; never the client. Each process
+    (``allowed``, ``rejected``, ``unavailable`` or ``too_large``) and ``store``; where there are several
+    limits also ``limit``, the name of the one that decided (as many); never the client. Each process
     exports its own counts, and the backend adds them up.
 
     Args:
@@ -36,6 +37,7 @@ class OpenTelemetryHook:
             raise TypeError(f"meter must be a Meter or None, got {meter!r}")
         self._endpoints = BoundedLabels()
         self._tiers = BoundedLabels("tier")
+        self._limits = BoundedLabels("limit")
         self._requests = meter.create_counter(
             "rate_limit.requests", unit="{request}", description="Rate limit checks"
         )
@@ -51,16 +53,18 @@ class OpenTelemetryHook:
         self._count(details)
 
     def _count(self, details: Details) -> None:
-        tier = self._tiers.label(details.limiter)
+        counted = {"tier": self._tiers.label(details.limiter)}
+        if details.limit_name is not None:
+            counted["limit"] = self._limits.label(details.limit_name)
         refused = "unavailable" if details.store == "closed" else "rejected"
         result = "allowed" if details.allowed else refused
         attributes = {
-            "tier": tier,
+            **counted,
             "endpoint": self._endpoints.label(details.endpoint),
             "result": "too_large" if details.retry_after is None else result,
         }
         if details.store is not None:
             attributes["store"] = details.store
             if details.store not in ("open", "closed"):
-                self._used.record(1 - details.remaining / details.limit, {"tier": tier})
+                self._used.record(1 - details.remaining / details.limit, counted)
         self._requests.add(1, attributes)

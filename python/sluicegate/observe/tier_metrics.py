@@ -64,9 +64,10 @@ class Histogram:
 class TierMetrics:
     """Counts by endpoint and by store, times, and used shares of one tier."""
 
-    __slots__ = ("counts", "results", "seconds", "stores", "used")
+    __slots__ = ("counts", "limit_names", "results", "seconds", "stores", "used")
 
-    def __init__(self, endpoints: BoundedLabels) -> None:
+    def __init__(self, endpoints: BoundedLabels, limit_names: BoundedLabels) -> None:
+        self.limit_names = limit_names
         results = ("allowed", "rejected", "unavailable", "too_large", "error")
         self.results = {result: Counts(endpoints.label) for result in results}
         stores = BoundedLabels("store")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from sluicegate._core import Quota, TokenBucketConfig
 from sluicegate._support.functions import is_async
+from sluicegate.gate.algorithms import default_algorithm
 from sluicegate.limiters import (
     FixedWindow,
     Limiter,
@@ -23,32 +24,13 @@ __all__ = [
     "default_algorithm",
     "limiter_for",
     "limiter_in_redis",
+    "name_of",
     "terms_of",
     "window_of",
 ]
 
 #: A name, a limiter class, or a callable that makes a limiter from a limit and a window.
 Algorithm = str | Callable[[int, float], Any]
-
-
-#: The largest limit that the exact log counts where no algorithm is named: 4 kB a client.
-_LARGEST_LOG = 1_000
-
-
-def default_algorithm(quota: Quota, beside: Iterable[Quota] = ()) -> str:
-    """The algorithm of a quota where none is named: in no window it lets more pass than the limit.
-
-    A burst is a token bucket's, a time zone a fixed window's. Other windows are counted by the
-    exact log up to 1,000 units, above by segments. So that all clients of a policy are counted in
-    one way, the largest of these decides, ``quota`` itself or one ``beside`` it.
-    """
-    if quota.burst is not None:
-        return "token_bucket"
-    if quota.zone is not None:
-        return "fixed_window"
-    sliding = [each.limit or 0 for each in beside if each.burst is None is each.zone]
-    largest = max(quota.limit or 0, *sliding, 0)
-    return "sliding_window" if largest <= _LARGEST_LOG else "segmented_window"
 
 
 def _bucket_config(quota: Quota) -> TokenBucketConfig:
@@ -163,6 +145,12 @@ def _kind_of(algorithm: Algorithm) -> Any:
     if not (isinstance(given, type) and "_ALGORITHM" in vars(given)):
         return None
     return next((here for here, there in _in_redis().items() if given is there), None)
+
+
+def name_of(algorithm: Algorithm) -> str | None:
+    """The name of an algorithm of ours, which may be given as a class; ``None`` for another one."""
+    kind = _kind_of(algorithm)
+    return next((name for name, known in _BY_NAME.items() if known is kind), None)
 
 
 def common_window(algorithm: Algorithm, quota: Quota) -> tuple[object, ...] | None:

@@ -11,7 +11,7 @@ from sluicegate.identity.proxies import header_name
 from sluicegate.policy.api_keys import verified_keys
 from sluicegate.policy.cors import Cors, is_preflight
 from sluicegate.policy.exempt import Paths, exemption
-from sluicegate.policy.making import check_limiter, make_limiter
+from sluicegate.policy.making import check_limiter, make_limiter, tier_of
 from sluicegate.policy.observer import observer_of
 from sluicegate.policy.permits import RequestPermit, permits_of
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
@@ -47,7 +47,19 @@ class Enforcer:
         self.messages: Tier | None = None
         if policy.messages is not None:
             each = make_limiter("messages", policy.messages, policy, "websocket", "messages", owned)
-            self.messages = Tier("messages", each, (), policy.closed_status)
+            self.messages = tier_of(
+                "messages",
+                "messages",
+                each,
+                policy,
+                is_own=each is not policy.messages,
+                sets=(),
+                closed_status=policy.closed_status,
+            )
+            if self.messages.keys is not None:
+                raise ValueError(
+                    "messages: a gate must count by 'client' alone, as messages have no other keys"
+                )
         self.permits = permits_of(policy.concurrency, policy, owned)
         counting = [tier.limiter for tier in (*self.tiers, self.messages) if tier is not None]
         counting.append(self.permits)
@@ -67,7 +79,8 @@ class Enforcer:
         self.observer = observer_of(self.tiers, self.messages, policy)
         refuse_unused(policy, self.observer is not None)
         more = (*options, self.exempt, self.observer)
-        self.is_plain = not policy.has_plans and all(each is None for each in more)
+        is_plain = not policy.has_plans and all(each is None for each in more)
+        self.is_plain = is_plain and self.default.is_plain
 
     @property
     def default(self) -> Tier:
@@ -102,12 +115,14 @@ class Enforcer:
         verdict.client = client
         principal, name = client.principal, None
         if client.source == "unknown_api_key":
-            cost = cost or 1  # a try is never free
+            cost = cost if self.default.charged(cost) else self.default.one  # a try is never free
         elif policy.tier is not None:
             name = checked_text("tier", (yield policy.tier, (seen,)))
         if name is None and principal is not None:
             name = principal.tier
-        yield from verdict.charge(self.tiers.get(name), client.key, cost, permit)
+        tier = self.tiers.get(name)
+        keys = None if tier.keys is None else (yield from tier.keys.of(client.key, seen))
+        yield from verdict.charge(tier, client.key, cost, permit, keys)
         return True
 
     def find_client(self, scope: Scope, view: Any) -> Steps[Client]:

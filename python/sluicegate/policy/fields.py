@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sluicegate.headers import quoted
 
 if TYPE_CHECKING:
-    from sluicegate.headers import Field
+    from sluicegate.headers import Field, Item
     from sluicegate.policy.verdict import Verdict
     from sluicegate.refusals import Refusal
 
-__all__ = ["answer_fields", "names_of", "refusal_fields"]
+__all__ = ["Told", "answer_fields", "refusal_fields", "told"]
 
 _LISTS: Final = (b"ratelimit-policy", b"ratelimit")
 _X: Final = frozenset((b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"))
@@ -44,7 +44,7 @@ def answer_fields(
     own = [field for field in own if field[0].lower() in _OURS]
     fields = [] if any(name.lower() in _X for name, _ in own) else _x_ratelimit(telling)
     sent = b",".join(value for name, value in own if name.lower() in _LISTS)
-    return fields + _lists(telling, around, sent)
+    return fields + _lists(told(telling), around, sent)
 
 
 def refusal_fields(refusal: Refusal, status: int, own: Iterable[Field]) -> list[Field]:
@@ -57,17 +57,28 @@ def refusal_fields(refusal: Refusal, status: int, own: Iterable[Field]) -> list[
     return [field for field in fields if field[0] not in names]
 
 
-def names_of(verdicts: Iterable[Verdict]) -> list[str]:
-    """A name for each limit: one that is taken gets a number."""
+class Told(NamedTuple):
+    """A limit that clients are told of, under a name that no other one has."""
+
+    verdict: Verdict
+    item: Item
+    name: str
+
+
+def told(verdicts: Iterable[Verdict]) -> list[Told]:
+    """All limits that clients are told of, in the order in which they were asked.
+
+    One whose name is taken gets a number.
+    """
+    found: list[Told] = []
     names: list[str] = []
     for verdict in verdicts:
-        names.append(_free(verdict.tier.name, names))
-    return names
-
-
-def _fields(verdict: Verdict, name: bytes = b"") -> list[Field]:
-    assert verdict.decision is not None
-    return verdict.tier.headers.fields(verdict.decision, name)
+        if not verdict.tells or verdict.decision is None:
+            continue
+        for item in verdict.tier.headers.items(verdict.decision):
+            names.append(_free(item.name, names))
+            found.append(Told(verdict, item, names[-1]))
+    return found
 
 
 def _x_ratelimit(telling: list[Verdict]) -> list[Field]:
@@ -75,7 +86,10 @@ def _x_ratelimit(telling: list[Verdict]) -> list[Field]:
     saying = [verdict for verdict in telling if "x-ratelimit" in verdict.tier.headers.sets]
     if not saying:
         return []
-    return [field for field in _fields(max(saying, key=_strictness)) if field[0] in _X]
+    strictest = max(saying, key=_strictness)
+    assert strictest.decision is not None
+    fields = strictest.tier.headers.fields(strictest.decision)
+    return [field for field in fields if field[0] in _X]
 
 
 def _strictness(verdict: Verdict) -> tuple[float, float, float]:
@@ -85,20 +99,24 @@ def _strictness(verdict: Verdict) -> tuple[float, float, float]:
     return decision.retry_after, -decision.remaining / decision.limit, decision.reset_after
 
 
-def _lists(telling: list[Verdict], around: Verdict | None, sent: bytes) -> list[Field]:
-    """Every limit once, under a name that is not ``sent`` already; that ``around`` all is last."""
-    within: list[dict[bytes, bytes]] = []
-    last: list[dict[bytes, bytes]] = []
-    names = names_of(telling)
-    for verdict, name in zip(telling, names, strict=True):
-        told = quoted(name) in sent
-        if told and verdict.refusal is not None:
+def _lists(limits: list[Told], around: Verdict | None, sent: bytes) -> list[Field]:
+    """Every limit once, under a name that is not ``sent`` already; those ``around`` all are last."""
+    within: list[tuple[bytes, bytes]] = []
+    last: list[tuple[bytes, bytes]] = []
+    names = [limit.name for limit in limits]
+    for verdict, item, name in limits:
+        if item.policy is None or item.left is None:
+            continue
+        is_sent = quoted(name) in sent
+        if is_sent and verdict.refusal is not None:
             continue  # by a refusal of the user's own
-        fields = dict(_fields(verdict, quoted(_free(name, names, sent) if told else name)))
-        if not fields.keys().isdisjoint(_LISTS):
-            (last if verdict is around else within).append(fields)
+        shown = quoted(_free(name, names, sent) if is_sent else name)
+        (last if verdict is around else within).append((shown + item.policy, shown + item.left))
     items = within + last
-    return [(each, b", ".join(item[each] for item in items)) for each in _LISTS if items]
+    if not items:
+        return []
+    policies, left = zip(*items, strict=True)
+    return [(_LISTS[0], b", ".join(policies)), (_LISTS[1], b", ".join(left))]
 
 
 def _free(name: str, taken: Collection[str], sent: bytes = b"") -> str:

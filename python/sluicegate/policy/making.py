@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from sluicegate._core import Quota
+from sluicegate.gate.is_gate import is_gate
 from sluicegate.headers import quoted
 from sluicegate.policy.algorithms import Algorithm, default_algorithm, terms_of
-from sluicegate.policy.options import LimiterOptions
+from sluicegate.policy.gates.making import own_gate, tier_of_gate
+from sluicegate.policy.options import LimiterOptions, SharedOptions
 from sluicegate.policy.owned import Owned
-from sluicegate.policy.quotas import UNLIMITED, is_quota, quota_of
-from sluicegate.policy.tiers.tier import Share
+from sluicegate.policy.quotas import UNLIMITED, is_quota, quotas_of
+from sluicegate.policy.tiers.tier import Share, Tier
 from sluicegate.types import AnyLimiter
 
 __all__ = [
@@ -23,11 +25,14 @@ __all__ = [
     "make_limiter",
     "new_limiter",
     "share_of",
+    "tier_of",
 ]
 
 
 def check_limiter(argument: str, limiter: Any) -> None:
     """Raise a ``TypeError`` that names ``argument`` unless it has the verbs of a limiter."""
+    if is_gate(limiter):
+        return
     verbs = all(callable(getattr(limiter, verb, None)) for verb in ("check", "peek"))
     is_one = verbs and hasattr(limiter, "limit") and hasattr(limiter, "window_seconds")
     if not is_one or isinstance(limiter, type):
@@ -40,8 +45,8 @@ def check_name(place: str, name: str) -> None:
         quoted(name)
 
 
-def declared(place: str, given: Any) -> Quota | AnyLimiter:
-    """The quota that is given at ``place``, or the limiter; an error names the place."""
+def declared(place: str, given: Any) -> Quota | tuple[Quota, ...] | AnyLimiter:
+    """The quota that is given at ``place``, or several, or the limiter; an error names the place."""
     if not is_quota(given):
         if not hasattr(given, "check"):
             raise TypeError(
@@ -50,13 +55,19 @@ def declared(place: str, given: Any) -> Quota | AnyLimiter:
             )
         check_limiter(place, given)
         return cast("AnyLimiter", given)
-    quota = quota_of(place, given)
-    if quota.concurrent is not None:
-        raise ValueError(
-            f"{place}: quota '{quota}': permits are given by concurrency='{quota}' of the "
-            "middleware: here write a rate, such as '100/minute'"
-        )
-    return UNLIMITED if quota.limit is None else quota
+    quotas = quotas_of(place, given)
+    for quota in quotas:
+        if quota.concurrent is not None:
+            raise ValueError(
+                f"{place}: quota '{quota}': permits are given by concurrency='{quota}' of the "
+                "middleware: here write a rate, such as '100/minute'"
+            )
+        if quota.limit is None and len(quotas) > 1:
+            raise ValueError(f"{place}: 'unlimited' stands alone: leave the other quotas out")
+    if len(quotas) > 1:
+        return quotas
+    only = next(iter(quotas))
+    return UNLIMITED if only.limit is None else only
 
 
 def algorithm_of(quota: Quota, options: LimiterOptions, beside: Iterable[Quota] = ()) -> Algorithm:
@@ -104,11 +115,49 @@ def make_limiter(
 ) -> AnyLimiter:
     """The limiter that is ``given``, or one of that quota: ``owned``'s, or new."""
     quota = declared(place, given)
-    if not isinstance(quota, Quota):
+    limiter: AnyLimiter
+    algorithm: Algorithm | None
+    if isinstance(quota, tuple):
+        limiter, algorithm = own_gate(place, quota, options, kind, name), options.algorithm
+    elif isinstance(quota, Quota):
+        algorithm = algorithm_of(quota, options)
+        limiter = new_limiter(place, algorithm, quota, options, kind, name)
+    else:
         return quota
-    algorithm = algorithm_of(quota, options)
-    limiter = new_limiter(place, algorithm, quota, options, kind, name)
     if owned is not None:
         described = kind, name, quota, algorithm, options.description()
         limiter = owned.first(described, limiter)
     return limiter
+
+
+def tier_of(
+    place: str,
+    name: str,
+    limiter: AnyLimiter,
+    options: SharedOptions,
+    *,
+    is_own: bool,
+    sets: Iterable[str] | str,
+    closed_status: int,
+    shadow: bool = False,
+    may_hold: bool = False,
+) -> Tier:
+    """The tier of a limiter or a gate.
+
+    ``is_own``: whether it was made for it, and has its name. ``may_hold``: whether somebody gives
+    permits back.
+    """
+    if not is_gate(limiter):
+        return Tier(name, limiter, sets, closed_status, shadow=shadow)
+    check_name(place, name)
+    return tier_of_gate(
+        place,
+        name,
+        limiter,
+        options,
+        is_own=is_own,
+        sets=sets,
+        closed_status=closed_status,
+        shadow=shadow,
+        may_hold=may_hold,
+    )

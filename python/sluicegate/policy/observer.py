@@ -96,6 +96,14 @@ def _timed(tier: Tier, tally: TierMetrics) -> Callable[..., Any]:
     return timed if is_async(check) else sometimes_timed
 
 
+def _counts_itself(tier: Tier) -> bool:
+    if tier.is_gate or isinstance(tier.limiter, Limiter):
+        return True
+    from sluicegate.redis.limiter import AsyncLimiter
+
+    return isinstance(tier.limiter, AsyncLimiter)
+
+
 def _checked(endpoint: object) -> str:
     if inspect.iscoroutine(endpoint):
         endpoint.close()  # or Python warns that it was never awaited
@@ -126,11 +134,9 @@ class Observer:
         """Count what this tier decides from now on, and time it."""
         if self._collector is None:
             return
-        from sluicegate.redis.limiter import AsyncLimiter
-
         tally = tier.tally = self._collector.metrics(tier.name)
-        limiter = tier.limiter
-        if isinstance(limiter, (Limiter, AsyncLimiter)) and limiter not in self._watched:
+        limiter: Any = tier.limiter
+        if _counts_itself(tier) and limiter not in self._watched:
             self._watched.add(limiter)  # what it counts by itself is told of one tier
             tally.counts.add(limiter)
         tier.check = _timed(tier, tally)
@@ -142,7 +148,8 @@ class Observer:
             return
         endpoint = self._name(scope, view)
         if decision is not None and (refusal is None or refusal.retry_after is not None):
-            self._decided(tier, verdict.key, verdict.cost, decision, endpoint)
+            units = tier.units_of(getattr(decision, "name", None), verdict.cost)
+            self._decided(tier, verdict.key, units, decision, endpoint)
         elif refusal is not None:
             if tier.tally is not None:
                 tier.tally.count_refusal(refusal, endpoint)

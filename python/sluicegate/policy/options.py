@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 # These are what typing.get_type_hints() looks for.
 from sluicegate._connection.on_error import OnError
 from sluicegate._core import ManualClock, Quota
-from sluicegate._support.arguments import checked_prefix, whole
+from sluicegate._support.arguments import whole
 from sluicegate._support.asgi_types import ASGIApp, Scope
 from sluicegate._support.functions import check_callables
+from sluicegate._support.prefixes import PREFIX, check_prefix, joined
 from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
 from sluicegate.identity.verified import TTL, VerifiedKeys
 from sluicegate.observe.hooks import Hook
 from sluicegate.policy.algorithms import Algorithm, limiter_for, limiter_in_redis, window_of
+from sluicegate.policy.gates.keys import check_keys
 from sluicegate.policy.quotas import GivenLimit
 from sluicegate.refusals import json_refusal
 
@@ -26,18 +27,21 @@ if TYPE_CHECKING:
 else:
     CollectorRegistry = Any  # of a package that need not be there
 
-__all__ = ["LimiterOptions", "Overflow", "PolicyOptions", "SharedOptions", "default"]
+__all__ = [
+    "LimiterOptions",
+    "Overflow",
+    "PolicyOptions",
+    "SharedOptions",
+    "default",
+]
 
 T = TypeVar("T")
 
 Overflow = Literal["share", "admit"]
 
-_PREFIX = "sluicegate"
 _IN_REDIS = ("prefix", "timeout", "on_error", "workers", "remember")
 _IN_MEMORY = ("max_keys", "overflow", "clock")
 _OF_STORE = ("redis", *_IN_REDIS, *_IN_MEMORY)
-_LONGEST_PREFIX = 31  # so that a digest fits behind it
-_LONGEST = 64
 _LEASE_SECONDS = 30.0
 
 
@@ -77,7 +81,7 @@ class LimiterOptions:
                 raise TypeError(f"{name}= is for limits in Redis: give redis= too, or leave it out")
             raise TypeError(f"{name}= is for limits in memory: it means nothing with redis=")
         if self.prefix is not None:
-            _check_prefix(self.prefix)
+            check_prefix(self.prefix)
 
     def refuse_unused(self, because: str) -> None:
         """Raise ``TypeError`` if anything is given, since no limiter is made by it."""
@@ -110,7 +114,7 @@ class LimiterOptions:
         def prefix(algorithm: str) -> str:
             window = () if algorithm == "token_bucket" else (window_of(quota),)
             unit = () if quota.unit == "requests" else (quota.unit,)
-            return _joined(self._prefix, *names, algorithm, *window, *unit)
+            return joined(self._prefix, *names, algorithm, *window, *unit)
 
         return limiter_in_redis(self.redis, algorithm, quota, prefix, **given)
 
@@ -132,7 +136,7 @@ class LimiterOptions:
 
     @property
     def _prefix(self) -> str:
-        return _PREFIX if self.prefix is None else self.prefix
+        return PREFIX if self.prefix is None else self.prefix
 
     def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in names}
@@ -145,6 +149,7 @@ class SharedOptions(LimiterOptions):
 
     identify: Callable[[Any], Any] | None = None
     cost: Callable[[Any], Any] | None = None
+    keys: Mapping[str, Callable[[Any], Any]] | None = None
     trusted_proxies: Iterable[str] | int = default(())
     proxy_header: str = default("x-forwarded-for")
     ipv6_prefix: int = default(64)
@@ -155,6 +160,8 @@ class SharedOptions(LimiterOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_callables(identify=self.identify, cost=self.cost)
+        if self.keys is not None:
+            check_keys(self.keys)
         whole("closed_status", self.closed_status, 400, 599)
         header_name(self.proxy_header, "proxy_header")
 
@@ -220,26 +227,3 @@ class PolicyOptions(SharedOptions):
     def has_plans(self) -> bool:
         """Whether the tiers are a function's, so that more may come and any may change."""
         return callable(self.tiers) and not isinstance(self.tiers, Mapping)
-
-
-def _check_prefix(prefix: object) -> None:
-    checked_prefix(prefix)
-    assert isinstance(prefix, str)
-    if not 1 <= len(prefix.encode()) <= _LONGEST_PREFIX:
-        raise ValueError(
-            f"prefix must be 1 to {_LONGEST_PREFIX} bytes, one for each application, such as "
-            f"'shop', got {prefix!r}"
-        )
-
-
-def _joined(prefix: str, *parts: str) -> str:
-    """A prefix of a limiter's keys. Different parts never give the same one.
-
-    Only the first part may have colons; where a name has some, or all is too long, it is digested.
-    """
-    joined = ":".join((prefix, *parts))
-    plain = joined.isascii() and not set("".join(parts)) & set("{}:")
-    if plain and len(joined) <= _LONGEST:
-        return joined
-    digested = repr(parts).encode("utf-8", "surrogatepass")
-    return f"{prefix}:{blake2b(digested, digest_size=16).hexdigest()}"

@@ -37,7 +37,7 @@ class Owned:
     def first(self, description: object, limiter: Any) -> Any:
         """The first limiter that had this description: ``limiter`` itself if it is new.
 
-        One that quotas share is a :class:`Counting`.
+        One that quotas share is the ``limiter`` of what is kept, as a :class:`Counting`.
         """
         with self._lock:
             for known, made in self._made:
@@ -52,7 +52,7 @@ class Owned:
 
 
 def _has_decided(made: Any) -> bool:
-    limiter = made.limiter if isinstance(made, Counting) else made
+    limiter = getattr(made, "limiter", made)
     read = getattr(limiter, "statistics", None)
     if not isinstance(limiter, Single) or read is None:
         return False  # one of the user's own, or of permits, which nobody holds at the beginning

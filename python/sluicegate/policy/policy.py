@@ -25,10 +25,16 @@ class Policy(Single, PolicyOptions):
     Args:
         tiers: name → a quota (``"100/minute"``, a :class:`~sluicegate.Quota`, or
             ``(limit, window_seconds)``), ``"unlimited"``, or a limiter. Requests of an unlimited
-            tier pass: no fields are sent, nothing is charged. Quotas of one window are one limiter's,
-            so that a client who changes plan keeps what was spent. Or a function of the name, for
-            plans in a database: its ``None`` is an unknown tier.
-        limiter: one limiter for all, instead of tiers; of this process or in Redis.
+            tier pass: no fields are sent, nothing is charged. Several quotas
+            (``"5/second; 1000/day"``) are one decision. Each window is one limit for all tiers, so
+            that a client who changes plan keeps what was spent of it; one that a tier lacks does
+            not apply. Or a function of the name, for plans in a database: its ``None`` is an unknown
+            tier.
+        limiter: one limiter, or a :class:`~sluicegate.Gate`, for all, instead of tiers; of this
+            process or in Redis. Permits of a gate are held until the app has returned.
+        keys: what limits of a gate count by, other than ``client`` (or ``key``, whom the request is
+            from) → a function of the request, such as ``{"org": org_of}``: its ``None`` leaves those
+            limits out. A gate whose limits all count by one thing needs none for the client.
         redis: a URL or a ``redis.asyncio`` client: quotas are counted there,
             by all processes together; see :mod:`sluicegate.redis`.
         algorithm: ``"sliding_window"`` (the exact log), ``"segmented_window"``,
@@ -45,9 +51,10 @@ class Policy(Single, PolicyOptions):
         unknown_tier: whose quota a tier has that is not in ``tiers``: ``"default"``, the default
             one's, which the log says once; or ``"error"``, a ``LookupError`` that the app raises.
         tier_ttl: seconds for which an answer of the function ``tiers`` holds, 0 to 1,000,000.
-        cost: gives what a request costs, an int ≥ 0. At 0 it is not charged: it passes
+        cost: gives what a request costs, an int ≥ 0, or by units, as ``{"tokens": 900}``, where
+            requests cost 1 unless named. At 0 it is not charged: it passes
             whatever is left, without fields, and the limit is not asked.
-            ``identify``, ``tier`` and ``cost`` get the scope (in :mod:`sluicegate.fastapi` a
+            ``identify``, ``tier``, ``cost`` and those of ``keys`` get the scope (in :mod:`sluicegate.fastapi` a
             ``Request`` without its body), may be coroutine functions, and their exceptions
             propagate.
         trusted_proxies, proxy_header, ipv6_prefix, no_address: who the client is; see
@@ -70,7 +77,8 @@ class Policy(Single, PolicyOptions):
         concurrency: most requests of one key at once, until the app has returned: a number
             or ``"5 concurrent"`` (in Redis with ``redis``), or a ``ConcurrencyLimiter``. One too many gets a 429 and
             spends nothing.
-        name: the policy's name in the headers when ``limiter`` is given.
+        name: the policy's name in the headers when ``limiter`` is given (a gate's limits have their
+            own there), and in metrics.
         metrics: True, or a prometheus_client registry: see :mod:`sluicegate.metrics`; 2 µs.
         hooks: who is told of refusals; see :class:`~sluicegate.hooks.Hook`.
         endpoint: a plain function: gives what a request is for, for metrics and hooks, of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sluicegate.errors import StoreError
 from sluicegate.policy.cors import expose, origin_of
-from sluicegate.policy.fields import answer_fields, names_of, refusal_fields
+from sluicegate.policy.fields import answer_fields, refusal_fields, told
 from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -118,12 +118,10 @@ class Request(Verdict):
             cors.allow(origin, fields)
         return fields
 
-    def name_of(self, refusal: Refusal) -> str:
-        """Under which name the fields tell of the limit that refuses."""
+    def name(self, refusal: Refusal) -> None:
+        """Let it name the limits that refuse as the fields do, where others are told of as well."""
         if self.later is None and self.outer is None:
-            return refusal.policy
-        telling = [verdict for verdict in self.verdicts() if verdict.tells]
-        for verdict, name in zip(telling, names_of(telling), strict=True):
-            if verdict.refusal is refusal:
-                return name
-        return refusal.policy
+            return
+        for limit in told(self.verdicts()):
+            if limit.verdict.refusal is refusal:
+                refusal.rename(limit.item.name, limit.name)

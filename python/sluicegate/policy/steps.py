@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["Steps", "checked_cost", "checked_text"]
+__all__ = ["Cost", "Steps", "checked_cost", "checked_text"]
 
 T = TypeVar("T")
+
+#: Of the only unit, or of requests; or by unit.
+Cost = int | Mapping[str, int]
 
 #: Yields a function and its arguments. The shell calls it, awaits what it gives if need be, and
 #: sends that back, or throws what was raised. Returns a ``T``.
 Steps = Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]
 
 
-def checked_cost(cost: Any) -> int:
+def checked_cost(cost: Any) -> Cost:
     """What the option ``cost`` says that a request costs."""
+    if not cost or not isinstance(cost, Mapping):
+        return _checked_units(cost, "")
+    for unit, units in cost.items():
+        if not isinstance(unit, str):
+            raise TypeError(
+                f"cost must be by units, but the function cost= returned {dict(cost)!r}"
+            )
+        _checked_units(units, f"[{unit!r}]")
+    return cost
+
+
+def _checked_units(cost: Any, place: str) -> int:
     if isinstance(cost, bool) or not isinstance(cost, int):
         kind = type(cost).__name__
-        raise TypeError(f"cost must be an int, but the function cost= returned {kind} {cost!r}")
+        raise TypeError(
+            f"cost{place} must be an int, but the function cost= returned {kind} {cost!r}"
+        )
     if cost < 0:
-        raise ValueError(f"cost must be an int from 0, but the function cost= returned {cost}")
+        raise ValueError(
+            f"cost{place} must be an int from 0, but the function cost= returned {cost}"
+        )
     return cost
 
 

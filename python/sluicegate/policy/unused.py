@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluicegate._core import Quota
+from sluicegate.gate.is_gate import is_gate
+from sluicegate.policy.gates.keys import refuse_unused_keys
+from sluicegate.policy.gates.making import bys_of
 from sluicegate.policy.quotas import is_quota
 
 if TYPE_CHECKING:
@@ -24,6 +27,11 @@ def refuse_unused(policy: PolicyOptions, is_observed: bool) -> None:
         if policy.redis is None or not isinstance(policy.concurrency, (int, str, Quota)):
             policy.refuse_unused("all limiters are made already")
         _refuse(policy, "algorithm", "beside limiters that are made already", "give numbers")
+    if policy.keys is not None and not policy.has_plans:
+        tiers = policy.tiers.values() if isinstance(policy.tiers, Mapping) else ()
+        refuse_unused_keys(
+            policy.keys, [bys_of(each) for each in (policy.limiter, *tiers) if is_gate(each)]
+        )
     if policy.tiers is not None:
         _refuse(policy, "name", "beside tiers=, which have names", "name a tier so")
     else:

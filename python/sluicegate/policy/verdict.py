@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._core import CostError
 from sluicegate.headers import retry_after_seconds
-from sluicegate.policy.quotas import UNLIMITED
-from sluicegate.refusals import Refusal
+from sluicegate.policy.gates.held import Held
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate.identity.client import Client
     from sluicegate.policy.permits import RequestPermit
-    from sluicegate.policy.steps import Steps
+    from sluicegate.policy.steps import Cost, Steps
     from sluicegate.policy.tiers.tier import Tier
+    from sluicegate.refusals import Refusal
 
 __all__ = ["Verdict"]
 
@@ -25,6 +26,8 @@ class Verdict:
     Without either it was not charged.
 
     Attributes:
+        keys: by what a gate has counted it, if that is more than its key.
+        held: what it holds of a gate that has permits.
         client: whom the request is from; ``None`` if nobody has looked, as when it is exempt.
         tells: whether clients are told of the quota, which somebody knows then.
     """
@@ -32,25 +35,28 @@ class Verdict:
     tier: Tier
     key: str
     # Of the class as long as nothing else is known: what is not set costs a request nothing.
-    cost: int = 1
+    keys: Any = None
+    held: Held | None = None
+    cost: Cost = 1
     client: Client | None = None
     decision: Decision | None = None
     refusal: Refusal | None = None
     tells: bool = False
 
-    def judge(self, tier: Tier, key: str, cost: int, decision: Decision) -> None:
+    def judge(self, tier: Tier, key: str, cost: Cost, decision: Decision) -> None:
         """What the limiter has decided."""
         self.tier = tier
         self.key = key
         self.cost = cost
         self.decision = decision
         self.tells = tier.tells
+        if tier.is_gate and decision.name is None:  # type: ignore[attr-defined]
+            self.tells = False  # no limit has taken part
         if not decision:
-            wait, status = retry_after_seconds(decision), tier.closed_status
-            self.refusal = Refusal(tier.name, decision.limit, cost, wait, decision, status)
-            self.tells = tier.tells and not self.refusal.unavailable
+            self.refusal = tier.refusal(decision, cost, retry_after_seconds(decision))
+            self.tells = self.tells and not self.refusal.unavailable
 
-    def leave(self, tier: Tier, key: str, cost: int, refusal: Refusal | None = None) -> None:
+    def leave(self, tier: Tier, key: str, cost: Cost, refusal: Refusal | None = None) -> None:
         """The limiter is not asked: there is no charge, or no need to ask for a refusal."""
         self.tier = tier
         self.key = key
@@ -58,23 +64,52 @@ class Verdict:
         self.refusal = refusal
 
     def charge(
-        self, tier: Tier, key: str, cost: int, permit: RequestPermit | None = None
+        self,
+        tier: Tier,
+        key: str,
+        cost: Cost,
+        permit: RequestPermit | None = None,
+        keys: Any = None,
     ) -> Steps[None]:
-        """Ask the limiter, unless there is no permit, or the cost says that it need not be."""
-        limit = tier.terms.limit
-        if cost > limit and tier.limiter is not UNLIMITED:
-            self.leave(tier, key, cost, Refusal(tier.name, limit, cost, None, None))
+        """Ask the limiter, unless there is no permit, or the cost says that it need not be.
+
+        ``keys`` are those of a gate that counts by more than whom the request is from.
+        """
+        self.keys = keys
+        if tier.is_gate or not isinstance(cost, int) or cost > tier.terms.limit:
+            cost = tier.charged(cost)
+            excess = tier.excess(cost)
+        else:
+            excess = None
+        if excess is not None:
+            self.leave(tier, key, cost, excess)
         elif permit is not None and not (yield from permit.take(key)):
-            self.leave(tier, key, cost, permit.refusal(cost))
+            self.leave(tier, key, cost, permit.refusal(tier.units_of(None, cost)))
         elif cost == 0:
             self.leave(tier, key, cost)
         else:
-            self.judge(tier, key, cost, (yield tier.check, (key, cost)))
+            try:
+                if tier.holds:
+                    self.held = Held(tier.limiter, self.charged_to(key), cost)
+                    decision = yield self.held.acquire, ()
+                else:
+                    decision = yield tier.check, (self.charged_to(key), cost)
+            except CostError as error:
+                self.leave(tier, key, cost, tier.too_large(error, cost))
+            else:
+                self.judge(tier, key, cost, decision)
 
-    def given_back(self) -> tuple[Callable[..., Any], tuple[str, int | Decision]] | None:
+    def charged_to(self, key: str) -> Any:
+        """The key as the limiter takes it, or the keys."""
+        return key if self.keys is None else self.keys
+
+    def given_back(self) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
         """The call that gives back what was spent, the first time and if the limiter can."""
         refund, cost = self.tier.refund, self.cost
         if not self.decision or refund is None or cost == 0:
             return None
         self.cost = 0
-        return refund, (self.key, self.decision if self.tier.takes_receipts else cost)
+        if self.held is not None:
+            return self.held.give_back, ()
+        receipt = self.decision if self.tier.takes_receipts else cost
+        return refund, (self.charged_to(self.key), receipt)

@@ -18,7 +18,7 @@ const MOST_KNOWN: usize = 1_000;
 
 /// By which quota a part decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(in crate::python) enum Answer {
     /// By the one that it was made with.
     Declared,
     /// It does not apply.

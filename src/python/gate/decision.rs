@@ -123,6 +123,11 @@ impl PyGateDecision {
         self.parts.iter().map(|told| self.name_of(told))
     }
 
+    /// The limit that decides; `None` when none takes part.
+    pub(super) fn decides(&self) -> Option<&Told> {
+        self.verdict.decides.and_then(|place| self.parts.get(place))
+    }
+
     pub(super) fn is_allowed(&self) -> bool {
         self.verdict.allowed
     }
@@ -209,8 +214,7 @@ impl PyGateDecision {
     /// The name of the limit that decides; ``None`` when none took part.
     #[getter]
     fn name(&self) -> Option<&str> {
-        let told = self.verdict.decides.and_then(|place| self.parts.get(place));
-        told.map(|told| &**self.name_of(told))
+        self.decides().map(|told| &**self.name_of(told))
     }
 
     /// Each limit that took part, by name, with its own :class:`Decision`: read-only. Where another one

@@ -98,15 +98,24 @@ impl Layout {
         ))
     }
 
-    /// What a call costs, by unit: 0 of one that it leaves out.
-    pub(super) fn costs(&self, given: Option<&Bound<'_, PyAny>>) -> PyResult<Costs> {
-        let costs = match given {
-            None => self.one_cost(1),
+    /// What a call costs, by unit: 0 of one that it leaves out, and of one that does not count in it.
+    pub(super) fn costs(
+        &self,
+        given: Option<&Bound<'_, PyAny>>,
+        counts: impl Fn(usize) -> bool,
+    ) -> PyResult<Costs> {
+        let mut costs = match given {
+            None => self.one_cost(1, &counts),
             Some(cost) if cost.is_instance_of::<PyInt>() => {
-                self.one_cost(int(cost, "cost", 1, u32::MAX, "the limit")?)
+                self.one_cost(int(cost, "cost", 1, u32::MAX, "the limit")?, &counts)
             }
             Some(costs) => self.named_costs(costs)?,
         };
+        for (unit, cost) in costs.iter_mut().enumerate() {
+            if !counts(unit) {
+                *cost = Some(0);
+            }
+        }
         let unnamed = self
             .units
             .iter()
@@ -120,7 +129,7 @@ impl Layout {
             )));
         }
         let costs: Costs = costs.into_iter().flatten().collect();
-        if costs.iter().all(|cost| *cost == 0) && !costs.is_empty() {
+        if costs.iter().all(|cost| *cost == 0) && (0..costs.len()).any(counts) {
             return Err(PyValueError::new_err(format!(
                 "cost must be at least 1 of some unit, got {}",
                 given.map_or_else(|| "nothing".into(), shown)
@@ -130,24 +139,23 @@ impl Layout {
     }
 
     /// One number: of the only unit beside permits, or of requests.
-    fn one_cost(&self, cost: u32) -> Given {
-        let is_counted = |unit: &&Unit| !unit.are_permits();
-        let mut counted = self.units.iter().filter(is_counted);
+    fn one_cost(&self, cost: u32, counts: impl Fn(usize) -> bool) -> Given {
+        let units = self.units.iter().enumerate();
+        let counted = units.filter(|(place, unit)| !unit.are_permits() && counts(*place));
+        let mut counted = counted.map(|(_, unit)| unit);
         let only = counted.next().filter(|_| counted.next().is_none());
         let meant = |unit: &Unit| match only {
             Some(only) => unit.name == only.name,
             None => unit.name == REQUESTS,
         };
-        let units = self.units.iter();
-        units
-            .map(|unit| {
-                if meant(unit) {
-                    Some(cost)
-                } else {
-                    unit.default
-                }
-            })
-            .collect()
+        let cost_of = |unit: &Unit| {
+            if meant(unit) {
+                Some(cost)
+            } else {
+                unit.default
+            }
+        };
+        self.units.iter().map(cost_of).collect()
     }
 
     fn named_costs(&self, given: &Bound<'_, PyAny>) -> PyResult<Given> {

@@ -9,6 +9,7 @@ use pyo3::types::PyString;
 use smallvec::SmallVec;
 
 use super::FEW;
+use super::answers::Answer;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
 use super::part::Part;
@@ -113,9 +114,18 @@ impl Limits {
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SmallVec<[Question; FEW]>> {
-        let known = self
-            .layout
-            .questions(keys, cost, |key| self.fingerprint(key))?;
+        self.questions_by(None, keys, cost)
+    }
+
+    /// The same by other quotas than the limits', if there are any.
+    pub(super) fn questions_by(
+        &self,
+        quotas: Option<&[Answer]>,
+        keys: &Bound<'_, PyAny>,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<SmallVec<[Question; FEW]>> {
+        let layout = &self.layout;
+        let known = layout.questions_by(quotas, keys, cost, |key| self.fingerprint(key))?;
         let known = known.into_iter();
         Ok(known
             .map(|asked| Question {

@@ -10,12 +10,14 @@ use super::call::PyGateCall;
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
 use super::layout::{GivenPart, Layout};
+use super::quotas::PyGateQuotas;
 use crate::gate::MemoryGate;
 use crate::python::arguments::{Given, wrong_type};
 use crate::python::decision::PyStatistics;
 use crate::python::limits_off::limits_are_off;
 use crate::python::memory::options;
 use crate::python::patiently;
+use crate::python::quota::PyQuota;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -69,6 +71,29 @@ impl PyGate {
         }
         limits.layout.without_permits("check")?;
         let questions = limits.questions(keys, cost.value().as_ref())?;
+        limits.spend(keys.py(), &questions)
+    }
+
+    /// Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part.
+    #[pyo3(signature = (quotas))]
+    fn _quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
+        PyGateQuotas::new(&self.in_force.limits().layout, quotas)
+    }
+
+    /// :meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
+    /// last one.
+    #[pyo3(
+        signature = (quotas, keys, cost=Given::Nothing),
+        text_signature = "($self, quotas, keys, cost=1)"
+    )]
+    fn _check_by(
+        &self,
+        quotas: &Bound<'_, PyGateQuotas>,
+        keys: Any<'_, '_>,
+        cost: Given<'_>,
+    ) -> PyResult<Py<PyGateDecision>> {
+        let limits = self.in_force.limits();
+        let questions = limits.questions_by(Some(&quotas.get().0), keys, cost.value().as_ref())?;
         limits.spend(keys.py(), &questions)
     }
 

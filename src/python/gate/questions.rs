@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::FEW;
 use super::answers::Answer;
+use super::cost_error::cost_error;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::part::Part;
@@ -29,34 +30,50 @@ pub(in crate::python) struct Question<K> {
 pub(in crate::python) type Questions<K> = SmallVec<[Question<K>; FEW]>;
 
 impl Layout {
-    /// What the limits are asked that take part in a call; `key_of` is how a store knows a key.
-    pub(in crate::python) fn questions<K: Clone>(
+    /// What the limits are asked that take part in a call; `key_of` is how a store knows a key. By other
+    /// quotas than the limits', if there are any: each limit's by its place.
+    pub(in crate::python) fn questions_by<K: Clone>(
         &self,
+        quotas: Option<&[Answer]>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
         key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
     ) -> PyResult<Questions<K>> {
-        let keys = self.keys(keys, true)?;
-        let costs = self.costs(cost)?;
+        let answer = |limit: usize| match quotas {
+            Some(quotas) => quotas.get(limit).unwrap_or(&Answer::Absent),
+            None => &Answer::Declared,
+        };
+        let takes_part = |limit: usize| !matches!(answer(limit), Answer::Absent);
+        let (py, keys) = (keys.py(), self.keys(keys, true)?);
+        let counts = |unit| {
+            let mut parts = self.parts.iter().enumerate();
+            parts.any(|(limit, part)| part.unit == unit && takes_part(limit))
+        };
+        let costs = self.costs(cost, counts)?;
         let known = known(&keys, key_of)?;
         let mut questions = Questions::new();
         for (limit, part) in self.parts.iter().enumerate() {
             if let Some(key) = &known[part.by]
                 && costs[part.unit] > 0
+                && takes_part(limit)
             {
+                let quota = match answer(limit) {
+                    Answer::By(quota) => Some(Arc::clone(quota)),
+                    _ => None,
+                };
                 questions.push(Question {
                     limit,
                     key: key.clone(),
                     cost: costs[part.unit],
-                    quota: None,
+                    quota,
                 });
             }
         }
-        if !self.plans.is_empty() {
+        if quotas.is_none() && !self.plans.is_empty() {
             self.ask_plans(&keys, &mut questions)?;
         }
         for question in &questions {
-            self.parts[question.limit].fits(question)?;
+            self.parts[question.limit].fits(py, question)?;
         }
         if questions.len() > MOST_LIMITS {
             return Err(PyValueError::new_err(format!(
@@ -134,21 +151,22 @@ fn known<K>(
 
 impl Part {
     /// Whether a call may ever be admitted. One who only watches may be asked anything.
-    fn fits<K>(&self, question: &Question<K>) -> PyResult<()> {
+    fn fits<K>(&self, py: Python<'_>, question: &Question<K>) -> PyResult<()> {
         let quota = question.quota.as_deref().unwrap_or(&self.quota);
         let limit = quota.limit().unwrap_or(u32::MAX);
         if self.is_shadow || question.cost <= limit {
             return Ok(());
         }
-        Err(PyValueError::new_err(format!(
-            "cost must be at most {limit} {} for the limit '{}', {quota}, got {}: it could never be admitted",
-            if self.are_permits() {
-                "permits"
-            } else {
-                &quota.unit
-            },
-            self.name,
-            question.cost
-        )))
+        let unit = if self.are_permits() {
+            "permits"
+        } else {
+            &quota.unit
+        };
+        let (name, cost) = (&self.name, question.cost);
+        let message = format!(
+            "cost must be at most {limit} {unit} for the limit '{name}', {quota}, got {cost}: it could never \
+             be admitted"
+        );
+        Err(cost_error(py, message, name, limit))
     }
 }

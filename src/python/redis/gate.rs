@@ -16,7 +16,8 @@ use super::limiter::PyRedisLimiter;
 use super::values::{store_error, told};
 use crate::gate::{RedisGate, RedisLimit};
 use crate::python::arguments::wrong_type;
-use crate::python::gate::{GivenPart, Layout, PyGateDecision};
+use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas};
+use crate::python::quota::PyQuota;
 use crate::store::redis::{Counts, GATE, Request, Verb};
 pub(in crate::python) use call::PyRedisGateCall;
 use limits::{Limits, asked, begun, prepared};
@@ -100,8 +101,15 @@ impl PyRedisGate {
         })
     }
 
+    /// Quotas for `begin`, one for each limit in their order; `None`: that limit takes no part.
+    fn quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
+        PyGateQuotas::new(&self.limits.layout, quotas)
+    }
+
     /// Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned.
-    #[pyo3(signature = (bridge, future, name, keys, cost))]
+    /// By other quotas than the limits', if there are any.
+    #[expect(clippy::too_many_arguments, reason = "what Python gives")]
+    #[pyo3(signature = (bridge, future, name, keys, cost, quotas=None))]
     fn begin<'py>(
         &self,
         py: Python<'py>,
@@ -110,12 +118,13 @@ impl PyRedisGate {
         name: &str,
         keys: Any<'_, 'py>,
         cost: Option<Any<'_, 'py>>,
+        quotas: Option<&Bound<'py, PyGateQuotas>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let limits = &self.limits;
         if name == "check" {
             limits.layout.without_permits("check")?;
         }
-        let questions = limits.questions(keys, cost)?;
+        let questions = limits.questions_by(quotas, keys, cost)?;
         begun(
             py,
             &limits.route,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sluicegate._core import Quota
+from sluicegate.policy.gates.making import limit_name
 from sluicegate.policy.making import declared
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
@@ -34,8 +35,20 @@ class Tiers:
         place = "limiter" if policy.tiers is None else "tiers[{!r}]"
         places = {name: place.format(name) for name in tiers}
         limits = {name: declared(places[name], each) for name, each in tiers.items()}
-        quotas = [each for each in limits.values() if isinstance(each, Quota)]
-        windows = Windows(policy, owned, quotas)
+        single = [each for each in limits.values() if isinstance(each, Quota)]
+        several = [each for each in limits.values() if isinstance(each, tuple)]
+        parts = [quota for quotas in several for quota in quotas]
+        joint = {limit_name(quota, policy) for quota in parts}
+        alike: dict[str, list[Quota]] = {}
+        for quota in (*parts, *single):
+            alike.setdefault(limit_name(quota, policy), []).append(quota)
+        windows = Windows(
+            policy,
+            owned,
+            single,
+            is_joint=lambda quota: limit_name(quota, policy) in joint,
+            beside_joint=lambda quota: alike[limit_name(quota, policy)],
+        )
         # The default one before others of its window, so that it is asked most quickly.
         made = {
             name: windows.tier(places[name], name, limits[name])

@@ -60,7 +60,16 @@ class Plans:
         self._ask = ask
         self._ttl = number("tier_ttl", policy.tier_ttl, 0, 1e6, "seconds")
         self._time = time.monotonic if policy.clock is None else policy.clock.time
-        self._windows = Windows(policy, owned, [_ANY], _MOST_LIMITERS)
+        #: Whether all are counted by one gate, in every process alike: as the default one is.
+        self._is_joint: bool | None = None
+        self._windows = Windows(
+            policy,
+            owned,
+            [_ANY],
+            is_joint=lambda _: bool(self._is_joint),
+            beside_joint=lambda _: [_ANY],
+            most=_MOST_LIMITERS,
+        )
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, float] = {}
         self._strangers = UnknownTiers(policy)
@@ -133,6 +142,8 @@ class Plans:
         return None if given is None else declared(f"tiers({name!r})", given)
 
     def _made(self, name: str, given: Any) -> Tier | None:
+        if self._is_joint is None:
+            self._is_joint = isinstance(given, tuple)
         try:
             tier = self._windows.tier(f"tiers({name!r})", name, given)
         except TooManyLimitersError:

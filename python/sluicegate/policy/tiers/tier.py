@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluicegate._core import Quota
-from sluicegate.headers import QuotaHeaders
+from sluicegate.headers import Headers, QuotaHeaders
 from sluicegate.limiters import Limiter
-from sluicegate.policy.quotas import UNLIMITED
+from sluicegate.policy.quotas import REQUESTS, UNLIMITED
+from sluicegate.policy.steps import Cost
+from sluicegate.refusals import Refusal
 from sluicegate.types import AnyLimiter
 
 if TYPE_CHECKING:
+    from sluicegate._core import CostError, Decision
     from sluicegate.observe.tier_metrics import TierMetrics
 
 __all__ = ["Share", "Tier", "is_elsewhere"]
@@ -52,12 +55,19 @@ class Tier:
         tells: whether clients are told of its quota.
         closed_status: the status of refusals that nobody decided.
         tally: what an observer counts of it.
+        is_gate: whether it is of several limits, each of which has its own decision.
+        keys: which keys its gate gets; ``None``: whom the request is from.
+        one: what costs least and is charged.
+        holds: whether it has permits, which are held until the app has returned.
+        is_plain: whether a check takes no more than whom the request is from.
     """
 
     __slots__ = (
+        "_unit",
         "check",
         "closed_status",
         "headers",
+        "is_gate",
         "limiter",
         "name",
         "refund",
@@ -66,6 +76,10 @@ class Tier:
         "tells",
         "terms",
     )
+    keys: Any = None
+    one: Cost = 1
+    holds: bool = False
+    is_plain: bool = True
 
     def __init__(
         self,
@@ -75,18 +89,68 @@ class Tier:
         closed_status: int,
         *,
         share: Share | None = None,
+        unit: str = REQUESTS,
         shadow: bool = False,
     ) -> None:
-        self.name = name
-        self.limiter = limiter
-        self.terms: AnyLimiter | Share = limiter if share is None else share
+        self._unit = unit
+        terms: AnyLimiter | Share = limiter if share is None else share
         check: Any = limiter.check
         if share is not None:  # of a limiter of ours, whose decisions are receipts
             check = partial(check, quota=share.quota)
-        self.check: Callable[..., Any] = check
-        self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
+        headers = QuotaHeaders(terms, name, sets)
+        self._begin(name, limiter, terms, check, headers, closed_status)
+        self.is_gate = False
         self.takes_receipts = _takes_receipts(limiter)
-        self.headers = QuotaHeaders(self.terms, name, sets)
-        self.tells = bool(self.headers.sets) and not shadow and limiter is not UNLIMITED
+        self.tells = bool(headers.sets) and not shadow and limiter is not UNLIMITED
+
+    def _begin(
+        self,
+        name: str,
+        limiter: AnyLimiter,
+        terms: AnyLimiter | Share,
+        check: Callable[..., Any],
+        headers: Headers,
+        closed_status: int,
+    ) -> None:
+        self.name = name
+        self.limiter = limiter
+        self.terms = terms
+        self.check = check
+        self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
+        self.headers = headers
         self.closed_status = closed_status
         self.tally: TierMetrics | None = None
+
+    def charged(self, cost: Cost) -> Cost:
+        """What a request of this cost is charged: of a mapping the tier's unit."""
+        if not isinstance(cost, Mapping):
+            return cost
+        units = cost.get(self._unit)
+        if units is None and self._unit != REQUESTS and self.limiter is not UNLIMITED:
+            raise ValueError(
+                f"cost must say how many {self._unit} the request takes, as {{{self._unit!r}: 100}}, "
+                f"but the function cost= returned {dict(cost)!r}"
+            )
+        return 1 if units is None else units
+
+    def excess(self, cost: Cost) -> Refusal | None:
+        """The refusal of a cost that can never be admitted."""
+        limit = self.terms.limit
+        assert isinstance(cost, int)
+        if cost <= limit or self.limiter is UNLIMITED:
+            return None
+        return Refusal(self.name, limit, cost, None, None)
+
+    def too_large(self, error: CostError, cost: Cost) -> Refusal:
+        """The refusal of a cost that one of the limits can never admit."""
+        return Refusal(self.name, error.limit, self.units_of(error.name, cost), None, None)
+
+    def refusal(self, decision: Decision, cost: Cost, wait: int) -> Refusal:
+        """Why a decision refuses."""
+        assert isinstance(cost, int)
+        return Refusal(self.name, decision.limit, cost, wait, decision, self.closed_status)
+
+    def units_of(self, limit_name: str | None, cost: Cost) -> int:  # noqa: ARG002
+        """What a cost is in the unit of a limit."""
+        assert isinstance(cost, int)
+        return cost

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
-use smallvec::SmallVec;
 
 use crate::clock::unix_now;
 use crate::gate::{RedisAsk, RedisGate};
 use crate::python::arguments::key_bytes;
-use crate::python::gate::{Layout, PyGateDecision, Question};
+use crate::python::gate::{Layout, PyGateDecision, PyGateQuotas, Question};
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::redis::blocking;
 use crate::python::redis::bridge::PyBridge;
@@ -53,10 +52,20 @@ impl Limits {
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Asked>> {
+        self.questions_by(None, keys, cost)
+    }
+
+    /// The same by other quotas than the limits', if there are any.
+    pub(super) fn questions_by(
+        &self,
+        quotas: Option<&Bound<'_, PyGateQuotas>>,
+        keys: &Bound<'_, PyAny>,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Asked>> {
         let bytes = |key: &Bound<'_, pyo3::types::PyString>| key_bytes(key.as_any());
-        self.layout
-            .questions(keys, cost, bytes)
-            .map(SmallVec::into_vec)
+        let quotas = quotas.map(|quotas| &*quotas.get().0);
+        let questions = self.layout.questions_by(quotas, keys, cost, bytes)?;
+        Ok(questions.into_vec())
     }
 
     pub(super) fn keys_of_limits(&self, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Vec<u8>>>> {

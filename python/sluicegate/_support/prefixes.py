@@ -1,0 +1,37 @@
+"""What the keys of an application's limits begin with in Redis."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from sluicegate._support.arguments import checked_prefix
+
+__all__ = ["PREFIX", "check_prefix", "joined"]
+
+PREFIX = "sluicegate"
+_LONGEST_PREFIX = 31  # so that a digest fits behind it
+_LONGEST = 64
+
+
+def check_prefix(prefix: object) -> None:
+    """Raise a ``ValueError`` that names ``prefix`` unless keys can begin with it."""
+    checked_prefix(prefix)
+    assert isinstance(prefix, str)
+    if not 1 <= len(prefix.encode()) <= _LONGEST_PREFIX:
+        raise ValueError(
+            f"prefix must be 1 to {_LONGEST_PREFIX} bytes, one for each application, such as "
+            f"'shop', got {prefix!r}"
+        )
+
+
+def joined(prefix: str, *parts: str) -> str:
+    """A prefix of a limiter's keys. Different parts never give the same one.
+
+    Only the first part may have colons; where a name has some, or all is too long, it is digested.
+    """
+    joined = ":".join((prefix, *parts))
+    plain = joined.isascii() and not set("".join(parts)) & set("{}:")
+    if plain and len(joined) <= _LONGEST:
+        return joined
+    digested = repr(parts).encode("utf-8", "surrogatepass")
+    return f"{prefix}:{blake2b(digested, digest_size=16).hexdigest()}"

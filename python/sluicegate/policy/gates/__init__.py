@@ -1,0 +1,1 @@
+"""Gates in a policy: tiers of several windows, and gates that are given."""

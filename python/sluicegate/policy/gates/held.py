@@ -1,0 +1,48 @@
+"""What a request holds of a gate that has permits: until the app has returned."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sluicegate._core import GateDecision
+    from sluicegate.policy.steps import Cost
+
+__all__ = ["Held"]
+
+
+class Held:
+    """One reservation of a gate.
+
+    Raises what the gate's ``reserve`` raises.
+    """
+
+    __slots__ = ("_call", "_decision")
+
+    def __init__(self, gate: Any, keys: Any, cost: Cost) -> None:
+        # The call of a reservation, whose block is the whole of the request.
+        self._call = gate.reserve(keys, cost)._call  # noqa: SLF001
+        self._decision: GateDecision | None = None
+
+    async def acquire(self) -> GateDecision:
+        """Decide; what is admitted is held from now on."""
+        decision: GateDecision = await self._call.acquire(0)
+        if decision.allowed:
+            self._decision = decision
+        return decision
+
+    def release(self) -> Coroutine[Any, Any, None] | None:
+        """Give the permits back, if any are held: to be awaited."""
+        return self._end({})
+
+    def give_back(self) -> Coroutine[Any, Any, None] | None:
+        """Give all back that was spent, and the permits: to be awaited."""
+        return self._end(None)
+
+    def _end(self, used: dict[str, int] | None) -> Coroutine[Any, Any, None] | None:
+        decision, self._decision = self._decision, None
+        if decision is None:
+            return None
+        ended: Coroutine[Any, Any, None] = self._call.end(decision, used)
+        return ended
