@@ -23,11 +23,14 @@ __all__ = [
     "Answer",
     "Bells",
     "Bridge",
+    "CostError",
     "Decision",
     "FixedWindow",
     "Gate",
     "GateCall",
     "GateDecision",
+    "GateFields",
+    "GateQuotas",
     "GateTicket",
     "Limiter",
     "Listener",
@@ -333,7 +336,7 @@ class GateTicket:
     """A ticket of a call of a gate that waits."""
 
     def poll(self) -> GateDecision | None:
-        """Try to be admitted: a GateDecision when it is settled, ``None`` to go on waiting."""
+        """Try to be admitted: a decision when it is settled, ``None`` to go on waiting."""
     @property
     def delay(self) -> float | None:
         """Seconds after which to poll again, or ``None``: wait for the wake-up."""
@@ -931,48 +934,73 @@ class RedisGate:
         keys: object,
         cost: object,
         quotas: GateQuotas | None = None,
-    ) -> GateDecision | Literal[True] | None: ...
-    def ask(self, name: str, keys: object, cost: object) -> GateDecision: ...
+    ) -> GateDecision | Literal[True] | None:
+        """Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned.
+        By other quotas than the limits', if there are any.
+        """
+    def ask(self, name: str, keys: object, cost: object) -> GateDecision:
+        """The same; blocks this thread."""
     def begin_reset(
         self, bridge: Bridge, future: object, keys: object
-    ) -> GateDecision | Literal[True] | None: ...
-    def ask_reset(self, keys: object) -> None: ...
+    ) -> GateDecision | Literal[True] | None:
+        """Begin to forget keys, as `begin`."""
+    def ask_reset(self, keys: object) -> None:
+        """Forget keys. Blocks this thread."""
     def begin_refund(
         self, bridge: Bridge, new_future: Callable[[], Any], keys: object, decision: object
-    ) -> list[Any]: ...
-    def ask_refund(self, keys: object, decision: object) -> None: ...
-    def call(self, keys: object, cost: object, verb: str | None = None) -> RedisGateCall: ...
-    def statistics(self) -> tuple[int, int, int, int, int, int]: ...
-    def would_have_refused(self) -> list[int]: ...
+    ) -> list[Any]:
+        """Begin to give back what a decision spent: one request each, for what `new_future` gives."""
+    def ask_refund(self, keys: object, decision: object) -> None:
+        """The same. Blocks this thread."""
+    def call(self, keys: object, cost: object, verb: str | None = None) -> RedisGateCall:
+        """A call that is made more than once: to wait for it, or to reserve. `verb`: which must keep no permit."""
+    def statistics(self) -> tuple[int, int, int, int, int, int]:
+        """Calls of the gate: admitted, refused, errors, timeouts, local and remembered."""
+    def would_have_refused(self) -> list[int]:
+        """How often each limit would have refused that only watches."""
     @staticmethod
-    def script() -> str: ...
+    def script() -> str:
+        """The text of the script that decides."""
     def ask_plain(
         self,
         name: str,
         asked_of: list[tuple[int, str, int, int | None, Quota | str | None]],
-    ) -> list[tuple[int, Decision]]: ...
+    ) -> list[tuple[int, Decision]]:
+        """A call by the places of limits, without names: their decisions. Blocks this thread."""
 
 @final
 class RedisGateCall:
     """A call of a gate in Redis, which remembers its keys."""
 
-    def begin(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None: ...
-    def ask(self) -> GateDecision: ...
-    def give_up(self) -> None: ...
+    def begin(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None:
+        """Begin to decide and spend: the decision if it needs no server, else True if a flush is to be planned."""
+    def ask(self) -> GateDecision:
+        """Decide and spend. Blocks this thread."""
+    def give_up(self) -> None:
+        """Give the permits up that nobody takes who asked for them, without waiting for the server."""
     @property
-    def has_permits(self) -> bool: ...
-    def are_permits(self, name: str) -> bool: ...
-    def renew(self) -> None: ...
-    def examine(self, actual: dict[str, int]) -> None: ...
+    def has_permits(self) -> bool:
+        """Whether permits are among what is asked for."""
+    def are_permits(self, name: str) -> bool:
+        """Whether the limit of that name is of permits."""
+    def renew(self) -> None:
+        """Have permits renewed, once some may be held."""
+    def examine(self, actual: dict[str, int]) -> None:
+        """Raise what ending a reservation by these units would."""
     def begin_end(
         self,
         bridge: Bridge,
         new_future: Callable[[], Any],
         decision: GateDecision,
         actual: dict[str, int] | None,
-    ) -> list[Any]: ...
-    def ask_end(self, decision: GateDecision, actual: dict[str, int] | None) -> None: ...
-    def abandon(self, decision: GateDecision) -> None: ...
+    ) -> list[Any]:
+        """Put right what was spent, by what was used of each unit, or give all back, and give the permits
+        back: one request each, for what `new_future` gives.
+        """
+    def ask_end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+        """The same. Blocks this thread."""
+    def abandon(self, decision: GateDecision) -> None:
+        """Give the permits of a decision back, without waiting for the server."""
 
 @final
 class RedisLimiter:
