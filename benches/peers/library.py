@@ -14,11 +14,15 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from benches.peers import libraries
+from benches.peers.settings import CALLS
 
 Algorithm = Literal["log", "segments", "bucket", "counter", "fixed"]
 Call = Callable[[str], Any]
 Maker = Callable[[int, int], Call]
 """Given limit and window in seconds: the call that decides for a key, as a user writes it."""
+
+JointMaker = Callable[[Sequence[tuple[int, int]]], Call]
+"""Given several limits, each with its window: one call for a key that all of them decide."""
 
 AwaitedMaker = Callable[[int, int], Callable[[str], Awaitable[Any]]]
 AppMaker = Callable[[int], Any]
@@ -33,7 +37,11 @@ class Contestant:
 
     ``admitted`` reads the answer of ``make``'s call. ``full`` makes a call that also tells
     what remains and when to come back. ``awaited`` decides at once in a coroutine, ``waits``
-    until admitted. A contestant that is not ``keyed`` limits one client only.
+    until admitted. A contestant that is not ``keyed`` limits one client only. ``calls`` are those of a
+    timed block: fewer where one takes a millisecond.
+
+    Of several limits, ``one_key`` has all for one key; ``each_its_own`` has for each another key, of
+    which the first is given. Where there is no such call, several of ``make``'s are made in a row.
     """
 
     name: str
@@ -45,17 +53,21 @@ class Contestant:
     waits: AwaitedMaker | None = None
     many: Callable[[int, int], Callable[[list[str]], Any]] | None = None
     keyed: bool = True
+    calls: int = CALLS
+    one_key: JointMaker | None = None
+    each_its_own: JointMaker | None = None
 
 
 @dataclass(frozen=True)
 class Library:
-    """A library: its limiters, and apps behind its middleware."""
+    """A library: its limiters, and apps behind its middleware; ``close`` ends what it started."""
 
     name: str
     contestants: Sequence[Contestant] = ()
     apps: dict[str, AppMaker] = field(default_factory=dict[str, AppMaker])
     distribution: str = ""
     release: str = ""
+    close: Callable[[], object] | None = None
 
     @property
     def version(self) -> str:

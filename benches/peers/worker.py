@@ -68,6 +68,8 @@ def main() -> None:
         assert library is not None
         task = Task(**json.loads(line))
         answers.write(in_a_fork(library, task) if task.fresh else told(answer(library, task)))
+    if library is not None and library.close is not None:
+        library.close()
     os._exit(0)  # timers and sweepers that a library started would keep us
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 
-from benches.python import core, key_quotas, memory, metrics, middleware
+from benches.python import core, gate, key_quotas, memory, metrics, middleware
 from benches.python.harness import OUTPUT, say
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
     core.main()
+    gate.main()
     key_quotas.main()
     middleware.main()
     metrics.main()

@@ -577,7 +577,9 @@ class QuotaFields:
 
     def __new__(cls, limiter: Any, limit: int, name: bytes, first: int, last: int) -> Self: ...
     def of(self, decision: Decision) -> list[tuple[bytes, bytes]] | None:
-        """The fields of a decision; ``None`` if the limiter's quota is another one by now."""
+        """The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
+        is another one for the IETF's lists.
+        """
 
 @final
 class Pending(Generic[_T]):
@@ -972,6 +974,12 @@ class RedisGate:
 class RedisGateCall:
     """A call of a gate in Redis, which remembers its keys."""
 
+    def places(self) -> dict[str, tuple[str, bytes]]:
+        """The limits that it concerns, by name, and the key at each."""
+    def begin_look(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None:
+        """Begin to look."""
+    def look(self) -> GateDecision:
+        """Look. Blocks this thread."""
     def begin(self, bridge: Bridge, future: object) -> GateDecision | Literal[True] | None:
         """Begin to decide and spend: the decision if it needs no server, else True if a flush is to be planned."""
     def ask(self) -> GateDecision:

@@ -11,6 +11,7 @@ mod layout;
 mod limits;
 mod memory;
 mod part;
+mod plain;
 mod questions;
 mod quotas;
 mod receipts;

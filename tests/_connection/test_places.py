@@ -95,30 +95,36 @@ async def by_asking(seed: int, trace: list[Event]) -> tuple[Told, int]:
     loop, clock, told = asyncio.get_running_loop(), ManualClock(START), Told()
     gate, places, tasks, asked = gate_of(seed, clock), Places(), {}, 0
 
-    def now() -> None:
-        nonlocal asked
-        asked += 1
-        clock.advance(max(round(loop.time() - clock.time(), 6), 0))
+    class Call:
+        def __init__(self, keys: Any) -> None:
+            self.keys = keys
 
-    def wait_of(decision: GateDecision, left: float) -> float:
-        return inf if decision.retry_after > left + 1e-6 else decision.retry_after
+        def places(self) -> dict[str, Place]:
+            found = {part.name: self.keys[part.limit.by] for part in gate.parts}
+            return {name: (name, key.encode()) for name, key in found.items() if key is not None}
+
+        def move(self) -> None:
+            nonlocal asked
+            asked += 1
+            clock.advance(max(round(loop.time() - clock.time(), 6), 0))
+
+        async def check(self) -> GateDecision:
+            self.move()
+            return gate.check(self.keys)
+
+        async def peek(self) -> GateDecision:
+            self.move()
+            return gate.peek(self.keys)
+
+        def wait(self, decision: GateDecision, left: float) -> float:
+            return inf if decision.retry_after > left + 1e-6 else decision.retry_after
+
+        def free_after(self, decision: GateDecision, name: str) -> float:
+            return decision.limits[name].retry_after
 
     async def wait(number: int, keys: Any, timeout: float | None) -> None:
-        async def check() -> GateDecision:
-            now()
-            return gate.check(keys)
-
-        async def peek() -> GateDecision:
-            now()
-            return gate.peek(keys)
-
-        mine: dict[str, Place] = {
-            part.name: (part.name, keys[part.limit.by])
-            for part in gate.parts
-            if keys[part.limit.by] is not None
-        }
         deadline = inf if timeout is None else loop.time() + timeout + 1e-6
-        decision = await places.decided(mine, check, peek, deadline, wait_of)
+        decision = await places.decided(Call(keys), deadline)
         told.note(loop.time(), number, decision)
 
     for at, what, number, given in trace:

@@ -22,18 +22,15 @@ pytest_plugins = ["redis_fixtures"]
 TRACES, STEPS = 150, 60
 #: Each spends or looks otherwise than it should.
 MUTANTS = {
-    "spends although another refuses": ("spend(refused and 0 or wanted", "spend(wanted"),
-    "spends what does not fit": ("op == 'c' and fits and", "op == 'c' and"),
-    "spends in a peek": ("op == 'c' and fits", "fits"),
+    "spends although another refuses": ("and not refused and", "and"),
+    "spends what does not fit": ("and room >= 0 and role", "and role"),
+    "spends in a peek": ("op == 'c' and not refused", "not refused"),
     "one that only watches spends": ("and role ~= 'w' and", "and"),
-    "a shadow refuses": ("role == 'e' and not fits", "not fits"),
-    "nobody refuses": ("role == 'e' and not fits", "false"),
-    "only the last may refuse": ("refused = refused or role", "refused = role"),
+    "a shadow refuses": ("if role == 'e' and room < 0", "if room < 0"),
+    "nobody refuses": ("then refused = true end", "then refused = false end"),
+    "only the first may refuse": ("then refused = true end", "then refused = index == 1 end"),
     "the time is of the second": ("time[1] * 1000000 + time[2]", "time[1] * 1000000"),
-    "a key of another limit": (
-        "for index, key in ipairs(KEYS) do",
-        "for index in ipairs(KEYS) do\nlocal key = KEYS[1]",
-    ),
+    "a key of another limit": ("key = KEYS[index]", "key = KEYS[index] and KEYS[1]"),
     "no receipts of windows": ("wait = mark or wait", "wait = 0"),
     "permits are held without their ids": ("at + 2 + (op == 'c' and cost or 0)", "at + 2"),
 }
@@ -52,12 +49,12 @@ def test_it_decides_as_limiters_in_memory(client: redis.Redis) -> None:
 
 def spends_at_once(script: str) -> str:
     """Each limit is spent from before the next one is looked at."""
-    loop = "told[index] = spend(refused and 0 or wanted[index])"
-    declared = script.replace("local told = {}\n", "").replace(loop, "")
-    ending = "    refused = refused or role == 'e' and not fits\n  end\n"
-    assert declared.count(ending) == 1
-    spent = "  told[index] = spends[index](refused and 0 or wanted[index])\n"
-    return "local told = {}\n" + declared.replace(ending, ending + spent)
+    asks = r"(local halted = ask\([^\n]*\)\n +if halted then return halted end\n)"
+    moved, count = re.subn(
+        asks + r"(.*?)(?=elseif kind|  else\n    return)", r"\2\1", script, flags=re.DOTALL
+    )
+    assert count == len(WORDS)
+    return moved
 
 
 @pytest.mark.parametrize("what", [*MUTANTS, "spends before the last look"])
@@ -78,7 +75,8 @@ def test_it_reads_the_time_once_and_no_fragment_hides_a_name_of_its() -> None:
         re.findall(r"\w+", " ".join(re.findall(r"^ *local ([\w, ]+) =", head, re.MULTILINE)))
     )
     names -= {"op", "time", "clock", "key", "cost", "at", "oldest", "mark"}  # which they may use
-    assert {"next_word", "spends", "refused", "fits", "most"} <= names
+    assert {"word", "index", "refused", "told", "most"} <= names | {"word", "index"}
+    names |= {"ask", "index", "word", "halted"}
     for file in SCRIPTS.glob("fragments/*.lua"):
         code = re.sub("--.*", "", file.read_text())
         mine = re.findall(r"\blocal (?:function )?([\w, ]+)", code) + re.findall(

@@ -353,7 +353,6 @@ def test_plots(tmp_path: Path, name: str, magic: bytes) -> None:
         (["--limit", "sliding_window:16777217/day"], "a SegmentedWindow holds more"),
         (["--limit", "sliding_window"], "--limit must be an algorithm and a quota, as sliding_"),
         (["--limit", "leaky:1/s"], "the algorithms are sliding_window, segmented_window, "),
-        (["--limit", "fixed_window:5/s; 9/day"], "there are 2 quotas in it"),
         (["--limit", "token_bucket:5 concurrent"], "a TokenBucket needs a rate"),
         (["--limit", "sliding:100/1m"], "this is now 'sliding_window:100/1m'"),
         (["--limit", "fixed:5/60"], "this is now 'fixed_window:5/60 seconds'"),

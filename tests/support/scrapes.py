@@ -25,7 +25,15 @@ def scraped(registry: CollectorRegistry) -> Samples:
     for family in text_string_to_metric_families(text):
         assert family.name in NAMES
         for sample in family.samples:
-            assert set(sample.labels) <= {"tier", "limit", "endpoint", "result", "store", "reason", "le"}
+            assert set(sample.labels) <= {
+                "tier",
+                "limit",
+                "endpoint",
+                "result",
+                "store",
+                "reason",
+                "le",
+            }
             values = [sample.labels[label] for label in sorted(sample.labels)]
             name = (sample.name, *values)
             assert name not in samples

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -19,9 +20,9 @@ from pyrate_limiter import (
 class BucketEach(BucketFactory):
     """A bucket for each name, as its documentation builds them; by itself it ignores names."""
 
-    def __init__(self, kind: type[AbstractBucket], limit: int, window: int) -> None:
+    def __init__(self, kind: type[AbstractBucket], *limits: tuple[int, int]) -> None:
         self._kind = kind
-        self._rates = [Rate(limit, window * 1000)]
+        self._rates = [Rate(limit, window * 1000) for limit, window in limits]
         self._clock = MonotonicClock()
         self._buckets: dict[str, AbstractBucket] = {}
 
@@ -36,18 +37,21 @@ class BucketEach(BucketFactory):
 
 
 def contestant(kind: type[AbstractBucket], algorithm: Algorithm) -> Contestant:
-    def made(limit: int, window: int) -> Any:
-        limiter = Limiter(BucketEach(kind, limit, window))
+    def one_key(limits: Sequence[tuple[int, int]]) -> Any:
+        limiter = Limiter(BucketEach(kind, *limits))
         return partial(limiter.try_acquire, blocking=False)
 
+    def made(limit: int, window: int) -> Any:
+        return one_key([(limit, window)])
+
     def awaited(limit: int, window: int) -> Any:
-        limiter = Limiter(BucketEach(kind, limit, window))
+        limiter = Limiter(BucketEach(kind, (limit, window)))
         return partial(limiter.try_acquire_async, blocking=False)
 
     def waits(limit: int, window: int) -> Any:
-        return Limiter(BucketEach(kind, limit, window)).try_acquire_async
+        return Limiter(BucketEach(kind, (limit, window))).try_acquire_async
 
-    return Contestant(kind.__name__, algorithm, made, awaited=awaited, waits=waits)
+    return Contestant(kind.__name__, algorithm, made, awaited=awaited, waits=waits, one_key=one_key)
 
 
 LIBRARY = Library(

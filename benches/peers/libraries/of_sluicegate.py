@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benches.peers.app import with_middleware
@@ -7,7 +8,10 @@ from benches.peers.library import Algorithm, Contestant, Library
 
 from sluicegate import (
     FixedWindow,
+    Gate,
+    Limit,
     Limiter,
+    Quota,
     SegmentedWindow,
     SlidingWindowCounter,
     SlidingWindowRateLimiter,
@@ -41,6 +45,24 @@ def contestant(algorithm: Algorithm, made: Any) -> Contestant:
     )
 
 
+def gate(algorithm: Algorithm, name: str) -> Contestant:
+    def made(limits: Sequence[tuple[int, int]], *by: str) -> Any:
+        quotas = [Quota(limit, window) for limit, window in limits]
+        pairs = zip(quotas, by, strict=True)
+        return Gate([Limit(quota, by=each, algorithm=name) for quota, each in pairs]).check
+
+    def each_its_own(limits: Sequence[tuple[int, int]]) -> Any:
+        check = made(limits, "user", "tenant", "tool")
+        return lambda key: check({"user": key, "tenant": "acme", "tool": "search"})
+
+    return Contestant(
+        f"Gate, {name}",
+        algorithm,
+        one_key=lambda limits: made(limits, "key", "key", "key"),
+        each_its_own=each_its_own,
+    )
+
+
 LIBRARY = Library(
     "sluicegate",
     [
@@ -49,6 +71,11 @@ LIBRARY = Library(
         contestant("bucket", bucket),
         contestant("counter", SlidingWindowCounter),
         contestant("fixed", FixedWindow),
+        gate("log", "sliding_window"),
+        gate("segments", "segmented_window"),
+        gate("bucket", "token_bucket"),
+        gate("counter", "sliding_counter"),
+        gate("fixed", "fixed_window"),
     ],
     {
         "the log": lambda limit: with_middleware(

@@ -17,10 +17,13 @@ from benches.peers.work import SECTIONS, Section
 ORDER = ("log", "segments", "bucket", "counter", "fixed", "")
 COMPARED = {"tail", "memory", "middleware"}
 SORTED_BY = {"middleware": "added when admitted", "served": "added in the server"}
-TIMED = {"hot", "keys", "batch", "first_touch", "awaited", "threads"}
+TIMED = {"hot", "keys", "together", "batch", "first_touch", "awaited", "threads"}
 ABOUT = {
     "hot": "One client; the quota is not used up, or is.",
     "keys": "10,000 clients that are known already, in random order.",
+    "together": "The second, the minute and the hour of one key, or one limit each of a user, a tenant and a "
+    "tool.\nWhere a library has no call for that, three of its limiters are asked in a row until one "
+    "refuses;\nthe earlier ones have spent by then. A gate's answer is a full decision.",
     "batch": "The same 10,000 keys handed over in one call; only sluicegate takes them so.",
     "first_touch": f"{FIRST_KEYS:,} clients never seen before; the floor is inserting them into a dict.",
     "awaited": "A coroutine that is admitted at once: one that decides, or one that would wait. "

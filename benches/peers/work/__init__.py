@@ -29,6 +29,7 @@ class Section:
 SECTIONS = [
     Section("hot", "A hot key", sized(5, 25)),
     Section("keys", "10,000 keys", sized(2, 7)),
+    Section("together", "Three limits", sized(5, 20)),
     Section("batch", "10,000 keys in one call", sized(7, 15)),
     Section("first_touch", "A first touch", sized(1, 2), fresh=True),
     Section("awaited", "Awaited", sized(5, 20)),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from benches.peers.library import Library
 from benches.peers.sample import Sample, Task
-from benches.peers.settings import CALLS, FEW, HOT, HOUR, PLENTY
+from benches.peers.settings import FEW, HOT, HOUR, PLENTY
 from benches.peers.timing import chosen, timed
 
 
 def measure(library: Library, task: Task) -> list[Sample]:
-    keys = [HOT] * CALLS
     found: list[Sample] = []
     for each in chosen(library.contestants, task.who):
         assert each.make is not None
+        keys = [HOT] * each.calls
         # Made anew for each block: a log would grow with every round.
         admitted, refused = each.make(PLENTY, HOUR), each.make(FEW, HOUR)
         for _ in range(2 * FEW):

@@ -7,11 +7,11 @@ import threading
 
 from benches.peers.library import Contestant, Library
 from benches.peers.sample import Sample, Task
-from benches.peers.settings import FEW, HOT, HOUR, RACES
+from benches.peers.settings import CALLS, FEW, HOT, HOUR, RACES
 from benches.peers.timing import chosen
 
 THREADS = 4
-CALLS = 100  # by each thread: four times the limit in all
+PRESSES = 100  # by each thread: four times the limit in all
 
 
 def admitted_in_a_race(each: Contestant) -> int:
@@ -20,7 +20,7 @@ def admitted_in_a_race(each: Contestant) -> int:
 
     def press(number: int) -> None:
         ready.wait()
-        counts[number] = sum(each.admitted(call(HOT)) for _ in range(CALLS))
+        counts[number] = sum(each.admitted(call(HOT)) for _ in range(PRESSES))
 
     pressing = [threading.Thread(target=press, args=(n,)) for n in range(THREADS)]
     for thread in pressing:
@@ -35,7 +35,8 @@ def measure(library: Library, task: Task) -> list[Sample]:
     usual = sys.getswitchinterval()
     for each in chosen(library.contestants, task.who):
         sys.setswitchinterval(1e-6)
-        counts = [admitted_in_a_race(each) for _ in range(RACES)]
+        races = max(RACES * each.calls // CALLS, 1)
+        counts = [admitted_in_a_race(each) for _ in range(races)]
         sys.setswitchinterval(usual)
         for row, value in (("most admitted", max(counts)), ("fewest admitted", min(counts))):
             found.append(Sample(row, each.name, each.algorithm, value, "of 100"))

@@ -3,71 +3,53 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from bisect import bisect_left, insort
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from weakref import ref
 
+from sluicegate._connection.line import Line
 from sluicegate._connection.wait_queue import Waiter, refused
 from sluicegate._core import Decision, GateDecision
 
-__all__ = ["Place", "Places"]
+__all__ = ["Caller", "Place", "Places"]
 
 #: A limit's name, and a key.
-Place = tuple[str, str]
-Ask = Callable[[], Awaitable[GateDecision]]
+Place = tuple[str, bytes]
 
 # Should a wake-up be lost, the second of a line looks for itself after so many seconds.
 _LOOKS_AFTER = 1.0
 
 
-class _Line:
-    """Who waits at one place: numbers in order, and when the first may be admitted there."""
+class Caller(Protocol):
+    """A call that waits: where, and how it asks."""
 
-    __slots__ = ("deadlines", "free_at", "numbers")
+    def places(self) -> Mapping[str, Place]:
+        """Those of all limits that it concerns, by their names."""
+        ...
 
-    def __init__(self) -> None:
-        self.numbers: list[int] = []
-        #: Those of the waiters, and of some who have left: the soonest first.
-        self.deadlines: list[tuple[float, int]] = []
-        self.free_at = -inf
+    def check(self) -> Awaitable[GateDecision]: ...
 
-    def enter(self, number: int, deadline: float) -> None:
-        insort(self.numbers, number)
-        if deadline < inf:
-            heappush(self.deadlines, (deadline, number))
+    def peek(self) -> Awaitable[GateDecision]: ...
 
-    def tell(self, free_at: float) -> Iterator[int]:
-        """When the first may be admitted; gives those who cannot wait so long."""
-        self.free_at = free_at
-        while self.deadlines and self.deadlines[0][0] < free_at:
-            yield heappop(self.deadlines)[1]
+    def wait(self, decision: GateDecision, left: float) -> float:
+        """Seconds until it asks again after a refusal; ``inf``: more than are left."""
+        ...
 
-    def leave(self, number: int) -> None:
-        at = bisect_left(self.numbers, number)
-        if at < len(self.numbers) and self.numbers[at] == number:
-            del self.numbers[at]
-            if at == 0:
-                self.free_at = -inf  # the next may want less
+    def free_after(self, decision: GateDecision, name: str) -> float:
+        """Seconds until a limit that refuses may admit it."""
+        ...
 
 
 class _Call:
-    """A call that waits, and when it asks next."""
+    """A caller who waits, and when he asks next."""
 
-    __slots__ = ("asks_at", "peek", "places", "wait_of", "waiter")
+    __slots__ = ("asks_at", "caller", "waiter")
 
-    def __init__(
-        self,
-        waiter: Waiter,
-        places: Mapping[str, Place],
-        peek: Ask,
-        wait_of: Callable[[GateDecision, float], float],
-    ) -> None:
-        self.waiter, self.places, self.peek, self.wait_of = waiter, places, peek, wait_of
+    def __init__(self, waiter: Waiter, caller: Caller) -> None:
+        self.waiter, self.caller = waiter, caller
         self.asks_at = -inf
 
 
@@ -81,7 +63,7 @@ class Places:
     lock: ClassVar[AbstractContextManager[Any]] = nullcontext()
 
     def __init__(self) -> None:
-        self._lines: dict[Place, _Line] = {}
+        self._lines: dict[Place, Line] = {}
         # Weak, as a coroutine that is closed near the recursion limit runs no `finally`.
         self._waiters: dict[int, ref[Waiter]] = {}
         self._held: dict[int, tuple[Place, ...]] = {}
@@ -94,27 +76,16 @@ class Places:
     def now() -> float:
         return get_running_loop().time()
 
-    async def decided(
-        self,
-        places: Mapping[str, Place],
-        check: Ask,
-        peek: Ask,
-        deadline: float,
-        wait_of: Callable[[GateDecision, float], float],
-    ) -> GateDecision:
-        """What ``check`` says when it admits, or tells of a wait beyond the deadline.
-
-        ``places`` are those of all limits, by their names; ``wait_of`` says how long to sleep after a
-        refusal, or ``inf`` to wait no longer, by the decision and by the seconds that are left.
-        """
-        waiter = self._arrive(places.values(), deadline)
-        call = _Call(waiter, places, peek, wait_of)
+    async def decided(self, caller: Caller, deadline: float) -> GateDecision:
+        """What the server says when it admits, or tells of a wait beyond the deadline."""
+        waiter = self._arrive(caller.places().values(), deadline)
+        call = _Call(waiter, caller)
         try:
             while await self._come_first(call):
-                decision = await check()
+                decision = await caller.check()
                 if decision.allowed or not self._refuse(call, decision):
                     return decision
-            return self._behind(await peek(), places, waiter)
+            return self._behind(await caller.peek(), caller.places(), waiter)
         finally:
             waiter.is_over = True
             self._leave(waiter)
@@ -134,22 +105,22 @@ class Places:
         ``False``: that would take too long.
         """
         waiter, now = call.waiter, self.now()
-        wait = call.wait_of(decision, waiter.deadline - now)
+        wait = call.caller.wait(decision, waiter.deadline - now)
         if wait == inf:
             return False
         call.asks_at = now + wait
         with self.lock:
-            limits, refusing = decision.limits, decision.refused_by
+            places, refusing = call.caller.places(), decision.refused_by
             stays = [
                 place
-                for name, place in call.places.items()
+                for name, place in places.items()
                 if name in refusing or self._has_earlier(place, waiter)
             ]
             self._hold(waiter, stays)
             for name in refusing:
-                if self._first(call.places[name]) is waiter:
-                    line = self._lines[call.places[name]]
-                    for number in line.tell(now + limits[name].retry_after):
+                if self._first(places[name]) is waiter:
+                    line = self._lines[places[name]]
+                    for number in line.tell(now + call.caller.free_after(decision, name)):
                         impatient = self._known(number)
                         if impatient is not None:
                             impatient.wake()
@@ -159,7 +130,9 @@ class Places:
         """Where it stands: also where one who came before it has come back meanwhile."""
         waiter = call.waiter
         held = self._held[waiter.number]
-        more = [place for place in call.places.values() if self._has_earlier(place, waiter)]
+        more = [
+            place for place in call.caller.places().values() if self._has_earlier(place, waiter)
+        ]
         if not all(place in held for place in more):
             self._hold(waiter, dict.fromkeys([*held, *more]))
         return self._held[waiter.number]
@@ -181,7 +154,7 @@ class Places:
         self._held[number] = now
         for place in now:
             if place not in before:
-                self._lines.setdefault(place, _Line()).enter(number, waiter.deadline)
+                self._lines.setdefault(place, Line()).enter(number, waiter.deadline)
         for place in before:
             if place not in now and place in self._lines:
                 self._lines[place].leave(number)
@@ -190,18 +163,24 @@ class Places:
                     first.wake()
 
     def _first(self, place: Place) -> Waiter | None:
-        """Without those whose leaving was interrupted; who is gone leaves all its places."""
+        """Without those whose leaving was interrupted."""
         line = self._lines.get(place)
         while line is not None and line.numbers:
             number = line.numbers[0]
             waiter = self._known(number)
             if waiter is not None:
                 return waiter
-            line.leave(number)
-            self._waiters.pop(number, None)
-            self._held.pop(number, None)
+            self._forget(number)
+            line.leave(number)  # whatever an interruption had left of it
         self._lines.pop(place, None)
         return None
+
+    def _forget(self, number: int) -> None:
+        """One who is gone leaves all its places."""
+        for place in self._held.pop(number, ()):
+            if place in self._lines:
+                self._lines[place].leave(number)
+        self._waiters.pop(number, None)
 
     def _known(self, number: int) -> Waiter | None:
         known = self._waiters.get(number)
@@ -227,7 +206,7 @@ class Places:
                 return False
             if looks_at <= now:
                 # Where it would be admitted by now it holds up nobody.
-                if not self._refuse(call, await call.peek()):
+                if not self._refuse(call, await call.caller.peek()):
                     return False
                 continue
             until = min(waiter.deadline, looks_at, call.asks_at if is_first else inf)

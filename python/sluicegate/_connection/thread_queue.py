@@ -8,16 +8,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from math import inf
 from typing import TypeVar
+from weakref import WeakSet
 
 from sluicegate._connection.places import Places
 from sluicegate._connection.wait_queue import PermitQueue, Waiter, WaitQueue
 from sluicegate._support import fork
 
-__all__ = ["PermitThreads", "WaitThreads", "in_line", "permits_in_line"]
+__all__ = ["PermitThreads", "ThreadPlaces", "WaitThreads", "in_line", "permits_in_line"]
 
 _lock = fork.new_lock()
 # By who owns the key, and the key. There is an entry only while somebody waits.
 _queues: dict[tuple[int, str], WaitQueue] = {}
+
+_places: WeakSet[ThreadPlaces] = WeakSet()
 
 Q = TypeVar("Q", bound=WaitQueue)
 
@@ -84,6 +87,17 @@ class ThreadPlaces(Places):
     lock = fork.new_lock()
     now = staticmethod(time.monotonic)
 
+    def __init__(self) -> None:
+        super().__init__()
+        _places.add(self)
+
+    def keep(self, thread: int) -> None:
+        """Forget all that wait in other threads."""
+        for number, known in list(self._waiters.items()):
+            waiter = known()
+            if not isinstance(waiter, _Thread) or waiter.thread != thread:
+                self._forget(number)
+
 
 class PermitThreads(PermitQueue, WaitThreads):
     """Threads that wait for a permit."""
@@ -121,6 +135,8 @@ def _after_fork() -> None:
     for queue in _queues.values():
         if isinstance(queue, WaitThreads):
             queue.keep(threading.get_ident())
+    for places in list(_places):
+        places.keep(threading.get_ident())
 
 
 fork.call_in_child(_after_fork)

@@ -7,24 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.on_error import OnError
-from sluicegate._connection.rights import commands_of, ping
+from sluicegate._connection.places import Places
+from sluicegate._connection.rights import ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
+from sluicegate._connection.thread_queue import ThreadPlaces
 from sluicegate._core import GateDecision, GateQuotas, Quota, RedisGate, RedisLimiter
 from sluicegate._support.pending import to_be_awaited
+from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.gate.limit import checked_name
 from sluicegate.gate.parts import Part, parts_of, plans_of
 from sluicegate.gate.statistics import GateStatistics
 from sluicegate.redis.gate_blocking import BlockingGate
-from sluicegate.redis.gate_limits import checked_tag, kept_by, prefix_of, quota_of, tag_of
+from sluicegate.redis.gate_limits import (
+    checked_tag,
+    commands_for,
+    kept_by,
+    prefix_of,
+    quota_of,
+    tag_of,
+)
 from sluicegate.redis.gate_waiting import GateWaits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from typing_extensions import Self
 
     from sluicegate._support.pickling import Plan
     from sluicegate.gate.parts import Limits
@@ -62,7 +70,17 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
     """
 
     __module__ = "sluicegate.redis"  # where it is imported from
-    __slots__ = ("__weakref__", "_core", "_limiters", "_made_of", "_parts", "_scripts", "name")
+    __slots__ = (
+        "__weakref__",
+        "_core",
+        "_limiters",
+        "_made_of",
+        "_parts",
+        "_places",
+        "_scripts",
+        "_thread_places",
+        "name",
+    )
     _NEEDS_ASYNCIO = True
 
     def __init__(
@@ -89,6 +107,8 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         self._limiters: dict[str, RedisLimiter] = {}
         self._core, self._parts = self._made(parts)
         self._scripts = Scripts(settings, f"{prefix or 'sluicegate'}:gate", timeout)
+        self._places: PerLoop[Places] = PerLoop()
+        self._thread_places = ThreadPlaces()
 
     def _made(self, parts: tuple[Part, ...]) -> tuple[RedisGate, dict[str, Part]]:
         """The core of these limits. Those whose keys begin alike go on with what is known of them."""
@@ -217,27 +237,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         return await ping(self._scripts, self._commands(), timeout)
 
     def _commands(self) -> set[str]:
-        scripts = [
-            text
-            for each in self._limiters.values()
-            for text in (each.script, each.receipt_script or "")
-        ]
-        return commands_of([*scripts, RedisLimiter.renewal() if self._has_permits() else ""]) | {
-            "unlink"
-        }
-
-    def _has_permits(self) -> bool:
-        return any(part.algorithm == "permits" for part in self.parts)
-
-    async def aclose(self) -> None:
-        """:meth:`close`, as a coroutine."""
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+        return commands_for(self._limiters.values(), self.parts)
 
     def __repr__(self) -> str:
         limits = ", ".join(f"{part.name}: '{part.quota}'" for part in self.parts)

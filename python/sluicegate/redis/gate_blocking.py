@@ -1,4 +1,4 @@
-"""A gate's calls for threads without an event loop."""
+"""A gate's calls for threads without an event loop, and how it is closed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sluicegate._support.awaiting import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from typing_extensions import Self
 
     from sluicegate._connection.scripts import Scripts
     from sluicegate._core import GateDecision, RedisGate, RedisLimiter
@@ -65,3 +67,13 @@ class BlockingGate:
         for limiter in self._limiters.values():
             limiter.close()
         self._scripts.close()
+
+    async def aclose(self) -> None:
+        """:meth:`close`, as a coroutine."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -6,6 +6,7 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._connection.rights import commands_of
 from sluicegate._core import RedisLimiter, TokenBucketConfig
 from sluicegate.redis.prefix import key_prefix, windows_prefix
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from sluicegate._connection.options import Settings
     from sluicegate.gate.parts import Part
 
-__all__ = ["checked_tag", "kept_by", "key_name", "prefix_of", "tag_of"]
+__all__ = ["checked_tag", "commands_for", "kept_by", "key_name", "prefix_of", "tag_of"]
 
 
 def key_name(gate: str, part: Part) -> str:
@@ -81,3 +82,11 @@ def quota_of(part: Part) -> Any:
     if part.algorithm == "token_bucket":
         return TokenBucketConfig.from_quota(part.quota)
     return (part.quota,)
+
+
+def commands_for(limiters: Iterable[RedisLimiter], parts: Iterable[Part]) -> set[str]:
+    """The server's commands that a gate needs the right to."""
+    scripts = [text for each in limiters for text in (each.script, each.receipt_script or "")]
+    if any(part.algorithm == "permits" for part in parts):
+        scripts.append(RedisLimiter.renewal())
+    return commands_of(scripts) | {"unlink"}

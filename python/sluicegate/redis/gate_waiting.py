@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from random import uniform
 from typing import TYPE_CHECKING
 
 from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.notices import Complaint
+from sluicegate._connection.places import Places
 from sluicegate._connection.seconds import seconds_of
-from sluicegate._connection.thread_queue import WaitThreads
+from sluicegate._connection.thread_queue import ThreadPlaces
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate._support.awaiting import at_once
 from sluicegate._support.pending import to_be_awaited
@@ -18,9 +20,11 @@ from sluicegate.errors import StoreError
 from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
+    from sluicegate._connection.places import Place
     from sluicegate._core import GateDecision, RedisGate, RedisGateCall
+    from sluicegate._support.per_loop import PerLoop
 
     Keys = str | Mapping[str, str | None]
     Cost = int | Mapping[str, int]
@@ -29,54 +33,72 @@ __all__ = ["GateWaits"]
 
 # Nobody knows when a permit is free: it is asked for again after so many seconds, which double.
 _SHORTEST, _LONGEST = 0.005, 0.1
+_LEAST = 0.000001
 _complaint = Complaint()
 
 
 class GateWaits:
-    """The verbs that wait. Those who wait compete: whoever asks first when there is room is admitted."""
+    """The verbs that wait, in order of arrival; see :class:`~sluicegate._connection.places.Places`."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
         _core: RedisGate
+        _places: PerLoop[Places]
+        _thread_places: ThreadPlaces
 
     @to_be_awaited
     async def wait(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
         """Wait until all limits admit; refuse as soon as that would take over ``timeout`` seconds.
 
-        Who waits asks again when the longest wait that the server told is over, and competes with all
-        others. ``timeout`` is in seconds, ≥ 0, or ``None`` to wait as long as it takes.
+        Those who wait at this gate on one event loop go in order of arrival, each only at the limits and
+        keys that refuse it now. Those elsewhere, other processes, and plain checks compete with
+        them: who waits looks again when the server said that there may be room. ``timeout`` is in
+        seconds, ≥ 0, or ``None`` to wait as long as it takes. A caller that is cancelled spends nothing
+        but what a check that was on its way has spent.
+
+        Raises what ``check`` raises.
         """
         seconds = seconds_of(timeout)
-        return await acquired(self._core.call(keys, cost, "wait"), seconds)
+        return await in_loop(InLoop(self, keys, cost, "wait"), seconds)
 
     def wait_sync(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
-        """:meth:`wait` that blocks its thread. Raises ``RuntimeError`` where an event loop runs."""
+        """:meth:`wait` that blocks its thread: threads of this process that wait go in order.
+
+        Raises ``RuntimeError`` where an event loop runs: that would stand still.
+        """
         seconds = seconds_of(timeout)
-        call = self._core.call(keys, cost, "wait_sync")
+        call = InThread(self, keys, cost, "wait_sync")
         must_not_wait("wait_sync", "`await wait(…)`")
-        return acquired_sync(call, seconds)
+        return in_thread(call, seconds)
 
     def _reserved(self, keys: Keys, cost: Cost, timeout: float | None) -> Reservation:
         seconds_to_wait(timeout)
-        return Reservation(_InRedis(self._core.call(keys, cost)), timeout)
+        return Reservation(_InRedis(self, keys, cost), timeout)
 
 
 class _InRedis:
     """One call of a gate in Redis, for its reservation."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_made_of")
 
-    def __init__(self, call: RedisGateCall) -> None:
-        self._call = call
+    def __init__(self, gate: GateWaits, keys: Keys, cost: Cost) -> None:
+        self._made_of = gate, keys, cost
+        self._call = InThread(gate, keys, cost, None).call
 
     def acquire_sync(self, timeout: float | None) -> GateDecision:
         if timeout != 0:
             must_not_wait("with gate.reserve(…, timeout=…)", "`async with`")
-        return acquired_sync(self._call, seconds_of(timeout))
+        asking = InThread(*self._made_of, None)
+        decision = in_thread(asking, seconds_of(timeout))
+        self._call = asking.call
+        return decision
 
     async def acquire(self, timeout: float | None) -> GateDecision:
-        return await acquired(self._call, seconds_of(timeout))
+        asking = InLoop(*self._made_of, None)
+        decision = await in_loop(asking, seconds_of(timeout))
+        self._call = asking.call
+        return decision
 
     def examine(self, actual: dict[str, int]) -> None:
         self._call.examine(actual)
@@ -103,12 +125,53 @@ class _InRedis:
 _NOT_ENDED = "What reservations did not use is not given back to Redis"
 
 
-async def acquired(call: RedisGateCall, seconds: float) -> GateDecision:
-    """The decision that admits a call, or that tells of a wait beyond so many seconds."""
-    loop = running_loop()
-    bridge = bridge_of(loop)
+class _Asking:
+    """A call as it waits: by the limits that are in force when it asks."""
 
-    async def check() -> GateDecision:
+    def __init__(self, gate: GateWaits, keys: Keys, cost: Cost, verb: str | None) -> None:
+        # The caller's own mapping may change while it waits.
+        self._arguments = keys if isinstance(keys, str) else dict(keys), cost, verb
+        self._gate = gate
+        self._made_by = gate._core  # noqa: SLF001
+        self.call: RedisGateCall = self._made_by.call(keys, cost, verb)
+        self._pause = _SHORTEST
+
+    def _renew(self) -> RedisGateCall:
+        core = self._gate._core  # noqa: SLF001
+        if core is not self._made_by:
+            self.call, self._made_by = core.call(*self._arguments), core
+        return self.call
+
+    def places(self) -> dict[str, Place]:
+        return self.call.places()
+
+    def wait(self, decision: GateDecision, left: float) -> float:
+        """Permits may be free before a lease ends, when they are given back: they are asked for often."""
+        waits = [self.free_after(decision, name) for name in decision.refused_by]
+        known = [
+            decision.limits[name].retry_after
+            for name in decision.refused_by
+            if not self.call.are_permits(name)
+        ]
+        wait = max([*waits, *known, _LEAST])
+        if max(known, default=0) > left or left <= 0 or (not self.call.has_permits and wait > left):
+            return inf
+        if len(known) < len(waits):
+            self._pause = min(2 * self._pause, _LONGEST)
+        return min(wait, left)
+
+    def free_after(self, decision: GateDecision, name: str) -> float:
+        if self.call.are_permits(name):
+            return self._pause * uniform(0.75, 1.25)
+        return decision.limits[name].retry_after
+
+
+class InLoop(_Asking):
+    """One that waits in an event loop."""
+
+    async def check(self) -> GateDecision:
+        call, loop = self._renew(), running_loop()
+        bridge = bridge_of(loop)
         future: asyncio.Future[GateDecision] = loop.create_future()
         try:
             decision = await planned(loop, bridge, future, call.begin(bridge, future))
@@ -118,41 +181,35 @@ async def acquired(call: RedisGateCall, seconds: float) -> GateDecision:
         call.renew()
         return decision
 
-    return await _asked_again(call, check, seconds, loop.time, asyncio.sleep)
+    async def peek(self) -> GateDecision:
+        call, loop = self._renew(), running_loop()
+        bridge = bridge_of(loop)
+        future: asyncio.Future[GateDecision] = loop.create_future()
+        return await planned(loop, bridge, future, call.begin_look(bridge, future))
 
 
-def acquired_sync(call: RedisGateCall, seconds: float) -> GateDecision:
+class InThread(_Asking):
+    """One that blocks its thread."""
+
+    async def check(self) -> GateDecision:
+        return self._renew().ask()
+
+    async def peek(self) -> GateDecision:
+        return self._renew().look()
+
+
+async def in_loop(call: InLoop, seconds: float) -> GateDecision:
+    """The decision that admits a call, or that tells of a wait beyond so many seconds."""
+    if seconds == 0:
+        return await call.check()
+    loop = running_loop()
+    places = call._gate._places.here(loop, Places)  # noqa: SLF001
+    return await places.decided(call, loop.time() + seconds)
+
+
+def in_thread(call: InThread, seconds: float) -> GateDecision:
     """The same for a thread, which sleeps meanwhile."""
-
-    async def check() -> GateDecision:
-        return call.ask()
-
-    return at_once(_asked_again(call, check, seconds, WaitThreads.now, WaitThreads.pause))
-
-
-async def _asked_again(
-    call: RedisGateCall,
-    check: Callable[[], Awaitable[GateDecision]],
-    seconds: float,
-    now: Callable[[], float],
-    sleep: Callable[[float], Awaitable[None]],
-) -> GateDecision:
-    deadline, pause = now() + seconds, _SHORTEST
-    while True:
-        decision = await check()
-        if decision.allowed:
-            return decision
-        wait, left = decision.retry_after, deadline - now()
-        if call.has_permits:
-            # A permit may be free before a lease ends, when it is given back.
-            told = decision.limits
-            waits = [
-                told[name].retry_after for name in decision.refused_by if not call.are_permits(name)
-            ]
-            wait = max([pause * uniform(0.75, 1.25), *waits])
-            if max(waits, default=0) > left or left <= 0:
-                return decision
-            wait, pause = min(wait, left), min(2 * pause, _LONGEST)
-        elif wait > left:
-            return decision
-        await sleep(wait)
+    if seconds == 0:
+        return at_once(call.check())
+    places = call._gate._thread_places  # noqa: SLF001
+    return at_once(places.decided(call, places.now() + seconds))

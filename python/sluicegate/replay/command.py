@@ -16,8 +16,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from sluicegate._core import __version__
 from sluicegate.replay import access_log, keys, plot, specs
 from sluicegate.replay.document import as_document
-from sluicegate.replay.engine import Findings, Outcome, refused_at_once, replay, smallest_limit
+from sluicegate.replay.engine import refused_at_once, replay, smallest_limit
 from sluicegate.replay.formats import ClientField, field_of
+from sluicegate.replay.outcome import Findings, Outcome
 from sluicegate.replay.report import show
 
 __all__ = ["run"]
@@ -63,7 +64,9 @@ def _replay(
     file: Annotated[str, typer.Argument(help="The log, plain or gzipped; - reads standard input.")],
     limit: Annotated[
         list[str] | None,
-        typer.Option("--limit", "-l", help=f"May be given several times: {specs.GRAMMAR}."),
+        typer.Option(
+            "--limit", "-l", help=f"May be given several times, to compare: {specs.GRAMMAR}."
+        ),
     ] = None,
     by: Annotated[
         str, typer.Option(help="ip: a limit for each client. path: one for each path.")
@@ -93,9 +96,10 @@ def _replay(
 ) -> None:
     """Replay an access log (common or combined format) through limiters, in its own time.
 
-    Prints who would have been refused, when, and the smallest limit that would have
-    refused at most --at-most percent. Lines out of order are put in order; a line
-    takes 12 bytes of memory, 24 while a log is put in order. Logs have whole seconds: the
+    Several limits in one --limit decide together, as a Gate does: all admit, or nothing is
+    spent. Prints who would have been refused, when and by which limit, and the smallest limit
+    that would have refused at most --at-most percent. Lines out of order are put in order; a
+    line takes 12 bytes of memory, 24 while a log is put in order. Logs have whole seconds: the
     requests of a second are spread over it, and what would be refused if they had come
     at once is told as well.
     """
@@ -158,6 +162,8 @@ def _read(file: str, by: str, client: ClientField, progress: Progress) -> access
     return log
 
 
-def _one(log: access_log.AccessLog, spec: specs.Spec, progress: Progress) -> Outcome:
+def _one(
+    log: access_log.AccessLog, spec: specs.Spec | specs.Several, progress: Progress
+) -> Outcome:
     task = progress.add_task(f"replaying {spec}", total=len(log))
     return replay(log, spec, lambda done: progress.update(task, completed=done))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluicegate.replay.engine import Findings, Outcome
+from sluicegate.replay.outcome import Findings, Outcome, Part, Refused
 
 __all__ = ["as_document"]
 
@@ -27,8 +27,14 @@ def as_document(findings: Findings) -> dict[str, Any]:
     - ``top_keys``: ``key, requests, refused, most_in_a_window`` (requests, admitted or not),
       ``first_refusal, last_refusal``, those refused most first;
     - ``over_time``: ``from, requests, refused`` for equal parts of the log's time;
+    - ``parts``: the limits that decided, one or several together, each with ``limit, refused,
+      share, keys_refused, first_refusal, last_refusal, most_in_a_window``; a request that several
+      refused counts for each of them;
     - ``enough``: ``limit, refused, share`` of the smallest limit that refuses at most
       ``at_most_percent``; ``null`` if none does.
+
+    Where several limits decide together there is no one window: both ``most_in_a_window`` outside of
+    ``parts`` are ``null``, and each of ``top_keys`` has ``refused_by``, the refusals by limit.
     """
     log = findings.log
     return {
@@ -63,7 +69,6 @@ def _enough(best: Outcome) -> dict[str, Any]:
 
 def _outcome(outcome: Outcome, top: int) -> dict[str, Any]:
     rows = outcome.by_key
-    fields = ("key", "requests", "refused", "most_in_a_window", "first_refusal", "last_refusal")
     return {
         "limit": str(outcome.spec),
         "admitted": outcome.admitted,
@@ -73,9 +78,37 @@ def _outcome(outcome: Outcome, top: int) -> dict[str, Any]:
         "first_refusal": min((row.first for row in rows), default=None),
         "last_refusal": max((row.last for row in rows), default=None),
         "most_in_a_window": outcome.most_admitted,
-        "top_keys": [dict(zip(fields, row, strict=True)) for row in rows[:top]],
+        "top_keys": [_key(outcome, row) for row in rows[:top]],
         "over_time": [
             {"from": part.start, "requests": part.requests, "refused": part.refused}
             for part in outcome.over_time(_BINS)
         ],
+        "parts": [_part(part) for part in outcome.parts],
+    }
+
+
+def _key(outcome: Outcome, row: Refused) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "key": row.key,
+        "requests": row.requests,
+        "refused": row.refused,
+        "most_in_a_window": row.most,
+        "first_refusal": row.first,
+        "last_refusal": row.last,
+    }
+    if len(row.by) > 1:
+        names = map(str, outcome.spec.parts)
+        found["refused_by"] = dict(zip(names, row.by, strict=True))
+    return found
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "limit": str(part.spec),
+        "refused": part.refused,
+        "share": part.share,
+        "keys_refused": part.keys,
+        "first_refusal": part.first,
+        "last_refusal": part.last,
+        "most_in_a_window": part.most,
     }

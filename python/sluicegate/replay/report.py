@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sluicegate.replay.access_log import AccessLog
-from sluicegate.replay.engine import Findings, Outcome
+from sluicegate.replay.outcome import Findings, Outcome, Part
 
 __all__ = ["show"]
 
@@ -37,6 +37,11 @@ def show(console: Console, findings: Findings) -> None:
         "The log has whole seconds. The requests of a second are spread over it, in the order of "
         "their lines; 'at once' is the share if they had all come at its start."
     )
+    if any(len(outcome.spec.parts) > 1 for outcome in outcomes):
+        console.print(
+            "Of several limits that decide together, a request that more than one refuses counts for "
+            "each, and what one refuses no other spends."
+        )
     for outcome in outcomes:
         if outcome.refused:
             more = len(outcome.by_key) > findings.top
@@ -48,7 +53,7 @@ def show(console: Console, findings: Findings) -> None:
         _titled(console, "When", _over_time([o for o in outcomes if o.refused], bar))
     title = f"The smallest limit that would have refused at most {findings.at_most_percent:g} %"
     _titled(console, title, _limits(findings))
-    if any(outcome.spec.kind == "sliding_counter" for outcome in outcomes):
+    if any(part.kind == "sliding_counter" for o in outcomes for part in o.spec.parts):
         console.print(
             "For sliding_counter a smaller one that would do too is not ruled out, only the next smaller."
         )
@@ -86,6 +91,11 @@ def _shortest(log: AccessLog) -> str:
     return "%m-%d %H:%M" if first[:4] == last[:4] else "%Y-%m-%d %H:%M"
 
 
+def _lines(outcome: Outcome) -> str:
+    """What was replayed, a line for each limit."""
+    return str(outcome.spec).replace("; ", ";\n")
+
+
 def _percent(share: float) -> str:
     return f"{share:.2%}"
 
@@ -117,27 +127,49 @@ def _comparison(findings: Findings, when: When) -> Table:
     table = _table(
         *("limit", "admitted", "refused", "share", "at once", f"{_kind(findings)}s"),
         *("most in\na window", "first\nrefusal", "last\nrefusal"),
+        fold=True,
     )
     for outcome, at_once in zip(findings.outcomes, findings.at_once, strict=True):
         rows = outcome.by_key
         table.add_row(
-            str(outcome.spec),
+            _lines(outcome),
             f"{outcome.admitted:,}",
             f"{outcome.refused:,}",
             _percent(outcome.share),
             _percent(at_once / outcome.requests),
             f"{len(rows):,}",
-            f"{outcome.most_admitted:,}",
+            "" if outcome.most_admitted is None else f"{outcome.most_admitted:,}",
             when(min(row.first for row in rows)) if rows else "never",
             when(max(row.last for row in rows)) if rows else "",
         )
+        if len(outcome.parts) > 1:
+            for part in outcome.parts:
+                table.add_row(*_part(part, when))
     return table
 
 
+def _part(part: Part, when: When) -> tuple[str, ...]:
+    """The row of one of several limits, below that of all."""
+    return (
+        f"  {part.spec}",
+        "",
+        f"{part.refused:,}",
+        _percent(part.share),
+        "",
+        f"{part.keys:,}",
+        f"{part.most:,}",
+        "never" if part.first is None else when(part.first),
+        "" if part.last is None else when(part.last),
+    )
+
+
 def _keys(findings: Findings, outcome: Outcome, when: When) -> Table:
+    several = len(outcome.spec.parts) > 1
     table = _table(
         *(_kind(findings), "requests", "refused", "share"),
-        *("busiest\nwindow", "first\nrefusal", "last\nrefusal"),
+        *(f"by {part.kind}:\n{part.quota}" for part in outcome.spec.parts if several),
+        *(("busiest\nwindow",) if not several else ()),
+        *("first\nrefusal", "last\nrefusal"),
         fold=True,
     )
     for row in outcome.by_key[: findings.top]:
@@ -146,7 +178,7 @@ def _keys(findings: Findings, outcome: Outcome, when: When) -> Table:
             f"{row.requests:,}",
             f"{row.refused:,}",
             _percent(row.refused / row.requests),
-            f"{row.most:,}",
+            *(f"{count:,}" for count in (row.by if row.most is None else (row.most,))),
             when(row.first),
             when(row.last),
         )
@@ -160,7 +192,7 @@ def _over_time(outcomes: list[Outcome], bar: str) -> Table:
     digits, length = len(f"{most:,}"), max(_SHORTEST_BAR, _BARS // len(outcomes))
     table = _table("from (UTC)", "requests")
     for outcome in outcomes:
-        table.add_column(Text(str(outcome.spec)), min_width=digits + 1 + length)
+        table.add_column(Text(_lines(outcome)), min_width=digits + 1 + length)
     whole_minutes = all(part.start % 60 == 0 for part in parts[0])
     when = _format("%Y-%m-%d %H:%M" if whole_minutes else "%Y-%m-%d %H:%M:%S")
     for row in zip(*parts, strict=True):
@@ -178,6 +210,6 @@ def _limits(findings: Findings) -> Table:
     table = _table("instead of", "limit", "refused", "share")
     for outcome, best in zip(findings.outcomes, findings.found, strict=True):
         fits = findings.enough(best)
-        limit = str(best.spec) if fits else f"none: not even {best.spec}"
-        table.add_row(str(outcome.spec), limit, f"{best.refused:,}", _percent(best.share))
+        limit = _lines(best) if fits else f"none: not even {_lines(best)}"
+        table.add_row(_lines(outcome), limit, f"{best.refused:,}", _percent(best.share))
     return table

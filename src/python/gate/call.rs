@@ -92,7 +92,8 @@ impl PyGateCall {
     /// What it is told while limits are off.
     pub(super) fn untouched(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
         let Asked { limits, questions } = self.asked();
-        Py::new(py, limits.told(&limits.untouched(&questions)))
+        let (asks, verdict) = limits.untouched(&questions);
+        Py::new(py, limits.told(&asks, &verdict))
     }
 
     /// What it is told when it is decided after a wait.
@@ -184,7 +185,7 @@ impl PyGateCall {
         })?;
         let told = admitted.map(|verdict| {
             limits.count(true);
-            Py::new(py, limits.told(&(asks, verdict)))
+            Py::new(py, limits.told(&asks, &verdict))
         });
         told.transpose()
     }

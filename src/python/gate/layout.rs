@@ -8,6 +8,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::Plan;
 use super::part::{Part, named};
+use crate::gate::MOST_LIMITS;
 use crate::python::quota::PyQuota;
 use crate::quota::{Quota, Terms};
 
@@ -40,6 +41,8 @@ pub(in crate::python) struct Layout {
     pub(super) bys: Vec<By>,
     pub(super) units: Vec<Unit>,
     pub(super) plans: Box<[Plan]>,
+    /// Whether a call that names no cost costs each limit 1, and is decided by the declared quotas.
+    pub(super) is_plain: bool,
 }
 
 impl Layout {
@@ -71,7 +74,11 @@ impl Layout {
             }
             parts.push(part);
         }
+        let counts_requests = |unit: &Unit| unit.default.is_some() && !unit.are_permits();
         Ok(Self {
+            is_plain: plans.is_empty()
+                && units.iter().all(counts_requests)
+                && parts.len() <= MOST_LIMITS,
             names: parts.iter().map(|part| Arc::clone(&part.name)).collect(),
             parts: parts.into(),
             bys,

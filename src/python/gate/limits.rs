@@ -47,7 +47,7 @@ pub(super) struct Asked {
 pub(super) type Said<'a> = (Asks<'a>, Verdict);
 
 /// Questions with room for the answers.
-type Asks<'a> = SmallVec<[LimitAsk<'a>; FEW]>;
+pub(super) type Asks<'a> = SmallVec<[LimitAsk<'a>; FEW]>;
 
 impl Limits {
     /// Limits that nobody has spent from.
@@ -154,14 +154,24 @@ impl Limits {
         verb: Verb,
     ) -> PyResult<PyClassInitializer<PyGateDecision>> {
         if limits_are_off() {
-            return Ok(self.told(&self.untouched(questions)));
+            let (asks, verdict) = self.untouched(questions);
+            return Ok(self.told(&asks, &verdict));
         }
-        let mut asks = asks(questions);
-        let mut verdict = verb(&self.gate, &mut asks, Patience::Try);
+        self.answer(py, &mut asks(questions), verb)
+    }
+
+    /// The same of questions as the gate takes them, while limits are not off.
+    pub(super) fn answer(
+        &self,
+        py: Python<'_>,
+        asks: &mut [LimitAsk<'_>],
+        verb: Verb,
+    ) -> PyResult<PyClassInitializer<PyGateDecision>> {
+        let mut verdict = verb(&self.gate, asks, Patience::Try);
         if let Err(Stop::Locked) = verdict {
-            verdict = py.detach(|| verb(&self.gate, &mut asks, Patience::Wait));
+            verdict = py.detach(|| verb(&self.gate, asks, Patience::Wait));
         }
-        Ok(self.told(&(asks, verdict?)))
+        Ok(self.told(asks, &verdict?))
     }
 
     /// Decide and spend, whether permits are among the limits or not.
@@ -184,7 +194,11 @@ impl Limits {
     }
 
     /// What comes of what the limits said, for Python.
-    pub(super) fn told(&self, (asks, verdict): &Said<'_>) -> PyClassInitializer<PyGateDecision> {
+    pub(super) fn told(
+        &self,
+        asks: &[LimitAsk<'_>],
+        verdict: &Verdict,
+    ) -> PyClassInitializer<PyGateDecision> {
         let mut told = Vec::with_capacity(asks.len());
         for ask in asks {
             if let Some(decision) = ask.decision {
@@ -205,7 +219,7 @@ impl Limits {
         for (ask, decision) in asks.iter_mut().zip(&settled.decisions) {
             ask.decision = Some(*decision);
         }
-        self.told(&(asks, settled.verdict))
+        self.told(&asks, &settled.verdict)
     }
 
     /// The same while limits are off: all are admitted by nobody.

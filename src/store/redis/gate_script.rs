@@ -132,11 +132,12 @@ impl Branch {
             spend,
             answer,
         } = self;
+        let others = include_str!("scripts/gate/others.lua");
         format!(
             "{word} kind == '{kind}' then\n{look}\
-             fits, next_word = room >= 0, at + {words}\n\
-             spends[index] = function(units)\n{prepare}\
-             if units > 0 or room < 0 then\n{spend}end\n{answer}end\n"
+             if role == 'e' and room < 0 then refused = true end\n\
+             local halted = ask(index + 1, at + {words})\n{others}{prepare}\
+             if units > 0 or room < 0 then\n{spend}end\n{answer}"
         )
     }
 }

@@ -4,7 +4,7 @@ use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 use super::limits::{Asked, Held, Limits, begun};
 use super::sent;
@@ -30,6 +30,32 @@ impl PyRedisGateCall {
 
 #[pymethods]
 impl PyRedisGateCall {
+    /// The limits that it concerns, by name, and the key at each.
+    fn places<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (places, names) = (PyDict::new(py), &self.limits.layout.names);
+        for question in &self.questions {
+            let name = &*names[question.limit];
+            places.set_item(name, (name, PyBytes::new(py, &question.key)))?;
+        }
+        Ok(places)
+    }
+
+    /// Begin to look.
+    fn begin_look<'py>(
+        &self,
+        py: Python<'py>,
+        bridge: &PyBridge,
+        future: Py<PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let call = self.limits.call(Verb::Peek, &self.questions)?;
+        begun(py, &self.limits.route, bridge, future, call)
+    }
+
+    /// Look. Blocks this thread.
+    fn look(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
+        self.limits.asked(py, Verb::Peek, &self.questions, drop)
+    }
+
     /// Begin to decide and spend: the decision if it needs no server, else True if a flush is to be planned.
     fn begin<'py>(
         &self,

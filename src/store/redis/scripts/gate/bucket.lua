@@ -1,5 +1,5 @@
+    told[index] = units > 0 and kept or room
     if op == 'a' then
       local counted = missing - before
-      return counted == units * grains and units or math.floor(counted / grains)
+      told[index] = counted == units * grains and units or math.floor(counted / grains)
     end
-    return units > 0 and kept or room

@@ -3,12 +3,15 @@
 -- for its kind, one for its role, its cost, and its quota's words. Roles: e(nforced), s(hadow), which
 -- refuses nobody, and w(atches), a shadow that never spends.
 --
--- First all looks are taken, which write nothing: an error leaves every key as it was. Each leaves its
--- spend behind, a function with the look's locals. Then all spend, or put right what they have found.
-local op, time, next_word = ARGV[1], redis.call('TIME'), 2
+-- A limit takes its look, asks those behind it, and spends on the way back: with the look's locals, and
+-- when all have looked. So an error, or whatever else a look returns, leaves every key as it was.
+local op, time = ARGV[1], redis.call('TIME')
 local clock = time[1] * 1000000 + time[2]
-local spends, wanted, refused = {}, {}, false
-for index, key in ipairs(KEYS) do
-  local kind, role, cost = ARGV[next_word], ARGV[next_word + 1], tonumber(ARGV[next_word + 2])
-  local at, most, fits, oldest, mark = next_word + 3, cost, nil, nil, nil
+local refused, told = false, {}
+local function ask(index, word)
+  local key = KEYS[index]
+  if not key then return end
+  local kind, role, cost, at = ARGV[word], ARGV[word + 1], tonumber(ARGV[word + 2]), word + 3
+  local most, oldest, mark = cost, nil, nil
   if op == 'a' then cost = 0 end -- it cannot be refused
+  told[index] = 0

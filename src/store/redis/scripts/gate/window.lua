@@ -1,3 +1,2 @@
     if units > 0 then wait = mark or wait end -- as tail.lua
-    if op == 'a' then return { units } end
-    return { room, wait, reset }
+    told[index] = op == 'a' and { units } or { room, wait, reset }

@@ -1,0 +1,129 @@
+"""Waiting at a gate in Redis: in order within a process, only where one is refused, and against others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from in_loop import in_loop
+from polling import until
+from redis_servers import Server
+from sluicegate import GateDecision, Limit, RateLimitError
+from sluicegate.redis import Gate
+
+
+@pytest.fixture
+def gate(redis_server: Server) -> Iterator[Gate]:
+    gate = Gate(
+        redis_server.url,
+        [Limit("1/hour", by="user"), Limit("2/second", by="org", name="org")],
+        timeout=10,
+        on_error="raise",
+    )
+    yield gate
+    gate.close()
+
+
+def keys(user: str | None, org: str | None = "o") -> dict[str, str | None]:
+    return {"user": user, "org": org}
+
+
+@in_loop
+async def test_those_who_wait_go_in_order_and_hold_up_nobody_else(gate: Gate) -> None:
+    await gate.reset(keys("slow"))
+    assert await gate.check(keys("slow"))
+    slow = asyncio.create_task(gate.wait(keys("slow")))
+    await asyncio.sleep(0.05)
+    served: list[int] = []
+
+    async def one(number: int) -> None:
+        assert await gate.wait(keys(f"u{number}"), timeout=30)
+        served.append(number)
+
+    tasks = []
+    for number in range(7):
+        tasks.append(asyncio.create_task(one(number)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert served == list(range(7))
+    assert not slow.done(), "he waits for his own hour, and nobody for him"
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    assert not sum(map(len, gate._places.all()))
+    refused = await gate.wait(keys("slow"), timeout=3_000)
+    assert refused.refused_by[0] == "user/hour"
+
+
+def test_threads_go_in_order(gate: Gate) -> None:
+    served: list[int] = []
+    turn = threading.Semaphore(0)
+
+    def one(number: int) -> None:
+        turn.release()
+        assert gate.wait_sync(keys(f"t{number}", "threads"), timeout=30)
+        served.append(number)
+
+    threads = []
+    for number in range(6):
+        threads.append(threading.Thread(target=one, args=(number,)))
+        threads[-1].start()
+        turn.acquire()
+        until(lambda: len(gate._thread_places) + len(served) > number, "it waits")  # noqa: B023
+    for thread in threads:
+        thread.join(30)
+    # The first two need not wait, and are told side by side.
+    assert sorted(served[:2]) == [0, 1]
+    assert served[2:] == [2, 3, 4, 5]
+    assert len(gate._thread_places) == 0
+
+
+@in_loop
+async def test_changed_limits_are_those_that_one_waits_for(gate: Gate) -> None:
+    assert await gate.check(keys("c", "changed"))
+    assert await gate.check(keys("d", "changed"))
+    task = asyncio.create_task(gate.wait(keys("e", "changed")))
+    await asyncio.sleep(0.05)
+    gate.set_limits([Limit("1/hour", by="user"), Limit("5/second", by="org", name="org")])
+    decision: GateDecision = await task
+    assert decision.limits["org"].limit == 5
+
+
+@in_loop
+async def test_permits_are_waited_for(redis_server: Server) -> None:
+    gate = Gate(redis_server.url, [Limit("1 concurrent", by="m")], name="permits", timeout=10)
+    served: list[int] = []
+
+    async def one(number: int) -> None:
+        async with gate.reserve("k", timeout=30):
+            served.append(number)
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one(number) for number in range(6)))
+    assert served == list(range(6))
+    async with gate.reserve("k"):
+        with pytest.raises(RateLimitError):
+            async with gate.reserve("k", timeout=0.05):
+                pass
+    with pytest.raises(RuntimeError, match="async with"):
+        gate.reserve("k", timeout=1).__enter__()
+    await gate.aclose()
+
+
+def test_a_child_that_is_forked_while_others_wait_goes_ahead(gate: Gate) -> None:
+    assert gate.check_sync(keys("f", "fork"))
+    assert gate.check_sync(keys("g", "fork"))
+    thread = threading.Thread(target=gate.wait_sync, args=(keys("f", "fork"), 1, None), daemon=True)
+    thread.start()
+    until(lambda: len(gate._thread_places) == 1, "it waits")
+    child = os.fork()
+    if not child:
+        admitted = gate.wait_sync(keys("h", "fork"), timeout=20)
+        os._exit(0 if admitted else 3)
+    assert os.waitpid(child, 0)[1] == 0
+    gate.reset_sync(keys("f", None))
+    gate.set_limits([Limit("1/second", by="user"), Limit("2/second", by="org", name="org")])
