@@ -23,11 +23,14 @@ __all__ = [
     "Answer",
     "Bells",
     "Bridge",
+    "CostError",
     "Decision",
     "FixedWindow",
     "Gate",
     "GateCall",
     "GateDecision",
+    "GateFields",
+    "GateQuotas",
     "GateTicket",
     "Limiter",
     "Listener",
@@ -934,7 +937,9 @@ class RedisGate:
         cost: object,
         quotas: GateQuotas | None = None,
     ) -> GateDecision | Literal[True] | None:
-        """Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned."""
+        """Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned.
+        By other quotas than the limits', if there are any.
+        """
     def ask(self, name: str, keys: object, cost: object) -> GateDecision:
         """The same; blocks this thread."""
     def begin_reset(

@@ -10,31 +10,26 @@ use super::decision::PyDecision;
 use super::gate::{PyGateDecision, PyGateFields};
 use super::quota_fields::PyQuotaFields;
 
-/// The fields of one limit, or of several with one decision.
-#[derive(FromPyObject)]
-enum Fields {
-    One(Py<PyQuotaFields>),
-    Several(Py<PyGateFields>),
-}
-
-impl Fields {
-    /// An answer's `own` fields and those of a decision; `None` if that is not all there is to do.
-    fn beside<'py>(
-        &self,
-        decision: &Bound<'py, PyAny>,
-        own: &Bound<'py, PyAny>,
-        asked: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyList>>> {
-        match self {
-            Self::One(fields) => match decision.cast::<PyDecision>() {
-                Ok(decision) => (fields.get()).beside(own.py(), &decision.get().0, own, asked),
-                Err(_) => Ok(None),
-            },
-            Self::Several(fields) => match decision.cast::<PyGateDecision>() {
-                Ok(decision) => fields.get().beside(decision.get(), own, asked),
-                Err(_) => Ok(None),
-            },
-        }
+/// An answer's `own` fields and those of a decision, which these fields make: of one limit, or of several.
+/// `None` if that is not all there is to do.
+fn beside<'py>(
+    fields: &Bound<'py, PyAny>,
+    decision: &Bound<'py, PyAny>,
+    own: &Bound<'py, PyAny>,
+    asked: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyList>>> {
+    if let Ok(fields) = fields.cast::<PyQuotaFields>() {
+        return match decision.cast::<PyDecision>() {
+            Ok(decision) => (fields.get()).beside(own.py(), &decision.get().0, own, asked),
+            Err(_) => Ok(None),
+        };
+    }
+    match (
+        fields.cast::<PyGateFields>(),
+        decision.cast::<PyGateDecision>(),
+    ) {
+        (Ok(fields), Ok(decision)) => fields.get().beside(decision.get(), own, asked),
+        _ => Ok(None),
     }
 }
 
@@ -46,7 +41,7 @@ pub(super) struct PyAnswer {
     unasked: Option<(Py<PyAny>, Py<PyPlainRequests>)>,
     request: PyOnceLock<Py<PyAny>>,
     decision: Option<Py<PyAny>>,
-    fields: Option<Fields>,
+    fields: Option<Py<PyAny>>,
     headers: Py<PyAny>,
     out: Py<PyAny>,
 }
@@ -80,7 +75,7 @@ impl PyAnswer {
             return Ok(None);
         };
         let headers = self.headers.bind(py);
-        let Some(fields) = fields.beside(decision.bind(py), &sent, headers)? else {
+        let Some(fields) = beside(fields.bind(py), decision.bind(py), &sent, headers)? else {
             return Ok(None);
         };
         if let Some(request) = refused {
@@ -100,7 +95,7 @@ impl PyAnswer {
         py: Python<'_>,
         request: Py<PyAny>,
         decision: Option<Py<PyAny>>,
-        fields: Option<Fields>,
+        fields: Option<Py<PyAny>>,
         headers: Py<PyAny>,
         out: Py<PyAny>,
     ) -> Self {
@@ -216,7 +211,7 @@ impl PyPlainRequests {
             return Ok(Some((key, decision).into_pyobject(py)?.into_any()));
         }
         let fields = match &plain.quota {
-            Some(quota) => Some(quota.getattr(py, intern!(py, "made"))?.extract(py)?),
+            Some(quota) => Some(quota.getattr(py, intern!(py, "made"))?),
             None => None,
         };
         let headers = match scope.get_item(intern!(py, "headers"))? {

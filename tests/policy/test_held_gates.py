@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asgi_calls import Answer, call, hello
-from sluicegate import Gate, Limit, ManualClock
+from sluicegate import ConcurrencyLimiter, Gate, Limit, ManualClock
 from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.fastapi import rate_limit
 from sluicegate.policy import Policy
@@ -144,3 +144,20 @@ def test_only_the_middleware_knows_when_they_come_back() -> None:
         rate_limit(gate)
     with pytest.raises(TypeError, match="^messages: " + text):
         Policy(tiers={"a": "9/day"}, messages=gate)
+
+
+def test_concurrency_beside_them_gives_back_both() -> None:
+    async def main() -> None:
+        gate = Gate([Limit("2 concurrent"), Limit("9/day")])
+        permits = ConcurrencyLimiter(1)
+        slow = Slow()
+        app = RateLimitMiddleware(slow, limiter=gate, concurrency=permits)
+        tasks = await started(app, slow, 1)
+        assert (await call(app)).status == 429
+        assert left(gate) == {"key/concurrent": 1, "key/day": 8}
+        slow.end.set()
+        await asyncio.gather(*tasks)
+        assert left(gate) == {"key/concurrent": 2, "key/day": 8}
+        assert permits.in_use(ME) == 0
+
+    asyncio.run(main())

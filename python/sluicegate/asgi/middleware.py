@@ -10,7 +10,7 @@ from sluicegate._support.awaiting import drive
 from sluicegate._support.signatures import takes_app_and
 from sluicegate.asgi import websocket
 from sluicegate.asgi.option_names import NamesOptions
-from sluicegate.asgi.responder import admit_plainly, refuse, request_in
+from sluicegate.asgi.responder import admit_plainly, refuse, release, request_in
 from sluicegate.asgi.starting import refuses_to_start
 from sluicegate.policy.owned import Owned, owned_by
 from sluicegate.policy.policy import Policy
@@ -131,7 +131,5 @@ class RateLimitMiddleware(NamesOptions):
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
             else:
                 scope[REQUEST] = found
-            for held in (permit, request.held):
-                released = None if held is None else held.release()
-                if released is not None:
-                    await released
+            if permit is not None or request.held is not None:
+                await release(permit, request.held)

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Receive, Scope, Send
     from sluicegate.headers import Field
     from sluicegate.policy.enforcer import Enforcer
+    from sluicegate.policy.gates.held import Held
+    from sluicegate.policy.permits import RequestPermit
     from sluicegate.refusals import Refusal
 
-__all__ = ["admit_plainly", "refuse", "request_in"]
+__all__ = ["admit_plainly", "refuse", "release", "request_in"]
 
 
 def admit_plainly(enforcer: Enforcer) -> Callable[[Scope, Send], Any] | None:
@@ -42,6 +44,18 @@ def request_in(scope: Scope) -> Request | None:
     """The request at the nearest limit outwards, if it has met one."""
     found: Answer | Request | None = scope.get(REQUEST)
     return found.asked() if isinstance(found, Answer) else found
+
+
+async def release(permit: RequestPermit | None, held: Held | None) -> None:
+    """Give back what a request has held, whatever becomes of the one or the other."""
+    try:
+        released = None if permit is None else permit.release()
+        if released is not None:
+            await released
+    finally:
+        released = None if held is None else held.release()
+        if released is not None:
+            await released
 
 
 async def refuse(

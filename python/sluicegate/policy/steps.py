@@ -19,6 +19,8 @@ Steps = Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]
 
 def checked_cost(cost: Any) -> Cost:
     """What the option ``cost`` says that a request costs."""
+    if type(cost) is int and cost >= 0:  # most often, and at once
+        return cost
     if not cost or not isinstance(cost, Mapping):
         return _checked_units(cost, "")
     for unit, units in cost.items():

@@ -31,7 +31,7 @@ class GateTier(Tier):
         keys: which keys the gate gets; ``None``: whom the request is from.
     """
 
-    __slots__ = ("_told_as", "_units", "holds", "is_plain", "keys", "one")
+    __slots__ = ("_counted", "_told_as", "_units", "holds", "is_plain", "keys", "one")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class GateTier(Tier):
         shadow: bool = False,
     ) -> None:
         self._units = {limit: unit_of(quota) for limit, quota in quotas.items()}
-        units = set(self._units.values()) - {"concurrent"}
+        units = self._counted = set(self._units.values()) - {"concurrent"}
         #: What costs least and is charged.
         self.one: Cost = 1 if len(units) < 2 else dict.fromkeys(units, 1)
         self.keys = keys
@@ -63,16 +63,16 @@ class GateTier(Tier):
 
     def charged(self, cost: Cost) -> Cost:
         """What a request of this cost is charged: of a mapping the units that the tier counts."""
-        units = set(self._units.values())
-        if not isinstance(cost, Mapping):
+        if isinstance(cost, int):
             # A permit is held whatever a request costs.
-            return cost or (dict.fromkeys(units - {"concurrent"}, 0) if self.holds else 0)
+            return cost or (dict.fromkeys(self._counted, 0) if self.holds else 0)
+        units = set(self._units.values())
         charged = {unit: cost[unit] for unit in cost if unit in units}
         return 0 if charged.keys() >= units and not any(charged.values()) else charged
 
     def excess(self, cost: Cost) -> Refusal | None:
         """The refusal of a cost that no limit can ever admit."""
-        most = max(cost.values(), default=1) if isinstance(cost, Mapping) else cost
+        most = cost if isinstance(cost, int) else max(cost.values(), default=1)
         if most <= _MOST:
             return None  # the gate knows
         return Refusal(self.name, self.terms.limit, most, None, None)
