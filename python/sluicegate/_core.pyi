@@ -577,9 +577,7 @@ class QuotaFields:
 
     def __new__(cls, limiter: Any, limit: int, name: bytes, first: int, last: int) -> Self: ...
     def of(self, decision: Decision) -> list[tuple[bytes, bytes]] | None:
-        """The fields of a decision; ``None`` if the limiter's quota is another one by now. ``name``
-        is another one for the IETF's lists.
-        """
+        """The fields of a decision; ``None`` if the limiter's quota is another one by now."""
 
 @final
 class Pending(Generic[_T]):
