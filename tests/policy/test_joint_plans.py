@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -117,3 +118,26 @@ def test_middlewares_of_one_function_count_together() -> None:
     rows["premium"] = "50/second; 3/hour"
     assert left(second, "premium") == {"premium/second": 48, "premium/hour": 2}
     assert left(first, "premium") == {"premium/second": 47, "premium/hour": 1}
+
+
+def test_plans_that_come_at_once_in_many_threads_are_all_counted(clock: ManualClock) -> None:
+    """Each adds a window while others decide: nothing that was spent is lost."""
+    rows = {"free": "100000/hour; 200000/day"}
+    rows |= {
+        f"p{number}": f"100000/hour; 9/{number} minutes; 200000/day" for number in range(2, 26)
+    }
+    policy = Policy(tiers=rows.get, default_tier="free", clock=clock)
+    tiers = policy.enforcer.tiers
+    names = list(rows)
+
+    def ask(start: int) -> int:
+        return sum(bool(tiers.get(names[(start + n) % len(names)]).check("me")) for n in range(400))
+
+    with ThreadPoolExecutor(8) as pool:
+        admitted = sum(pool.map(ask, range(0, 24, 3)))
+    # 24 plans have nine for each window of their own; the first one has no such.
+    assert admitted == 24 * 9 + sum(
+        (start + n) % 25 == 0 for start in range(0, 24, 3) for n in range(400)
+    )
+    left = tiers.get("free").check("me")
+    assert left.limits["client/day"].remaining == 200_000 - admitted - 1
