@@ -314,7 +314,7 @@ def test_eight_threads_admit_exactly_the_smallest(clock: ManualClock) -> None:
 FORKED = """
 import os, threading
 from sluicegate import Gate, Limit
-gate = Gate([Limit("1000000/day", by=by, algorithm="segmented_window") for by in "abc"])
+gate = Gate([Limit("4000000000/day", by=by, algorithm="segmented_window") for by in "abc"])
 keys = dict.fromkeys("abc", "k")
 stop = False
 def hammer():
