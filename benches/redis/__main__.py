@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from benches.redis.contestants import CONTESTANTS, ON_A_CLUSTER  # noqa: E402
+from benches.redis.gate import measured as of_gates  # noqa: E402
 from benches.redis.load import rounds  # noqa: E402
 from benches.redis.report import Figures, Loads, markdown, picture  # noqa: E402
 from benches.redis.server_alone import ARGUMENTS, per_second  # noqa: E402
@@ -121,6 +122,8 @@ def main() -> None:
                 figures.tables[loop] = measured(everyone, server.url, loop, progress, loop)
         with Server() as server:
             figures.threads = in_threads(server.url, REPEATS, SECONDS, WARM)
+        with Server() as server:
+            figures.gates = of_gates(server.url, REPEATS, SECONDS, WARM)
         if not QUICK:
             with Cluster() as cluster:
                 what = "asyncio, Redis Cluster"

@@ -1,6 +1,7 @@
 """Three limits in one decision, beside one limit, and three that are checked in a row.
 
-``python -m benches.redis.gate`` measures and prints the table; with ``NAME URL TASKS SECONDS WARM`` one sample.
+``python -m benches.redis.gate`` measures and prints the table; with
+``SET KIND URL TASKS SECONDS WARM`` it takes one sample.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,89 +21,96 @@ from benches.redis.contestants import Check, next_client  # noqa: E402
 from benches.redis.load import rounds  # noqa: E402
 
 LOADS = (50, 500)
-ONE, GATE, ROW = "one limit", "a gate of three", "three in a row"
-#: Three algorithms that limits have by default: the log, the bucket, and segments.
-QUOTAS = ("1000/second", "4000000 tokens/hour burst 4000000", "1000000000/day")
-COST = {"tokens": 1}
+#: The three algorithms that limits have by default (the log, a bucket and segments), and one three times.
+SETS = {
+    "log, bucket, segments": ("1000/second", "4000000000/hour burst 4000000", "1000000000/day"),
+    "three buckets": tuple(f"4000000000/{window} burst 4000000" for window in ("m", "h", "d")),
+}
+KINDS = ("one limit", "a gate of three", "three in a row")
 
-Three = dict[str, dict[int, dict[str, list[float]]]]
-
-
-async def one(url: str) -> Check:
-    from sluicegate.redis import SlidingWindowRateLimiter
-
-    limiter = SlidingWindowRateLimiter(url, QUOTAS[0], name="one")
-    return lambda: limiter.check(next_client())
+#: Decisions a second, by set, kind and tasks.
+Rates = dict[str, dict[str, dict[int, float]]]
 
 
-async def gate(url: str) -> Check:
+def single(url: str, quota: str, name: str) -> Any:
+    from sluicegate import Quota
+    from sluicegate.gate.algorithms import algorithm_of
+    from sluicegate.redis import SegmentedWindow, SlidingWindowRateLimiter, TokenBucket
+
+    kinds: dict[str, Any] = {
+        "sliding_log": SlidingWindowRateLimiter,
+        "segmented_window": SegmentedWindow,
+        "token_bucket": TokenBucket,
+    }
+    return kinds[algorithm_of(Quota(quota), None)](url, quota, name=name)
+
+
+async def made(url: str, of: str, kind: str) -> Check:
+    """The check of a kind, over the quotas of a set."""
     from sluicegate import Limit
     from sluicegate.redis import Gate
 
-    limits = [Limit(quota, by=by) for quota, by in zip(QUOTAS, "abc", strict=True)]
-    of_three = Gate(url, limits)
+    quotas = SETS[of]
+    if kind == KINDS[0]:
+        limiter = single(url, quotas[0], "one")
+        return lambda: limiter.check(next_client())
+    if kind == KINDS[1]:
+        gate = Gate(url, [Limit(quota, by=by) for quota, by in zip(quotas, "abc", strict=True)])
 
-    def check() -> Any:
+        def check() -> Any:
+            client = next_client()
+            return gate.check({"a": client, "b": client, "c": client})
+
+        return check
+    three = [single(url, quota, f"row{place}") for place, quota in enumerate(quotas)]
+
+    async def in_a_row() -> None:
         client = next_client()
-        return of_three.check({"a": client, "b": client, "c": client}, COST)
+        for each in three:
+            await each.check(client)
 
-    return check
-
-
-async def row(url: str) -> Check:
-    from sluicegate.redis import SegmentedWindow, SlidingWindowRateLimiter, TokenBucket
-
-    log = SlidingWindowRateLimiter(url, QUOTAS[0], name="log")
-    bucket = TokenBucket(url, QUOTAS[1], name="bucket")
-    segments = SegmentedWindow(url, QUOTAS[2], name="segments")
-
-    async def check() -> None:
-        client = next_client()
-        await log.check(client)
-        await bucket.check(client)
-        await segments.check(client)
-
-    return check
+    return in_a_row
 
 
-CONTESTANTS: dict[str, Callable[[str], Any]] = {ONE: one, GATE: gate, ROW: row}
-
-
-def measured(url: str, repeats: int, seconds: float, warm: float) -> dict[str, dict[int, float]]:
-    """Medians of decisions a second, by contestant and tasks; they take turns."""
-    samples: dict[str, dict[int, list[float]]] = {name: {} for name in CONTESTANTS}
+def measured(url: str, repeats: int, seconds: float, warm: float) -> Rates:
+    """Medians; the kinds take turns."""
+    samples: dict[tuple[str, str, int], list[float]] = {}
     for _ in range(repeats):
-        for tasks in LOADS:
-            for name in CONTESTANTS:
-                words = [name, url, str(tasks), str(seconds), str(warm)]
-                command = [sys.executable, "-m", "benches.redis.gate", *words]
-                said = json.loads(subprocess.check_output(command, cwd=ROOT, timeout=60))
-                samples[name].setdefault(tasks, []).append(said["per_second"])
+        for of in SETS:
+            for tasks in LOADS:
+                for kind in KINDS:
+                    words = [of, kind, url, str(tasks), str(seconds), str(warm)]
+                    command = [sys.executable, "-m", "benches.redis.gate", *words]
+                    said = json.loads(subprocess.check_output(command, cwd=ROOT, timeout=60))
+                    samples.setdefault((of, kind, tasks), []).append(said["per_second"])
     return {
-        name: {tasks: median(found) for tasks, found in by_tasks.items()}
-        for name, by_tasks in samples.items()
+        of: {kind: {tasks: median(samples[of, kind, tasks]) for tasks in LOADS} for kind in KINDS}
+        for of in SETS
     }
 
 
-def table(figures: dict[str, dict[int, float]]) -> str:
+def table(rates: Rates) -> str:
     """Decisions a second, and the gate's as a part of the others'."""
     lines = [
-        f"| tasks | {ONE} | {GATE} | {ROW} | gate / one limit | gate / three in a row |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| limits | tasks | {' | '.join(KINDS)} | gate / one limit | gate / three in a row |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for tasks in LOADS:
-        single, gated, in_row = (figures[name][tasks] for name in (ONE, GATE, ROW))
-        lines.append(
-            f"| {tasks} | {single:,.0f}/s | {gated:,.0f}/s | {in_row:,.0f}/s "
-            f"| {gated / single:.2f} | {gated / in_row:.2f} |"
-        )
+    for of, kinds in rates.items():
+        for tasks in LOADS:
+            one, gate, row = (kinds[kind][tasks] for kind in KINDS)
+            cells = [of, str(tasks), *(f"{rate:,.0f}" for rate in (one, gate, row))]
+            lines.append(f"| {' | '.join(cells)} | {gate / one:.2f} | {gate / row:.2f} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     if len(sys.argv) > 1:
-        name, url, tasks, seconds, warm = sys.argv[1:]
-        work = rounds(CONTESTANTS[name], url, int(tasks), float(seconds), float(warm))
+        of, kind, url, tasks, seconds, warm = sys.argv[1:]
+
+        async def make(url: str) -> Check:
+            return await made(url, of, kind)
+
+        work = rounds(make, url, int(tasks), float(seconds), float(warm))
         print(json.dumps(vars(asyncio.run(work))))
         return
     from redis_servers import Server

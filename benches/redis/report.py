@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benches.redis.gate import Rates
+from benches.redis.gate import table as of_gates
+
 #: By library and number of tasks: checks a second, CPU and median time in µs.
 Loads = dict[str, dict[int, dict[str, float]]]
 
@@ -29,6 +32,7 @@ class Figures:
     alone: dict[str, list[float]]
     tables: dict[str, Loads] = field(default_factory=dict)
     threads: Loads = field(default_factory=dict)
+    gates: Rates = field(default_factory=dict)
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -117,6 +121,8 @@ def markdown(figures: Figures) -> str:
             parts.append(ratios(loads))
     if figures.threads:
         parts.append(f"## Threads without an event loop\n\n{of_threads(figures.threads)}")
+    if figures.gates:
+        parts.append(f"## Three limits in one decision, decisions/s\n\n{of_gates(figures.gates)}")
     parts.append(f"## The server alone, fed with prepared pipelines\n\n{of_server(figures)}")
     return "\n\n".join(parts) + "\n"
 
