@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import count
 from math import inf
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 from weakref import ref
 
 from sluicegate._connection.line import Line
 from sluicegate._connection.wait_queue import Waiter, refused
 from sluicegate._core import Decision, GateDecision
 
-__all__ = ["Caller", "Place", "Places"]
+__all__ = ["Caller", "LoopPlaces", "Place", "Places"]
 
 #: A limit's name, and a key.
 Place = tuple[str, bytes]
@@ -43,14 +43,9 @@ class Caller(Protocol):
         ...
 
 
-class _Call:
-    """A caller who waits, and when he asks next."""
-
-    __slots__ = ("asks_at", "caller", "waiter")
-
-    def __init__(self, waiter: Waiter, caller: Caller) -> None:
-        self.waiter, self.caller = waiter, caller
-        self.asks_at = -inf
+class _Call(NamedTuple):
+    waiter: Waiter
+    caller: Caller
 
 
 class Places:
@@ -90,6 +85,15 @@ class Places:
             waiter.is_over = True
             self._leave(waiter)
 
+    def look_again(self) -> None:
+        """Something has changed: who is first in a line shall ask."""
+        with self.lock:
+            for place in list(self._lines):
+                first = self._first(place)
+                if first is not None:
+                    self._lines[place].free_at = first.asks_at = -inf
+                    first.wake()
+
     def _arrive(self, places: Iterable[Place], deadline: float) -> Waiter:
         """Behind all who wait at one of these places."""
         with self.lock:
@@ -108,7 +112,7 @@ class Places:
         wait = call.caller.wait(decision, waiter.deadline - now)
         if wait == inf:
             return False
-        call.asks_at = now + wait
+        call.waiter.asks_at = now + wait
         with self.lock:
             places, refusing = call.caller.places(), decision.refused_by
             stays = [
@@ -200,7 +204,7 @@ class Places:
                 free_at = max((self._lines[place].free_at for place in held), default=-inf)
                 looks_at = min((self._lines[place].free_at for place in firsts), default=inf)
                 is_second = any(self._is_second(waiter, place) for place in held)
-            if is_first and call.asks_at <= now:
+            if is_first and call.waiter.asks_at <= now:
                 return True
             if now >= waiter.deadline or free_at > waiter.deadline:
                 return False
@@ -209,7 +213,7 @@ class Places:
                 if not self._refuse(call, await call.caller.peek()):
                     return False
                 continue
-            until = min(waiter.deadline, looks_at, call.asks_at if is_first else inf)
+            until = min(waiter.deadline, looks_at, call.waiter.asks_at if is_first else inf)
             await waiter.sleep(min(until - now, _LOOKS_AFTER if is_second else inf))
 
     def _is_second(self, waiter: Waiter, place: Place) -> bool:
@@ -227,3 +231,17 @@ class Places:
                     wait = 0.0 if line is None else line.free_at - self.now()
                     limits[name] = refused(limits[name], wait)
         return GateDecision(limits, [name for name in limits if name not in places])
+
+
+class LoopPlaces(Places):
+    """Those of an event loop, which other threads may have look again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = ref(get_running_loop())
+
+    def look_again_there(self) -> None:
+        loop = self._loop()
+        if loop is not None and len(self):
+            with suppress(RuntimeError):  # it is closed
+                loop.call_soon_threadsafe(self.look_again)

@@ -42,7 +42,7 @@ class _Thread(Waiter):
     async def sleep(self, seconds: float) -> None:
         self._event.clear()
         if not self.is_woken:  # looked at only now, or a wake-up might be lost
-            self._event.wait(seconds)
+            self._event.wait(min(seconds, threading.TIMEOUT_MAX))
 
 
 class WaitThreads(WaitQueue):

@@ -33,13 +33,21 @@ class Waiter:
     when a signal handler raises, no call may come to its end.
     """
 
-    __slots__ = ("__weakref__", "_sleep", "deadline", "is_over", "is_woken", "number")
+    __slots__ = (
+        "__weakref__",
+        "_sleep",
+        "asks_at",
+        "deadline",
+        "is_over",
+        "is_woken",
+        "number",
+    )
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
         self.is_over = self.is_woken = False
-        #: When it gives up, by its own clock.
-        self.deadline = inf
+        #: When it gives up, and when it asks next, by its own clock.
+        self.deadline, self.asks_at = inf, -inf
         self._sleep: asyncio.Future[None] | None = None
 
     def wake(self) -> None:

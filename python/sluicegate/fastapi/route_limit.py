@@ -88,7 +88,12 @@ class RouteLimit:
         identify = options.identify
         who = None if identify is None else checked_text("identify", (yield identify, (seen,)))
         if who is not None:
-            client = f"id:{who}"
+            # A gate knows clients as the middleware does that has the same gate.
+            client = who if options.has_gate else f"id:{who}"
+        elif (
+            options.has_gate and request.client is not None and request.client.source == "identify"
+        ):
+            client = request.client.key
         elif enforcer is None or self._has_own_address:
             client = self._address(scope)
         else:

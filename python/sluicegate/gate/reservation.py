@@ -38,6 +38,10 @@ class Reserving(Protocol):
         self, decision: GateDecision, actual: dict[str, int] | None, /
     ) -> Coroutine[Any, Any, None]: ...
 
+    def give_up(self) -> None:
+        """Give the permits back that it may hold without knowing."""
+        ...
+
     def abandon(self, decision: GateDecision, /) -> None:
         """Give the permits back, of one whose block nobody will leave: from any thread."""
         ...
@@ -109,9 +113,12 @@ class Reservation:
     def __enter__(self) -> Self:
         self._begin()
         try:
-            return self._admitted(self._call.acquire_sync(self._timeout))
-        finally:
-            self._begun()
+            decision = self._call.acquire_sync(self._timeout)
+            self._hold(decision)
+        except BaseException:
+            self._give_up()
+            raise
+        return self._admitted(decision)
 
     def __exit__(self, *_: object) -> None:
         decision = self._leave()
@@ -121,9 +128,12 @@ class Reservation:
     async def __aenter__(self) -> Self:
         self._begin()
         try:
-            return self._admitted(await self._call.acquire(self._timeout))
-        finally:
-            self._begun()
+            decision = await self._call.acquire(self._timeout)
+            self._hold(decision)
+        except BaseException:
+            self._give_up()
+            raise
+        return self._admitted(decision)
 
     async def __aexit__(self, *_: object) -> None:
         decision = self._leave()
@@ -142,17 +152,22 @@ class Reservation:
             raise RuntimeError("it was entered before: call reserve() for each block")
         self._state = _ENTERING
 
-    def _begun(self) -> None:
-        if self._state == _ENTERING:
+    def _give_up(self) -> None:
+        """It did not come to a decision, or a signal's handler raised just then."""
+        if self._decision is None:
             self._state = _NEW
+            self._call.give_up()
+
+    def _hold(self, decision: GateDecision) -> None:
+        if decision.allowed:
+            self._decision, self._state = decision, _HELD
 
     def _admitted(self, decision: GateDecision) -> Self:
         if not decision.allowed:
+            self._state = _NEW
             names = ", ".join(decision.refused_by)
             why = f"Refused by {names}" if names else "Refused"
             raise RateLimitError(why, decision.retry_after)
-        self._decision = decision
-        self._state = _HELD
         return self
 
     def _leave(self) -> GateDecision | None:

@@ -58,5 +58,8 @@ class _InMemory:
     async def end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
         self.end_sync(decision, actual)
 
+    def give_up(self) -> None:
+        self._call.give_up()
+
     def abandon(self, decision: GateDecision) -> None:
         self._call.end(decision, False)

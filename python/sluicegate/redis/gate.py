@@ -7,27 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.on_error import OnError
-from sluicegate._connection.places import Places
+from sluicegate._connection.places import LoopPlaces
 from sluicegate._connection.rights import ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
 from sluicegate._connection.thread_queue import ThreadPlaces
 from sluicegate._core import GateDecision, GateQuotas, Quota, RedisGate, RedisLimiter
+from sluicegate._support.fork import new_lock
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.gate.limit import checked_name
-from sluicegate.gate.parts import Part, parts_of, plans_of
+from sluicegate.gate.parts import Part, parts_of
 from sluicegate.gate.statistics import GateStatistics
 from sluicegate.redis.gate_blocking import BlockingGate
 from sluicegate.redis.gate_limits import (
     checked_tag,
     commands_for,
-    kept_by,
-    prefix_of,
-    quota_of,
-    tag_of,
+    limits_of,
+    made_of,
 )
 from sluicegate.redis.gate_waiting import GateWaits
 
@@ -72,10 +71,9 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
     __module__ = "sluicegate.redis"  # where it is imported from
     __slots__ = (
         "__weakref__",
-        "_core",
-        "_limiters",
+        "_changing",
+        "_in_force",
         "_made_of",
-        "_parts",
         "_places",
         "_scripts",
         "_thread_places",
@@ -103,43 +101,29 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         parts = parts_of(limits)
         options: dict[str, Any] = {"timeout": timeout, "on_error": on_error, "workers": workers}
         options |= {"remember": remember, "prefix": prefix, "tag_by": checked_tag(tag_by, parts)}
-        self._made_of = settings, limits, options
-        self._limiters: dict[str, RedisLimiter] = {}
-        self._core, self._parts = self._made(parts)
+        self._made_of = settings, options
+        self._in_force = made_of(parts, settings, self.name, options)
+        self._changing = new_lock()
         self._scripts = Scripts(settings, f"{prefix or 'sluicegate'}:gate", timeout)
-        self._places: PerLoop[Places] = PerLoop()
+        self._places: PerLoop[LoopPlaces] = PerLoop()
         self._thread_places = ThreadPlaces()
 
-    def _made(self, parts: tuple[Part, ...]) -> tuple[RedisGate, dict[str, Part]]:
-        """The core of these limits. Those whose keys begin alike go on with what is known of them."""
-        settings, _, options = self._made_of
-        options = dict(options)
-        prefix, tag_by = options.pop("prefix"), options.pop("tag_by")
-        tag = tag_of(settings, self.name, tag_by)
-        limiters, kept = {}, []
-        for part in parts:
-            start = prefix_of(self.name, part, prefix)
-            limiter = self._limiters.get(start)
-            if limiter is None:
-                limiter = kept_by(part, settings, prefix=start, tag=tag, **options)
-            else:
-                kept.append((limiter, part))
-            limiters[start] = limiter
-        before = getattr(self, "_core", None)
-        core = RedisGate(*plans_of(parts), list(limiters.values()), before)
-        for limiter, part in kept:
-            limiter.set_quota(quota_of(part))
-        self._limiters = limiters
-        return core, {part.name: part for part in parts}
-
     def _plan(self) -> Plan:
-        settings, limits, options = self._made_of
-        return Gate, (settings, limits), {"name": self.name, **options}
+        settings, options = self._made_of
+        return Gate, (settings, limits_of(self.parts)), {"name": self.name, **options}
+
+    @property
+    def _core(self) -> RedisGate:
+        return self._in_force.core
+
+    @property
+    def _limiters(self) -> dict[str, RedisLimiter]:
+        return self._in_force.limiters
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """Its limits, one for each quota, in their order: each has a ``name``, a ``quota`` and the ``limit``."""
-        return tuple(self._parts.values())
+        return tuple(self._in_force.parts.values())
 
     @to_be_awaited
     async def check(self, keys: Keys, cost: Cost = 1) -> GateDecision:
@@ -169,6 +153,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         futures = self._core.begin_refund(bridge, loop.create_future, keys, decision)
         loop.call_soon(bridge.flush)
         await asyncio.gather(*futures)
+        self._look_again()
 
     @to_be_awaited
     async def reset(self, keys: Keys) -> None:
@@ -178,6 +163,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         future: asyncio.Future[GateDecision] = loop.create_future()
         begun = self._core.begin_reset(bridge, future, keys)
         await planned(loop, bridge, future, begun)
+        self._look_again()
 
     def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
         """As of a gate in memory: for ``_check_by``, one for each limit; ``None`` leaves it out."""
@@ -214,18 +200,20 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         One with the name, the algorithm and the window of one before keeps what was spent. Others find
         what is in Redis by their names. Nothing has changed when an argument is wrong.
         """
-        parts = parts_of(limits, self._parts)
-        settings, _, options = self._made_of
-        checked_tag(options["tag_by"], parts)
-        self._core, self._parts = self._made(parts)
-        self._made_of = settings, limits, options
+        with self._changing:
+            before, (settings, options) = self._in_force, self._made_of
+            parts = parts_of(limits, before.parts)
+            checked_tag(options["tag_by"], parts)
+            self._in_force = made_of(parts, settings, self.name, options, before)
+        self._look_again()
 
     def statistics(self) -> GateStatistics:
         """What the gate and its limits have done in this process, as a :class:`GateStatistics`."""
-        admitted, refused, *_ = self._core.statistics()
-        counts = zip(self._limiters.values(), self._core.would_have_refused(), strict=True)
+        core, parts, limiters = self._in_force
+        admitted, refused, *_ = core.statistics()
+        counts = zip(limiters.values(), core.would_have_refused(), strict=True)
         told = [RedisStatistics(*each.statistics(), watched) for each, watched in counts]
-        return GateStatistics(admitted, refused, dict(zip(self._parts, told, strict=True)))
+        return GateStatistics(admitted, refused, dict(zip(parts, told, strict=True)))
 
     @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:

@@ -28,9 +28,15 @@ class BlockingGate:
     __slots__ = ()
 
     if TYPE_CHECKING:
-        _core: RedisGate
+
+        @property
+        def _core(self) -> RedisGate: ...
+
         _scripts: Scripts
-        _limiters: dict[str, RedisLimiter]
+
+        @property
+        def _limiters(self) -> dict[str, RedisLimiter]: ...
+        def _look_again(self) -> None: ...
 
         def _commands(self) -> set[str]: ...
 
@@ -48,11 +54,13 @@ class BlockingGate:
         """``refund`` that blocks its thread; raises the same."""
         may_block("refund_sync")
         self._core.ask_refund(keys, decision)
+        self._look_again()
 
     def reset_sync(self, keys: Keys) -> None:
         """``reset`` that blocks its thread."""
         may_block("reset_sync")
         self._core.ask_reset(keys)
+        self._look_again()
 
     def ping_sync(self, timeout: float = 1.0) -> str:
         """``ping`` that blocks its thread."""

@@ -4,35 +4,113 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluicegate._connection.rights import commands_of
-from sluicegate._core import RedisLimiter, TokenBucketConfig
+from sluicegate._core import RedisGate, RedisLimiter, TokenBucketConfig
+from sluicegate.gate.algorithms import ALGORITHMS, algorithm_of
+from sluicegate.gate.limit import Limit
+from sluicegate.gate.parts import plans_of
 from sluicegate.redis.prefix import key_prefix, windows_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sluicegate._connection.options import Settings
     from sluicegate.gate.parts import Part
 
-__all__ = ["checked_tag", "commands_for", "kept_by", "key_name", "prefix_of", "tag_of"]
+__all__ = ["InForce", "checked_tag", "commands_for", "limits_of", "made_of"]
+
+
+class InForce(NamedTuple):
+    """The limits of a gate at one time: by name, and the limiters that keep them by how their keys begin."""
+
+    core: RedisGate
+    parts: dict[str, Part]
+    limiters: dict[str, RedisLimiter]
+
+
+def made_of(
+    parts: tuple[Part, ...],
+    settings: Settings,
+    name: str,
+    options: Mapping[str, Any],
+    before: InForce | None = None,
+) -> InForce:
+    """The limits of a gate. Those whose keys begin alike go on with what is known of them.
+
+    Raises ``ValueError``, with nothing changed, for two whose keys would.
+    """
+    given = dict(options)
+    prefix, tag_by = given.pop("prefix"), given.pop("tag_by")
+    tag = tag_of(settings, name, tag_by)
+    known = {} if before is None else before.limiters
+    starts: dict[str, Part] = {}
+    for part in parts:
+        start = prefix_of(name, part, prefix)
+        if start in starts:
+            raise ValueError(
+                f"limits must have names that differ by more than a space and an underscore, got "
+                f"{starts[start].name!r} and {part.name!r}: give one of them another name="
+            )
+        starts[start] = part
+    limiters = {
+        start: known.get(start) or kept_by(part, settings, prefix=start, tag=tag, **given)
+        for start, part in starts.items()
+    }
+    core = RedisGate(
+        *plans_of(parts), [*limiters.values()], None if before is None else before.core
+    )
+    for start, part in starts.items():
+        if start in known:
+            limiters[start].set_quota(quota_of(part))
+    return InForce(core, {part.name: part for part in parts}, limiters)
+
+
+def limits_of(parts: Iterable[Part]) -> list[Limit]:
+    """What another gate is made of that counts the same: by the algorithms that were chosen at first."""
+    limits: list[Limit] = []
+    for part in parts:
+        limit, named = part.limit, _named(part)
+        if named is not None and limit.quota_for is None:
+            name = limit.name if len(limit.quotas) == 1 else part.name
+            limits.append(
+                Limit(
+                    part.quota,
+                    by=limit.by,
+                    algorithm=named,
+                    name=name,
+                    shadow=limit.shadow,
+                    optional=limit.optional,
+                )
+            )
+        elif not any(limit is other for other in limits):
+            limits.append(limit)
+    return limits
+
+
+def _named(part: Part) -> str | None:
+    """The algorithm's public name, unless the quota alone says it."""
+    if part.algorithm == algorithm_of(part.quota, part.limit.algorithm):
+        return None
+    return next(name for name, own in ALGORITHMS.items() if own == part.algorithm)
 
 
 def key_name(gate: str, part: Part) -> str:
     """What a single limiter has to be called to share the state of a limit: ``chat:user/5_minutes``.
 
-    A name of other characters than such a limiter may have ends in its digest.
+    A name of other characters than such a limiter may have ends in its digest, as does one that could
+    be of another gate's limit.
     """
     name = f"{gate}:{part.name}".replace(" ", "_")
-    plain = re.sub(r"[^A-Za-z0-9_\-.:/]", "-", name)
-    if (
-        plain != f"{gate}:{part.name}".replace(" ", "_")
-        or len(plain) > 64
-        or not plain[0].isalpha()
-    ):
-        plain = f"g{plain[:50]}:{sha256(f'{gate}:{part.name}'.encode()).hexdigest()[:12]}"
-    return plain
+    plain = (
+        re.sub(r"[^A-Za-z0-9_\-./]", "-", name.replace(":", "", 1)) if name.count(":") == 1 else ""
+    )
+    is_plain = len(name) <= 64 and name[0].isalpha() and plain == name.replace(":", "", 1)
+    if is_plain:
+        return name
+    readable = re.sub(r"[^A-Za-z0-9_\-./]", "-", name)
+    return f"g{readable[:50]}:{sha256(repr((gate, part.name)).encode()).hexdigest()[:12]}"
 
 
 def prefix_of(gate: str, part: Part, prefix: str | None) -> str:

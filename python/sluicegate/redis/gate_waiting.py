@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from random import uniform
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.notices import Complaint
-from sluicegate._connection.places import Places
+from sluicegate._connection.places import LoopPlaces
 from sluicegate._connection.seconds import seconds_of
 from sluicegate._connection.thread_queue import ThreadPlaces
 from sluicegate._support.arguments import seconds_to_wait
@@ -34,6 +34,7 @@ __all__ = ["GateWaits"]
 # Nobody knows when a permit is free: it is asked for again after so many seconds, which double.
 _SHORTEST, _LONGEST = 0.005, 0.1
 _LEAST = 0.000001
+A = TypeVar("A", bound="_Asking")
 _complaint = Complaint()
 
 
@@ -43,8 +44,11 @@ class GateWaits:
     __slots__ = ()
 
     if TYPE_CHECKING:
-        _core: RedisGate
-        _places: PerLoop[Places]
+
+        @property
+        def _core(self) -> RedisGate: ...
+
+        _places: PerLoop[LoopPlaces]
         _thread_places: ThreadPlaces
 
     @to_be_awaited
@@ -72,6 +76,12 @@ class GateWaits:
         must_not_wait("wait_sync", "`await wait(…)`")
         return in_thread(call, seconds)
 
+    def _look_again(self) -> None:
+        """Something came back or was changed: those who wait in this process shall ask."""
+        self._thread_places.look_again()
+        for places in self._places.all():
+            places.look_again_there()
+
     def _reserved(self, keys: Keys, cost: Cost, timeout: float | None) -> Reservation:
         seconds_to_wait(timeout)
         return Reservation(_InRedis(self, keys, cost), timeout)
@@ -80,25 +90,27 @@ class GateWaits:
 class _InRedis:
     """One call of a gate in Redis, for its reservation."""
 
-    __slots__ = ("_call", "_made_of")
+    __slots__ = ("_asking",)
 
     def __init__(self, gate: GateWaits, keys: Keys, cost: Cost) -> None:
-        self._made_of = gate, keys, cost
-        self._call = InThread(gate, keys, cost, None).call
+        self._asking: _Asking = InThread(gate, keys, cost, None)
+
+    @property
+    def _call(self) -> RedisGateCall:
+        return self._asking.call
 
     def acquire_sync(self, timeout: float | None) -> GateDecision:
         if timeout != 0:
             must_not_wait("with gate.reserve(…, timeout=…)", "`async with`")
-        asking = InThread(*self._made_of, None)
-        decision = in_thread(asking, seconds_of(timeout))
-        self._call = asking.call
-        return decision
+        asking = self._asking = self._asking.moved(InThread)
+        return in_thread(asking, seconds_of(timeout))
 
     async def acquire(self, timeout: float | None) -> GateDecision:
-        asking = InLoop(*self._made_of, None)
-        decision = await in_loop(asking, seconds_of(timeout))
-        self._call = asking.call
-        return decision
+        asking = self._asking = self._asking.moved(InLoop)
+        return await in_loop(asking, seconds_of(timeout))
+
+    def give_up(self) -> None:
+        self._call.give_up()
 
     def examine(self, actual: dict[str, int]) -> None:
         self._call.examine(actual)
@@ -129,11 +141,12 @@ class _Asking:
     """A call as it waits: by the limits that are in force when it asks."""
 
     def __init__(self, gate: GateWaits, keys: Keys, cost: Cost, verb: str | None) -> None:
-        # The caller's own mapping may change while it waits.
-        self._arguments = keys if isinstance(keys, str) else dict(keys), cost, verb
         self._gate = gate
         self._made_by = gate._core  # noqa: SLF001
         self.call: RedisGateCall = self._made_by.call(keys, cost, verb)
+        # The caller's own mappings may change while it waits.
+        mine = keys if isinstance(keys, str) else dict(keys)
+        self._arguments = mine, cost if isinstance(cost, int) else dict(cost), verb
         self._pause = _SHORTEST
 
     def _renew(self) -> RedisGateCall:
@@ -141,6 +154,12 @@ class _Asking:
         if core is not self._made_by:
             self.call, self._made_by = core.call(*self._arguments), core
         return self.call
+
+    def moved(self, kind: type[A]) -> A:
+        """The same in a loop or in a thread."""
+        other = kind.__new__(kind)
+        vars(other).update(vars(self))
+        return other
 
     def places(self) -> dict[str, Place]:
         return self.call.places()
@@ -203,7 +222,7 @@ async def in_loop(call: InLoop, seconds: float) -> GateDecision:
     if seconds == 0:
         return await call.check()
     loop = running_loop()
-    places = call._gate._places.here(loop, Places)  # noqa: SLF001
+    places = call._gate._places.here(loop, LoopPlaces)  # noqa: SLF001
     return await places.decided(call, loop.time() + seconds)
 
 

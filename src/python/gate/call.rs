@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
-use super::limits::{Asked, asks};
+use super::limits::{Asked, Limits, asks};
 use crate::clock::Ticks;
 use crate::gate::{GateJoined, GateTicket, Settled};
 use crate::python::arguments;
@@ -27,6 +27,8 @@ pub(in crate::python) struct PyGateCall {
     verb: Option<String>,
     /// What the limits in force were asked at last.
     asked: Mutex<Asked>,
+    /// By what it was admitted, until somebody holds that.
+    admitted: Mutex<Option<Py<PyGateDecision>>>,
 }
 
 /// What came of lining up.
@@ -54,6 +56,7 @@ impl PyGateCall {
             cost: cost.clone().unbind(),
             verb,
             asked: Mutex::new(asked),
+            admitted: Mutex::default(),
         })
     }
 
@@ -100,7 +103,20 @@ impl PyGateCall {
     pub(super) fn told(&self, py: Python<'_>, settled: &Settled) -> PyResult<Py<PyGateDecision>> {
         let Asked { limits, questions } = self.asked();
         limits.count(settled.verdict.allowed);
-        Py::new(py, limits.told_after_wait(&questions, settled))
+        let told = Py::new(py, limits.told_after_wait(&questions, settled))?;
+        self.remember(&limits, Some(told.clone_ref(py)));
+        Ok(told)
+    }
+
+    /// Permits are given back, should a signal's handler raise before anybody holds the decision.
+    fn remember(&self, limits: &Limits, decision: Option<Py<PyGateDecision>>) {
+        if limits.layout.permits().is_some() {
+            let before = {
+                let mut now = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+                std::mem::replace(&mut *now, decision)
+            };
+            drop(before); // without the lock: it is Python's
+        }
     }
 
     /// Line up, unless it is decided at once. One that had lined up before keeps its number.
@@ -163,7 +179,22 @@ impl PyGateCall {
     /// Decide and spend; permits are kept.
     fn check(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
         let Asked { limits, questions } = self.asked();
-        limits.spend(py, &questions)
+        let told = limits.spend(py, &questions)?;
+        self.remember(&limits, Some(told.clone_ref(py)));
+        Ok(told)
+    }
+
+    /// Give all back that it was admitted to, as nobody came to know of it.
+    fn give_up(&self, py: Python<'_>) -> PyResult<()> {
+        let Asked { limits, questions } = self.asked();
+        let admitted = {
+            let mut now = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+            now.take()
+        };
+        match admitted {
+            Some(decision) => limits.end(py, &questions, decision.get(), true),
+            None => Ok(()),
+        }
     }
 
     /// Admit at once if nobody need wait: a decision, else None.
@@ -185,7 +216,9 @@ impl PyGateCall {
         })?;
         let told = admitted.map(|verdict| {
             limits.count(true);
-            Py::new(py, limits.told(&asks, &verdict))
+            let told = Py::new(py, limits.told(&asks, &verdict))?;
+            self.remember(&limits, Some(told.clone_ref(py)));
+            Ok(told)
         });
         told.transpose()
     }
@@ -213,6 +246,7 @@ impl PyGateCall {
     #[pyo3(signature = (decision, is_cancelled))]
     fn end(&self, decision: &Bound<'_, PyGateDecision>, is_cancelled: bool) -> PyResult<()> {
         let Asked { limits, questions } = self.asked();
+        self.remember(&limits, None);
         limits.end(decision.py(), &questions, decision.get(), is_cancelled)
     }
 }

@@ -100,8 +100,11 @@ impl Limits {
         questions: &[Asked],
     ) -> PyResult<(Prepared, Vec<Held>)> {
         let asks = questions.iter().map(|question| {
-            let are_permits = self.layout.parts[question.limit].are_permits();
-            let permits = u64::from(question.cost) * u64::from(are_permits && verb == Verb::Check);
+            let part = &self.layout.parts[question.limit];
+            let limit = question.quota.as_deref().unwrap_or(&part.quota).limit();
+            // One that only watches may be asked for more than there are, and takes none.
+            let takes = part.are_permits() && verb == Verb::Check && limit >= Some(question.cost);
+            let permits = u64::from(question.cost) * u64::from(takes);
             let first = PERMITS.fetch_add(permits, Relaxed);
             let limiter = &self.gate.limits()[question.limit].limiter;
             let quota = question.quota.as_deref();
