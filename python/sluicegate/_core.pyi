@@ -325,7 +325,7 @@ class GateCall:
     def admit_at_once(self, timeout: float | None) -> GateDecision | None:
         """Admit at once if nobody need wait: a decision, else None."""
     def give_up(self) -> None:
-        """x"""
+        """Give all back that it was admitted to, as nobody came to know of it."""
     def settle(self, decision: GateDecision, actual: dict[str, int]) -> None:
         """Put right what was spent, by what was used of each unit."""
     def examine(self, actual: dict[str, int]) -> None:

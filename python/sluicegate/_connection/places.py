@@ -11,7 +11,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from weakref import ref
 
 from sluicegate._connection.line import Line
-from sluicegate._connection.wait_queue import Waiter, refused
+from sluicegate._connection.refused import refused
+from sluicegate._connection.wait_queue import Waiter
 from sluicegate._core import Decision, GateDecision
 
 __all__ = ["Caller", "LoopPlaces", "Place", "Places"]

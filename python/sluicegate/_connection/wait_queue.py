@@ -11,10 +11,11 @@ from random import uniform
 from typing import TypeVar
 from weakref import ref
 
+from sluicegate._connection.refused import refused
 from sluicegate._core import Decision
 from sluicegate._support.per_loop import PerLoop
 
-__all__ = ["PermitQueue", "WaitQueue", "WaitQueues", "Waiter", "refused"]
+__all__ = ["PermitQueue", "WaitQueue", "WaitQueues", "Waiter"]
 
 T = TypeVar("T")
 
@@ -237,19 +238,3 @@ class WaitQueues:
 def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def refused(decision: Decision, at_least: float) -> Decision:
-    """The same as a refusal for ``at_least`` so many seconds: others were first."""
-    wait = max(at_least, 0.000001)
-    if not decision and decision.retry_after >= wait:
-        return decision
-    return Decision(
-        False,
-        decision.limit,
-        decision.remaining,
-        wait,
-        decision.reset_after,
-        decision.reset_at,
-        decision.store,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluicegate import _core
 from sluicegate._core import GateDecision, ManualClock
 from sluicegate._support.arguments import number
+from sluicegate._support.fork import new_lock
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import stays
 from sluicegate._support.single import Single
@@ -14,7 +15,7 @@ from sluicegate.gate.parts import Part, parts_of, plans_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Literal, NoReturn
+    from typing import Any, Literal, NoReturn
 
     from typing_extensions import Self
 
@@ -47,7 +48,8 @@ class Gate(Single, _core.Gate):
             ``Limit`` twice; the message names it.
     """
 
-    __slots__ = ("_parts", "name")
+    __slots__ = ("_changing", "_parts", "name")
+    _changing: Any
     _parts: dict[str, Part]
     name: str
 
@@ -65,6 +67,7 @@ class Gate(Single, _core.Gate):
         gate = super().__new__(cls, *plans_of(parts), max_keys, overflow, clock)
         gate.name = name
         gate._parts = {part.name: part for part in parts}
+        gate._changing = new_lock()
         return gate
 
     @property
@@ -79,9 +82,10 @@ class Gate(Single, _core.Gate):
         whoever waits for it. The others begin afresh, which the log says of those whose name was known.
         Nothing has changed when an argument is wrong.
         """
-        parts = parts_of(limits, self._parts)
-        afresh = self._set_parts(*plans_of(parts))
-        self._parts = {part.name: part for part in parts}
+        with self._changing:
+            parts = parts_of(limits, self._parts)
+            afresh = self._set_parts(*plans_of(parts))
+            self._parts = {part.name: part for part in parts}
         if afresh:
             import logging
 

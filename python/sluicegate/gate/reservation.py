@@ -61,12 +61,23 @@ class Reservation:
     Each is entered once. In a forked child, and when its event loop is gone, it does nothing.
     """
 
-    __slots__ = ("__weakref__", "_call", "_decision", "_pid", "_state", "_timeout", "_used")
+    __slots__ = (
+        "__weakref__",
+        "_call",
+        "_decision",
+        "_held",
+        "_pid",
+        "_state",
+        "_timeout",
+        "_used",
+    )
 
     def __init__(self, call: Reserving, timeout: float | None) -> None:
         self._call = call
         self._timeout = timeout
         self._decision: GateDecision | None = None
+        #: The same, until all is put right.
+        self._held: GateDecision | None = None
         self._used: dict[str, int] | None = {}
         self._state = _NEW
         self._pid = os.getpid()
@@ -105,7 +116,7 @@ class Reservation:
         self._state = _ENDED
 
     def _check(self, verb: str) -> None:
-        if self._decision is None:
+        if self._held is None:
             raise RuntimeError(f"{verb} belongs into the block of a reservation: it is not in it")
         if self._state != _HELD:
             raise RuntimeError(f"{verb} must come once, and this reservation was settled already")
@@ -124,6 +135,8 @@ class Reservation:
         decision = self._leave()
         if decision is not None:
             self._call.end_sync(decision, self._used)
+        # Only now: should a signal's handler raise before, it is given back when this is dropped.
+        self._held = None
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -139,12 +152,12 @@ class Reservation:
         decision = self._leave()
         if decision is not None:
             await self._call.end(decision, self._used)
+        self._held = None
 
     def __del__(self) -> None:
         # A block that nobody leaves, as in a generator that was dropped, must not hold permits.
-        decision = getattr(self, "_decision", None)
+        decision = getattr(self, "_held", None)
         if decision is not None and self._pid == os.getpid():
-            self._decision = None
             self._call.abandon(decision)
 
     def _begin(self) -> None:
@@ -154,13 +167,13 @@ class Reservation:
 
     def _give_up(self) -> None:
         """It did not come to a decision, or a signal's handler raised just then."""
-        if self._decision is None:
+        if self._held is None:
             self._state = _NEW
             self._call.give_up()
 
     def _hold(self, decision: GateDecision) -> None:
         if decision.allowed:
-            self._decision, self._state = decision, _HELD
+            self._decision, self._held, self._state = decision, decision, _HELD
 
     def _admitted(self, decision: GateDecision) -> Self:
         if not decision.allowed:
@@ -172,6 +185,5 @@ class Reservation:
 
     def _leave(self) -> GateDecision | None:
         """The decision that is to be put right, if this process holds it."""
-        decision, self._decision = self._decision, None
         self._state = _ENDED
-        return decision if self._pid == os.getpid() else None
+        return self._held if self._pid == os.getpid() else None

@@ -40,7 +40,7 @@ def answer_fields(
         else:
             assert verdict.decision is not None
             return verdict.tier.headers.fields(verdict.decision)
-    telling = [verdict for verdict in verdicts if verdict.tells]
+    telling = _latest([verdict for verdict in verdicts if verdict.tells])
     own = [field for field in own if field[0].lower() in _OURS]
     fields = [] if any(name.lower() in _X for name, _ in own) else _x_ratelimit(telling)
     sent = b",".join(value for name, value in own if name.lower() in _LISTS)
@@ -79,6 +79,23 @@ def told(verdicts: Iterable[Verdict]) -> list[Told]:
             names.append(_free(item.name, names))
             found.append(Told(verdict, item, names[-1]))
     return found
+
+
+def _latest(verdicts: list[Verdict]) -> list[Verdict]:
+    """A gate that a request has met twice tells of its limits once, as they are now."""
+    kept: list[Verdict] = []
+    for verdict in verdicts:
+        kept = [
+            other
+            for other in kept
+            if not (
+                verdict.tier.is_gate
+                and other.tier.limiter is verdict.tier.limiter
+                and other.key == verdict.key
+            )
+        ]
+        kept.append(verdict)
+    return kept
 
 
 def _x_ratelimit(telling: list[Verdict]) -> list[Field]:

@@ -70,7 +70,10 @@ impl<A: Algorithm> Oracle for Model<A> {
             by.limit(),
             by.remaining(&state, now),
             wait,
-            by.reset_after(&state, now),
+            match by.reset_after(&state, now) {
+                Ticks::MAX => GUESS, // nobody knows when permits are given back
+                reset_after => reset_after,
+            },
         )
     }
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
+use pyo3::{PyTraverseError, PyVisit};
 
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
@@ -21,6 +22,8 @@ type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 #[pyclass(frozen, name = "GateCall", module = "sluicegate._core")]
 pub(in crate::python) struct PyGateCall {
     in_force: Arc<InForce>,
+    /// Its gate, which the garbage collector has to see: it looks there for the functions of the limits.
+    gate: Py<PyAny>,
     keys: Py<PyAny>,
     cost: Py<PyAny>,
     /// The verb, where no permit may be kept.
@@ -40,20 +43,19 @@ pub(super) enum Joined {
 impl PyGateCall {
     pub(super) fn new(
         in_force: &Arc<InForce>,
+        gate: Py<PyAny>,
         keys: Any<'_, '_>,
         cost: Any<'_, '_>,
         verb: Option<String>,
     ) -> PyResult<Self> {
-        // The caller's own mapping may change while the call waits.
-        let keys = match keys.cast::<PyDict>() {
-            Ok(keys) => keys.copy()?.into_any(),
-            Err(_) => keys.clone(),
-        };
-        let asked = asked(in_force, &keys, cost, verb.as_deref())?;
+        // The caller's own mappings may change while the call waits.
+        let (keys, cost) = (copied(keys)?, copied(cost)?);
+        let asked = asked(in_force, &keys, &cost, verb.as_deref())?;
         Ok(Self {
             in_force: Arc::clone(in_force),
+            gate,
             keys: keys.unbind(),
-            cost: cost.clone().unbind(),
+            cost: cost.unbind(),
             verb,
             asked: Mutex::new(asked),
             admitted: Mutex::default(),
@@ -70,6 +72,15 @@ impl PyGateCall {
     /// Whether the limits that it was made for are in force.
     pub(super) fn is_current(&self) -> bool {
         self.in_force.is_by(&self.asked().limits)
+    }
+
+    /// What the limits that are in force now are asked.
+    fn current(&self, py: Python<'_>) -> PyResult<Asked> {
+        if self.is_current() {
+            Ok(self.asked())
+        } else {
+            self.renew(py)
+        }
     }
 
     /// Ask those that are in force now.
@@ -131,11 +142,7 @@ impl PyGateCall {
             if limits_are_off() {
                 return self.untouched(py).map(Joined::Settled);
             }
-            let Asked { limits, questions } = if self.is_current() {
-                self.asked()
-            } else {
-                self.renew(py)?
-            };
+            let Asked { limits, questions } = self.current(py)?;
             let wanted = (timeout, number);
             let joined = patiently(py, |patience| {
                 limits.gate.join(&questions, wanted, wake, patience)
@@ -154,6 +161,21 @@ impl PyGateCall {
             }
         }
     }
+}
+
+/// A mapping as it is now; what is none is itself.
+fn copied<'py>(given: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    // Most are none, and asking what a mapping is may run a signal's handler, whose exception is lost.
+    let is_plain = given.is_instance_of::<PyString>() || given.is_instance_of::<PyInt>();
+    let Some(mapping) = (!is_plain)
+        .then(|| given.cast::<PyMapping>().ok())
+        .flatten()
+    else {
+        return Ok(given.clone());
+    };
+    let copy = PyDict::new(given.py());
+    copy.update(mapping)?;
+    Ok(copy.into_any())
 }
 
 /// What the limits in force are asked.
@@ -178,7 +200,7 @@ fn asked(
 impl PyGateCall {
     /// Decide and spend; permits are kept.
     fn check(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
-        let Asked { limits, questions } = self.asked();
+        let Asked { limits, questions } = self.current(py)?;
         let told = limits.spend(py, &questions)?;
         self.remember(&limits, Some(told.clone_ref(py)));
         Ok(told)
@@ -208,7 +230,7 @@ impl PyGateCall {
         if limits_are_off() {
             return self.untouched(py).map(Some);
         }
-        let Asked { limits, questions } = self.asked();
+        let Asked { limits, questions } = self.current(py)?;
         let (asks, admitted) = patiently(py, |patience| {
             let mut asks = asks(&questions);
             let admitted = limits.gate.admit_at_once(&mut asks, patience)?;
@@ -248,5 +270,9 @@ impl PyGateCall {
         let Asked { limits, questions } = self.asked();
         self.remember(&limits, None);
         limits.end(decision.py(), &questions, decision.get(), is_cancelled)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.gate)
     }
 }

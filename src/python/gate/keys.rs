@@ -160,12 +160,12 @@ impl Layout {
 
     fn named_costs(&self, given: &Bound<'_, PyAny>) -> PyResult<Given> {
         let Ok(named) = given.cast::<PyMapping>() else {
-            let expected = format!("an int, or a mapping such as {}", self.right_costs());
-            return Err(wrong_type("cost", &expected, given));
+            return Err(self.no_costs(given));
         };
         let mut costs: Given = self.units.iter().map(|unit| unit.default).collect();
         for item in named.items()?.iter() {
-            let (name, cost): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            let pair: PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> = item.extract();
+            let (name, cost) = pair.map_err(|_| self.no_costs(given))?;
             let text = name.extract::<String>().unwrap_or_default();
             let Some(place) = self.units.iter().position(|unit| unit.name == text) else {
                 return Err(PyValueError::new_err(format!(
@@ -178,6 +178,11 @@ impl Layout {
             costs[place] = Some(int(&cost, &argument, 0, u32::MAX, "the limit")?);
         }
         Ok(costs)
+    }
+
+    fn no_costs(&self, given: &Bound<'_, PyAny>) -> PyErr {
+        let expected = format!("an int, or a mapping such as {}", self.right_costs());
+        wrong_type("cost", &expected, given)
     }
 
     fn right_costs(&self) -> String {

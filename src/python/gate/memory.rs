@@ -184,12 +184,13 @@ impl PyGate {
     /// A call that waits, or is put right later. Where no permit may be kept, the `verb` is named.
     #[pyo3(signature = (keys, cost, verb=None))]
     fn _call(
-        &self,
+        slf: &Bound<'_, Self>,
         keys: Any<'_, '_>,
         cost: Any<'_, '_>,
         verb: Option<String>,
     ) -> PyResult<PyGateCall> {
-        PyGateCall::new(&self.in_force, keys, cost, verb)
+        let gate = slf.clone().into_any().unbind();
+        PyGateCall::new(&slf.get().in_force, gate, keys, cost, verb)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

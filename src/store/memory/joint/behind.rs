@@ -90,6 +90,10 @@ impl<A: Algorithm> Locked<'_, A> {
         match self.store.before(shard, self.numbered())? {
             Before::Nobody => Ok(false),
             Before::Refused => Ok(true),
+            // A look changes nothing, neither the quota that they wait by: a call would wake it first.
+            Before::Due(_) if self.part.purpose == Purpose::Look && !self.is_by_theirs(shard) => {
+                Ok(true)
+            }
             Before::Due(first) => {
                 let queuing = self.part.queuing;
                 if queuing.is_some_and(|queuing| queuing.is_confirmed(first.number())) {
@@ -99,6 +103,12 @@ impl<A: Algorithm> Locked<'_, A> {
                 }
             }
         }
+    }
+
+    /// Whether those who wait are decided by the quota of this call.
+    fn is_by_theirs(&self, shard: &Shard<A>) -> bool {
+        let queue = shard.joint_queue(self.call.key);
+        queue.is_none_or(|queue| queue.is_by(self.call.quota))
     }
 
     /// Others go first.
