@@ -34,7 +34,7 @@ pub(super) fn status_of_child(check: impl Fn() -> bool) -> i32 {
 #[test]
 fn forks_and_calls_do_not_wait_for_each_other() {
     let clock = Arc::new(ManualClock::new(0));
-    let stores = [1, 2, 3].map(|_| store(&log(1_000_000, 10), &clock, 100));
+    let stores = [1, 2, 3].map(|_| store(&fixed(u32::MAX, 10), &clock, 100));
     let gate = Arc::new(gate(stores.iter().rev().map(limit).collect()));
     let (is_over, forked) = (AtomicBool::new(false), AtomicUsize::new(0));
     let names = ["a", "b", "c", "d"];
