@@ -80,6 +80,7 @@ class SignalError(Exception):
     """What a signal's handler raises."""
 
 
+@pytest.mark.filterwarnings("ignore")  # a coroutine that was just made is dropped
 def test_a_signal_that_raises_anywhere_leaves_no_permit_held() -> None:
     gate = Gate([Limit("1000 concurrent", by="a"), Limit("100000000/day", by="a")])
 

@@ -55,6 +55,7 @@ class SignalError(Exception):
     """What a signal's handler raises."""
 
 
+@pytest.mark.filterwarnings("ignore")  # a coroutine that was just made is dropped
 def test_a_signal_that_raises_leaves_no_permit_held_for_longer_than_its_lease(make: Make) -> None:
     gate = make(Limit("500 concurrent", lease_seconds=1), "signals")
 
