@@ -76,7 +76,12 @@ impl<A: Algorithm> JointQueue<A> {
     pub(super) fn disturb(&mut self) -> Option<WakeUp> {
         self.forget_plan();
         let first = self.first_watcher()?;
-        Some(WakeUp::of_applicant(self.key, first))
+        Some(self.wake_up(first))
+    }
+
+    fn wake_up(&self, applicant: &Arc<dyn Applicant>) -> WakeUp {
+        let wake = Arc::<dyn Applicant>::clone(applicant);
+        WakeUp::of_applicant(self.key, applicant.number(), wake)
     }
 
     fn forget_plan(&mut self) {
@@ -120,13 +125,13 @@ impl<A: Algorithm> JointQueue<A> {
         let entries = watchers.filter_map(|number| self.entries.get_key_value(number));
         entries
             .filter(move |(number, entry)| Some(**number) == first || entry.deadline <= now)
-            .map(|(_, entry)| WakeUp::of_applicant(self.key, &entry.applicant))
+            .map(|(_, entry)| self.wake_up(&entry.applicant))
     }
 
     /// Everybody who watches this key.
     pub(super) fn everybody(&self) -> impl Iterator<Item = WakeUp> {
         let watchers = self.entries.values().filter(|entry| entry.watches);
-        watchers.map(|entry| WakeUp::of_applicant(self.key, &entry.applicant))
+        watchers.map(|entry| self.wake_up(&entry.applicant))
     }
 
     /// Whether somebody before `number` can only go on in this thread.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::fingerprint::Fingerprint;
-use super::joint::Applicant;
 use crate::algorithm::{Algorithm, Plan};
 use crate::clock::Ticks;
 use crate::quota::Quota;
@@ -280,12 +279,8 @@ pub(super) struct WakeUp {
 
 impl WakeUp {
     /// One that waits for other stores as well, and sees itself to those who follow if it is gone.
-    pub(super) fn of_applicant(key: Fingerprint, applicant: &Arc<dyn Applicant>) -> Self {
-        Self {
-            key,
-            number: applicant.number(),
-            wake: Arc::<dyn Applicant>::clone(applicant),
-        }
+    pub(super) fn of_applicant(key: Fingerprint, number: u64, wake: Arc<dyn Wake>) -> Self {
+        Self { key, number, wake }
     }
 
     /// The waiter, as one who asks again.
