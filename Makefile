@@ -5,6 +5,8 @@ PEERS := .venv-peers
 REDIS_PEERS := .venv-redis-peers
 PY := $(VENV)/bin/python
 export PYO3_PYTHON := $(CURDIR)/$(PY)
+# A file's tests share servers, and many only wait.
+PYTEST = $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
 .PHONY: help demo test test-full bench bench-peers bench-redis bench-publish bench-core lint wheel format clean
@@ -24,11 +26,11 @@ demo: $(VENV)/demo $(VENV)/built
 
 test: $(VENV)/test $(VENV)/built
 	cargo test --no-default-features --features redis --quiet
-	$(PY) -m pytest -q
+	$(PYTEST)
 
 test-full: $(VENV)/test $(VENV)/built
 	PROPTEST_CASES=20000 cargo test --no-default-features --features redis --release --quiet
-	HYPOTHESIS_PROFILE=long $(PY) -m pytest -q -m 'long or not long'
+	HYPOTHESIS_PROFILE=long $(PYTEST) -m 'long or not long'
 
 bench: bench-peers bench-redis
 
