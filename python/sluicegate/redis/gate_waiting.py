@@ -169,7 +169,7 @@ class _Asking:
             for name in decision.refused_by
             if not self.call.are_permits(name)
         ]
-        wait = max([*waits, *known])
+        wait = max([*waits, *known], default=0.0)
         if max(known, default=0) > left or left <= 0 or (not self.call.has_permits and wait > left):
             return inf
         if len(known) < len(waits):
