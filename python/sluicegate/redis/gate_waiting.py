@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.notices import Complaint
-from sluicegate._connection.places import LoopPlaces
+from sluicegate._connection.refused import refused_by_several
 from sluicegate._connection.seconds import seconds_of
-from sluicegate._connection.thread_queue import ThreadPlaces
+from sluicegate._connection.waiter import LoopWaiter, ThreadWaiter
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate._support.awaiting import at_once
 from sluicegate._support.pending import to_be_awaited
@@ -22,9 +22,8 @@ from sluicegate.gate.reservation import Reservation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sluicegate._connection.places import Place
+    from sluicegate._connection.places import Place, Places
     from sluicegate._core import GateDecision, RedisGate, RedisGateCall
-    from sluicegate._support.per_loop import PerLoop
 
     Keys = str | Mapping[str, str | None]
     Cost = int | Mapping[str, int]
@@ -33,7 +32,6 @@ __all__ = ["GateWaits"]
 
 # Nobody knows when a permit is free: it is asked for again after so many seconds, which double.
 _SHORTEST, _LONGEST = 0.005, 0.1
-_LEAST = 0.000001
 A = TypeVar("A", bound="_Asking")
 _complaint = Complaint()
 
@@ -48,16 +46,16 @@ class GateWaits:
         @property
         def _core(self) -> RedisGate: ...
 
-        _places: PerLoop[LoopPlaces]
-        _thread_places: ThreadPlaces
+        _places: Places[GateDecision]
 
     @to_be_awaited
     async def wait(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
         """Wait until all limits admit; refuse as soon as that would take over ``timeout`` seconds.
 
-        Those who wait at this gate on one event loop go in order of arrival, each only at the limits and
-        keys that refuse it now. Those elsewhere, other processes, and plain checks compete with
-        them: who waits looks again when the server said that there may be room. ``timeout`` is in
+        Those who wait at this gate in this process, on any event loop and in any thread, go in order of
+        arrival, each only at the limits and keys that refuse it now. Another process, another gate and
+        plain checks compete with them: who waits looks again when the server said that there may be
+        room. One whose event loop stands still for over a second is passed until it goes on. ``timeout`` is in
         seconds, ≥ 0, or ``None`` to wait as long as it takes. A caller that is cancelled spends nothing
         but what a check that was on its way has spent.
 
@@ -67,7 +65,7 @@ class GateWaits:
         return await in_loop(InLoop(self, keys, cost, "wait"), seconds)
 
     def wait_sync(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
-        """:meth:`wait` that blocks its thread: threads of this process that wait go in order.
+        """:meth:`wait` that blocks its thread, in one line with the coroutines of this process.
 
         Raises ``RuntimeError`` where an event loop runs: that would stand still.
         """
@@ -75,12 +73,6 @@ class GateWaits:
         call = InThread(self, keys, cost, "wait_sync")
         must_not_wait("wait_sync", "`await wait(…)`")
         return in_thread(call, seconds)
-
-    def _look_again(self) -> None:
-        """Something came back or was changed: those who wait in this process shall ask."""
-        self._thread_places.look_again()
-        for places in self._places.all():
-            places.look_again_there()
 
     def _reserved(self, keys: Keys, cost: Cost, timeout: float | None) -> Reservation:
         seconds_to_wait(timeout)
@@ -140,6 +132,8 @@ _NOT_ENDED = "What reservations did not use is not given back to Redis"
 class _Asking:
     """A call as it waits: by the limits that are in force when it asks."""
 
+    asks_in_turn = False  # as it may be refused nowhere, those before it may be no concern of its
+
     def __init__(self, gate: GateWaits, keys: Keys, cost: Cost, verb: str | None) -> None:
         self._gate = gate
         self._made_by = gate._core  # noqa: SLF001
@@ -161,8 +155,11 @@ class _Asking:
         vars(other).update(vars(self))
         return other
 
-    def places(self) -> dict[str, Place]:
+    def places(self) -> Mapping[str, Place]:
         return self.call.places()
+
+    def refused_by(self, decision: GateDecision) -> tuple[str, ...]:
+        return decision.refused_by
 
     def wait(self, decision: GateDecision, left: float) -> float:
         """Permits may be free before a lease ends, when they are given back: they are asked for often."""
@@ -172,7 +169,7 @@ class _Asking:
             for name in decision.refused_by
             if not self.call.are_permits(name)
         ]
-        wait = max([*waits, *known, _LEAST])
+        wait = max([*waits, *known], default=0.0)
         if max(known, default=0) > left or left <= 0 or (not self.call.has_permits and wait > left):
             return inf
         if len(known) < len(waits):
@@ -183,6 +180,9 @@ class _Asking:
         if self.call.are_permits(name):
             return self._pause * uniform(0.75, 1.25)
         return decision.limits[name].retry_after
+
+    def behind(self, decision: GateDecision, waits: Mapping[str, float]) -> GateDecision:
+        return refused_by_several(decision, waits, self.places())
 
 
 class InLoop(_Asking):
@@ -221,14 +221,13 @@ async def in_loop(call: InLoop, seconds: float) -> GateDecision:
     """The decision that admits a call, or that tells of a wait beyond so many seconds."""
     if seconds == 0:
         return await call.check()
-    loop = running_loop()
-    places = call._gate._places.here(loop, LoopPlaces)  # noqa: SLF001
-    return await places.decided(call, loop.time() + seconds)
+    running_loop()
+    return await call._gate._places.decided(call, LoopWaiter, seconds)  # noqa: SLF001
 
 
 def in_thread(call: InThread, seconds: float) -> GateDecision:
     """The same for a thread, which sleeps meanwhile."""
     if seconds == 0:
         return at_once(call.check())
-    places = call._gate._thread_places  # noqa: SLF001
-    return at_once(places.decided(call, places.now() + seconds))
+    places = call._gate._places  # noqa: SLF001
+    return at_once(places.decided(call, ThreadWaiter, seconds))
