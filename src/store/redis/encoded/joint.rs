@@ -208,11 +208,11 @@ mod tests {
         assert_eq!(words.format, "ccddddccdddccdddd");
         let number = |at: usize| {
             let bytes = words.packed[at..].first_chunk().expect("packed");
-            f64::from_le_bytes(*bytes)
+            whole(*bytes)
         };
         let (permits, log) = (2 + 4 * 8, 2 + 3 * 8);
-        assert_eq!(number(permits - 8), 4.0);
-        assert_eq!(number(permits + log + permits - 8), 5.0);
+        assert_eq!(number(permits - 8), Some(4));
+        assert_eq!(number(permits + log + permits - 8), Some(5));
         assert_eq!(words.ids, ["permits", "permits"]);
     }
 }
