@@ -23,7 +23,7 @@ mod uncharged;
 
 pub use answer::{Answer, Failure, Reply, Several, Sink};
 pub use counts::{Counts, RedisStatistics};
-pub use encoded::{EncodedQuota, Verb};
+pub use encoded::{EncodedQuota, Told, Verb, Words};
 pub use fallback::stand_in;
 pub use gate_script::GATE;
 pub use key::KeyNames;

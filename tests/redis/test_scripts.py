@@ -116,8 +116,11 @@ MUTANTS = [
     ("sliding_counter", "elapsed, window))", "elapsed, window)) + 1"),
     ("sliding_counter", "for place = 2 * math.floor", "for place = 0 * math.floor"),
     ("sliding_counter", "math.ceil(reset / 1000) + 1", "math.ceil(reset / 2000) + 1"),
-    ("sliding_log", "now - window, 1,", "now - window - 1, 1,"),
-    ("sliding_log", "now - window, 1,", "now - window + 1, 1,"),
+    ("sliding_log", "bound = now - window", "bound = now - window - 1"),
+    ("sliding_log", "bound = now - window", "bound = now - window + 1"),
+    ("sliding_log", "read(begin[4]) > bound", "true"),
+    ("sliding_log", "dead, base = 1, read(begin[3])", "dead, base = 1, before"),
+    ("sliding_log", "bound, 3, last, 2) - 1", "bound, 3, last, 2)"),
     ("sliding_log", "cost - room - 1, dead", "cost - room, dead"),
     ("sliding_log", "math.ceil(reset / 1000) + 1", "1"),
 ]
@@ -428,23 +431,36 @@ def test_a_log_keeps_one_entry_a_tick_and_drops_the_dead(server: redis.Redis) ->
     assert server.llen(KEY) == 2001
 
 
+def segments(
+    tick: float,
+    window: float = 10**6,
+    newest: int = 3,
+    units: int = 5,
+    back: int = 5,
+    older: bytes = b"\2\0\4",
+) -> bytes:
+    """The state of segments."""
+    return struct.pack("<ddIIB", tick, window, newest, units, back) + older
+
+
 def test_segments_that_do_not_add_up_are_no_state(server: redis.Redis) -> None:
     server.flushall()
     tick, quota = YEAR_2027, QUOTAS["segmented_window"]
     assert at(server, "segmented_window", tick - 5 * PART, "c", 2)[0] == 8
     assert at(server, "segmented_window", tick, "c", 3)[0] == 5
     held = server.get(KEY)
-    assert held == b"%d 3 5 5 1000000 \2\0\4" % tick
+    assert held == segments(tick)
     wrong = [
-        *(b"%d 3 5 5 1000000 %s" % (tick, older) for older in (b"", b"\x82", b"\2", b"\1\0\4")),
-        *(b"%d 3 5 5 1000000 %s" % (tick, older) for older in (b"\2\0", b"\2\0\4\1", b"\2\0\5")),
-        b"%d 6 5 5 1000000 \2\0\4" % tick,
-        b"%d 5 5 5 1000000 \2\0\4" % tick,
-        b"%d 3 5 61 1000000 \2\0\x3c" % tick,
-        b"%d 3 5 5 0 \2\0\4" % tick,
-        b"%d 0 0 0 1000000 " % tick,
-        b"%d 3 %d 5 1000000 \2\0\4" % (tick, 2**32),
-        b"%d 3 5 5 1000000 \2\0\4" % 2**54,
+        *(segments(tick, older=older) for older in (b"", b"\x82", b"\2", b"\1\0\4")),
+        *(segments(tick, older=older) for older in (b"\2\0", b"\2\0\4\1", b"\2\0\5")),
+        segments(tick, newest=6),
+        segments(tick, newest=5),
+        segments(tick, back=61, older=b"\2\0\x3c"),
+        *(segments(tick, window) for window in (0, -1, 0.5, 2**54, math.nan)),
+        segments(tick, newest=0, units=0, back=0, older=b""),
+        *(segments(wrong) for wrong in (-1, tick + 0.5, 2**54, math.nan, math.inf)),
+        segments(tick)[:24],
+        b"%d 3 5 5 1000000 \2\0\4" % tick,
     ]
     script = timed(source("segmented_window"))
     for state in wrong:

@@ -119,12 +119,12 @@ class Limit:
     def name(self, key: str) -> str:
         return f"{self.number}:{self.kind}:{{gate}}:{key}"
 
-    def words(self, op: str, cost: int, now: int, ids: list[str]) -> list[Any]:
-        words = [WORDS[self.kind], self.role, cost, *self.quota]
+    def words(self, cost: int, now: int, first_id: int) -> list[Any]:
+        words = [WORDS[self.kind].encode(), self.role.encode(), cost, *self.quota]
         if self.kind == "calendar":
             day = now - now % DAY
             words += [day - DAY, day, day + DAY, day + 2 * DAY]
-        return words + (ids if self.kind == "permits" and op == "c" else [])
+        return words + ([first_id] if self.kind == "permits" else [])
 
     def look(self, key: str, cost: int, now: int) -> tuple[bool, int, int, int]:
         """Whether it fits, what is left, the wait and the reset, without spending."""
@@ -151,8 +151,7 @@ class Limit:
             fits = room >= 0
             return fits, room if fits else -1 - room, 0 if fits else wait, reset
         capacity, token, tick = self.quota
-        if isinstance(reply, bytes):
-            reply = capacity - int(struct.unpack_from("<d", reply)[0])
+        reply = reply[0] if isinstance(reply, list) else reply
         level = reply if reply >= 0 else reply + cost * token
         return (
             reply >= 0,
@@ -160,6 +159,28 @@ class Limit:
             -(min(reply, 0) // tick),
             -((level - capacity) // tick),
         )
+
+
+Asked = list[tuple[Limit, int, list[str]]]
+
+
+def packed(op: str, asked: Asked, now: int) -> list[Any]:
+    """What the script is sent for these limits, with their costs and the ids of permits."""
+    ids: list[str] = []
+    words: list[Any] = []
+    for limit, cost, held in asked:
+        words += limit.words(cost, now, 4 + len(ids))
+        ids += held if limit.kind == "permits" and op == "c" else []
+    letters = "<" + "".join("c" if isinstance(word, bytes) else "d" for word in words)
+    return [op, letters, struct.pack(letters, *words), *ids]
+
+
+def told(reply: Any) -> Any:
+    """What it tells of each limit: three numbers."""
+    if not isinstance(reply, bytes):
+        return reply
+    numbers = [int(number) for (number,) in struct.iter_unpack("<d", reply)]
+    return [numbers[place : place + 3] for place in range(0, len(numbers), 3)]
 
 
 class Trace:
@@ -243,16 +264,15 @@ class Trace:
         self, op: str, asked: list[tuple[Limit, str, int]], ids: list[list[str]]
     ) -> tuple[Any, list[int]]:
         names = [limit.name(key) for limit, key, _ in asked]
-        words = [op]
-        for (limit, _, cost), each in zip(asked, ids, strict=True):
-            words += limit.words(op, cost, self.now, each)
+        parts = [(limit, cost, held) for (limit, _, cost), held in zip(asked, ids, strict=True)]
+        words = packed(op, parts, self.now)
         try:
             reply, ttls = self.client.eval(
                 self.script, len(names), *names, *words, *divmod(self.now, 10**6)
             )
         except redis.ResponseError as error:
             return error, []
-        return reply, ttls
+        return told(reply), ttls
 
     def new_id(self, limit: Limit) -> str:
         self.ids += 1

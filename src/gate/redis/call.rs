@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 
 use super::shared::Shared;
 use crate::decision::Decision;
-use crate::store::redis::{Answer, Failure, GATE, Part, Reply, Several, Verb, Work};
+use crate::store::redis::{Answer, Failure, GATE, Part, Reply, Several, Told, Verb, Words, Work};
 
 pub(super) struct Call {
     pub(super) gate: Arc<Shared>,
@@ -38,9 +38,11 @@ impl Work for Call {
         command.arg(self.parts.len());
         command.arg(&names);
         command.arg(mode);
+        let mut words = Words::default();
         for (_, part) in &self.parts {
-            part.add_to(&mut command);
+            part.add_to(&mut words);
         }
+        words.end(&mut command);
         command
     }
 
@@ -91,16 +93,10 @@ impl Call {
         if self.is_put_right(reply) {
             return Err(Failure::Refused("its clock leaps between two calls".into()));
         }
-        let replies = match reply {
-            Value::Array(replies) if replies.len() == self.parts.len() => replies,
-            _ => return Err(Failure::not_understood()),
-        };
-        let each = || parts.clone().zip(replies);
-        let mut all_agree = true;
-        for (part, reply) in each() {
-            all_agree &= part.agrees(reply)?;
-        }
-        let decisions = each().map(|(part, reply)| part.read(reply, all_agree));
+        let told = Told::all(reply, self.parts.len()).ok_or_else(Failure::not_understood)?;
+        let each = || parts.clone().zip(&told);
+        let all_agree = each().all(|(part, told)| part.agrees(*told));
+        let decisions = each().map(|(part, told)| part.read(*told, all_agree));
         Ok((decisions.collect::<Result<_, _>>()?, all_agree))
     }
 }

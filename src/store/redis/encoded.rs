@@ -4,8 +4,9 @@ mod by_call;
 mod joint;
 mod kind;
 mod receipt;
+mod room;
 
-pub(super) use joint::fits;
+pub use joint::{Told, Words};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,7 +16,7 @@ use redis::{Cmd, Value};
 use super::answer::Failure;
 use super::bounds::Bounds;
 use super::script::{self, Script};
-use crate::algorithm::{AnyAlgorithm, Permits, TokenBucket};
+use crate::algorithm::{AnyAlgorithm, Permits};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt, Source};
 use crate::error;
@@ -48,6 +49,8 @@ static QUOTAS: AtomicU64 = AtomicU64::new(0);
 /// A quota, ready to be sent.
 pub struct EncodedQuota {
     rule: AnyAlgorithm,
+    /// As the script of several limits is told it.
+    numbers: Vec<u64>,
     arguments: Vec<String>,
     /// Of a calendar's windows: the arguments that change with time.
     bounds: Option<Arc<Bounds>>,
@@ -67,20 +70,16 @@ impl EncodedQuota {
     #[must_use]
     pub fn new(rule: AnyAlgorithm) -> Self {
         let (limit, window) = (rule.limit(), rule.window());
-        let arguments = match &rule {
-            AnyAlgorithm::TokenBucket(rule) => {
-                let (capacity, token, tick) = rule.grains_of();
-                [capacity, token, tick]
-                    .map(|term| term.to_string())
-                    .to_vec()
-            }
-            _ => vec![limit.to_string(), window.to_string()],
+        let numbers = match &rule {
+            AnyAlgorithm::TokenBucket(rule) => <[u64; 3]>::from(rule.grains_of()).to_vec(),
+            _ => vec![limit.into(), window],
         };
         Self {
             bounds: rule.calendar().cloned().map(Bounds::new).map(Arc::new),
             kind: kind::kind_of(&rule),
             rule,
-            arguments,
+            arguments: numbers.iter().map(u64::to_string).collect(),
+            numbers,
             limit,
             window,
             unit: REQUESTS.into(),
@@ -196,9 +195,14 @@ impl EncodedQuota {
     }
 
     fn add_bounds(&self, command: &mut Cmd, told: Option<Ticks>) {
-        if let Some(bounds) = &self.bounds {
-            command.arg(&told.map_or_else(|| bounds.now(), |time| bounds.around(time))[..]);
+        if let Some(bounds) = self.bounds_at(told) {
+            command.arg(&bounds[..]);
         }
+    }
+
+    fn bounds_at(&self, told: Option<Ticks>) -> Option<[Ticks; 4]> {
+        let bounds = self.bounds.as_ref()?;
+        Some(told.map_or_else(|| bounds.now(), |time| bounds.around(time)))
     }
 
     /// The server's time, if a reply says that it is outside of the bounds that were sent.
@@ -239,7 +243,7 @@ impl EncodedQuota {
             (AnyAlgorithm::TokenBucket(bucket), Value::BulkString(text)) => {
                 self.of_spent_bucket(bucket, cost, text, at)
             }
-            (_, Value::Array(items)) => self.of_window(verb, cost, items, at),
+            (_, Value::Array(items)) => self.of_items(verb, cost, items, at),
             _ => None,
         };
         decision.ok_or_else(Failure::not_understood)
@@ -257,54 +261,6 @@ impl EncodedQuota {
             source: Source::Redis,
             receipt: Receipt::NONE,
         }
-    }
-
-    /// From the room that is left, or what is missing for `cost` as a negative number.
-    fn of_bucket(&self, bucket: &TokenBucket, cost: u32, room: i64, at: Ticks) -> Decision {
-        let (capacity, token, tick) = bucket.grains_of();
-        let allowed = room >= 0;
-        let short = if allowed { 0 } else { room.unsigned_abs() };
-        let missing = if allowed {
-            capacity.saturating_sub(room.unsigned_abs())
-        } else {
-            (capacity + short).saturating_sub(u64::from(cost) * token) // perhaps more than it holds
-        };
-        let left = capacity.saturating_sub(missing);
-        Decision {
-            allowed,
-            remaining: u32::try_from(left / token).unwrap_or(u32::MAX),
-            retry_after: short.div_ceil(tick),
-            reset_after: missing.div_ceil(tick),
-            ..self.unspent(at)
-        }
-    }
-
-    /// From room (or -1 - room), wait and reset, and for a log also its first free slot. An admission
-    /// need not wait, and has a receipt's mark there.
-    fn of_window(&self, verb: Verb, cost: u32, items: &[Value], at: Ticks) -> Option<Decision> {
-        let number = |index: usize| match items.get(index) {
-            Some(Value::Int(number)) => Some(*number),
-            _ => None,
-        };
-        let (room, wait, reset) = (number(0)?, number(1)?, number(2)?);
-        let allowed = room >= 0;
-        let wait = Ticks::try_from(wait).ok()?;
-        let is_spent = allowed && verb == Verb::Check && !self.are_permits();
-        let receipt = is_spent.then(|| self.spent(cost, wait, [0; 2]));
-        let left = if allowed { room } else { -1 - room };
-        let reset = if verb == Verb::FirstFree {
-            number(3)?
-        } else {
-            reset
-        };
-        Some(Decision {
-            allowed,
-            remaining: u32::try_from(left).ok()?,
-            retry_after: if is_spent { 0 } else { wait },
-            reset_after: Ticks::try_from(reset).ok()?,
-            receipt: receipt.unwrap_or(Receipt::NONE),
-            ..self.unspent(at)
-        })
     }
 }
 

@@ -44,7 +44,7 @@ const BRANCHES: [Branch; 7] = [
     Branch {
         kind: "l",
         words: "2",
-        look: fragments!("sliding_log_look"),
+        look: fragments!("sliding_log_state", "sliding_log_look"),
         prepare: within_debt!("used"),
         spend: fragments!("sliding_log_spend"),
         answer: WINDOW,
@@ -53,11 +53,8 @@ const BRANCHES: [Branch; 7] = [
         kind: "b",
         words: "3",
         look: fragments!("token_bucket_state", "token_bucket_look"),
-        prepare: "local before, kept = missing, nil\n",
-        spend: concat!(
-            fragments!("token_bucket_spend", "write"),
-            "kept = written\n"
-        ),
+        prepare: "local before = missing\n",
+        spend: fragments!("token_bucket_spend", "write"),
         answer: include_str!("scripts/gate/bucket.lua"),
     },
     Branch {
@@ -86,9 +83,9 @@ const BRANCHES: [Branch; 7] = [
     },
     Branch {
         kind: "p",
-        words: "2 + (op == 'c' and cost or 0)",
+        words: "3",
         look: fragments!("permits_look"),
-        prepare: "",
+        prepare: "local ARGV, at = sent, ARGV[at + 2] - 2 -- its ids\n",
         spend: fragments!("permits_spend"),
         answer: WINDOW,
     },
@@ -136,7 +133,7 @@ impl Branch {
         format!(
             "{word} kind == '{kind}' then\n{look}\
              if role == 'e' and room < 0 then refused = true end\n\
-             local halted = ask(index + 1, at + {words})\n{others}{prepare}\
+             local halted, told = ask(index + 1, at + {words})\n{others}{prepare}\
              if units > 0 or room < 0 then\n{spend}end\n{answer}"
         )
     }

@@ -52,7 +52,7 @@ pub(super) static SLIDING_COUNTER: LazyLock<Script> = LazyLock::new(|| {
 });
 pub(super) static SLIDING_LOG: LazyLock<Script> = LazyLock::new(|| {
     Script::single(
-        fragments!("sliding_log_look"),
+        fragments!("sliding_log_state", "sliding_log_look"),
         fragments!("sliding_log_spend"),
     )
 });
@@ -109,8 +109,13 @@ pub(super) static SLIDING_COUNTER_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
         "write"
     ))
 });
-pub(super) static SLIDING_LOG_RECEIPT: LazyLock<Script> =
-    LazyLock::new(|| Script::receipt(fragments!("sliding_log_look", "sliding_log_receipt")));
+pub(super) static SLIDING_LOG_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::receipt(fragments!(
+        "sliding_log_state",
+        "sliding_log_look",
+        "sliding_log_receipt"
+    ))
+});
 pub(super) static TOKEN_BUCKET_RECEIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::receipt(fragments!(
         "token_bucket_state",

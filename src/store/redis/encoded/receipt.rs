@@ -96,7 +96,7 @@ impl EncodedQuota {
 }
 
 /// A whole number, from a double.
-fn whole(bytes: [u8; 8]) -> Option<u64> {
+pub(super) fn whole(bytes: [u8; 8]) -> Option<u64> {
     let number = f64::from_le_bytes(bytes);
     let is_whole = (0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0;
     #[expect(clippy::cast_sign_loss, reason = "it is not below 0")]

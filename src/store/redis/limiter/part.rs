@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::{Call, EncodedQuota, Failure, Holders, RedisLimiter, Verb};
 use crate::clock::unix_now;
 use crate::decision::Decision;
 use crate::store::redis::denial_cache::DenialCache;
-use crate::store::redis::encoded;
+use crate::store::redis::encoded::{Told, Words};
 
 /// What a limiter is asked together with others.
 pub struct Part {
@@ -96,18 +96,18 @@ impl Part {
     }
 
     /// Add what the script is told of it.
-    pub fn add_to(&self, command: &mut Cmd) {
+    pub fn add_to(&self, words: &mut Words) {
         let call = &self.call;
         let role = match (self.is_shadow, self.never_fits) {
-            (false, _) => "e",
-            (true, false) => "s",
-            (true, true) => "w",
+            (false, _) => b'e',
+            (true, false) => b's',
+            (true, true) => b'w',
         };
         let leases = call.limit.leases.as_ref();
         let leases = leases.filter(|_| call.verb == Verb::Check);
         let ids = leases.map_or_else(Vec::new, |leases| leases.ids(&call.holders));
         let told = Some(call.told.load(Relaxed)).filter(|&time| time > 0);
-        call.quota.add_to(command, role, call.cost, &ids, told);
+        call.quota.add_to(words, role, call.cost, ids, told);
     }
 
     /// Whether the server said in reply to the whole call that this part's bounds are wrong.
@@ -118,27 +118,24 @@ impl Part {
         time.is_some()
     }
 
-    /// Whether the server's reply to this part lets the call go ahead.
-    ///
-    /// # Errors
-    /// When it was not understood.
-    pub fn agrees(&self, reply: &Value) -> Result<bool, Failure> {
-        let fits = encoded::fits(reply).ok_or_else(Failure::not_understood)?;
-        Ok(fits || self.is_shadow)
+    /// Whether what the server tells of this part lets the call go ahead.
+    #[must_use]
+    pub fn agrees(&self, told: Told) -> bool {
+        told.fits() || self.is_shadow
     }
 
-    /// What that reply means, if `all_agree` or not.
+    /// What that means, if `all_agree` or not.
     ///
     /// # Errors
     /// When it was not understood.
-    pub fn read(&self, reply: &Value, all_agree: bool) -> Result<Decision, Failure> {
+    pub fn read(&self, told: Told, all_agree: bool) -> Result<Decision, Failure> {
         let call = &self.call;
         if call.verb == Verb::Anyway {
-            return call.quota.spent_anyway(reply);
+            return call.quota.spent_anyway(told);
         }
-        let spends = call.verb == Verb::Check && all_agree && !self.never_fits;
-        let verb = if spends { Verb::Check } else { Verb::Peek };
-        let decision = call.quota.decision(verb, call.cost, reply, unix_now())?;
+        let is_spent = call.verb == Verb::Check && all_agree && !self.never_fits;
+        let quota = &call.quota;
+        let decision = quota.joint_decision(is_spent, call.cost, told, unix_now())?;
         if decision.allowed && !self.never_fits {
             return Ok(decision);
         }

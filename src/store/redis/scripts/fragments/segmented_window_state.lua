@@ -1,21 +1,22 @@
--- The window in 60 parts, a string: "tick newest sum back window " and the older parts. The tick is
--- of the newest unit, whose part has `newest` units of the `sum` of all; the oldest lies `back` parts
--- before it. Oldest first there is a number for each part in use, 7 bits a byte, the lowest first, all
--- bytes but the last with the high bit; then 0 and how many, if parts follow that nobody used.
+-- The window in 60 parts, a string. First the tick and the window, doubles; `newest` and `sum`, of 4 bytes; and
+-- `back`, a byte. The tick is of the newest unit, whose part has `newest` units of the `sum` of all; the
+-- oldest lies `back` parts before it. Then, oldest first, a number for each part in use, 7 bits a byte, the
+-- lowest first, all bytes but the last with the high bit; then 0 and how many, if parts follow that nobody used.
 local limit, window = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-local tick, newest, sum, back, span, older = 0, 0, 0, 0, window, ''
-local broken, state = 'the key does not hold a segmented window', redis.call('GET', key)
-if state then
-  tick, newest, sum, back, span, older =
-    string.match(state, '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
-  tick, newest, sum = tonumber(tick), tonumber(newest), tonumber(sum)
-  back, span = tonumber(back), tonumber(span)
-  if not tick or math.max(tick, span) > 2^53 or span * newest == 0 or sum >= 2^32 or back > 60
-    or newest > sum or (newest == sum) ~= (back == 0) or (older == '') ~= (back == 0) then
+local tick, span, newest, sum, back, place = 0, window, 0, 0, 0, 1 -- place: of what still counts in `older`
+local broken, older = 'the key does not hold a segmented window', redis.call('GET', key)
+if older then
+  newest = 0
+  if #older >= 25 then tick, span, newest, sum, back, place = struct.unpack('<ddI4I4B', older) end
+  if not (tick % 1 == 0 and span % 1 == 0 and tick >= 0 and tick <= 2^53 and span <= 2^53)
+    or span < 1 or newest == 0 or newest > sum or back > 60 or (newest == sum) ~= (back == 0)
+    or (place > #older) ~= (back == 0) then
     return redis.error_reply('ERR ' .. broken)
   end
+else
+  older = ''
 end
-local size, place = math.ceil(span / 60), 1 -- of a part; of what still counts in `older`
+local size = math.ceil(span / 60) -- of a part
 local function last_tick(time) return time - math.fmod(time, size) + size - 1 end
 local head = last_tick(tick) -- of the newest part
 local function read() -- the units of the oldest part, and how far the next one is behind it

@@ -2,4 +2,5 @@
     return redis.error_reply('ERR no such kind of limit')
   end
 end
-return ask(1, 2) or told
+local halted, told = ask(1, 1)
+return halted or told

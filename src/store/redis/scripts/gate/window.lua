@@ -1,2 +1,3 @@
     if units > 0 then wait = mark or wait end -- as tail.lua
-    told[index] = op == 'a' and { units } or { room, wait, reset }
+    if op == 'a' then room = units end
+    return nil, struct.pack('<ddd', room, wait, reset) .. told
