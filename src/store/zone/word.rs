@@ -4,7 +4,6 @@ use super::registry::Kind;
 use crate::clock::Ticks;
 
 /// Whether a key with this payload cannot be told from one that was never seen.
-#[expect(dead_code, reason = "a stub: the table's eviction will ask")]
 pub(super) fn is_idle(kind: Kind, _window: Ticks, _bits: u8, payload: u128, now: Ticks) -> bool {
     match kind {
         // The window's end, then its count.
