@@ -53,8 +53,9 @@ def zone(
 
 def _show(console: Console, found: FoundZone) -> None:
     percent = 100 * found["used"] / max(found["slots"], 1)
-    used = "in use" if found["is_in_use"] else "in use by nobody"
-    console.print(f"{found['path']}: {_bytes(found['size_bytes'])}, {used}")
+    console.print(f"{found['path']}: {_bytes(found['size_bytes'])}")
+    if not found["is_of_this_boot"]:
+        console.print("  made before this machine has started: it begins afresh when it is opened")
     console.print(f"  made {_ago(found['age_seconds'])} ago; {found['used']:,} of ", end="")
     console.print(f"{found['slots']:,} slots taken ({percent:.1f} %)")
     writers = _WRITERS[found["writable_by"]]

@@ -42,7 +42,8 @@ class FoundZone(TypedDict):
         owner: the user whose it is, by name, or by number where there is no name.
         mode: its permissions in octal digits, ``"0600"``.
         writable_by: ``"owner"``, ``"group"`` too, or ``"everybody"``.
-        is_in_use: whether a process has it open.
+        is_of_this_boot: whether it was made since this machine has started. If not, it begins
+            afresh when it is opened.
         limits: the limits in it, by name.
     """
 
@@ -54,14 +55,15 @@ class FoundZone(TypedDict):
     owner: str
     mode: str
     writable_by: str
-    is_in_use: bool
+    is_of_this_boot: bool
     limits: list[FoundLimit]
 
 
 def found_in(path: str) -> FoundZone:
     """Look at the zone at ``path``, which is only read.
 
-    Raises ``ValueError`` for what is no zone, and ``StoreError`` for what cannot be read.
+    Raises ``StoreError`` for what is no zone, or cannot be read, and ``ValueError`` where there are
+    no zones at all.
     """
     from sluicegate import _core
 
