@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sluicegate import Quota
-from sluicegate._zone.segments import algorithm_in_zone, lateness, parts_of
+from sluicegate import Quota, _core
+from sluicegate._zone.segments import algorithm_in_zone
+
+PARTS = {1: 79, 15: 19, 127: 10, 128: 9, 1_023: 7, 1_024: 6, 8_191: 5, 10_000: 4, 65_535: 4}
+PARTS |= {65_536: 3, 1_048_575: 3, 67_108_863: 2, 2**32 - 1: 1}
 
 
-@pytest.mark.parametrize(
-    ("limit", "parts"),
-    [(1, 79), (15, 19), (127, 10), (128, 9), (1_023, 7), (1_024, 6), (8_191, 5), (10_000, 4)]
-    + [(65_535, 4), (65_536, 3), (1_048_575, 3), (67_108_863, 2), (2**32 - 1, 1)],
-)
+@pytest.mark.parametrize(("limit", "parts"), PARTS.items())
 def test_as_many_parts_as_fit_the_word(limit: int, parts: int) -> None:
-    assert parts_of(limit) == parts
+    assert _core.zone_parts_for(limit) == parts
     assert (parts + 1) * limit.bit_length() <= 80 < (parts + 2) * limit.bit_length()
-
-
-def test_the_lateness_is_a_part() -> None:
-    assert lateness(10_000, 86_400) == "6 h"
-    assert lateness(1_023, 60) == "8.6 s"
-    assert lateness(1, 1e-6) == "1.3e-08 s"
 
 
 def test_a_quota_is_counted_by_segments_or_a_bucket() -> None:

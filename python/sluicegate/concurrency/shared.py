@@ -83,7 +83,7 @@ class ConcurrencyLimiter(Single, _core.ZonePermits):
 
         Raises ``TypeError`` if ``key`` is no str.
         """
-        permit = self._take(key)
+        permit = super().try_acquire(key)
         if permit is not None and self._made_of[2]["clock"] is None:
             renewed(self, self.lease_seconds / 3)
         return permit

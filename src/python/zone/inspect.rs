@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use super::refused;
+use super::place::refused;
 use crate::clock::seconds;
 use crate::store::zone::{Kind, LimitReport, Report};
 
@@ -20,7 +20,7 @@ pub(in crate::python) fn inspect_zone<'py>(
     py: Python<'py>,
     path: PathBuf,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let report = py.detach(|| Report::of(&path)).map_err(refused)?;
+    let report = py.detach(|| Report::of(&path)).map_err(|refusal| refused(py, &refusal))?;
     let limits = PyList::empty(py);
     for limit in &report.limits {
         limits.append(told(py, limit)?)?;
