@@ -22,8 +22,6 @@ mod redis;
 mod refund;
 mod token_bucket;
 mod waiting;
-#[cfg(target_os = "linux")]
-mod zone;
 
 use pyo3::prelude::*;
 
@@ -84,9 +82,6 @@ mod core {
     use super::token_bucket::{PyTokenBucket, PyTokenBucketConfig};
     #[pymodule_export]
     use super::waiting::{PyBells, PyListener, PyTicket};
-    #[cfg(target_os = "linux")]
-    #[pymodule_export]
-    use super::zone::inspect_zone;
 }
 
 /// Call a store: try first, and let go of the interpreter only if a lock is held.
