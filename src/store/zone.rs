@@ -11,11 +11,13 @@ mod header;
 mod host;
 mod inspect;
 mod layout;
+mod limiter;
 mod make;
 mod mapping;
 mod opened;
 mod overflow;
 mod place;
+mod queue;
 mod registry;
 mod slot;
 mod steps;
@@ -23,6 +25,8 @@ mod table;
 mod tenancy;
 #[cfg(test)]
 mod tests;
+mod verbs;
+mod waiting;
 mod word;
 
 use std::fs::File;
@@ -43,10 +47,12 @@ use overflow::Overflow;
 use table::{Around, Seat, Table};
 
 pub use inspect::{LimitReport, Report};
+pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
 pub use place::{Place, Refusal};
 pub use registry::{Kind, LimitId, Registered, Wanted};
 pub use slot::PAYLOAD_BITS;
 pub use tenancy::{Found, Seen, Tenancy, Updated};
+pub use word::{largest_limit, lateness, parts_for};
 
 /// From one comparison with the wall clock to the next.
 const COMPARE_EVERY: Ticks = 1_000;

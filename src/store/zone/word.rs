@@ -14,7 +14,7 @@ mod tests;
 mod token_bucket;
 
 pub(super) use counters::Counters;
-pub(super) use segmented_window::{largest_limit, lateness, parts_for};
+pub use segmented_window::{largest_limit, lateness, parts_for};
 pub(super) use token_bucket::BucketWord;
 
 use super::registry::Kind;
@@ -78,6 +78,11 @@ pub trait Word: Algorithm {
     /// # Errors
     /// When the word does not hold it, or it is another algorithm's.
     fn of(quota: &AnyAlgorithm, bits: Option<u8>) -> Result<Self>;
+
+    /// [`Algorithm::mark`], as far as a word keeps it.
+    fn mark_in_word(&self, state: &Self::State, now: Ticks) -> u128 {
+        self.mark(state, now)
+    }
 
     /// A state in 110 bits. 0 only if nothing counts.
     fn pack(&self, state: &Self::State) -> u128;
