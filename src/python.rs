@@ -88,7 +88,7 @@ mod core {
     #[pymodule_export]
     use super::zone::{
         PyZone, PyZoneFixedWindow, PyZonePermits, PyZoneSegmentedWindow,
-        PyZoneSlidingWindowCounter, PyZoneTokenBucket, zone_lateness, zone_parts_for,
+        PyZoneSlidingWindowCounter, PyZoneTokenBucket, inspect_zone, zone_lateness, zone_parts_for,
     };
 }
 
