@@ -6,16 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.shared import Zone
-
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """The URL of a zone that nobody has made yet."""
     return f"shared://{tmp_path}/limits.zone?size=1m"
-
-
-@pytest.fixture
-def zone(tmp_path: Path) -> Zone:
-    """A zone."""
-    return Zone(tmp_path / "limits.zone", size=1 << 20)
