@@ -25,11 +25,11 @@ demo: $(VENV)/demo $(VENV)/built
 	@$(PY) examples/demo.py $(DEMO)
 
 test: $(VENV)/test $(VENV)/built
-	cargo test --no-default-features --features redis --quiet
+	cargo test --no-default-features --features redis,zone --quiet
 	$(PYTEST)
 
 test-full: $(VENV)/test $(VENV)/built
-	PROPTEST_CASES=20000 cargo test --no-default-features --features redis --release --quiet
+	PROPTEST_CASES=20000 cargo test --no-default-features --features redis,zone --release --quiet
 	HYPOTHESIS_PROFILE=long $(PYTEST) -m 'long or not long'
 
 bench: bench-peers bench-redis
@@ -53,6 +53,7 @@ lint: $(VENV)/lint $(VENV)/built
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 	cargo check --quiet --no-default-features
 	cargo check --quiet --no-default-features --features redis
+	cargo check --quiet --no-default-features --features zone
 	$(PY) tools/check_structure.py
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check

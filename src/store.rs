@@ -6,6 +6,8 @@ mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod wait;
+#[cfg(all(feature = "zone", target_os = "linux"))]
+pub mod zone;
 
 pub use bells::{Bell, Bells};
 pub use memory::{

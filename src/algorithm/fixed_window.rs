@@ -70,6 +70,21 @@ impl FixedWindow {
         self.calendar.as_deref()
     }
 
+    /// Whether a window ends then.
+    #[cfg(all(feature = "zone", target_os = "linux"))]
+    #[inline]
+    pub(crate) fn ends_at(&self, end: Ticks) -> bool {
+        end.saturating_add_signed(self.offset)
+            .is_multiple_of(self.window)
+    }
+
+    /// A state of these [`State::parts`].
+    #[cfg(all(feature = "zone", target_os = "linux"))]
+    #[inline]
+    pub(crate) fn state_of(end: Ticks, used: u32, since: u32) -> State {
+        State { end, used, since }
+    }
+
     fn end_of_window(&self, now: Ticks) -> Ticks {
         let unix = now.saturating_add_signed(self.offset);
         match &self.calendar {
@@ -102,6 +117,13 @@ impl FixedWindow {
 }
 
 impl State {
+    /// The window's end, its count and its mark.
+    #[cfg(all(feature = "zone", target_os = "linux"))]
+    #[inline]
+    pub(crate) fn parts(&self) -> (Ticks, u32, u32) {
+        (self.end, self.used, self.since)
+    }
+
     fn used(&self, now: Ticks) -> u32 {
         if now < self.end { self.used } else { 0 }
     }

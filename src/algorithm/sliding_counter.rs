@@ -26,7 +26,27 @@ pub struct State {
     previous: u32,
 }
 
+#[cfg(all(feature = "zone", target_os = "linux"))]
+impl State {
+    /// The window's end, the count of the one before it, and its own.
+    #[inline]
+    pub(crate) fn parts(&self) -> (Ticks, u32, u32) {
+        (self.end, self.previous, self.current)
+    }
+}
+
 impl SlidingCounter {
+    /// A state of these [`State::parts`].
+    #[cfg(all(feature = "zone", target_os = "linux"))]
+    #[inline]
+    pub(crate) fn state_of(end: Ticks, previous: u32, current: u32) -> State {
+        State {
+            end,
+            current,
+            previous,
+        }
+    }
+
     #[inline]
     fn rolled(&self, state: State, now: Ticks) -> State {
         if now < state.end {

@@ -76,7 +76,7 @@ class Windows:
         if self._is_joint(quota):
             return self._joint_tier(place, name, (quota,))
         policy = self._policy
-        algorithm = algorithm_of(quota, policy, self._beside)
+        algorithm = algorithm_of(place, quota, policy, self._beside)
         window = common_window(algorithm, quota)
         # An algorithm of the user's own knows no other quota than that it was made with.
         of: object = (name, quota) if window is None else window
@@ -84,7 +84,8 @@ class Windows:
         if made is None:
             self._make_room(1)
             names = ("tier", name) if window is None else ("tier",)
-            new = Counting(new_limiter(place, algorithm, quota, policy, *names), quota)
+            limiter = new_limiter(place, algorithm, quota, policy, *names, beside=self._beside)
+            new = Counting(limiter, quota)
             # Of two policies or threads that make one, whatever the quota, one has the first word.
             made = self._owned.first(("tier", of, algorithm, policy.description()), new)
             self._made[of] = made

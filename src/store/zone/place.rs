@@ -1,0 +1,101 @@
+//! Where a zone lies, and why it cannot be used.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use super::directory;
+use super::layout::{LARGEST, SMALLEST};
+
+/// What the URL of a zone says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file's absolute path.
+    pub path: PathBuf,
+    /// Its length in bytes; `None`: what it has, or [`Place::DEFAULT_SIZE`] for a new one.
+    pub size: Option<u64>,
+    /// Permissions for a new one, within 0o666; `None`: 0o600, and one that others may write is
+    /// refused.
+    pub mode: Option<u32>,
+    /// The user id to whom it belongs; `None`: this process's effective one.
+    pub owner: Option<u32>,
+}
+
+impl Place {
+    /// 10 MiB: room for 323,000 keys.
+    pub const DEFAULT_SIZE: u64 = 10 << 20;
+
+    /// At this path, and as it is there or by default.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            size: None,
+            mode: None,
+            owner: None,
+        }
+    }
+
+    /// The file of that name in this user's own directory, which is made if it is missing: in
+    /// `/dev/shm` where there is one, else among the temporary files.
+    ///
+    /// # Errors
+    /// When the name is not the plain name of a file, or when others can write to the directory.
+    pub fn named(name: &str) -> Result<Self, Refusal> {
+        directory::of_user(name).map(Self::at)
+    }
+
+    /// Who it must belong to.
+    pub(super) fn owner(&self) -> u32 {
+        self.owner.unwrap_or_else(|| geteuid().as_raw())
+    }
+
+    /// What others may do with it.
+    pub(super) fn mode(&self) -> u32 {
+        self.mode.unwrap_or(0o600)
+    }
+
+    /// Whether its figures are such as a zone can have.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        if let Some(size) = self.size
+            && !(SMALLEST..=LARGEST).contains(&size)
+        {
+            return Err(Refusal::Argument(format!(
+                "size= must be from {SMALLEST} bytes, which is room for 8 keys, to 64g, like 10m, got {size}"
+            )));
+        }
+        let mode = self.mode();
+        if mode & !0o666 != 0 || mode & 0o600 != 0o600 {
+            return Err(Refusal::Argument(format!(
+                "mode= must let the owner read and write and nobody execute, like 600 or 660, got {mode:03o}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Why a zone cannot be opened, or a limit not be registered: one line that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The caller asked for what cannot be: a `ValueError`.
+    Argument(String),
+    /// The machine, or what lies at the path, does not allow it: a `StoreError`.
+    Environment(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Argument(text) | Self::Environment(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// What is wrong with the file at a path, and what to do.
+pub(super) fn fault(path: &Path, what: fmt::Arguments) -> Refusal {
+    Refusal::Environment(format!(
+        "the zone {} cannot be used: {what}",
+        path.display()
+    ))
+}

@@ -1,0 +1,119 @@
+//! Algorithms whose state fits the 110 bits of one word, so that one compare-and-swap changes it.
+//!
+//! Several processes share a state, and their clocks are read a moment before it is: the time that
+//! an algorithm is told may be a little older than what the state holds. None goes back for it. What
+//! is spent then counts in the newest window or part.
+
+mod counters;
+mod fixed_window;
+mod permits;
+mod segmented_window;
+mod sliding_counter;
+#[cfg(test)]
+mod tests;
+mod token_bucket;
+
+pub use counters::Counters;
+pub use segmented_window::{largest_limit, lateness, parts_for};
+pub(super) use token_bucket::BucketWord;
+
+use super::registry::Kind;
+use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter};
+use crate::clock::Ticks;
+use crate::error::{Error, Result};
+
+/// Bits of a word that are an algorithm's.
+pub const BITS: u32 = 110;
+
+/// How far the clocks of two processes may seem apart, at most. A state that is further ahead of a
+/// time that was read after it is not ahead: its number has gone round since.
+const MOST_AHEAD: Ticks = 10_000;
+
+/// A part whose number is cut to so many bits lies either a little ahead or behind.
+fn near(cut: u64, bits: u32, now: u64, most_ahead: u64) -> Option<u64> {
+    let round = 1_u64 << bits;
+    let ahead = cut.wrapping_sub(now) & (round - 1);
+    if ahead <= most_ahead {
+        Some(now + ahead)
+    } else {
+        now.checked_sub(round - ahead)
+    }
+}
+
+/// Whether a part whose number is cut so may be ahead, by clocks of which one was read long ago.
+fn seems_ahead(cut: u64, bits: u32, now: u64) -> bool {
+    let ahead = cut.wrapping_sub(now) & ((1 << bits) - 1);
+    (1..1 << (bits - 4)).contains(&ahead)
+}
+
+/// What was given to a limiter of another algorithm.
+fn another(quota: &AnyAlgorithm) -> Error {
+    let what = "a quota of the limiter's own algorithm";
+    Error::out_of_range("quota", &format!("{quota:?}"), what)
+}
+
+/// `length` low bits of a number from bit `from` on.
+fn field(payload: u128, from: u32, length: u32) -> u64 {
+    (payload >> from) as u64 & (u64::MAX >> (64 - length))
+}
+
+/// An algorithm whose states are packed into 110 bits. No bit is set of a key that was never seen.
+pub trait Word: Algorithm {
+    /// Which of the algorithms of a zone it is.
+    fn kind(&self) -> Kind;
+
+    /// The window by which the zone tells it from others of its name: nothing that is part of an
+    /// amount.
+    fn registered_window(&self) -> Ticks {
+        self.window()
+    }
+
+    /// How its states are laid out: bits of a counter, or 0 where there is one way only.
+    fn bits(&self) -> u8 {
+        0
+    }
+
+    /// Into how many parts the window is cut.
+    fn parts(&self) -> u8 {
+        1
+    }
+
+    /// The quota as this algorithm, laid out so; `None`: as it would like to be.
+    ///
+    /// # Errors
+    /// When the word does not hold it, or it is another algorithm's.
+    fn of(quota: &AnyAlgorithm, bits: Option<u8>) -> Result<Self>;
+
+    /// [`Algorithm::mark`], as far as a word keeps it.
+    fn mark_in_word(&self, state: &Self::State, now: Ticks) -> u128 {
+        self.mark(state, now)
+    }
+
+    /// A state in 110 bits. 0 only if nothing counts.
+    fn pack(&self, state: &Self::State) -> u128;
+
+    /// The state that was packed. `now` is a time read after it.
+    fn unpack(&self, payload: u128, now: Ticks) -> Self::State;
+
+    /// Whether the state is of a later time, as far as can be told: then the clock is to be read
+    /// again before it is unpacked, since whoever read it may have been stopped in between.
+    fn is_ahead(&self, payload: u128, now: Ticks) -> bool;
+}
+
+/// Whether such a state cannot be told from that of a key that was never seen.
+pub(super) fn is_idle(kind: Kind, window: Ticks, bits: u8, payload: u128, now: Ticks) -> bool {
+    let (window, bits) = (window.max(1), bits.clamp(1, 32)); // whatever lies in a file
+    payload == 0
+        || match kind {
+            Kind::FixedWindow => whole(&FixedWindow::new(1, window), payload, now),
+            Kind::SlidingCounter => whole(&SlidingCounter { limit: 1, window }, payload, now),
+            Kind::TokenBucket => token_bucket::is_full(payload, now),
+            Kind::SegmentedWindow => whole(&Counters::segments(1, window, bits), payload, now),
+            Kind::Permits => whole(&Counters::permits(1, window), payload, now),
+        }
+}
+
+fn whole<W: Word>(algorithm: &W, payload: u128, now: Ticks) -> bool {
+    !algorithm.is_ahead(payload, now)
+        && algorithm.reset_after(&algorithm.unpack(payload, now), now) == 0
+}

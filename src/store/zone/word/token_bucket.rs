@@ -1,0 +1,180 @@
+//! The bucket as one time: when it will be full, in ticks, 54 bits of them whole and 56 behind the
+//! point.
+//!
+//! A token is the time in which it refills, rounded up: never early, and a tick late after 2^56
+//! tokens that found it not full. The time means the same under any quota, so processes that know
+//! different ones may share it: what was spent counts for the time that it took to refill then.
+
+use super::super::registry::Kind;
+use super::{Word, another};
+use crate::algorithm::{Algorithm, AnyAlgorithm, Spend, StatePlan, TokenBucket};
+use crate::clock::Ticks;
+use crate::error::Result;
+use crate::quota::Quota;
+
+const POINT: u32 = 56;
+
+/// A token bucket whose state is a time.
+#[derive(Debug, Clone)]
+pub struct BucketWord {
+    capacity: u32,
+    /// The time in which a token refills.
+    token: u128,
+}
+
+/// When the bucket is full.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct State(u128);
+
+fn fixed(now: Ticks) -> u128 {
+    u128::from(now) << POINT
+}
+
+/// In ticks, rounded up.
+fn ticks(span: u128) -> Ticks {
+    ((span + (1 << POINT) - 1) >> POINT) as Ticks
+}
+
+pub(super) fn is_full(payload: u128, now: Ticks) -> bool {
+    payload <= fixed(now)
+}
+
+impl BucketWord {
+    /// The same bucket, but full whenever it begins.
+    #[must_use]
+    pub fn new(bucket: &TokenBucket) -> Self {
+        let (_, token, tick) = bucket.grains_of();
+        Self {
+            capacity: bucket.limit(),
+            token: (u128::from(token) << POINT).div_ceil(tick.into()),
+        }
+    }
+
+    /// The same bucket, wrong about a token.
+    #[cfg(test)]
+    pub(super) fn mispriced(self, by: i128) -> Self {
+        let token = self.token.saturating_add_signed(by).max(1);
+        Self { token, ..self }
+    }
+
+    #[inline]
+    fn price(&self, tokens: u32) -> u128 {
+        self.token.saturating_mul(u128::from(tokens))
+    }
+}
+
+impl Algorithm for BucketWord {
+    type State = State;
+    type Plan = StatePlan<Self>;
+
+    const MARKS_WHAT_IS_MISSING: bool = true;
+
+    fn limit(&self) -> u32 {
+        self.capacity
+    }
+
+    fn window(&self) -> Ticks {
+        ticks(self.price(self.capacity))
+    }
+
+    fn fresh(&self) -> State {
+        State::default()
+    }
+
+    #[inline]
+    fn fits(&self, state: &State, now: Ticks, cost: u32) -> bool {
+        state.0.saturating_sub(fixed(now)) + self.price(cost) <= self.price(self.capacity)
+    }
+
+    fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
+        let before = state.0.max(fixed(now));
+        let most = fixed(now) + 2 * self.price(self.capacity);
+        state.0 = before
+            .saturating_add(self.price(cost))
+            .min(most.max(before));
+        ((state.0 - before) / self.token) as u32
+    }
+
+    #[inline]
+    fn admit(&self, state: &mut State, now: Ticks, cost: u32) -> bool {
+        let fits = self.fits(state, now, cost);
+        if fits {
+            state.0 = state.0.max(fixed(now)) + self.price(cost);
+        }
+        fits
+    }
+
+    fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {
+        let after = state.0.saturating_sub(fixed(now)) + self.price(cost);
+        Some(ticks(after.saturating_sub(self.price(self.capacity))))
+    }
+
+    fn remaining(&self, state: &State, now: Ticks) -> u32 {
+        let missing = state.0.saturating_sub(fixed(now));
+        (self.price(self.capacity).saturating_sub(missing) / self.token) as u32
+    }
+
+    fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
+        ticks(state.0.saturating_sub(fixed(now)))
+    }
+
+    fn mark(&self, state: &State, now: Ticks) -> u128 {
+        state.0.saturating_sub(fixed(now))
+    }
+
+    /// Another rate sells a token for another time. Mixed as in a Fibonacci hash.
+    #[inline]
+    fn kind_of_marks(&self) -> u32 {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = (self.token as u64).wrapping_mul(GOLDEN) ^ (self.token >> 64) as u64;
+        (mixed.wrapping_mul(GOLDEN) >> 32) as u32
+    }
+
+    /// No more than what is still missing for this spend's sake: had nobody spent since, the bucket
+    /// would be full at the time that the mark tells.
+    fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
+        let missing = (fixed(spend.at) + spend.mark).saturating_sub(fixed(now));
+        state.0 = state.0.saturating_sub(self.price(units).min(missing));
+    }
+
+    fn refund(&self, state: &mut State, _now: Ticks, units: u32) {
+        state.0 = state.0.saturating_sub(self.price(units));
+    }
+
+    fn under(&self, quota: &Quota) -> Result<Self> {
+        quota.bucket().map(|bucket| Self::new(&bucket)) // of any rate: a bucket has no window
+    }
+
+    fn adopt(&self, _old: &Self, _state: &mut State, _now: Ticks) {}
+}
+
+impl Word for BucketWord {
+    fn kind(&self) -> Kind {
+        Kind::TokenBucket
+    }
+
+    /// A rate is an amount.
+    fn registered_window(&self) -> Ticks {
+        0
+    }
+
+    fn of(quota: &AnyAlgorithm, _bits: Option<u8>) -> Result<Self> {
+        match quota {
+            AnyAlgorithm::TokenBucket(this) => Ok(Self::new(this)),
+            _ => Err(another(quota)),
+        }
+    }
+
+    fn pack(&self, state: &State) -> u128 {
+        state.0
+    }
+
+    fn unpack(&self, payload: u128, _now: Ticks) -> State {
+        State(payload)
+    }
+
+    /// A time means the same whenever it is read.
+    fn is_ahead(&self, _payload: u128, _now: Ticks) -> bool {
+        false
+    }
+}
