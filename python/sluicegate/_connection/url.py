@@ -23,7 +23,7 @@ from sluicegate._connection.options import (
     text,
 )
 
-__all__ = ["ACCEPTED", "settings_of_url"]
+__all__ = ["ACCEPTED", "is_url", "settings_of_url"]
 
 ACCEPTED = (
     "redis://[user[:password]@]host[:port][/db], rediss:// (TLS), unix:///path[?db=1], "
@@ -60,6 +60,12 @@ def _schemes() -> dict[str, _Scheme]:
 
 
 _SCHEMES = _schemes()
+
+
+def is_url(text: str) -> bool:
+    """Whether it begins as a URL of a server does."""
+    name, separator, _ = text.partition("://")
+    return bool(separator) and name.lower() in _SCHEMES
 
 
 def settings_of_url(url: str) -> Settings:

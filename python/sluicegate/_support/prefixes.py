@@ -1,4 +1,4 @@
-"""What the keys of an application's limits begin with in Redis."""
+"""What the keys of an application's limits begin with in Redis, and its limits' names in a zone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from sluicegate._support.arguments import checked_prefix
 
-__all__ = ["PREFIX", "check_prefix", "joined"]
+__all__ = ["PREFIX", "check_prefix", "digested", "joined"]
 
 PREFIX = "sluicegate"
 _LONGEST_PREFIX = 31  # so that a digest fits behind it
@@ -33,5 +33,10 @@ def joined(prefix: str, *parts: str) -> str:
     plain = joined.isascii() and not set("".join(parts)) & set("{}:")
     if plain and len(joined) <= _LONGEST:
         return joined
-    digested = repr(parts).encode("utf-8", "surrogatepass")
-    return f"{prefix}:{blake2b(digested, digest_size=16).hexdigest()}"
+    return digested(prefix, parts)
+
+
+def digested(prefix: str, parts: tuple[str, ...]) -> str:
+    """The prefix and a digest of the parts."""
+    told = repr(parts).encode("utf-8", "surrogatepass")
+    return f"{prefix}:{blake2b(told, digest_size=16).hexdigest()}"

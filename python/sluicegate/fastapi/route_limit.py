@@ -21,9 +21,9 @@ from sluicegate.fastapi.views import view
 from sluicegate.identity.client import api_client, user_client
 from sluicegate.identity.principal import principal_of
 from sluicegate.policy.making import make_limiter, tier_of
-from sluicegate.policy.options import LimiterOptions
 from sluicegate.policy.request import REQUEST, Request
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
+from sluicegate.policy.stores.options import LimiterOptions
 from sluicegate.policy.tiers.tier import is_elsewhere
 from sluicegate.policy.verdict import Verdict
 

@@ -1,10 +1,10 @@
-"""Limiters by the name of their algorithm, in memory or in Redis."""
+"""Limiters by the name of their algorithm, in memory, in a zone or in Redis."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Quota, TokenBucketConfig
 from sluicegate._support.functions import is_async
@@ -17,6 +17,10 @@ from sluicegate.limiters import (
     SlidingWindowRateLimiter,
     TokenBucket,
 )
+from sluicegate.policy.stores import zone
+
+if TYPE_CHECKING:
+    from sluicegate._core import ManualClock
 
 __all__ = [
     "Algorithm",
@@ -24,6 +28,7 @@ __all__ = [
     "default_algorithm",
     "limiter_for",
     "limiter_in_redis",
+    "limiter_in_zone",
     "name_of",
     "terms_of",
     "window_of",
@@ -90,10 +95,12 @@ def _misfit(algorithm: Algorithm, quota: Quota, why: str) -> ValueError:
 
 def limiter_for(algorithm: Algorithm, quota: Quota, **options: Any) -> Any:
     """A limiter of ``quota`` in this process."""
-    if isinstance(algorithm, type) and "_ALGORITHM" in vars(algorithm):  # not a subclass of them
-        raise TypeError(
-            f"algorithm must not be of sluicegate.redis without redis, got {algorithm!r}"
-        )
+    for mark, where in (("_ALGORITHM", "redis"), ("_IN_ZONE", "shared")):
+        if isinstance(algorithm, type) and mark in vars(algorithm):  # not a subclass of them
+            without = "redis" if where == "redis" else "a zone as store="
+            raise TypeError(
+                f"algorithm must not be of sluicegate.{where} without {without}, got {algorithm!r}"
+            )
     make = _named(algorithm)
     if options and not (isinstance(make, type) and issubclass(make, Limiter)):
         raise TypeError(
@@ -123,6 +130,31 @@ def limiter_in_redis(
     return make(redis, *arguments, prefix=prefix(make._ALGORITHM), **options)  # noqa: SLF001
 
 
+def limiter_in_zone(
+    where: object,
+    algorithm: Algorithm,
+    quota: Quota,
+    name: str,
+    beside: Iterable[Quota] = (),
+    clock: ManualClock | None = None,
+) -> Any:
+    """The same in a zone. ``algorithm`` may be the class in memory or there.
+
+    It has room for the quotas ``beside`` this one that have its window.
+    """
+    in_memory = _kind_of(algorithm)
+    if in_memory is None:
+        raise TypeError(
+            f"algorithm must be a name or a class of sluicegate.shared, got {algorithm!r}"
+        )
+    (checked,) = _arguments(algorithm, in_memory, quota)
+    window = common_window(algorithm, quota)
+    alike = (each for each in beside if common_window(algorithm, each) == window)
+    largest = max((each.limit or 0 for each in alike), default=0)
+    make = zone.classes()[_name_of_kind(in_memory)]
+    return zone.made(make, where, checked, name, largest, clock)
+
+
 def _in_redis() -> dict[Any, Any]:
     """The classes there of those in memory."""
     from sluicegate.redis import limiters as in_redis
@@ -142,6 +174,8 @@ def _kind_of(algorithm: Algorithm) -> Any:
     given: Any = _named(algorithm)
     if given in _BY_NAME.values():
         return given
+    if isinstance(given, type) and "_IN_ZONE" in vars(given):
+        return _BY_NAME[given._IN_ZONE]  # type: ignore[attr-defined]  # noqa: SLF001
     if not (isinstance(given, type) and "_ALGORITHM" in vars(given)):
         return None
     return next((here for here, there in _in_redis().items() if given is there), None)
@@ -150,7 +184,11 @@ def _kind_of(algorithm: Algorithm) -> Any:
 def name_of(algorithm: Algorithm) -> str | None:
     """The name of an algorithm of ours, which may be given as a class; ``None`` for another one."""
     kind = _kind_of(algorithm)
-    return next((name for name, known in _BY_NAME.items() if known is kind), None)
+    return None if kind is None else _name_of_kind(kind)
+
+
+def _name_of_kind(kind: Any) -> str:
+    return next(name for name, known in _BY_NAME.items() if known is kind)
 
 
 def common_window(algorithm: Algorithm, quota: Quota) -> tuple[object, ...] | None:

@@ -9,11 +9,12 @@ from typing import Any, cast
 from sluicegate._core import Quota
 from sluicegate.gate.is_gate import is_gate
 from sluicegate.headers import quoted
-from sluicegate.policy.algorithms import Algorithm, default_algorithm, terms_of
+from sluicegate.policy.algorithms import Algorithm, terms_of
 from sluicegate.policy.gates.making import own_gate, tier_of_gate
-from sluicegate.policy.options import LimiterOptions, SharedOptions
+from sluicegate.policy.options import SharedOptions
 from sluicegate.policy.owned import Owned
 from sluicegate.policy.quotas import UNLIMITED, is_quota, quotas_of
+from sluicegate.policy.stores.options import LimiterOptions
 from sluicegate.policy.tiers.tier import Share, Tier
 from sluicegate.types import AnyLimiter
 
@@ -72,7 +73,8 @@ def declared(place: str, given: Any) -> Quota | tuple[Quota, ...] | AnyLimiter:
 
 def algorithm_of(quota: Quota, options: LimiterOptions, beside: Iterable[Quota] = ()) -> Algorithm:
     """What the options name, or else what the quota and those ``beside`` it ask for."""
-    return default_algorithm(quota, beside) if options.algorithm is None else options.algorithm
+    named = options.algorithm
+    return options.default_algorithm(quota, beside) if named is None else named
 
 
 def new_limiter(
@@ -81,10 +83,14 @@ def new_limiter(
     quota: Quota,
     options: LimiterOptions,
     *names: str,
+    beside: Iterable[Quota] = (),
 ) -> AnyLimiter:
-    """A limiter of ``quota``, known by ``names`` in Redis; an error names the ``place``."""
+    """A limiter of ``quota``, and of those ``beside`` it; an error names the ``place``.
+
+    It is known by the ``names`` where processes share it.
+    """
     with _named(place):
-        limiter: AnyLimiter = options.make_limiter(algorithm, quota, *names)
+        limiter: AnyLimiter = options.make_limiter(algorithm, quota, *names, beside=beside)
     check_limiter(f"{place}: what algorithm makes", limiter)
     return limiter
 

@@ -10,9 +10,9 @@ from sluicegate._core import Decision, Quota
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
-    from sluicegate.policy.options import LimiterOptions
     from sluicegate.policy.owned import Owned
     from sluicegate.policy.steps import Steps
+    from sluicegate.policy.stores.options import LimiterOptions
     from sluicegate.types import AnyPermits
 
 __all__ = ["RequestPermit", "permits_of"]

@@ -24,7 +24,7 @@ def refuse_unused(policy: PolicyOptions, is_observed: bool) -> None:
     """
     quotas = policy.tiers.values() if isinstance(policy.tiers, Mapping) else ()
     if not (policy.has_plans or any(map(is_quota, (*quotas, policy.messages)))):
-        if policy.redis is None or not isinstance(policy.concurrency, (int, str, Quota)):
+        if policy.place == "memory" or not isinstance(policy.concurrency, (int, str, Quota)):
             policy.refuse_unused("all limiters are made already")
         _refuse(policy, "algorithm", "beside limiters that are made already", "give numbers")
     if policy.keys is not None and not policy.has_plans:

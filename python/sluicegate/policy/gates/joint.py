@@ -20,7 +20,8 @@ from sluicegate.policy.gates.tier import GateTier
 if TYPE_CHECKING:
     from sluicegate._core import GateQuotas
     from sluicegate.gate import Limit
-    from sluicegate.policy.options import LimiterOptions, PolicyOptions
+    from sluicegate.policy.options import PolicyOptions
+    from sluicegate.policy.stores.options import LimiterOptions
 
 __all__ = ["Beside", "JointLimits"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sluicegate._core import Quota
 from sluicegate._support.prefixes import PREFIX, joined
 from sluicegate.gate import Gate, Limit
-from sluicegate.gate.algorithms import default_algorithm
 from sluicegate.policy.algorithms import name_of
 from sluicegate.policy.gates.keys import GateKeys
 from sluicegate.policy.gates.tier import GateTier, unit_of
-from sluicegate.policy.options import LimiterOptions, SharedOptions
+from sluicegate.policy.options import SharedOptions
 from sluicegate.policy.quotas import REQUESTS
+from sluicegate.policy.stores.options import LimiterOptions
 
 if TYPE_CHECKING:
     from sluicegate.policy.tiers.tier import Tier
@@ -37,15 +37,20 @@ _MOST = 32
 
 
 def new_gate(limits: Iterable[Limit], options: LimiterOptions, *names: str) -> Any:
-    """A gate of limits by ``client``, which is known by the ``names`` in Redis."""
-    store, name = options.of_store(), joined(*names)
-    redis = store.pop("redis", None)
-    if redis is None:
-        return Gate(limits, name=name, **store)
+    """A gate of limits by ``client``, known by the ``names`` where processes share it."""
+    where, given = options.where, options.of_place()
+    name = joined(*names)
+    if options.place == "memory":
+        return Gate(limits, name=name, **given)
+    if options.place == "zone":
+        from sluicegate.shared import Gate as ZoneGate
+
+        in_zone: dict[str, Any] = {"prefix": PREFIX, **given}
+        return ZoneGate(where, limits, name=name, **in_zone)
     from sluicegate.redis.gate import Gate as RedisGate
 
-    in_redis: dict[str, Any] = {"prefix": PREFIX, **store}
-    return RedisGate(redis, limits, name=name, tag_by=CLIENT, **in_redis)
+    in_redis: dict[str, Any] = {"prefix": PREFIX, **given}
+    return RedisGate(where, limits, name=name, tag_by=CLIENT, **in_redis)
 
 
 def limit_name(quota: Quota, options: LimiterOptions) -> str:
@@ -87,7 +92,10 @@ def limit_of(
 ) -> Limit:
     """The limit that counts a quota, by the algorithm that it and those ``beside`` it ask for."""
     algorithm = options.algorithm
-    name = default_algorithm(quota, beside) if algorithm is None else name_of(algorithm)
+    try:
+        name = options.default_algorithm(quota, beside) if algorithm is None else name_of(algorithm)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
     if name is None:
         raise ValueError(
             f"{place}: quota '{quota}': several windows are counted by an algorithm of sluicegate, and "

@@ -62,12 +62,14 @@ class Plans:
         self._time = time.monotonic if policy.clock is None else policy.clock.time
         #: Whether all are counted by one gate, in every process alike: as the default one is.
         self._is_joint: bool | None = None
+        # In a zone the plan itself decides: what is too large for it there is an error.
+        beside = [] if policy.place == "zone" else [_ANY]
         self._windows = Windows(
             policy,
             owned,
-            [_ANY],
+            beside,
             is_joint=lambda _: bool(self._is_joint),
-            beside_joint=lambda _: [_ANY],
+            beside_joint=lambda _: beside,
             most=_MOST_LIMITERS,
         )
         self._known: dict[str, _Known] = {}

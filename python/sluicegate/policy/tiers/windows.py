@@ -84,7 +84,8 @@ class Windows:
         if made is None:
             self._make_room(1)
             names = ("tier", name) if window is None else ("tier",)
-            new = Counting(new_limiter(place, algorithm, quota, policy, *names), quota)
+            limiter = new_limiter(place, algorithm, quota, policy, *names, beside=self._beside)
+            new = Counting(limiter, quota)
             # Of two policies or threads that make one, whatever the quota, one has the first word.
             made = self._owned.first(("tier", of, algorithm, policy.description()), new)
             self._made[of] = made

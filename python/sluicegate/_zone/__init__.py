@@ -1,0 +1,1 @@
+"""Where a zone is, and what fits it: light, and without the limiters in it."""

@@ -1,0 +1,47 @@
+"""What a ``store`` argument stands for, where it is a zone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+from sluicegate._zone.url import SCHEME, place_of
+
+if TYPE_CHECKING:
+    from sluicegate._core import Zone
+
+__all__ = ["is_zone", "zone_of"]
+
+
+def is_zone(store: object) -> TypeGuard[str | Zone]:
+    """Whether it is a zone, or the URL of one."""
+    if isinstance(store, str):
+        return store[: len(SCHEME)].lower() == SCHEME
+    return _is_open(store)
+
+
+def zone_of(store: object) -> Zone:
+    """The zone that ``store`` is, or that its URL names: opened, and made if it is not there.
+
+    Zones of one file are one in a process.
+
+    Raises ``ValueError`` or ``TypeError`` for what is neither, and
+    :class:`~sluicegate.errors.StoreError` when the file or the machine does not allow it.
+    """
+    if _is_open(store):
+        return store
+    if not isinstance(store, str):
+        raise TypeError(
+            "store must be a URL such as 'shared:///run/app/limits.zone?size=10m', or a Zone, got "
+            f"{store!r}"
+        )
+    from sluicegate._core import Zone
+
+    path, size, mode, owner = place_of(store)
+    return Zone(path, size=size, mode=mode, owner=owner)
+
+
+def _is_open(store: object) -> TypeGuard[Zone]:
+    from sluicegate import _core
+
+    kind = getattr(_core, "Zone", None)  # there are none on other systems
+    return kind is not None and isinstance(store, kind)
