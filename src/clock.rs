@@ -1,6 +1,8 @@
 //! Time as whole microseconds since Unix 0, from a clock that never goes back.
 
 mod counter;
+#[cfg(all(feature = "zone", target_os = "linux"))]
+mod host;
 mod manual;
 mod monotonic;
 mod observers;
@@ -10,6 +12,8 @@ mod wall;
 
 use std::sync::Arc;
 
+#[cfg(all(feature = "zone", target_os = "linux"))]
+pub use host::HostClock;
 pub use manual::ManualClock;
 pub use observers::ClockObserver;
 pub use system::SystemClock;

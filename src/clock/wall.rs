@@ -44,7 +44,7 @@ fn look(nanos: u64) {
 }
 
 /// The offset to go on with, when the two clocks show these times.
-fn renewed(offset: i64, steady: Ticks, wall: Ticks) -> i64 {
+pub(super) fn renewed(offset: i64, steady: Ticks, wall: Ticks) -> i64 {
     let parted = wall.cast_signed().saturating_sub_unsigned(steady);
     if parted.abs_diff(offset) > SECOND {
         parted

@@ -132,10 +132,10 @@ impl ZoneGate {
         if part.lease().is_none() {
             return part.refund_spend(key, receipt, units, Patience::Try);
         }
-        if let Some(now) = self.held.take(receipt) {
-            part.take_back(key, &now);
+        match self.held.take(receipt) {
+            Some(now) => part.refund_spend(key, &now, now.cost, Patience::Try),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// What [`check`](Self::check) would say. Nothing is spent, and nothing counted.
@@ -242,7 +242,7 @@ impl<'b> Way<'_, 'b> {
             if let Some(decision) = &self.asks[place].decision
                 && !steps::is_mutant(Mutant::NoGiveBack)
             {
-                limit.part.take_back(asked.ask.key, &decision.receipt);
+                limit.part.take_back(&asked, &decision.receipt);
             }
             self.spent &= !(1 << place);
         }

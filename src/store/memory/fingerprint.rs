@@ -54,6 +54,12 @@ impl KeyHasher {
         Self(SipKey::new(word(), word()))
     }
 
+    /// A hasher with this key, for what several processes keep.
+    #[cfg(all(feature = "zone", target_os = "linux"))]
+    pub(in crate::store) fn keyed(key: [u64; 2]) -> Self {
+        Self(SipKey::new(key[0], key[1]))
+    }
+
     /// The one that all stores of this process share: a key that several of them know is hashed once.
     ///
     /// Its key is as secret as one of a single store, and is told to nobody.

@@ -1,10 +1,16 @@
 //! A limit in a zone as one of several that decide together: it looks, spends and takes back in
 //! steps of their own.
 
-use super::{LimitId, Tenancy};
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::limiter::ZoneStore;
+use super::registry::LimitId;
+use super::tenancy::{Seen, Tenancy};
+use super::word::Word;
+use crate::algorithm::{Algorithm, Spend};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt};
-use crate::error::Result;
+use crate::error::{self, Result};
 use crate::store::{Ask, Fingerprint, Store};
 
 /// What a look tells.
@@ -44,7 +50,7 @@ pub trait ZonePart: Store {
     fn spend_at(&self, asked: &Asked<'_>, tenancy: Tenancy) -> Result<Decision>;
 
     /// Give back what a spend took, all of it and as far as it counts, whoever else has spent since.
-    fn take_back(&self, key: Fingerprint, receipt: &Receipt);
+    fn take_back(&self, asked: &Asked<'_>, receipt: &Receipt);
 
     /// How long what is spent outlives a holder that is not heard of; `None`: it is not held.
     fn lease(&self) -> Option<Ticks>;
@@ -59,4 +65,142 @@ pub trait ZonePart: Store {
 
     /// Count a call that was decided: `spent` says that this limit was spent from.
     fn count(&self, decision: &Decision, spent: bool, is_shadow: bool);
+}
+
+/// What a call costs here, and whether that could ever fit: one that only watches may ask for more.
+fn cost_of(algorithm: &impl Algorithm, asked: &Asked<'_>) -> Result<(u32, bool)> {
+    let (cost, limit) = (asked.ask.cost, algorithm.limit());
+    if !asked.is_shadow {
+        error::fits(cost, limit)?;
+    }
+    Ok((cost.min(limit), cost <= limit))
+}
+
+impl<W: Word> ZonePart for ZoneStore<W> {
+    fn limit_id(&self) -> LimitId {
+        self.id
+    }
+
+    #[inline]
+    fn look_at(&self, asked: &Asked<'_>) -> Result<Looked> {
+        let algorithm = self.by(asked.ask.quota)?;
+        let (cost, may_fit) = cost_of(&algorithm, asked)?;
+        let found = self.zone.look(self.id, asked.ask.key, asked.now);
+        let now = self.time_for(&algorithm, found.payload, asked.now);
+        let state = algorithm.unpack(found.payload, now);
+        let fits = may_fit && algorithm.fits(&state, now, cost);
+        let decision = self.decision(&algorithm, &state, now, cost, fits);
+        Ok(Looked {
+            decision: Decision {
+                receipt: Receipt::NONE,
+                ..decision
+            },
+            tenancy: found.tenancy,
+        })
+    }
+
+    #[inline]
+    fn spend_at(&self, asked: &Asked<'_>, tenancy: Tenancy) -> Result<Decision> {
+        let algorithm = self.by(asked.ask.quota)?;
+        let (cost, may_fit) = cost_of(&algorithm, asked)?;
+        let mut change = |seen: &Seen| {
+            let now = self.time_for(&algorithm, seen.found.payload, seen.now);
+            let mut state = algorithm.unpack(seen.found.payload, now);
+            let fits = may_fit && algorithm.admit(&mut state, now, cost);
+            let decision = self.decision(&algorithm, &state, now, cost, fits);
+            (fits.then(|| algorithm.pack(&state)), decision)
+        };
+        Ok(self.changed(&asked.ask, asked.now, tenancy, &mut change))
+    }
+
+    fn take_back(&self, asked: &Asked<'_>, receipt: &Receipt) {
+        if let Ok(algorithm) = self.by(asked.ask.quota) {
+            self.change_by_receipt(&algorithm, asked.ask.key, receipt, |state, now| {
+                let spend = Spend {
+                    at: receipt.at,
+                    mark: receipt.mark(),
+                };
+                algorithm.give_back(state, now, spend, receipt.cost);
+                Some(())
+            });
+        }
+    }
+
+    fn lease(&self) -> Option<Ticks> {
+        self.by(None).ok().and_then(|algorithm| algorithm.lease())
+    }
+
+    fn renew(&self, key: Fingerprint, receipt: &Receipt) -> Option<Receipt> {
+        let algorithm = self.by(None).ok()?;
+        let (from, units) = (receipt.mark(), receipt.cost);
+        let mark = self.change_by_receipt(&algorithm, key, receipt, |state, now| {
+            algorithm.renew(state, now, from, units)
+        })?;
+        Some(receipt.with_mark(mark))
+    }
+
+    fn spend_anyway(&self, ask: Ask<'_>) -> Result<Decision> {
+        let algorithm = self.by(ask.quota)?;
+        let mut change = |seen: &Seen| {
+            let now = self.time_for(&algorithm, seen.found.payload, seen.now);
+            let mut state = algorithm.unpack(seen.found.payload, now);
+            let counted = algorithm.spend(&mut state, now, ask.cost);
+            let mut decision = self.decision(&algorithm, &state, now, ask.cost, true);
+            decision.receipt.cost = counted;
+            (Some(algorithm.pack(&state)), decision)
+        };
+        Ok(self.changed(&ask, self.now(), Tenancy::NONE, &mut change))
+    }
+
+    #[inline]
+    fn count(&self, decision: &Decision, spent: bool, is_shadow: bool) {
+        let counter = match (spent, decision.allowed, is_shadow) {
+            (true, _, _) => &self.admitted,
+            (false, true, _) => return,
+            (false, false, true) => &self.would_have_refused,
+            (false, false, false) => &self.refused,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+impl<W: Word> ZoneStore<W> {
+    /// Change a key's state where it was found, or wherever it is, and sign the decision.
+    #[inline]
+    fn changed(
+        &self,
+        ask: &Ask<'_>,
+        now: Ticks,
+        tenancy: Tenancy,
+        change: &mut impl FnMut(&Seen) -> (Option<u128>, Decision),
+    ) -> Decision {
+        let there = self
+            .zone
+            .update_at(self.id, ask.key, tenancy, now, &mut *change);
+        let updated = there.unwrap_or_else(|| {
+            self.zone
+                .update(self.id, ask.key, now, &|| self.now(), &mut *change)
+        });
+        self.signed(updated.result, ask.key, updated.tenancy)
+    }
+
+    /// Change what a receipt is of, if it is still there and there is something to change.
+    fn change_by_receipt<R>(
+        &self,
+        algorithm: &W,
+        key: Fingerprint,
+        receipt: &Receipt,
+        change: impl Fn(&mut W::State, Ticks) -> Option<R>,
+    ) -> Option<R> {
+        let tenancy = Tenancy::from_number(receipt.number);
+        let changed = self
+            .zone
+            .update_at(self.id, key, tenancy, self.now(), |seen| {
+                let now = self.time_for(algorithm, seen.found.payload, seen.now);
+                let mut state = algorithm.unpack(seen.found.payload, now);
+                let changed = change(&mut state, now);
+                (changed.is_some().then(|| algorithm.pack(&state)), changed)
+            });
+        changed?.result
+    }
 }

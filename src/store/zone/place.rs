@@ -1,7 +1,12 @@
 //! Where a zone lies, and why it cannot be used.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use super::directory;
+use super::layout::{LARGEST, SMALLEST};
 
 /// What the URL of a zone says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +41,36 @@ impl Place {
     ///
     /// # Errors
     /// When the name is not the plain name of a file, or when others can write to the directory.
-    pub fn named(_name: &str) -> Result<Self, Refusal> {
-        todo!()
+    pub fn named(name: &str) -> Result<Self, Refusal> {
+        directory::of_user(name).map(Self::at)
+    }
+
+    /// Who it must belong to.
+    pub(super) fn owner(&self) -> u32 {
+        self.owner.unwrap_or_else(|| geteuid().as_raw())
+    }
+
+    /// What others may do with it.
+    pub(super) fn mode(&self) -> u32 {
+        self.mode.unwrap_or(0o600)
+    }
+
+    /// Whether its figures are such as a zone can have.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        if let Some(size) = self.size
+            && !(SMALLEST..=LARGEST).contains(&size)
+        {
+            return Err(Refusal::Argument(format!(
+                "size= must be from {SMALLEST} bytes, which is room for 8 keys, to 64g, like 10m, got {size}"
+            )));
+        }
+        let mode = self.mode();
+        if mode & !0o666 != 0 || mode & 0o600 != 0o600 {
+            return Err(Refusal::Argument(format!(
+                "mode= must let the owner read and write and nobody execute, like 600 or 660, got {mode:03o}"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -58,3 +91,11 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What is wrong with the file at a path, and what to do.
+pub(super) fn fault(path: &Path, what: fmt::Arguments) -> Refusal {
+    Refusal::Environment(format!(
+        "the zone {} cannot be used: {what}",
+        path.display()
+    ))
+}

@@ -1,66 +1,180 @@
 //! A key's place in a zone: two words of 16 bytes.
+//!
+//! The identity says whose it is, the state what is held. Both carry a generation, and they belong
+//! together only while these agree: so a slot changes hands by one swap of its state, which makes
+//! every other change fail that was decided before, and a file of zeros is an empty table.
 
+use portable_atomic::{AtomicU128, Ordering::SeqCst};
+
+use super::registry::LimitId;
+use super::tenancy::Tenancy;
 use crate::clock::Ticks;
+use crate::store::Fingerprint;
 
 /// How many bits a payload has.
 pub const PAYLOAD_BITS: u32 = 110;
 
-/// One stay of a key in a slot, of which there is no other like it: a slot's number and its
-/// generation, which changes whenever a key moves in or out. It fits 63 bits.
-///
-/// The generation has 16 bits: a stay is taken for another one if exactly 65,536, or a multiple,
-/// began in the same slot between the two, and the last of them is the same key's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tenancy(u64);
+const PAYLOAD: u128 = (1 << PAYLOAD_BITS) - 1;
+const FLAG: u128 = 0b11 << PAYLOAD_BITS;
+const GENERATION_AT: u32 = 112;
 
-impl Tenancy {
-    const OVERFLOW: u64 = 1 << 62;
+/// 32 bytes of the file.
+#[derive(Debug)]
+#[repr(C, align(32))]
+pub(super) struct Slot {
+    pub(super) identity: AtomicU128,
+    pub(super) state: AtomicU128,
+}
 
-    /// Of a key that is nowhere.
-    pub const NONE: Self = Self(1 << 61);
+/// Slots that lie side by side, in four cache lines.
+#[derive(Debug)]
+#[repr(C, align(256))]
+pub(super) struct Set(pub(super) [Slot; WAYS]);
 
-    /// From what [`Tenancy::number`] told.
-    #[must_use]
-    pub fn from_number(number: u64) -> Self {
-        Self(number)
+/// How many slots a set has.
+pub(super) const WAYS: usize = 8;
+
+impl Slot {
+    /// Both words as they were at one moment.
+    pub(super) fn snapshot(&self) -> (Identity, State) {
+        let mut identity = self.identity.load(SeqCst);
+        loop {
+            let state = self.state.load(SeqCst);
+            let again = self.identity.load(SeqCst);
+            if again == identity {
+                return (Identity(identity), State(state));
+            }
+            identity = again;
+        }
     }
 
-    /// As a number, for a receipt.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
+    /// Put another state in place of `old`, or tell what is there.
+    #[inline]
+    pub(super) fn swap(&self, old: State, new: State) -> Result<(), State> {
+        let swapped = self.state.compare_exchange(old.0, new.0, SeqCst, SeqCst);
+        swapped.map(drop).map_err(State)
     }
 
-    /// Whether it is the limit's overflow slot, which all keys share that find no room.
-    #[must_use]
-    pub fn is_overflow(self) -> bool {
-        self.0 & Self::OVERFLOW != 0
+    /// Put another identity in place of `old`. False: it was not there any more.
+    pub(super) fn announce(&self, old: Identity, new: Identity) -> bool {
+        let swapped = self.identity.compare_exchange(old.0, new.0, SeqCst, SeqCst);
+        swapped.is_ok()
     }
 }
 
-/// What a look finds.
+/// A limit and 96 bits of a key's fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    /// [`PAYLOAD_BITS`]; 0: the key was never seen.
-    pub payload: u128,
-    /// Where it lies.
-    pub tenancy: Tenancy,
+pub(super) struct Key(u128);
+
+impl Key {
+    #[inline]
+    pub(super) fn new(limit: LimitId, fingerprint: Fingerprint) -> Self {
+        let low = u128::from(fingerprint.hash() >> 32);
+        Self(u128::from(limit.0) << 96 | u128::from(fingerprint.shard()) << 32 | low)
+    }
 }
 
-/// What a change is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen {
-    /// The time to decide by. States may hold a later one: of a process that was faster.
-    pub now: Ticks,
-    /// What is held.
-    pub found: Found,
+/// Generation 16, limit 16, fingerprint 96.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity(pub(super) u128);
+
+impl Identity {
+    #[inline]
+    pub(super) fn new(generation: u16, key: Key) -> Self {
+        Self(u128::from(generation) << GENERATION_AT | key.0)
+    }
+
+    #[inline]
+    pub(super) fn generation(self) -> u16 {
+        (self.0 >> GENERATION_AT) as u16
+    }
+
+    #[inline]
+    pub(super) fn key(self) -> Key {
+        Key(self.0 & (FLAG | PAYLOAD))
+    }
+
+    pub(super) fn limit(self) -> LimitId {
+        LimitId((self.0 >> 96) as u16)
+    }
 }
 
-/// What came of a change.
-#[derive(Debug, Clone, Copy)]
-pub struct Updated<R> {
-    /// What the last call of `change` returned.
-    pub result: R,
-    /// Where it was made.
-    pub tenancy: Tenancy,
+/// What a slot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flag {
+    /// Nobody's.
+    Free,
+    /// Claimed by somebody who has not yet seen that no other slot holds the same key. The payload
+    /// is the time of the claim.
+    Inserting,
+    /// A key's, and the payload is its state.
+    Member,
+}
+
+/// Generation 16, flag 2, payload 110.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct State(pub(super) u128);
+
+impl State {
+    #[inline]
+    fn new(generation: u16, flag: Flag, payload: u128) -> Self {
+        debug_assert!(payload <= PAYLOAD, "{payload:#x} does not fit");
+        let flag = (flag as u128) << PAYLOAD_BITS;
+        Self(u128::from(generation) << GENERATION_AT | flag | payload & PAYLOAD)
+    }
+
+    #[inline]
+    pub(super) fn generation(self) -> u16 {
+        (self.0 >> GENERATION_AT) as u16
+    }
+
+    #[inline]
+    pub(super) fn flag(self) -> Flag {
+        match (self.0 & FLAG) >> PAYLOAD_BITS {
+            0 => Flag::Free,
+            1 => Flag::Inserting,
+            _ => Flag::Member,
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_member(self) -> bool {
+        self.flag() == Flag::Member
+    }
+
+    #[inline]
+    pub(super) fn payload(self) -> u128 {
+        self.0 & PAYLOAD
+    }
+
+    /// Whether it belongs to the identity that was read before it.
+    #[inline]
+    pub(super) fn belongs_to(self, identity: Identity) -> bool {
+        self.generation() == identity.generation()
+    }
+
+    /// The same key's, with another payload.
+    #[inline]
+    pub(super) fn with(self, payload: u128) -> Self {
+        Self::new(self.generation(), Flag::Member, payload)
+    }
+
+    /// The next generation, being inserted by whoever announces a key first.
+    pub(super) fn claimed(self, now: Ticks) -> Self {
+        Self::new(self.next(), Flag::Inserting, now.into())
+    }
+
+    /// The next generation, nobody's.
+    pub(super) fn freed(self) -> Self {
+        Self::new(self.next(), Flag::Free, 0)
+    }
+
+    fn next(self) -> u16 {
+        self.generation().wrapping_add(1)
+    }
+
+    #[inline]
+    pub(super) fn tenancy(self, slot: usize) -> Tenancy {
+        Tenancy::new(slot, self.generation())
+    }
 }

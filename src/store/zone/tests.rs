@@ -1,0 +1,5 @@
+//! The zone as a whole: its file, its table, and what deaths do to it.
+
+mod scratch;
+
+pub(super) use scratch::Scratch;
