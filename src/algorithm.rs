@@ -14,7 +14,7 @@ mod token_bucket;
 mod under;
 
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 
 pub use any::AnyAlgorithm;
 pub use fixed_window::FixedWindow;

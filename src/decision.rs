@@ -10,6 +10,8 @@ use crate::clock::Ticks;
 pub enum Source {
     /// A limiter in this process.
     Memory,
+    /// All processes of a host that share a zone.
+    Shared,
     /// The server.
     Redis,
     /// This process, from what the server answered before: refused until then.
@@ -35,6 +37,7 @@ impl Source {
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Shared => "shared",
             Self::Redis => "redis",
             Self::Remembered => "remembered",
             Self::Local => "local",
@@ -49,8 +52,8 @@ impl Source {
     /// # Errors
     /// What a name must be.
     pub fn named(name: &str) -> Result<Self, &'static str> {
-        use Source::{Closed, Local, Memory, Open, Redis, Remembered};
-        let ours = [Memory, Redis, Remembered, Local, Open, Closed];
+        use Source::{Closed, Local, Memory, Open, Redis, Remembered, Shared};
+        let ours = [Memory, Shared, Redis, Remembered, Local, Open, Closed];
         match ours.into_iter().find(|source| source.name() == name) {
             Some(source) => Ok(source),
             None => Self::other(name),

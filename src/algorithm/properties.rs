@@ -1,12 +1,12 @@
 //! Every algorithm against a slow, obvious model, in both directions; and mutants, to show
 //! that the comparison can fail.
 
-mod models;
+pub(crate) mod models;
 mod mutants;
 mod plans;
-mod receipts;
+pub(crate) mod receipts;
 mod segments;
-mod spends;
+pub(crate) mod spends;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -19,14 +19,18 @@ use models::{BucketModel, CounterModel, FixedModel, LogModel, Model};
 
 /// One step of a trace: time passes, then something is asked.
 #[derive(Debug, Clone, Copy)]
-struct Step {
-    gap: Ticks,
-    refund: bool,
-    cost: u32,
+pub(crate) struct Step {
+    pub(crate) gap: Ticks,
+    pub(crate) refund: bool,
+    pub(crate) cost: u32,
 }
 
 /// Steps whose gaps sit on and around the instants that matter to `window` and `interval`.
-fn trace(limit: u32, window: Ticks, interval: Ticks) -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn trace(
+    limit: u32,
+    window: Ticks,
+    interval: Ticks,
+) -> impl Strategy<Value = Vec<Step>> {
     let around = |t: Ticks| prop_oneof![Just(t.saturating_sub(1)), Just(t), Just(t + 1)];
     let gap = prop_oneof![
         3 => Just(0),
@@ -48,7 +52,7 @@ fn trace(limit: u32, window: Ticks, interval: Ticks) -> impl Strategy<Value = Ve
 }
 
 /// What goes wrong when `algorithm` and `model` go through the same steps, if anything does.
-fn disagreement<A: Algorithm, M: Model>(
+pub(crate) fn disagreement<A: Algorithm, M: Model>(
     algorithm: &A,
     mut model: M,
     start: Ticks,
@@ -122,7 +126,7 @@ fn report<A: Algorithm, M: Model>(
 }
 
 /// Starts near 0, today, and far from any window's boundary.
-fn starts() -> impl Strategy<Value = Ticks> {
+pub(crate) fn starts() -> impl Strategy<Value = Ticks> {
     prop_oneof![
         Just(0),
         1..1_000_u64,
@@ -136,7 +140,7 @@ fn windows() -> impl Strategy<Value = Ticks> {
     prop_oneof![4 => 1..50_u64, 1 => Just(60 * SECOND), 1 => (1_u64 << 32) - 3..(1 << 32) + 3]
 }
 
-fn window_case() -> impl Strategy<Value = (u32, Ticks, Ticks, Vec<Step>)> {
+pub(crate) fn window_case() -> impl Strategy<Value = (u32, Ticks, Ticks, Vec<Step>)> {
     (1..8_u32, windows(), starts()).prop_flat_map(|(limit, window, start)| {
         let steps = trace(limit, window, window / Ticks::from(limit));
         (Just(limit), Just(window), Just(start), steps)
@@ -144,9 +148,9 @@ fn window_case() -> impl Strategy<Value = (u32, Ticks, Ticks, Vec<Step>)> {
 }
 
 /// A capacity, a rate of `tokens` per `seconds`, an initial level, a start and a trace.
-type BucketCase = (u32, u32, u32, u32, Ticks, Vec<Step>);
+pub(crate) type BucketCase = (u32, u32, u32, u32, Ticks, Vec<Step>);
 
-fn bucket_case() -> impl Strategy<Value = BucketCase> {
+pub(crate) fn bucket_case() -> impl Strategy<Value = BucketCase> {
     let rates = prop_oneof![
         (1..20_u32, 1..20_u32),
         (1..5_000_000_u32, Just(1)),
@@ -166,7 +170,13 @@ fn bucket_case() -> impl Strategy<Value = BucketCase> {
     })
 }
 
-fn bucket(capacity: u32, tokens: u32, seconds: u32, initial: u32, start: Ticks) -> TokenBucket {
+pub(crate) fn bucket(
+    capacity: u32,
+    tokens: u32,
+    seconds: u32,
+    initial: u32,
+    start: Ticks,
+) -> TokenBucket {
     TokenBucket::new(
         capacity,
         f64::from(tokens) / f64::from(seconds),
@@ -259,7 +269,7 @@ fn rates_that_no_short_fraction_tells_are_never_exceeded_and_hardly_missed() {
 }
 
 /// Looks for a trace on which a mutant and the model part.
-fn is_killed<C: std::fmt::Debug>(
+pub(crate) fn is_killed<C: std::fmt::Debug>(
     cases: impl Strategy<Value = C>,
     run: impl Fn(C) -> Option<String>,
 ) -> bool {

@@ -6,8 +6,6 @@
 //! limit: each spend is a swap that fits.
 
 mod held;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -271,7 +269,8 @@ impl<'b> Way<'_, 'b> {
             if let Some(decision) = &ask.decision {
                 let limit = &self.gate.limits[ask.limit];
                 let spent = self.spent & 1 << place != 0;
-                limit.part.count(decision, spent, limit.is_shadow);
+                let tenancy = self.tenancies[place];
+                limit.part.count(decision, tenancy, spent, limit.is_shadow);
             }
         }
     }

@@ -18,13 +18,16 @@ mod mapping;
 mod opened;
 mod overflow;
 mod place;
+mod queue;
 mod registry;
 mod slot;
 pub(crate) mod steps;
 mod table;
 mod tenancy;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod verbs;
+mod waiting;
 mod word;
 
 use std::fs::File;
@@ -44,13 +47,14 @@ use mapping::Mapping;
 use overflow::Overflow;
 use table::{Around, Seat, Table};
 
-pub use joint::{Asked, Looked, ZonePart};
-pub use limiter::{ZoneStore, part_in_zone};
+pub use joint::{Asked, Looked, ZonePart, part_in_zone};
 pub use inspect::{LimitReport, Report};
+pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
 pub use place::{Place, Refusal};
 pub use registry::{Kind, LimitId, Registered, Wanted};
 pub use slot::PAYLOAD_BITS;
 pub use tenancy::{Found, Seen, Tenancy, Updated};
+pub use word::{largest_limit, lateness, parts_for};
 
 /// From one comparison with the wall clock to the next.
 const COMPARE_EVERY: Ticks = 1_000;

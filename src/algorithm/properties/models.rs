@@ -4,7 +4,7 @@ use crate::algorithm::Spend;
 use crate::clock::{SECOND, Ticks};
 
 /// What a limiter must do.
-pub(super) trait Model {
+pub(crate) trait Model {
     /// Whether `cost` may be admitted at `now`.
     fn fits(&self, now: Ticks, cost: u32) -> bool;
     /// It was admitted.
@@ -19,14 +19,14 @@ pub(super) trait Model {
 }
 
 /// Every unit's time.
-pub(super) struct LogModel {
+pub(crate) struct LogModel {
     limit: u32,
     window: Ticks,
     units: Vec<Ticks>,
 }
 
 impl LogModel {
-    pub(super) fn new(limit: u32, window: Ticks) -> Self {
+    pub(crate) fn new(limit: u32, window: Ticks) -> Self {
         Self {
             limit,
             window,
@@ -34,7 +34,8 @@ impl LogModel {
         }
     }
 
-    fn live(&self, now: Ticks) -> usize {
+    /// How many count.
+    pub(crate) fn live(&self, now: Ticks) -> usize {
         self.units
             .iter()
             .filter(|&&time| time + self.window > now)
@@ -71,10 +72,10 @@ impl Model for LogModel {
 }
 
 /// Every unit's time, counted per aligned window.
-pub(super) struct FixedModel(LogModel);
+pub(crate) struct FixedModel(LogModel);
 
 impl FixedModel {
-    pub(super) fn new(limit: u32, window: Ticks) -> Self {
+    pub(crate) fn new(limit: u32, window: Ticks) -> Self {
         Self(LogModel::new(limit, window))
     }
 
@@ -121,10 +122,10 @@ impl Model for FixedModel {
 }
 
 /// The same units, weighed as the sliding counter's definition says.
-pub(super) struct CounterModel(FixedModel);
+pub(crate) struct CounterModel(FixedModel);
 
 impl CounterModel {
-    pub(super) fn new(limit: u32, window: Ticks) -> Self {
+    pub(crate) fn new(limit: u32, window: Ticks) -> Self {
         Self(FixedModel::new(limit, window))
     }
 
@@ -168,7 +169,7 @@ impl Model for CounterModel {
 }
 
 /// The level of a bucket, recomputed from the start each time, in whole numbers.
-pub(super) struct BucketModel {
+pub(crate) struct BucketModel {
     capacity: i128,
     /// Level units that a tick adds, and that a token is.
     rate: (i128, i128),
@@ -180,7 +181,7 @@ pub(super) struct BucketModel {
 }
 
 impl BucketModel {
-    pub(super) fn new(
+    pub(crate) fn new(
         capacity: u32,
         tokens: u32,
         seconds: u32,

@@ -57,11 +57,11 @@ impl<A: Algorithm> Books<A> {
 }
 
 /// How a limiter gives units back: the real way, or a mutant's.
-pub(super) type GiveBack<A> = fn(&A, &mut <A as Algorithm>::State, Ticks, Spend, u32);
+pub(crate) type GiveBack<A> = fn(&A, &mut <A as Algorithm>::State, Ticks, Spend, u32);
 
 /// What goes wrong when `algorithm` and `model` go through the same steps, if anything does. A step
 /// that gives back picks one of the receipts by its gap.
-pub(super) fn strays<A: Algorithm, M: Model>(
+pub(crate) fn strays<A: Algorithm, M: Model>(
     algorithm: &A,
     mut model: M,
     start: Ticks,
@@ -111,7 +111,7 @@ fn picked<R>(receipts: &mut [R], index: usize) -> Option<&mut R> {
 }
 
 /// More steps that give back than elsewhere.
-pub(super) fn giving(steps: Vec<Step>) -> Vec<Step> {
+pub(crate) fn giving(steps: Vec<Step>) -> Vec<Step> {
     let gives = |(index, step): (usize, Step)| Step {
         refund: step.refund || index % 3 == 2,
         ..step
@@ -184,7 +184,7 @@ fn a_window_that_was_forgotten_gives_nothing_back() {
     assert!(!algorithm.admit(&mut state, 8, 1));
 }
 
-pub(super) fn oldest<A: Algorithm>(
+pub(crate) fn oldest<A: Algorithm>(
     algorithm: &A,
     state: &mut A::State,
     now: Ticks,

@@ -22,7 +22,7 @@ fn told<A: Algorithm>(algorithm: &A, state: &A::State, now: Ticks) -> Vec<(Verdi
 }
 
 /// `admit` against a look and then a spend, along a trace.
-fn parted<A: Algorithm>(algorithm: &A, start: Ticks, steps: &[Step]) -> Option<String> {
+pub(crate) fn parted<A: Algorithm>(algorithm: &A, start: Ticks, steps: &[Step]) -> Option<String> {
     let (mut whole, mut apart) = (algorithm.fresh(), algorithm.fresh());
     let mut now = start;
     for step in steps {
@@ -55,7 +55,7 @@ fn parted<A: Algorithm>(algorithm: &A, start: Ticks, steps: &[Step]) -> Option<S
 }
 
 /// Spends whatever the look says: the wait stays a promise, and the debt is bounded.
-pub(super) fn bad_debt<A: Algorithm>(
+pub(crate) fn bad_debt<A: Algorithm>(
     algorithm: &A,
     start: Ticks,
     steps: &[Step],

@@ -1,17 +1,20 @@
 //! A limit in a zone as one of several that decide together: it looks, spends and takes back in
 //! steps of their own.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::limiter::ZoneStore;
+use super::limiter::{ZoneLimiter, ZoneStore};
 use super::registry::LimitId;
 use super::tenancy::{Seen, Tenancy};
-use super::word::Word;
-use crate::algorithm::{Algorithm, Spend};
-use crate::clock::Ticks;
+use super::word::{BucketWord, Counters, Word};
+use super::Zone;
+use super::place::Refusal;
+use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter, Spend};
+use crate::clock::{ManualClock, Ticks};
 use crate::decision::{Decision, Receipt};
 use crate::error::{self, Result};
-use crate::store::{Ask, Fingerprint, Store};
+use crate::store::{Ask, Fingerprint};
 
 /// What a look tells.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +41,7 @@ pub struct Asked<'a> {
 /// There are no locks: what was seen by a look may be gone when it is spent. Whoever spends from
 /// several gives back what it has spent when one of them has been emptied meanwhile.
 #[expect(clippy::missing_errors_doc, reason = "as those of `Store`")]
-pub trait ZonePart: Store {
+pub trait ZonePart: ZoneLimiter {
     /// The limit's number in its zone: all processes spend in the order of these.
     fn limit_id(&self) -> LimitId;
 
@@ -63,8 +66,8 @@ pub trait ZonePart: Store {
     /// of one whole quota at most; the receipt's cost is what was counted.
     fn spend_anyway(&self, ask: Ask<'_>) -> Result<Decision>;
 
-    /// Count a call that was decided: `spent` says that this limit was spent from.
-    fn count(&self, decision: &Decision, spent: bool, is_shadow: bool);
+    /// Count a call that was decided, where its key lies: `spent` says that this limit was spent from.
+    fn count(&self, decision: &Decision, tenancy: Tenancy, spent: bool, is_shadow: bool);
 }
 
 /// What a call costs here, and whether that could ever fit: one that only watches may ask for more.
@@ -84,17 +87,18 @@ impl<W: Word> ZonePart for ZoneStore<W> {
     #[inline]
     fn look_at(&self, asked: &Asked<'_>) -> Result<Looked> {
         let algorithm = self.by(asked.ask.quota)?;
-        let (cost, may_fit) = cost_of(&algorithm, asked)?;
+        let (cost, may_fit) = cost_of(&*algorithm, asked)?;
         let found = self.zone.look(self.id, asked.ask.key, asked.now);
-        let now = self.time_for(&algorithm, found.payload, asked.now);
-        let state = algorithm.unpack(found.payload, now);
-        let fits = may_fit && algorithm.fits(&state, now, cost);
-        let decision = self.decision(&algorithm, &state, now, cost, fits);
+        let seen = Seen {
+            now: asked.now,
+            found,
+        };
+        let (_, decision) = self.with_state(&algorithm, &seen, |state, now| {
+            let fits = may_fit && algorithm.fits(state, now, cost);
+            (false, self.told(&algorithm, state, now, (cost, fits)))
+        });
         Ok(Looked {
-            decision: Decision {
-                receipt: Receipt::NONE,
-                ..decision
-            },
+            decision,
             tenancy: found.tenancy,
         })
     }
@@ -102,13 +106,17 @@ impl<W: Word> ZonePart for ZoneStore<W> {
     #[inline]
     fn spend_at(&self, asked: &Asked<'_>, tenancy: Tenancy) -> Result<Decision> {
         let algorithm = self.by(asked.ask.quota)?;
-        let (cost, may_fit) = cost_of(&algorithm, asked)?;
+        let (cost, may_fit) = cost_of(&*algorithm, asked)?;
         let mut change = |seen: &Seen| {
-            let now = self.time_for(&algorithm, seen.found.payload, seen.now);
-            let mut state = algorithm.unpack(seen.found.payload, now);
-            let fits = may_fit && algorithm.admit(&mut state, now, cost);
-            let decision = self.decision(&algorithm, &state, now, cost, fits);
-            (fits.then(|| algorithm.pack(&state)), decision)
+            self.with_state(&algorithm, seen, |state, now| {
+                let fits = may_fit && algorithm.admit(state, now, cost);
+                let mut decision = self.told(&algorithm, state, now, (cost, fits));
+                if fits {
+                    let who = (asked.ask.key.tag(), cost);
+                    decision.receipt = self.receipt(&algorithm, state, now, who);
+                }
+                (fits, decision)
+            })
         };
         Ok(self.changed(&asked.ask, asked.now, tenancy, &mut change))
     }
@@ -127,13 +135,12 @@ impl<W: Word> ZonePart for ZoneStore<W> {
     }
 
     fn lease(&self) -> Option<Ticks> {
-        self.by(None).ok().and_then(|algorithm| algorithm.lease())
+        self.algorithm().lease()
     }
 
     fn renew(&self, key: Fingerprint, receipt: &Receipt) -> Option<Receipt> {
-        let algorithm = self.by(None).ok()?;
-        let (from, units) = (receipt.mark(), receipt.cost);
-        let mark = self.change_by_receipt(&algorithm, key, receipt, |state, now| {
+        let (algorithm, from, units) = (self.algorithm(), receipt.mark(), receipt.cost);
+        let mark = self.change_by_receipt(algorithm, key, receipt, |state, now| {
             algorithm.renew(state, now, from, units)
         })?;
         Some(receipt.with_mark(mark))
@@ -142,29 +149,46 @@ impl<W: Word> ZonePart for ZoneStore<W> {
     fn spend_anyway(&self, ask: Ask<'_>) -> Result<Decision> {
         let algorithm = self.by(ask.quota)?;
         let mut change = |seen: &Seen| {
-            let now = self.time_for(&algorithm, seen.found.payload, seen.now);
-            let mut state = algorithm.unpack(seen.found.payload, now);
-            let counted = algorithm.spend(&mut state, now, ask.cost);
-            let mut decision = self.decision(&algorithm, &state, now, ask.cost, true);
-            decision.receipt.cost = counted;
-            (Some(algorithm.pack(&state)), decision)
+            self.with_state(&algorithm, seen, |state, now| {
+                let counted = algorithm.spend(state, now, ask.cost);
+                let mut decision = self.told(&algorithm, state, now, (ask.cost, true));
+                let who = (ask.key.tag(), counted);
+                decision.receipt = self.receipt(&algorithm, state, now, who);
+                (counted > 0, decision)
+            })
         };
-        Ok(self.changed(&ask, self.now(), Tenancy::NONE, &mut change))
+        Ok(self.changed(&ask, self.time(), Tenancy::NONE, &mut change))
     }
 
     #[inline]
-    fn count(&self, decision: &Decision, spent: bool, is_shadow: bool) {
-        let counter = match (spent, decision.allowed, is_shadow) {
-            (true, _, _) => &self.admitted,
-            (false, true, _) => return,
-            (false, false, true) => &self.would_have_refused,
-            (false, false, false) => &self.refused,
-        };
-        counter.fetch_add(1, Relaxed);
+    fn count(&self, decision: &Decision, tenancy: Tenancy, spent: bool, is_shadow: bool) {
+        if spent || !(decision.allowed || is_shadow) {
+            self.counts.count(spent, tenancy);
+        } else if !decision.allowed {
+            self.counts.would_have_refused.fetch_add(1, Relaxed);
+        }
     }
 }
 
 impl<W: Word> ZoneStore<W> {
+    /// The decision, for a caller. A permit's wait is the end of the first lease.
+    #[inline]
+    fn told(
+        &self,
+        algorithm: &W,
+        state: &W::State,
+        now: Ticks,
+        (cost, allowed): (u32, bool),
+    ) -> Decision {
+        let decision = Self::decision(algorithm, state, now, cost, allowed);
+        Decision {
+            // One that only watches may refuse what costs more than there is ever.
+            retry_after: decision.retry_after.max(u64::from(!allowed)),
+            at: now.saturating_add_signed(self.offset()),
+            ..decision
+        }
+    }
+
     /// Change a key's state where it was found, or wherever it is, and sign the decision.
     #[inline]
     fn changed(
@@ -174,17 +198,17 @@ impl<W: Word> ZoneStore<W> {
         tenancy: Tenancy,
         change: &mut impl FnMut(&Seen) -> (Option<u128>, Decision),
     ) -> Decision {
-        let there = self
-            .zone
-            .update_at(self.id, ask.key, tenancy, now, &mut *change);
-        let updated = there.unwrap_or_else(|| {
-            self.zone
-                .update(self.id, ask.key, now, &|| self.now(), &mut *change)
-        });
-        self.signed(updated.result, ask.key, updated.tenancy)
+        let (zone, id, key) = (&self.zone, self.id, ask.key);
+        let there = zone.update_at(id, key, tenancy, now, &mut *change);
+        let updated = there
+            .unwrap_or_else(|| zone.update(id, key, now, &|| self.time(), &mut *change));
+        let mut decision = updated.result;
+        decision.receipt.number = updated.tenancy.number();
+        decision
     }
 
-    /// Change what a receipt is of, if it is still there and there is something to change.
+    /// Change what a receipt is of, if it is still there and there is something to change. Whoever
+    /// waits for the key here is told.
     fn change_by_receipt<R>(
         &self,
         algorithm: &W,
@@ -193,14 +217,39 @@ impl<W: Word> ZoneStore<W> {
         change: impl Fn(&mut W::State, Ticks) -> Option<R>,
     ) -> Option<R> {
         let tenancy = Tenancy::from_number(receipt.number);
-        let changed = self
-            .zone
-            .update_at(self.id, key, tenancy, self.now(), |seen| {
-                let now = self.time_for(algorithm, seen.found.payload, seen.now);
-                let mut state = algorithm.unpack(seen.found.payload, now);
-                let changed = change(&mut state, now);
-                (changed.is_some().then(|| algorithm.pack(&state)), changed)
-            });
+        let now = self.time();
+        let changed = self.zone.update_at(self.id, key, tenancy, now, |seen| {
+            self.with_state(algorithm, seen, |state, now| {
+                let changed = change(state, now);
+                (changed.is_some(), changed)
+            })
+        });
         changed?.result
     }
+}
+
+/// A limit of a zone for a gate, as [`in_zone`](super::in_zone).
+///
+/// # Errors
+/// As there.
+pub fn part_in_zone(
+    zone: &Arc<Zone>,
+    name: &str,
+    quota: &AnyAlgorithm,
+    largest: u32,
+    manual: Option<&Arc<ManualClock>>,
+) -> std::result::Result<Arc<dyn ZonePart>, Refusal> {
+    let (zone, manual, largest) = (Arc::clone(zone), manual.cloned(), Some(largest));
+    Ok(match quota {
+        AnyAlgorithm::FixedWindow(_) => {
+            ZoneStore::<FixedWindow>::new(zone, name, quota, largest, manual)?
+        }
+        AnyAlgorithm::SlidingCounter(_) => {
+            ZoneStore::<SlidingCounter>::new(zone, name, quota, largest, manual)?
+        }
+        AnyAlgorithm::TokenBucket(_) => {
+            ZoneStore::<BucketWord>::new(zone, name, quota, largest, manual)?
+        }
+        _ => ZoneStore::<Counters>::new(zone, name, quota, largest, manual)?,
+    })
 }

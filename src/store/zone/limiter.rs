@@ -1,267 +1,349 @@
-//! STAND-IN until the limiters of a zone are there: just what a gate needs of them.
+//! One limit of a zone, as this process uses it.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::word::{Counters, Word};
-use super::joint::ZonePart;
-use super::{LimitId, Refusal, Tenancy, Wanted, Zone};
-use crate::algorithm::{AnyAlgorithm, FixedWindow, SlidingCounter, Spend};
-use crate::clock::{Clock, Ticks};
+use super::Zone;
+use super::place::Refusal;
+use super::queue::Behind;
+use super::registry::{LimitId, Wanted};
+use super::tenancy::{Seen, Tenancy};
+use super::word::Word;
+use crate::algorithm::{AnyAlgorithm, SegmentedWindow};
+use crate::clock::{Clock, ClockObserver, ManualClock, Ticks, seconds};
 use crate::decision::{Decision, Receipt, Source};
-use crate::error;
+use crate::error::{Error, Result};
+use crate::fork::{self, Forks, Held, HeldLock};
 use crate::quota::Quota;
-use crate::store::{Ask, Fingerprint, Patience, Result, Statistics, Store};
+use crate::store::fork::locked_now;
+use crate::store::memory::new_number;
 
-/// A limit in a zone.
+/// Limits many keys by one quota, with all processes that have opened the zone.
+///
+/// What is shared lies in the zone. Here are the quota that this process decides by, what it has
+/// counted, and who waits in it.
 pub struct ZoneStore<W: Word> {
+    /// By which its receipts are known.
+    pub(super) number: u32,
     pub(super) zone: Arc<Zone>,
     pub(super) id: LimitId,
-    pub(super) clock: Clock,
-    pub(super) number: u32,
-    algorithm: RwLock<W>,
+    /// How the states of its keys are laid out, whoever decided that.
+    bits: u8,
+    /// `None`: the zone's.
+    manual: Option<Clock>,
+    /// One of those in `behind`, which are kept as long as this is.
+    current: AtomicPtr<W>,
+    pub(super) counts: Counts,
+    /// How many wait, to be read without the lock; written under it.
+    pub(super) waiting: AtomicUsize,
+    pub(super) tickets: AtomicU64,
+    /// Never locked by a check that nobody waits before. A fork holds it.
+    pub(super) behind: Mutex<Behind<W>>,
+}
+
+/// Calls of this process.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
     pub(super) admitted: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) would_have_refused: AtomicU64,
+    pub(super) overflowed: AtomicU64,
 }
 
-/// The limit of that name.
-///
-/// # Errors
-/// See [`Zone::limit`].
-pub fn part_in_zone(
-    zone: &Arc<Zone>,
-    name: &str,
-    algorithm: &AnyAlgorithm,
-    largest: u32,
-    clock: &Clock,
-) -> std::result::Result<Arc<dyn ZonePart>, Refusal> {
-    Ok(match algorithm {
-        AnyAlgorithm::FixedWindow(_) => made::<FixedWindow>(zone, name, algorithm, largest, clock)?,
-        AnyAlgorithm::SlidingCounter(_) => {
-            made::<SlidingCounter>(zone, name, algorithm, largest, clock)?
+impl Counts {
+    #[inline]
+    pub(super) fn count(&self, allowed: bool, tenancy: Tenancy) {
+        let decided = if allowed {
+            &self.admitted
+        } else {
+            &self.refused
+        };
+        decided.fetch_add(1, Ordering::Relaxed);
+        if tenancy.is_overflow() {
+            self.overflowed.fetch_add(1, Ordering::Relaxed);
         }
-        AnyAlgorithm::TokenBucket(_) => {
-            made::<super::word::BucketWord>(zone, name, algorithm, largest, clock)?
-        }
-        _ => made::<Counters>(zone, name, algorithm, largest, clock)?,
-    })
+    }
 }
 
-fn made<W: Word>(
-    zone: &Arc<Zone>,
-    name: &str,
-    algorithm: &AnyAlgorithm,
-    largest: u32,
-    clock: &Clock,
-) -> std::result::Result<Arc<ZoneStore<W>>, Refusal> {
-    static NUMBERS: AtomicU32 = AtomicU32::new(1 << 30);
-    let invalid = |error: error::Error| Refusal::Argument(error.to_string());
-    let large = match algorithm {
-        AnyAlgorithm::SegmentedWindow(this) => AnyAlgorithm::SegmentedWindow(
-            crate::algorithm::SegmentedWindow::new(largest.max(this.limit), this.window),
-        ),
-        other => other.clone(),
-    };
-    let wanted = W::of(&large, None).map_err(invalid)?;
-    let registered = zone.limit(&Wanted {
-        name,
-        kind: wanted.kind(),
-        window: wanted.registered_window(),
-        bits: wanted.bits(),
-    })?;
-    Ok(Arc::new(ZoneStore {
-        zone: Arc::clone(zone),
-        id: registered.id,
-        clock: clock.clone(),
-        number: NUMBERS.fetch_add(1, Relaxed),
-        algorithm: RwLock::new(W::of(algorithm, Some(registered.bits)).map_err(invalid)?),
-        admitted: AtomicU64::new(0),
-        refused: AtomicU64::new(0),
-        would_have_refused: AtomicU64::new(0),
-    }))
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Argument(error.to_string())
+    }
 }
 
 impl<W: Word> ZoneStore<W> {
-    fn own(&self) -> W {
-        let own = self.algorithm.read().unwrap_or_else(PoisonError::into_inner);
-        own.clone().aligned(self.offset())
+    /// The limit of that name, algorithm and window, and its quota for this process. `largest`: the
+    /// largest limit that it will ever have, by which whoever comes first lays it out.
+    ///
+    /// # Errors
+    /// When a word does not hold the quota, or the zone no more limits.
+    pub fn new(
+        zone: Arc<Zone>,
+        name: &str,
+        quota: &AnyAlgorithm,
+        largest: Option<u32>,
+        manual: Option<Arc<ManualClock>>,
+    ) -> std::result::Result<Arc<Self>, Refusal> {
+        let wanted = W::of(&laid_out_for(quota, largest), None)?;
+        let registered = zone.limit(&Wanted {
+            name,
+            kind: wanted.kind(),
+            window: wanted.registered_window(),
+            bits: wanted.bits(),
+        })?;
+        let mut algorithm = Box::new(W::of(quota, Some(registered.bits))?);
+        let store = Arc::new(Self {
+            number: new_number(),
+            zone,
+            id: registered.id,
+            bits: registered.bits,
+            manual: manual.map(Clock::Manual),
+            current: AtomicPtr::new(&raw mut *algorithm),
+            counts: Counts::default(),
+            waiting: AtomicUsize::new(0),
+            tickets: AtomicU64::new(0),
+            behind: Mutex::new(Behind::new(algorithm)),
+        });
+        if let Some(Clock::Manual(clock)) = &store.manual {
+            let weak = Arc::downgrade(&store);
+            clock.watch(weak);
+        }
+        let weak = Arc::downgrade(&store);
+        fork::register(weak);
+        Ok(store)
     }
 
-    fn offset(&self) -> i64 {
-        match &self.clock {
-            Clock::System(_) => self.zone.offset(),
-            Clock::Manual(_) => self.clock.offset(),
+    /// The time on the store's clock.
+    #[inline]
+    pub(super) fn time(&self) -> Ticks {
+        match &self.manual {
+            None => self.zone.now(),
+            Some(clock) => clock.now(),
         }
     }
 
-    /// The algorithm by a quota.
-    pub(super) fn by(&self, quota: Option<&Quota>) -> error::Result<W> {
-        let own = self.own();
-        quota.map_or_else(|| Ok(own.clone()), |quota| own.under(quota))
-    }
-
-    /// A time at which a state can be unpacked.
-    pub(super) fn time_for(&self, algorithm: &W, payload: u128, now: Ticks) -> Ticks {
-        if algorithm.is_ahead(payload, now) {
-            self.now().max(now)
-        } else {
-            now
+    /// What to add to it for Unix time.
+    #[inline]
+    pub(super) fn offset(&self) -> i64 {
+        match &self.manual {
+            None => self.zone.offset(),
+            Some(clock) => clock.offset(),
         }
     }
 
-    pub(super) fn decision(
+    pub(super) fn has_manual_clock(&self) -> bool {
+        self.manual.is_some()
+    }
+
+    /// The quota in force.
+    #[inline]
+    pub(super) fn algorithm(&self) -> &W {
+        // SAFETY: what it points to is never dropped or changed before the store is dropped.
+        unsafe { &*self.current.load(Ordering::Acquire) }
+    }
+
+    /// The quota in force, or that of a key, its windows aligned to Unix time.
+    #[inline]
+    pub(super) fn by(&self, quota: Option<&Quota>) -> Result<Cow<'_, W>> {
+        let own = self.algorithm();
+        if W::IS_ALIGNED {
+            let aligned = own.clone().aligned(self.offset());
+            return match quota {
+                None => Ok(Cow::Owned(aligned)),
+                Some(quota) => aligned.under(quota).map(Cow::Owned),
+            };
+        }
+        match quota {
+            None => Ok(Cow::Borrowed(own)),
+            Some(quota) => own.under(quota).map(Cow::Owned),
+        }
+    }
+
+    /// Let `act` have the state that was found, at the time to decide by, and say whether it has changed
+    /// it: what [`Zone::update`] wants to know.
+    #[inline]
+    pub(super) fn with_state<R>(
         &self,
+        algorithm: &W,
+        seen: &Seen,
+        act: impl FnOnce(&mut W::State, Ticks) -> (bool, R),
+    ) -> (Option<u128>, R) {
+        let (payload, mut now) = (seen.found.payload, seen.now);
+        if algorithm.is_ahead(payload, now) {
+            now = now.max(self.time()); // this thread was stopped after it had read the clock
+        }
+        let mut state = algorithm.unpack(payload, now);
+        let (has_changed, result) = act(&mut state, now);
+        (has_changed.then(|| algorithm.pack(&state)), result)
+    }
+
+    /// What is told of a decision, but for whose it is.
+    #[inline]
+    pub(super) fn decision(
         algorithm: &W,
         state: &W::State,
         now: Ticks,
         cost: u32,
         allowed: bool,
     ) -> Decision {
-        let cost = cost.min(algorithm.limit());
-        let wait = || algorithm.wait(state, now, cost).unwrap_or(1_000_000).max(1);
+        let limit = algorithm.limit();
+        let wait = if allowed {
+            Some(0)
+        } else {
+            algorithm.wait(state, now, cost.min(limit))
+        };
         Decision {
             allowed,
-            limit: algorithm.limit(),
+            limit,
             remaining: algorithm.remaining(state, now),
-            retry_after: if allowed { 0 } else { wait() },
+            retry_after: wait.unwrap_or(Ticks::MAX),
             reset_after: algorithm.reset_after(state, now),
-            at: self.unix(now),
-            source: Source::Memory,
-            receipt: Receipt {
-                cost,
-                at: now,
-                epoch: algorithm.kind_of_marks(),
-                ..Receipt::NONE.with_mark(algorithm.mark(state, now))
-            },
+            at: now,
+            source: Source::Shared,
+            receipt: Receipt::NONE,
         }
     }
 
-    pub(super) fn signed(&self, decision: Decision, key: Fingerprint, at: Tenancy) -> Decision {
-        if !decision.allowed {
-            return Decision {
-                receipt: Receipt::NONE,
-                ..decision
-            };
+    /// The receipt of a spend, but for where it lies; `state` is right after it.
+    #[inline]
+    pub(super) fn receipt(
+        &self,
+        algorithm: &W,
+        state: &W::State,
+        now: Ticks,
+        (tag, cost): (u32, u32),
+    ) -> Receipt {
+        Receipt {
+            store: self.number,
+            key: tag,
+            cost,
+            epoch: algorithm.kind_of_marks(),
+            number: 0,
+            at: now,
+            mark: [0; 2],
         }
-        Decision {
-            receipt: Receipt {
-                store: self.number,
-                key: key.tag(),
-                number: at.number(),
-                ..decision.receipt
-            },
-            ..decision
+        .with_mark(algorithm.mark_in_word(state, now))
+    }
+
+    /// Change the quota, for this process. What was spent stays spent.
+    ///
+    /// # Errors
+    /// When it is another algorithm's or window's, or the word does not hold it; nothing has
+    /// changed then.
+    pub fn replace(&self, quota: &AnyAlgorithm) -> Result<()> {
+        let algorithm = W::of(quota, Some(self.bits))?;
+        let (old, new) = (
+            self.algorithm().registered_window(),
+            algorithm.registered_window(),
+        );
+        if old != new {
+            let range = format!(
+                "{}, the limiter's own: another window is another limit in a zone, and needs a new limiter",
+                seconds(old)
+            );
+            return Err(Error::out_of_range("window_seconds", &seconds(new), range));
         }
+        let mut behind = locked_now(&self.behind);
+        let kept = behind.keep(algorithm);
+        self.current.store(kept, Ordering::Release);
+        drop(behind);
+        self.wake_heads();
+        Ok(())
+    }
+
+    /// How the limit is laid out.
+    pub(super) fn bits(&self) -> u8 {
+        self.bits
     }
 }
 
-impl<W: Word> Store for ZoneStore<W> {
-    fn fingerprint(&self, key: &[u8]) -> Fingerprint {
-        self.zone.hasher().fingerprint(key)
-    }
-    fn limit(&self) -> u32 {
-        self.own().limit()
-    }
-    fn window(&self) -> Ticks {
-        self.own().window()
-    }
-    fn now(&self) -> Ticks {
-        match &self.clock {
-            Clock::System(_) => self.zone.now(),
-            Clock::Manual(clock) => clock.now(),
+/// The quota with the largest limit that it will have.
+fn laid_out_for<'a>(quota: &'a AnyAlgorithm, largest: Option<u32>) -> Cow<'a, AnyAlgorithm> {
+    match (quota, largest) {
+        (AnyAlgorithm::SegmentedWindow(this), Some(largest)) => {
+            let segments = SegmentedWindow::new(largest.max(this.limit), this.window);
+            Cow::Owned(AnyAlgorithm::SegmentedWindow(segments))
         }
+        _ => Cow::Borrowed(quota),
     }
-    fn unix(&self, at: Ticks) -> Ticks {
-        at.saturating_add_signed(self.offset())
+}
+
+/// A limiter in a zone, whatever its algorithm.
+pub trait ZoneLimiter: crate::store::Queues {
+    /// [`ZoneStore::replace`].
+    ///
+    /// # Errors
+    /// As there.
+    fn replace(&self, quota: &AnyAlgorithm) -> Result<()>;
+
+    /// Bits of a counter, where states can be laid out in several ways, else 0.
+    fn bits(&self) -> u8;
+}
+
+impl<W: Word> ZoneLimiter for ZoneStore<W> {
+    fn replace(&self, quota: &AnyAlgorithm) -> Result<()> {
+        self.replace(quota)
     }
-    fn is_manual(&self) -> bool {
-        matches!(self.clock, Clock::Manual(_))
+
+    fn bits(&self) -> u8 {
+        self.bits()
     }
-    fn len(&self) -> usize {
-        self.zone.count(self.id, self.now())
+}
+
+impl<W: Word> ClockObserver for ZoneStore<W> {
+    fn moved(&self) {
+        self.wake_everybody();
     }
-    fn examine(&self, ask: Ask<'_>, _: Patience) -> Result<u32> {
-        let limit = self.by(ask.quota)?.limit();
-        error::fits(ask.cost, limit)?;
-        Ok(limit)
+}
+
+impl<W: Word> Forks for ZoneStore<W> {
+    fn hold(self: Arc<Self>) -> Box<dyn Held> {
+        HeldLock::of(
+            self,
+            |store| &store.behind,
+            |store, behind| {
+                behind.leave_all();
+                store.waiting.store(0, Ordering::Relaxed);
+            },
+        )
     }
-    fn is_allowed(&self, _: Ask<'_>, _: Option<Ticks>, _: Patience) -> Result<bool> {
-        todo!()
+
+    fn wake_all(&self) {
+        self.wake_everybody();
     }
-    fn check(&self, _: Ask<'_>, _: Option<Ticks>, _: Patience) -> Result<Decision> {
-        todo!()
-    }
-    fn peek(&self, _: Ask<'_>, _: Patience) -> Result<Decision> {
-        todo!()
-    }
-    fn first_free_at(&self, _: Fingerprint, _: Patience) -> Result<Ticks> {
-        todo!()
-    }
-    fn admit_many(
-        &self,
-        _: &[Fingerprint],
-        _: u32,
-        _: Option<&Quota>,
-        _: &mut [Option<bool>],
-        _: Patience,
-    ) -> Result<()> {
-        todo!()
-    }
-    fn refund(&self, _: Fingerprint, _: u32, _: Patience) -> Result<()> {
-        todo!()
-    }
-    fn refund_spend(
-        &self,
-        key: Fingerprint,
-        receipt: &Receipt,
-        units: u32,
-        _: Patience,
-    ) -> Result<()> {
-        let algorithm = self.own();
-        let tenancy = Tenancy::from_number(receipt.number);
-        let spend = Spend {
-            at: receipt.at,
-            mark: receipt.mark(),
-        };
-        self.zone
-            .update_at(self.id, key, tenancy, self.now(), |seen| {
-                let now = self.time_for(&algorithm, seen.found.payload, seen.now);
-                let mut state = algorithm.unpack(seen.found.payload, now);
-                algorithm.give_back(&mut state, now, spend, units);
-                (Some(algorithm.pack(&state)), ())
-            });
-        Ok(())
-    }
-    fn is_mine(&self, receipt: &Receipt) -> bool {
-        receipt.store == self.number
-    }
-    fn reset(&self, key: Fingerprint, _: Patience) -> Result<()> {
-        self.zone.remove(self.id, key);
-        Ok(())
-    }
-    fn clear(&self) {
-        self.zone.clear(self.id);
-    }
-    fn set_quota(&self, quota: AnyAlgorithm) -> bool {
-        let bits = self.own().bits();
-        let Ok(new) = W::of(&quota, Some(bits)) else {
-            return false;
-        };
-        *self
-            .algorithm
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = new;
-        true
-    }
-    fn statistics(&self, _: Patience) -> Result<Statistics> {
-        Ok(Statistics {
-            admitted: self.admitted.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            would_have_refused: self.would_have_refused.load(Relaxed),
-            keys: self.len(),
-            overflowed: self.zone.overflowed(self.id),
-            ..Statistics::default()
-        })
-    }
+}
+
+/// A limit of a zone, for any algorithm that a word holds.
+///
+/// # Errors
+/// As of [`ZoneStore::new`]; and when the algorithm is the exact log.
+pub fn in_zone(
+    zone: Arc<Zone>,
+    name: &str,
+    quota: &AnyAlgorithm,
+    largest: Option<u32>,
+    manual: Option<Arc<ManualClock>>,
+) -> std::result::Result<Arc<dyn ZoneLimiter>, Refusal> {
+    use super::word::{BucketWord, Counters};
+    use crate::algorithm::{FixedWindow, SlidingCounter};
+    Ok(match quota {
+        AnyAlgorithm::FixedWindow(_) => {
+            ZoneStore::<FixedWindow>::new(zone, name, quota, largest, manual)?
+        }
+        AnyAlgorithm::SlidingCounter(_) => {
+            ZoneStore::<SlidingCounter>::new(zone, name, quota, largest, manual)?
+        }
+        AnyAlgorithm::TokenBucket(_) => {
+            ZoneStore::<BucketWord>::new(zone, name, quota, largest, manual)?
+        }
+        AnyAlgorithm::SegmentedWindow(_) | AnyAlgorithm::Permits(_) => {
+            ZoneStore::<Counters>::new(zone, name, quota, largest, manual)?
+        }
+        AnyAlgorithm::SlidingLog(_) => {
+            let text = "an exact log of times fits no word of a zone: a SegmentedWindow never admits \
+                        more than the limit in any window either, and gives units back a part late";
+            return Err(Refusal::Argument(text.into()));
+        }
+    })
 }

@@ -2,4 +2,4 @@
 
 mod scratch;
 
-pub(super) use scratch::Scratch;
+pub(crate) use scratch::Scratch;

@@ -13,9 +13,9 @@ mod sliding_counter;
 mod tests;
 mod token_bucket;
 
-pub use counters::Counters;
+pub(super) use counters::Counters;
 pub use segmented_window::{largest_limit, lateness, parts_for};
-pub use token_bucket::BucketWord;
+pub(super) use token_bucket::BucketWord;
 
 use super::registry::Kind;
 use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter};
@@ -79,6 +79,11 @@ pub trait Word: Algorithm {
     /// When the word does not hold it, or it is another algorithm's.
     fn of(quota: &AnyAlgorithm, bits: Option<u8>) -> Result<Self>;
 
+    /// [`Algorithm::mark`], as far as a word keeps it.
+    fn mark_in_word(&self, state: &Self::State, now: Ticks) -> u128 {
+        self.mark(state, now)
+    }
+
     /// A state in 110 bits. 0 only if nothing counts.
     fn pack(&self, state: &Self::State) -> u128;
 
@@ -107,8 +112,8 @@ pub trait Word: Algorithm {
 }
 
 /// Whether such a state cannot be told from that of a key that was never seen.
-#[must_use]
-pub fn is_idle(kind: Kind, window: Ticks, bits: u8, payload: u128, now: Ticks) -> bool {
+pub(super) fn is_idle(kind: Kind, window: Ticks, bits: u8, payload: u128, now: Ticks) -> bool {
+    let (window, bits) = (window.max(1), bits.clamp(1, 32)); // whatever lies in a file
     payload == 0
         || match kind {
             Kind::FixedWindow => whole(&FixedWindow::new(1, window), payload, now),

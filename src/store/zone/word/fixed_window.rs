@@ -23,6 +23,10 @@ impl Word for FixedWindow {
         }
     }
 
+    fn mark_in_word(&self, state: &Self::State, now: Ticks) -> u128 {
+        self.mark(state, now) & ((1 << SINCE) - 1)
+    }
+
     fn pack(&self, state: &Self::State) -> u128 {
         let (end, used, since) = state.parts();
         if used == 0 {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::quota::{Quota, grouped};
 
 /// Bits of a counter in the layout for limits up to `largest`: all that its number of counters leaves.
-fn bits_for(largest: u32) -> u8 {
+pub(super) fn bits_for(largest: u32) -> u8 {
     let needed = u32::BITS - largest.max(1).leading_zeros();
     (COUNTERS / (COUNTERS / needed)).min(u32::BITS) as u8
 }
@@ -18,7 +18,7 @@ fn counters_for(bits: u8) -> u8 {
 }
 
 /// Into how many parts a word divides the window of a limit up to `largest`: 7 to 1,023, more for
-/// smaller ones, and fewer for larger ones: 5 to 8,191, 4 to 65,535, 3 to 1,048,575, 2 to 67,108,863.
+/// smaller ones, and fewer for larger ones: 6 to 2,047, 5 to 8,191, 4 to 65,535, 3 to 1,048,575, 2 to 67,108,863.
 #[must_use]
 pub fn parts_for(largest: u32) -> u8 {
     counters_for(bits_for(largest)) - 1
@@ -35,7 +35,9 @@ pub fn lateness(largest: u32, window: Ticks) -> Ticks {
 #[must_use]
 pub fn largest_limit(parts: u8) -> u32 {
     let bits = COUNTERS / (u32::from(parts) + 1);
-    u32::MAX.checked_shr(32_u32.saturating_sub(bits)).unwrap_or(0)
+    u32::MAX
+        .checked_shr(32_u32.saturating_sub(bits))
+        .unwrap_or(0)
 }
 
 impl Counters {

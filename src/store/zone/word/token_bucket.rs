@@ -50,6 +50,13 @@ impl BucketWord {
         }
     }
 
+    /// The same bucket, wrong about a token.
+    #[cfg(test)]
+    pub(super) fn mispriced(self, by: i128) -> Self {
+        let token = self.token.saturating_add_signed(by).max(1);
+        Self { token, ..self }
+    }
+
     #[inline]
     fn price(&self, tokens: u32) -> u128 {
         self.token.saturating_mul(u128::from(tokens))
@@ -82,7 +89,9 @@ impl Algorithm for BucketWord {
     fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         let before = state.0.max(fixed(now));
         let most = fixed(now) + 2 * self.price(self.capacity);
-        state.0 = before.saturating_add(self.price(cost)).min(most.max(before));
+        state.0 = before
+            .saturating_add(self.price(cost))
+            .min(most.max(before));
         ((state.0 - before) / self.token) as u32
     }
 

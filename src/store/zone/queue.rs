@@ -1,0 +1,93 @@
+//! Who waits in this process for a key of a zone, in the order of arrival; and the quotas that a
+//! limiter has had, which its checks read without a lock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem::take;
+use std::sync::Arc;
+
+use super::word::Word;
+use crate::clock::Ticks;
+use crate::store::{Fingerprint, Wake};
+
+/// What is behind a limiter's lock.
+pub(super) struct Behind<W: Word> {
+    /// Never dropped while the limiter lives: somebody may be reading one. Few, since equal ones are
+    /// kept once.
+    quotas: Vec<Box<W>>,
+    queues: BTreeMap<Fingerprint, VecDeque<Waiter<W>>>,
+}
+
+/// One who waits.
+pub(super) struct Waiter<W> {
+    pub(super) number: u64,
+    pub(super) cost: u32,
+    /// Refused then.
+    pub(super) deadline: Ticks,
+    /// By which it is decided, if not by the limiter's own.
+    pub(super) quota: Option<W>,
+    pub(super) wake: Arc<dyn Wake>,
+}
+
+impl<W: Word> Behind<W> {
+    pub(super) fn new(quota: Box<W>) -> Self {
+        Self {
+            quotas: vec![quota],
+            queues: BTreeMap::new(),
+        }
+    }
+
+    /// Where this quota is kept from now on.
+    pub(super) fn keep(&mut self, quota: W) -> *mut W {
+        let of = |quota: &W| (quota.limit(), quota.window(), quota.kind_of_marks());
+        let known = self.quotas.iter().position(|kept| of(kept) == of(&quota));
+        let place = known.unwrap_or_else(|| {
+            self.quotas.push(Box::new(quota));
+            self.quotas.len() - 1
+        });
+        &raw mut *self.quotas[place]
+    }
+
+    /// Those who wait for a key, the first one first.
+    pub(super) fn queue(&self, key: Fingerprint) -> impl Iterator<Item = &Waiter<W>> {
+        self.queues.get(&key).into_iter().flatten()
+    }
+
+    pub(super) fn push(&mut self, key: Fingerprint, waiter: Waiter<W>) {
+        self.queues.entry(key).or_default().push_back(waiter);
+    }
+
+    /// The place of a waiter.
+    pub(super) fn position(&self, key: Fingerprint, number: u64) -> Option<usize> {
+        self.queue(key).position(|waiter| waiter.number == number)
+    }
+
+    /// It waits no longer. Whether it was the first.
+    pub(super) fn remove(&mut self, key: Fingerprint, number: u64) -> Option<bool> {
+        let position = self.position(key, number)?;
+        let queue = self.queues.get_mut(&key)?;
+        queue.remove(position);
+        if queue.is_empty() {
+            self.queues.remove(&key);
+        }
+        Some(position == 0)
+    }
+
+    /// How to wake the first.
+    pub(super) fn first(&self, key: Fingerprint) -> Option<(u64, Arc<dyn Wake>)> {
+        let first = self.queue(key).next()?;
+        Some((first.number, Arc::clone(&first.wake)))
+    }
+
+    pub(super) fn keys(&self) -> Vec<Fingerprint> {
+        self.queues.keys().copied().collect()
+    }
+
+    pub(super) fn everybody(&self) -> Vec<Arc<dyn Wake>> {
+        let all = self.queues.values().flatten();
+        all.map(|waiter| Arc::clone(&waiter.wake)).collect()
+    }
+
+    pub(super) fn leave_all(&mut self) {
+        take(&mut self.queues);
+    }
+}

@@ -1,0 +1,231 @@
+//! The verbs of those who wait. Within this process the first to come for a key is the first to be
+//! admitted. Other processes know nothing of it, and wake nobody: the first asks again when it would
+//! be admitted if nobody else spent.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::limiter::ZoneStore;
+use super::queue::{Behind, Waiter};
+use super::word::Word;
+use crate::clock::Ticks;
+use crate::decision::Decision;
+use crate::error::{self, Error};
+use crate::store::fork::{locked, locked_now};
+use crate::store::{
+    Ask, Fingerprint, Joined, Patience, Polled, Queues, Result, Stop, Ticket, Wake,
+};
+
+impl<W: Word> Queues for ZoneStore<W> {
+    fn admit_at_once(&self, ask: Ask<'_>, patience: Patience) -> Result<Option<Decision>> {
+        let algorithm = self.by(ask.quota)?;
+        error::fits(ask.cost, algorithm.limit())?;
+        let now = self.time();
+        if self.waiting.load(Relaxed) > 0
+            && self
+                .refused_behind(&algorithm, ask, now, patience)?
+                .is_some()
+        {
+            return Ok(None);
+        }
+        let (decision, tenancy) = self.decide(&algorithm, ask, now);
+        if !decision.allowed {
+            return Ok(None);
+        }
+        self.counts.count(true, tenancy);
+        Ok(Some(decision))
+    }
+
+    fn join(
+        &self,
+        ask: Ask<'_>,
+        timeout: Option<Ticks>,
+        wake: &Arc<dyn Wake>,
+        patience: Patience,
+    ) -> Result<Joined> {
+        let Ask { key, cost, quota } = ask;
+        let algorithm = self.by(quota)?;
+        error::fits(cost, algorithm.limit())?;
+        let now = self.time();
+        let mut behind = locked(&self.behind, patience)?;
+        let (decision, at) = match self.plan(&behind, &algorithm, ask, now) {
+            Some(refused) => refused,
+            None => {
+                let (decision, tenancy) = self.decide(&algorithm, ask, now);
+                if decision.allowed {
+                    self.counts.count(true, tenancy);
+                    return Ok(Joined::Settled(decision, now));
+                }
+                (decision, now.saturating_add(decision.retry_after))
+            }
+        };
+        let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
+        if at > deadline {
+            self.counts.count(false, super::Tenancy::NONE);
+            return Ok(Joined::Settled(decision, now));
+        }
+        let needs_this_thread = |waiter: &Waiter<W>| waiter.wake.needs_this_thread();
+        if wake.blocks_this_thread() && behind.queue(key).any(needs_this_thread) {
+            return Err(Error::WouldNeverWake.into());
+        }
+        let is_first = behind.queue(key).next().is_none();
+        let number = self.tickets.fetch_add(1, Relaxed);
+        let waiter = Waiter {
+            number,
+            cost,
+            deadline,
+            quota: quota.map(|_| algorithm.into_owned()),
+            wake: Arc::clone(wake),
+        };
+        behind.push(key, waiter);
+        self.waiting.fetch_add(1, Relaxed);
+        let poll_at = if is_first { at } else { deadline };
+        Ok(Joined::Queued {
+            ticket: Ticket { key, cost, number },
+            poll_at: (poll_at < Ticks::MAX).then_some(poll_at),
+        })
+    }
+
+    fn poll(&self, ticket: &Ticket, patience: Patience) -> Result<Polled> {
+        let &Ticket { key, cost, number } = ticket;
+        let behind = locked(&self.behind, patience)?;
+        let Some(position) = behind.position(key, number) else {
+            return Ok(Polled::Gone);
+        };
+        let waiter = behind.queue(key).nth(position);
+        let (deadline, quota) =
+            waiter.map_or((0, None), |waiter| (waiter.deadline, waiter.quota.clone()));
+        let algorithm = match quota {
+            Some(quota) => quota.aligned(self.offset()),
+            None => self.by(None)?.into_owned(),
+        };
+        if let Err(error) = error::fits(cost, algorithm.limit()) {
+            drop(behind);
+            self.leave(ticket, Patience::Wait)?;
+            return Err(error.into());
+        }
+        let (now, ask) = (self.time(), Ask::new(key, cost));
+        let (decision, tenancy) = if position == 0 {
+            let (decision, tenancy) = self.decide(&algorithm, ask, now);
+            let again = now.saturating_add(decision.retry_after);
+            // A wait that has grown beyond the deadline is refused at once, as on joining.
+            if !decision.allowed && again <= deadline {
+                return Ok(Polled::Pending((again < Ticks::MAX).then_some(again)));
+            }
+            (decision, tenancy)
+        } else {
+            if now < deadline {
+                return Ok(Polled::Pending((deadline < Ticks::MAX).then_some(deadline)));
+            }
+            let (look, _) = self.look_at(&algorithm, ask, now);
+            let refusal = Decision {
+                allowed: false,
+                retry_after: look.retry_after.max(1),
+                ..look
+            };
+            (refusal, super::Tenancy::NONE)
+        };
+        self.counts.count(decision.allowed, tenancy);
+        self.gone(behind, ticket);
+        Ok(Polled::Settled(decision, now))
+    }
+
+    fn leave(&self, ticket: &Ticket, patience: Patience) -> Result<()> {
+        let behind = locked(&self.behind, patience)?;
+        self.gone(behind, ticket);
+        Ok(())
+    }
+}
+
+type Guard<'a, W> = std::sync::MutexGuard<'a, Behind<W>>;
+
+impl<W: Word> ZoneStore<W> {
+    /// One waits no longer; if it was the first, the next one asks.
+    fn gone(&self, mut behind: Guard<'_, W>, ticket: &Ticket) {
+        let was_first = behind.remove(ticket.key, ticket.number);
+        if was_first.is_some() {
+            self.waiting.fetch_sub(1, Relaxed);
+        }
+        drop(behind);
+        if was_first == Some(true) {
+            self.wake_first(ticket.key);
+        }
+    }
+
+    /// The refusal of a call that would only be admitted after somebody who waits for its key here,
+    /// and when it would be.
+    pub(super) fn refused_behind(
+        &self,
+        algorithm: &W,
+        ask: Ask<'_>,
+        now: Ticks,
+        patience: Patience,
+    ) -> Result<Option<(Decision, Ticks)>> {
+        let behind = match locked(&self.behind, patience) {
+            Err(Stop::Locked) => return Err(Stop::Locked),
+            behind => behind?,
+        };
+        Ok(self.plan(&behind, algorithm, ask, now))
+    }
+
+    fn plan(
+        &self,
+        behind: &Behind<W>,
+        algorithm: &W,
+        ask: Ask<'_>,
+        now: Ticks,
+    ) -> Option<(Decision, Ticks)> {
+        behind.queue(ask.key).next()?;
+        let (look, mut state) = self.look_at(algorithm, ask, now);
+        let own = self.by(None).ok()?;
+        let mut at = look.at;
+        for waiter in behind.queue(ask.key) {
+            let by = waiter.quota.as_ref().unwrap_or(&own);
+            let cost = waiter.cost.min(by.limit());
+            at = at.saturating_add(by.wait(&state, at, cost).unwrap_or(0));
+            by.spend(&mut state, at, cost);
+        }
+        at = at.saturating_add(algorithm.wait(&state, at, ask.cost).unwrap_or(0));
+        (at > look.at).then(|| {
+            let refusal = Decision {
+                allowed: false,
+                remaining: 0,
+                retry_after: at - look.at,
+                ..look
+            };
+            (refusal, at)
+        })
+    }
+
+    /// Wake the first who waits for a key. One who is not there any more loses its place to the
+    /// next. No lock may be held.
+    pub(super) fn wake_first(&self, key: Fingerprint) {
+        while self.waiting.load(Relaxed) > 0 {
+            let first = locked_now(&self.behind).first(key);
+            let Some((number, wake)) = first else {
+                return;
+            };
+            if wake.wake() {
+                return;
+            }
+            if locked_now(&self.behind).remove(key, number).is_some() {
+                self.waiting.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+
+    /// Wake the first of each key: what they wait for may have changed.
+    pub(super) fn wake_heads(&self) {
+        let keys = locked_now(&self.behind).keys();
+        for key in keys {
+            self.wake_first(key);
+        }
+    }
+
+    pub(super) fn wake_everybody(&self) {
+        let everybody = locked_now(&self.behind).everybody();
+        for wake in everybody {
+            wake.wake();
+        }
+    }
+}
