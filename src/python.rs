@@ -22,6 +22,8 @@ mod redis;
 mod refund;
 mod token_bucket;
 mod waiting;
+#[cfg(target_os = "linux")]
+mod zone;
 
 use pyo3::prelude::*;
 
@@ -82,6 +84,13 @@ mod core {
     use super::token_bucket::{PyTokenBucket, PyTokenBucketConfig};
     #[pymodule_export]
     use super::waiting::{PyBells, PyListener, PyTicket};
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::zone::{
+        PyZone, PyZoneFixedWindow, PyZoneGate, PyZoneGateCall, PyZoneGatePermits, PyZonePermits,
+        PyZoneSegmentedWindow,
+        PyZoneSlidingWindowCounter, PyZoneTokenBucket, zone_lateness, zone_parts_for,
+    };
 }
 
 /// Call a store: try first, and let go of the interpreter only if a lock is held.

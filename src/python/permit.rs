@@ -39,7 +39,7 @@ pub(super) struct PyPermit {
 /// Where it counts.
 enum Home {
     Here(Held),
-    /// In Redis, by an object in Python that renews it and gives it back.
+    /// For a lease, by an object that renews it and gives it back: in Redis one in Python.
     Leased(Py<PyAny>),
 }
 
@@ -79,6 +79,12 @@ impl PyPermit {
             Home::Here(_) => Ok(true),
             Home::Leased(source) => source.getattr(py, "blocks")?.extract(py),
         }
+    }
+
+    /// One that `source` holds.
+    pub(super) fn leased(key: Py<PyAny>, source: Py<PyAny>) -> Self {
+        let home = Home::Leased(source);
+        Self { key, home }
     }
 
     pub(super) fn here(key: Py<PyAny>, held: Held) -> Self {
@@ -204,8 +210,7 @@ impl PyPermit {
     /// A permit in Redis, which `source` renews and gives back.
     #[staticmethod]
     fn _leased(key: Py<PyAny>, source: Py<PyAny>) -> Self {
-        let home = Home::Leased(source);
-        Self { key, home }
+        Self::leased(key, source)
     }
 
     #[getter]

@@ -71,6 +71,11 @@ impl PyTokenBucketConfig {
         TokenBucket::new(self.capacity, self.refill_rate(), self.initial_tokens, now)
     }
 
+    /// Whether a bucket begins with less than it holds.
+    pub(super) fn begins_short(&self) -> bool {
+        self.initial_tokens < self.capacity
+    }
+
     /// The same bucket, full whenever it begins.
     pub(super) fn full_bucket(&self) -> Result<TokenBucket> {
         TokenBucket::new(self.capacity, self.refill_rate(), self.capacity, 0)
@@ -142,7 +147,7 @@ pub(super) struct PyTokenBucket {
 }
 
 /// A bucket's configuration: given as one, or by its numbers.
-fn bucket_config(
+pub(super) fn bucket_config(
     first: Option<Any<'_, '_>>,
     capacity: Option<Any<'_, '_>>,
     refill_rate: Option<Any<'_, '_>>,

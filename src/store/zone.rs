@@ -12,11 +12,13 @@ mod host;
 mod inspect;
 mod joint;
 mod layout;
+mod leases;
 mod limiter;
 mod make;
 mod mapping;
 mod opened;
 mod overflow;
+mod permits;
 mod place;
 mod queue;
 mod registry;
@@ -49,12 +51,14 @@ use table::{Around, Seat, Table};
 
 pub use joint::{Asked, Looked, ZonePart, part_in_zone};
 pub use inspect::{LimitReport, Report};
+pub use leases::Leases;
 pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
+pub use permits::Counted;
 pub use place::{Place, Refusal};
 pub use registry::{Kind, LimitId, Registered, Wanted};
 pub use slot::PAYLOAD_BITS;
 pub use tenancy::{Found, Seen, Tenancy, Updated};
-pub use word::{largest_limit, lateness, parts_for};
+pub use word::{Counters, largest_limit, lateness, parts_for};
 
 /// From one comparison with the wall clock to the next.
 const COMPARE_EVERY: Ticks = 1_000;
@@ -68,6 +72,7 @@ pub struct Zone {
     /// When to compare the clocks again.
     compare_at: AtomicU64,
     path: PathBuf,
+    length: u64,
     /// Holds the lock that says that the file is in use.
     _file: File,
 }
@@ -100,6 +105,7 @@ impl Zone {
             clock: HostClock::new(),
             compare_at: AtomicU64::new(0),
             path: place.path.clone(),
+            length: header.length,
             _file: file,
         };
         Ok(opened::the_one((metadata.dev(), metadata.ino()), zone))
@@ -109,6 +115,12 @@ impl Zone {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file's length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.length
     }
 
     /// Makes fingerprints, under the key that only those who may open the zone can read. The limit

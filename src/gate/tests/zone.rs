@@ -53,7 +53,7 @@ fn gate_of(limits: Vec<ZoneLimit>) -> ZoneGate {
     ZoneGate::new(limits, HeldPermits::new()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn any(name: &str, limit: u32) -> AnyAlgorithm {
+fn windowed(name: &str, limit: u32) -> AnyAlgorithm {
     AnyAlgorithm::named(name, limit, 10 * SECOND).expect("known")
 }
 
@@ -81,7 +81,7 @@ fn left(gate: &ZoneGate, limit: usize, name: &str) -> u32 {
 #[test]
 fn the_same_limit_twice_is_refused() {
     let place = Place::new();
-    let twice = || place.limit("one", &any("fixed_window", 5));
+    let twice = || place.limit("one", &windowed("fixed_window", 5));
     let made = ZoneGate::new(vec![twice(), twice()], HeldPermits::new());
     let error = made.err().expect("refused").to_string();
     assert!(error.contains("limit 0 as limit 1 as well"), "{error}");
@@ -90,7 +90,7 @@ fn the_same_limit_twice_is_refused() {
 #[test]
 fn a_cost_that_never_fits_is_an_error_and_nothing_is_spent() {
     let place = Place::new();
-    let gate = place.gate(&[any("fixed_window", 5), any("sliding_counter", 2)]);
+    let gate = place.gate(&[windowed("fixed_window", 5), windowed("sliding_counter", 2)]);
     let mut asks = ask_all(&gate, &[(0, "a", 3), (1, "a", 3)]);
     assert!(gate.check(&mut asks).is_err() && gate.peek(&mut asks).is_err());
     assert_eq!((left(&gate, 0, "a"), left(&gate, 1, "a")), (5, 2));
@@ -104,9 +104,9 @@ fn a_cost_that_never_fits_is_an_error_and_nothing_is_spent() {
 fn what_a_decision_spent_comes_back_by_its_receipt() {
     let place = Place::new();
     let gate = place.gate(&[
-        any("fixed_window", 5),
-        any("sliding_counter", 5),
-        any("segmented_window", 5),
+        windowed("fixed_window", 5),
+        windowed("sliding_counter", 5),
+        windowed("segmented_window", 5),
         AnyAlgorithm::TokenBucket(bucket(5, 0.5)),
     ]);
     let keys = [0, 1, 2, 3].map(|limit| (limit, "a", 3));
@@ -134,9 +134,9 @@ fn what_a_decision_spent_comes_back_by_its_receipt() {
 fn more_than_was_reserved_is_a_debt_that_saturates() {
     let place = Place::new();
     let gate = place.gate(&[
-        any("fixed_window", 5),
-        any("sliding_counter", 5),
-        any("segmented_window", 5),
+        windowed("fixed_window", 5),
+        windowed("sliding_counter", 5),
+        windowed("segmented_window", 5),
         AnyAlgorithm::TokenBucket(bucket(5, 0.5)),
     ]);
     for limit in 0..4 {
@@ -154,8 +154,8 @@ fn permits_are_held_until_they_are_given_back_or_their_lease_is_over() {
     let place = Place::new();
     let held = HeldPermits::new();
     let limits = vec![
-        place.limit("permits", &any("permits", 2)),
-        place.limit("window", &any("fixed_window", 50)),
+        place.limit("permits", &windowed("permits", 2)),
+        place.limit("window", &windowed("fixed_window", 50)),
     ];
     let gate = ZoneGate::new(limits, Arc::clone(&held)).expect("valid");
     let keys = [(0, "m", 1), (1, "m", 1)];

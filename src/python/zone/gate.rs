@@ -11,17 +11,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::PyZone;
+use super::limiters::manual;
+use super::place::PyZone;
 use crate::clock::{SECOND, Ticks, seconds};
 use crate::gate::{HeldPermits, ZoneGate};
 use crate::python::arguments::{Given, wrong_type};
-use crate::python::clock::clock;
 use crate::python::decision::PyStatistics;
 use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas};
 use crate::python::limits_off::limits_are_off;
 use crate::python::quota::PyQuota;
 use crate::store::Patience;
-use crate::store::zone::ZonePart;
 pub(in crate::python) use call::PyZoneGateCall;
 use in_force::InForce;
 use limits::{Home, Kept};
@@ -39,6 +38,24 @@ type GivenPlace = (String, u32, f64);
 #[pyclass(subclass, frozen, weakref, name = "ZoneGate", module = "sluicegate._core")]
 pub(in crate::python) struct PyZoneGate {
     in_force: Arc<InForce>,
+}
+
+/// The permits of a gate that this process holds.
+#[pyclass(frozen, weakref, name = "ZoneGatePermits", module = "sluicegate._core")]
+pub(in crate::python) struct PyZoneGatePermits(Arc<HeldPermits>);
+
+#[pymethods]
+impl PyZoneGatePermits {
+    /// Begin the lease of all permits anew of which it is time. Seconds until that is to be done again;
+    /// ``None`` if none is held.
+    fn renew(&self, py: Python<'_>) -> Option<f64> {
+        py.detach(|| self.0.renew()).map(seconds)
+    }
+
+    /// How many calls hold permits.
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
 }
 
 fn kept(places: Vec<GivenPlace>) -> Vec<Kept> {
@@ -60,9 +77,9 @@ impl PyZoneGate {
         places: Vec<GivenPlace>,
         clock: Option<Any<'_, '_>>,
     ) -> PyResult<Self> {
-        let zone = Arc::clone(zone.get().core());
+        let zone = Arc::clone(&zone.get().zone);
         let home = Arc::new(Home {
-            clock: super::clock_of(&zone, clock)?,
+            clock: manual(clock)?,
             zone,
             held: HeldPermits::new(),
             admitted: AtomicU64::new(0),
@@ -102,7 +119,10 @@ impl PyZoneGate {
     /// Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part.
     #[pyo3(signature = (quotas))]
     fn _quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
-        PyGateQuotas::new(&self.in_force.limits().layout, quotas)
+        let limits = self.in_force.limits();
+        let quotas = PyGateQuotas::new(&limits.layout, quotas)?;
+        limits.examine(&quotas.0)?;
+        Ok(quotas)
     }
 
     /// :meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
@@ -227,11 +247,9 @@ impl PyZoneGate {
         PyZoneGateCall::new(&self.in_force, keys, cost, verb)
     }
 
-    /// Renew the leases of all permits that this process holds, if it is time. Seconds until it should
-    /// be called again; ``None`` when nothing is held.
-    fn _renew(&self, py: Python<'_>) -> Option<f64> {
-        let limits = self.in_force.limits();
-        py.detach(|| limits.home.held.renew()).map(seconds)
+    /// The permits that this process holds by it.
+    fn _permits(&self) -> PyZoneGatePermits {
+        PyZoneGatePermits(Arc::clone(&self.in_force.limits().home.held))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

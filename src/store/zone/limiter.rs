@@ -251,11 +251,6 @@ impl<W: Word> ZoneStore<W> {
         self.wake_heads();
         Ok(())
     }
-
-    /// How the limit is laid out.
-    pub(super) fn bits(&self) -> u8 {
-        self.bits
-    }
 }
 
 /// The quota with the largest limit that it will have.
@@ -277,8 +272,8 @@ pub trait ZoneLimiter: crate::store::Queues {
     /// As there.
     fn replace(&self, quota: &AnyAlgorithm) -> Result<()>;
 
-    /// Bits of a counter, where states can be laid out in several ways, else 0.
-    fn bits(&self) -> u8;
+    /// Into how many parts a word divides the window; 1 where it does not.
+    fn parts(&self) -> u8;
 }
 
 impl<W: Word> ZoneLimiter for ZoneStore<W> {
@@ -286,8 +281,8 @@ impl<W: Word> ZoneLimiter for ZoneStore<W> {
         self.replace(quota)
     }
 
-    fn bits(&self) -> u8 {
-        self.bits()
+    fn parts(&self) -> u8 {
+        self.algorithm().parts()
     }
 }
 

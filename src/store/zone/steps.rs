@@ -64,4 +64,6 @@ mod here {
 #[path = "steps/faults.rs"]
 mod here;
 
+#[cfg(test)]
+pub(crate) use here::set;
 pub(crate) use here::{at, is_mutant};

@@ -13,7 +13,7 @@ mod sliding_counter;
 mod tests;
 mod token_bucket;
 
-pub(super) use counters::Counters;
+pub use counters::Counters;
 pub use segmented_window::{largest_limit, lateness, parts_for};
 pub(super) use token_bucket::BucketWord;
 
@@ -71,6 +71,11 @@ pub trait Word: Algorithm {
     /// How its states are laid out: bits of a counter, or 0 where there is one way only.
     fn bits(&self) -> u8 {
         0
+    }
+
+    /// Into how many parts the window is cut.
+    fn parts(&self) -> u8 {
+        1
     }
 
     /// The quota as this algorithm, laid out so; `None`: as it would like to be.

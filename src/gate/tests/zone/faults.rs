@@ -20,9 +20,9 @@ fn once_at(step: Step, act: impl Fn() + 'static, mutant: Option<Mutant>) {
 fn three() -> (Place, Rc<ZoneGate>) {
     let place = Place::new();
     let gate = place.gate(&[
-        any("fixed_window", 5),
+        windowed("fixed_window", 5),
         AnyAlgorithm::TokenBucket(bucket(5, 0.5)),
-        any("segmented_window", 5),
+        windowed("segmented_window", 5),
     ]);
     (place, Rc::new(gate))
 }

@@ -46,10 +46,10 @@ impl Pair {
         let clock = &place.clock;
         let (limit, window) = (4, 10 * SECOND);
         let algorithms = [
-            any("fixed_window", 5),
-            any("sliding_counter", limit),
+            windowed("fixed_window", 5),
+            windowed("sliding_counter", limit),
             AnyAlgorithm::TokenBucket(bucket(5, 0.5)),
-            any("fixed_window", 3),
+            windowed("fixed_window", 3),
         ];
         let stores: [Arc<dyn JointStore>; LIMITS] = [
             store(&fixed(5, 10), clock, 99),

@@ -7,7 +7,7 @@ use crate::gate::tests::threads::count_yes;
 fn exactly_the_smallest_is_admitted() {
     for round in 0..20 {
         let place = Place::new();
-        let mut limits = [("fixed_window", 300), ("segmented_window", 100)].map(|it| any(it.0, it.1));
+        let mut limits = [("fixed_window", 300), ("segmented_window", 100)].map(|it| windowed(it.0, it.1));
         limits.rotate_left(round % 2);
         let bucket = AnyAlgorithm::TokenBucket(bucket(200, 1.0));
         let gate = Arc::new(place.gate(&[limits[0].clone(), bucket, limits[1].clone()]));
@@ -30,9 +30,9 @@ fn exactly_the_smallest_is_admitted() {
 fn all_limits_have_spent_the_same_and_what_lost_races_took_is_back() {
     let place = Place::new();
     let gate = Arc::new(place.gate(&[
-        any("segmented_window", 30),
-        any("sliding_counter", 50),
-        any("fixed_window", 400),
+        windowed("segmented_window", 30),
+        windowed("sliding_counter", 50),
+        windowed("fixed_window", 400),
     ]));
     let called = Arc::clone(&gate);
     let names: Vec<String> = (0..12).map(|at| format!("name {at}")).collect();

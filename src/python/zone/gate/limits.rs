@@ -4,20 +4,19 @@ use std::mem::discriminant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
 
 use crate::algorithm::AnyAlgorithm;
-use crate::clock::{Clock, Ticks};
+use crate::clock::{ManualClock, Ticks};
 use crate::decision::Decision;
 use crate::error;
 use crate::gate::{HeldPermits, LimitAsk, Verdict, ZoneGate, ZoneLimit};
 use crate::python::arguments::with_bytes;
 use crate::python::gate::{GateAnswer, Layout, Names, Part, PyGateDecision, Question};
 use crate::python::limits_off::{limits_are_off, untouched};
-use crate::python::zone::refused;
-use crate::store::zone::{Zone, ZonePart, part_in_zone};
+use crate::python::zone::place::refused;
+use crate::store::zone::{Zone, part_in_zone};
 use crate::store::{Ask, Fingerprint, Patience};
 
 /// What a limit is asked, by its key as the zone knows it.
@@ -30,7 +29,8 @@ pub(super) type Kept = (String, u32, Ticks);
 /// Where all limits of a gate are, whatever they are.
 pub(super) struct Home {
     pub(super) zone: Arc<Zone>,
-    pub(super) clock: Clock,
+    /// `None`: the zone's own.
+    pub(super) clock: Option<Arc<ManualClock>>,
     pub(super) held: Arc<HeldPermits>,
     pub(super) admitted: AtomicU64,
     pub(super) refused: AtomicU64,
@@ -74,7 +74,7 @@ impl Limits {
                     &kept.0,
                     &algorithm(part, kept),
                     kept.1,
-                    &home.clock,
+                    home.clock.as_ref(),
                 );
                 of.map_err(|refusal| refused(py, &refusal))?
             };
@@ -92,10 +92,7 @@ impl Limits {
             kept,
         };
         for (store, algorithm) in goes_on {
-            if !store.set_quota(algorithm) {
-                let message = "limits must be of amounts that fit their places in the zone";
-                return Err(PyValueError::new_err(message));
-            }
+            store.replace(&algorithm)?; // which was asked before whether it fits
         }
         Ok((this, afresh))
     }
@@ -116,6 +113,20 @@ impl Limits {
             && (&self.kept[place].0, self.kept[place].2) == (&kept.0, kept.2)
             && before.algorithm.under(&part.quota).is_ok()
             && self.gate.limits()[place].part.examine(asked, Patience::Try).is_ok()
+    }
+
+    /// Raise what a call by these quotas would, where the zone has no room for one.
+    pub(super) fn examine(&self, quotas: &[GateAnswer]) -> PyResult<()> {
+        for (limit, answer) in self.gate.limits().iter().zip(quotas) {
+            if let GateAnswer::By(quota) = answer {
+                let ask = Ask {
+                    quota: Some(quota),
+                    ..Ask::new(self.gate.fingerprint(b""), 1)
+                };
+                limit.part.examine(ask, Patience::Try)?;
+            }
+        }
+        Ok(())
     }
 
     /// By what a key is known here.

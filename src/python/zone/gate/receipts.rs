@@ -7,7 +7,6 @@ use super::limits::{Asked, Limits};
 use crate::decision::Decision;
 use crate::python::gate::PyGateDecision;
 use crate::store::{Ask, Fingerprint};
-use crate::store::zone::ZonePart;
 
 /// One limit's part of a decision that can come back.
 pub(super) struct Back {

@@ -96,7 +96,7 @@ impl Counters {
     }
 
     /// The units that count.
-    pub(super) fn used(&self, state: &State, now: Ticks) -> u32 {
+    pub(in crate::store::zone) fn used(&self, state: &State, now: Ticks) -> u32 {
         self.in_use(state, now).map(|(_, units)| units).sum()
     }
 
@@ -136,11 +136,25 @@ impl Counters {
         units.min(there)
     }
 
-    /// Whether what was spent in a part counts.
-    pub(in crate::store::zone) fn has(&self, state: &State, now: Ticks, part: u64) -> bool {
-        let back = state.newest.checked_sub(part);
-        let back = back.filter(|back| *back < self.live(state, now).into());
-        back.is_some_and(|back| self.units(state, back as u8) > 0)
+    /// Move units that count from a part to the one of now, whatever the limit. `None`: not so many
+    /// count there; nothing may be kept of the state then.
+    pub(in crate::store::zone) fn move_units(
+        &self,
+        state: &mut State,
+        now: Ticks,
+        part: u64,
+        units: u32,
+    ) -> Option<u64> {
+        if self.take_out(state, now, part, units) < units {
+            return None;
+        }
+        self.move_on(state, now);
+        let there = self.units(state, 0);
+        if units > self.most() - there {
+            return None;
+        }
+        self.set(state, 0, there + units);
+        Some(state.newest)
     }
 
     /// When a part no longer counts.
@@ -249,6 +263,10 @@ impl Word for Counters {
 
     fn bits(&self) -> u8 {
         self.bits
+    }
+
+    fn parts(&self) -> u8 {
+        self.counters - 1
     }
 
     fn of(quota: &AnyAlgorithm, bits: Option<u8>) -> Result<Self> {

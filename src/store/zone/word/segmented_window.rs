@@ -57,12 +57,6 @@ impl Counters {
             counters,
         }
     }
-
-    /// Into how many parts the window is cut.
-    #[must_use]
-    pub fn parts(&self) -> u8 {
-        self.counters - 1
-    }
 }
 
 /// Segments by the layout of the zone, or by the one for this limit.
@@ -79,7 +73,7 @@ fn too_large(this: &Counters, limit: u32) -> Error {
         "an int from 1 to {}, all that the {} parts hold as which this limit was made in the zone: give \
          whoever makes it `largest={}`, and it a new name or the zone's file a new place",
         grouped(this.most()),
-        this.parts(),
+        this.counters - 1,
         grouped(limit).replace(',', "_"),
     );
     Error::out_of_range("limit", &grouped(limit), range)
