@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from sluicegate import ManualClock
 
-pytest_plugins = ["redis_fixtures"]
+pytest_plugins = ["redis_fixtures", "zones"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So does a shell start what it leaves in the background, and programs started here inherit it.

@@ -22,15 +22,16 @@ Arrows = dict[str, set[str]]
 PYTHON_FLOORS = [
     "_core errors types",
     "_support",
-    "_connection headers",
+    "_connection _zone headers",
     "limiters refusals gate",
-    "redis concurrency testing leaky_bucket",
+    "redis shared concurrency testing leaky_bucket",
     "observe",
     "hooks metrics opentelemetry retry breaker identity",
     "policy",
     "asgi",
     "fastapi replay",
-    "__init__ cli",
+    "__init__ commands",
+    "cli",
     "__main__",
 ]
 RUST_FLOORS = [

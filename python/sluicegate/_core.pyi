@@ -15,6 +15,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from os import PathLike
 from typing import Any, Generic, Literal, NoReturn, TypeVar, final, overload
 
 from typing_extensions import Self
@@ -53,14 +54,23 @@ __all__ = [
     "Ticket",
     "TokenBucket",
     "TokenBucketConfig",
+    "Zone",
+    "ZoneFixedWindow",
+    "ZonePermits",
+    "ZoneSegmentedWindow",
+    "ZoneSlidingWindowCounter",
+    "ZoneTokenBucket",
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
     "gate_enqueue",
     "gate_wait_sync",
+    "inspect_zone",
     "limits_are_off",
     "limits_off",
+    "zone_lateness",
+    "zone_parts_for",
 ]
 
 __version__: str
@@ -898,6 +908,149 @@ class TokenBucket(Limiter):
 
         Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
         """
+
+@final
+class Zone:
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        size: int | None = None,
+        mode: int | None = None,
+        owner: int | None = None,
+    ) -> Self: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    def __reduce__(self) -> NoReturn: ...
+
+class ZoneFixedWindow(Limiter):
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: Quota | str,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: int,
+        window_seconds: float,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def set_quota(self, limit: Quota | str) -> None: ...
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
+
+class ZoneSegmentedWindow(Limiter):
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: Quota | str,
+        *,
+        largest: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: int,
+        window_seconds: float,
+        *,
+        largest: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @property
+    def parts(self) -> int: ...
+    @overload
+    def set_quota(self, limit: Quota | str) -> None: ...
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
+
+class ZoneSlidingWindowCounter(Limiter):
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: Quota | str,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: int,
+        window_seconds: float,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def set_quota(self, limit: Quota | str) -> None: ...
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
+
+class ZoneTokenBucket(Limiter):
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        config: TokenBucketConfig | Quota | str | int | None = None,
+        refill_rate: float | None = None,
+        *,
+        capacity: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @property
+    def config(self) -> TokenBucketConfig: ...
+    def set_quota(
+        self,
+        config: TokenBucketConfig | Quota | str | int | None = None,
+        refill_rate: float | None = None,
+        *,
+        capacity: int | None = None,
+    ) -> None: ...
+
+class ZonePermits:
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: Quota | str | int,
+        lease_seconds: float = 30.0,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def lease_seconds(self) -> float: ...
+    def try_acquire(self, key: str) -> Permit | None: ...
+    def renew(self) -> float | None: ...
+    def in_use(self, key: str) -> int: ...
+    def reset(self, key: str) -> None: ...
+    def clear(self) -> None: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    def _retry_after(self, key: str) -> float: ...
+
+def inspect_zone(path: str | PathLike[str]) -> dict[str, Any]: ...
+def zone_parts_for(largest: int, /) -> int: ...
+def zone_lateness(largest: int, window_seconds: float, /) -> float: ...
 
 @final
 class Bridge:

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import NoReturn
 
+from sluicegate.errors import StoreError
+
 __all__ = ["main"]
 
 _INTERRUPTED = 130
@@ -14,14 +16,14 @@ _INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
     try:
-        from sluicegate.replay.command import run
+        from sluicegate.commands import run
 
         sys.exit(run(sys.argv[1:] if arguments is None else arguments))
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in ("typer", "rich", "click"):
             raise
         _fail(f'{missing.name} is not installed: pip install "sluicegate[cli]"')
-    except ValueError as error:
+    except (ValueError, StoreError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

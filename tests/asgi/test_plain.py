@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -80,3 +81,16 @@ def test_a_mapping_that_is_no_dict_is_a_scope(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("asgi_calls.scope_of", lambda *_, **__: scope)
     app = RateLimitMiddleware(hello, limiter=FixedWindow(1, 60))
     assert [get(app).status for _ in range(2)] == [200, 429]
+
+
+def test_exempt_paths_leave_the_servers_start_alone() -> None:
+    """It has no path. A server takes an exception for an app that has no lifespan."""
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+
+    limited = RateLimitMiddleware(app, tiers={"free": "1/minute"}, exempt=["/health"])
+    nobody: Any = None
+    asyncio.run(limited({"type": "lifespan", "asgi": {"version": "3.0"}}, nobody, nobody))
+    assert seen == ["lifespan"]

@@ -19,6 +19,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: The server that snippets speak of; here it is the test's.
 SERVER = "redis://localhost:6379"
 
+#: The directory of the zones of which they speak.
+ZONES = "/run/app"
+
 
 class Snippet(NamedTuple):
     page: str
@@ -59,6 +62,7 @@ def test_python_snippets_run(snippet: Snippet, tmp_path: Path, start: Start) -> 
     code = snippet.code
     if SERVER in code:
         code = code.replace(SERVER, start(Server).url.removesuffix("/0"))
+    code = code.replace(ZONES, str(tmp_path))
     ran(code, tmp_path)
 
 

@@ -52,7 +52,9 @@ def kill_and_see(store: str, kills: int) -> None:
         for each in running:
             told(each)
         users, routes, org = spent(gate)
-        assert org == ORG, "all is spent: whoever looks finds that it is refused by the organisation"
+        assert org == ORG, (
+            "all is spent: whoever looks finds that it is refused by the organisation"
+        )
         assert users <= USERS * PER_USER and routes <= ROUTES * PER_ROUTE
         assert max(users, routes, org) - min(users, routes, org) <= killed
         seen["kills"] += killed

@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from sluicegate import _core
 from sluicegate._core import Quota
 
-__all__ = ["LARGEST_UNNAMED", "algorithm_in_zone", "lateness", "parts_of"]
+__all__ = ["LARGEST_UNNAMED", "algorithm_in_zone"]
 
 #: The largest limit that is counted by segments where no algorithm is named: it has 7 parts.
 LARGEST_UNNAMED: Final = 1_023
-#: Bits of a word that are the counters': one for each part, and one for the part that begins.
-_BITS = 80
 _UNITS = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
-
-
-def parts_of(limit: int) -> int:
-    """Into how many parts a window is cut in a zone whose largest limit is this."""
-    return _BITS // limit.bit_length() - 1
-
-
-def lateness(limit: int, window_seconds: float) -> str:
-    """How late a unit is back at most, as one reads it: one part of the window."""
-    seconds = window_seconds / parts_of(limit)
-    for unit, length in _UNITS:
-        if seconds >= length:
-            return f"{seconds / length:.2g} {unit}"
-    return f"{seconds:.2g} s"
 
 
 def algorithm_in_zone(quota: Quota, beside: Iterable[Quota] = ()) -> str:
@@ -48,15 +33,23 @@ def algorithm_in_zone(quota: Quota, beside: Iterable[Quota] = ()) -> str:
     largest = max(sliding, key=lambda each: each.limit or 0)
     limit, window = largest.limit or 0, largest.window_seconds or 0.0
     if limit > LARGEST_UNNAMED:
+        beside_it = "" if largest is quota else f", counted in one way with '{largest}'"
         raise ValueError(
-            f"quota '{largest}': in a zone, limits above {LARGEST_UNNAMED:,} need an algorithm that "
+            f"quota '{quota}'{beside_it}: in a zone, limits above {LARGEST_UNNAMED:,} need an algorithm that "
             "is named: algorithm='fixed_window', 'sliding_counter', or 'segmented_window', whose "
-            f"{_parts(limit)} here give a unit back up to {lateness(limit, window)} late; or count "
+            f"{_parts(limit)} here give a unit back up to {_lateness(limit, window)} late; or count "
             "it in Redis, with store='redis://…'"
         )
     return "segmented_window"
 
 
 def _parts(limit: int) -> str:
-    parts = parts_of(limit)
+    parts = _core.zone_parts_for(limit)
     return "1 part" if parts == 1 else f"{parts} parts"
+
+
+def _lateness(limit: int, window_seconds: float) -> str:
+    """How late a unit is back at most, as one reads it."""
+    seconds = _core.zone_lateness(limit, window_seconds)
+    unit, length = next((each for each in _UNITS if seconds >= each[1]), _UNITS[-1])
+    return f"{seconds / length:.2g} {unit}"

@@ -9,7 +9,7 @@ from sluicegate._zone.url import SCHEME, place_of
 if TYPE_CHECKING:
     from sluicegate._core import Zone
 
-__all__ = ["is_zone", "zone_of"]
+__all__ = ["is_zone", "path_of", "zone_of"]
 
 
 def is_zone(store: object) -> TypeGuard[str | Zone]:
@@ -17,6 +17,11 @@ def is_zone(store: object) -> TypeGuard[str | Zone]:
     if isinstance(store, str):
         return store[: len(SCHEME)].lower() == SCHEME
     return _is_open(store)
+
+
+def path_of(store: str) -> str:
+    """The path of a zone's file, which may be given as its URL."""
+    return place_of(store).path if is_zone(store) else store
 
 
 def zone_of(store: object) -> Zone:

@@ -37,7 +37,12 @@ def admit_plainly(enforcer: Enforcer) -> Callable[[Scope, Send], Any] | None:
     paths = enforcer.exempt_paths
     if paths is None:
         return admit
-    return lambda scope, send: None if paths.match(scope) else admit(scope, send)
+
+    def unless_exempt(scope: Scope, send: Send) -> Any:
+        # A server's start has no path.
+        return None if "path" not in scope or paths.match(scope) else admit(scope, send)
+
+    return unless_exempt
 
 
 def request_in(scope: Scope) -> Request | None:

@@ -83,7 +83,7 @@ class ConcurrencyLimiter(Single, _core.ZonePermits):
 
         Raises ``TypeError`` if ``key`` is no str.
         """
-        permit = self._take(key)
+        permit = super().try_acquire(key)
         if permit is not None and self._made_of[2]["clock"] is None:
             renewed(self, self.lease_seconds / 3)
         return permit
@@ -160,8 +160,9 @@ class ConcurrencyLimiter(Single, _core.ZonePermits):
     def _released(self, key: str) -> None:
         """A permit is free: who waits for it here may ask at once."""
         loop = asyncio._get_running_loop()  # noqa: SLF001
-        here = None if loop is None else self._queues.find(loop)
-        for queue in (here and here.get(key), permits_in_line(self, key)):
+        queues = None if loop is None else self._queues.find(loop)
+        here = None if queues is None else queues.get(key)
+        for queue in (here, permits_in_line(self, key)):
             if queue is not None:
                 queue.wake()
 

@@ -34,9 +34,9 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
             calls per window, ≥ 1.
         window_seconds: 0.000001 to 1,000,000,000.
         window: the same by another name; not both.
-        redis, algorithm, identify, cost, keys, trusted_proxies, proxy_header, ipv6_prefix, no_address,
-        headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow, clock,
-        closed_status: as for :class:`RateLimitMiddleware`, and instead of the middleware's. Limits
+        store, redis, algorithm, identify, cost, keys, trusted_proxies, proxy_header, ipv6_prefix,
+        no_address, headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow,
+        clock, closed_status: as for :class:`RateLimitMiddleware`, and instead of the middleware's. Limits
             of one name on one endpoint (a router's and a route's) count apart, in the order in
             which they are asked.
 

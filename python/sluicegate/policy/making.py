@@ -71,10 +71,14 @@ def declared(place: str, given: Any) -> Quota | tuple[Quota, ...] | AnyLimiter:
     return UNLIMITED if only.limit is None else only
 
 
-def algorithm_of(quota: Quota, options: LimiterOptions, beside: Iterable[Quota] = ()) -> Algorithm:
+def algorithm_of(
+    place: str, quota: Quota, options: LimiterOptions, beside: Iterable[Quota] = ()
+) -> Algorithm:
     """What the options name, or else what the quota and those ``beside`` it ask for."""
-    named = options.algorithm
-    return options.default_algorithm(quota, beside) if named is None else named
+    if options.algorithm is not None:
+        return options.algorithm
+    with _named(place):
+        return options.default_algorithm(quota, beside)
 
 
 def new_limiter(
@@ -126,7 +130,7 @@ def make_limiter(
     if isinstance(quota, tuple):
         limiter, algorithm = own_gate(place, quota, options, kind, name), options.algorithm
     elif isinstance(quota, Quota):
-        algorithm = algorithm_of(quota, options)
+        algorithm = algorithm_of(place, quota, options)
         limiter = new_limiter(place, algorithm, quota, options, kind, name)
     else:
         return quota

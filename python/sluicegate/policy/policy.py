@@ -35,13 +35,17 @@ class Policy(Single, PolicyOptions):
         keys: what limits of a gate count by, other than ``client`` (or ``key``, whom the request is
             from) → a function of the request, such as ``{"org": org_of}``: its ``None`` leaves those
             limits out. A gate whose limits all count by one thing needs none for the client.
-        redis: a URL or a ``redis.asyncio`` client: quotas are counted there,
-            by all processes together; see :mod:`sluicegate.redis`.
+        store: where quotas are counted, by all processes together: ``"redis://localhost:6379/0"``
+            or another URL or client of :mod:`sluicegate.redis`; or on one host, without a server,
+            ``"shared:///run/app/limits.zone?size=10m"``, ``"shared:name"`` or a zone, see
+            :mod:`sluicegate.shared`. ``None``: in this process.
+        redis: the same as ``store``, for a server.
         algorithm: ``"sliding_window"`` (the exact log), ``"segmented_window"``,
             ``"fixed_window"``, ``"sliding_counter"``, ``"token_bucket"``, or a limiter class,
             for the tiers. ``None`` chooses by the quota: a token bucket where it has a burst, a
             fixed window where it has a time zone; for the other tiers together the exact log if
-            the largest limit is at most 1,000, else segments, as for those of a function.
+            the largest limit is at most 1,000, else segments, as for those of a function. In a zone
+            segments, for limits up to 1,023: larger ones need a name.
         identify: gives the key of a request, which is used as it is; ``None`` for the default
             identity. Keys of that begin with ``ip:``, ``user:`` or ``key:``: put a word of your own
             before what a client may choose, or it chooses whose quota it spends.
@@ -75,19 +79,21 @@ class Policy(Single, PolicyOptions):
         messages: limits each WebSocket's incoming messages too: a quota as in
             ``tiers``, or a limiter. Over it the connection is closed with 1008.
         concurrency: most requests of one key at once, until the app has returned: a number
-            or ``"5 concurrent"`` (in Redis with ``redis``), or a ``ConcurrencyLimiter``. One too many gets a 429 and
-            spends nothing.
+            or ``"5 concurrent"`` (counted in the ``store``), or a ``ConcurrencyLimiter``. One too many
+            gets a 429 and spends nothing.
         name: the policy's name in the headers when ``limiter`` is given (a gate's limits have their
             own there), and in metrics.
         metrics: True, or a prometheus_client registry: see :mod:`sluicegate.metrics`; 2 µs.
         hooks: who is told of refusals; see :class:`~sluicegate.hooks.Hook`.
         endpoint: a plain function: gives what a request is for, for metrics and hooks, of
             few names, never a raw path: only 100 are told apart.
-        prefix: what keys in Redis begin with, up to 31 bytes: one for each application, so
-            that two with tiers of one window count apart; ``"sluicegate"`` unless given.
+        prefix: what keys in Redis, and limits' names in a zone, begin with, up to 31 bytes: one for
+            each application, so that two with tiers of one window count apart; ``"sluicegate"`` unless
+            given.
         timeout, on_error, workers, remember: of limits in Redis; see
             :class:`sluicegate.redis.FixedWindow`.
-        max_keys, overflow, clock: of limits in memory; see :class:`~sluicegate.FixedWindow`.
+        max_keys, overflow: of limits in memory; see :class:`~sluicegate.FixedWindow`.
+        clock: a :class:`~sluicegate.testing.ManualClock` for tests, in memory or in a zone.
         closed_status: the status, 400 to 599, of refusals that nobody decided: Redis does not
             answer and ``on_error`` is ``"closed"``. They have ``Retry-After`` and no quota.
 
@@ -115,6 +121,6 @@ class Policy(Single, PolicyOptions):
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a Policy cannot be pickled: it has counts and functions of this process. In each "
-            "process make one of its own, by a function that returns it; with redis= they count "
+            "process make one of its own, by a function that returns it; with store= they count "
             "together"
         )

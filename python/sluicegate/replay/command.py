@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sluicegate._core import __version__
+from sluicegate._support.console import standard_output
 from sluicegate.replay import access_log, keys, plot, specs
 from sluicegate.replay.document import as_document
 from sluicegate.replay.engine import refused_at_once, replay, smallest_limit
@@ -21,46 +20,12 @@ from sluicegate.replay.formats import ClientField, field_of
 from sluicegate.replay.outcome import Findings, Outcome
 from sluicegate.replay.report import show
 
-__all__ = ["run"]
+__all__ = ["replay_log"]
 
 _DEFAULT = "sliding_window:100/minute"
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-def run(arguments: list[str]) -> int:
-    """Run the command line; what is wrong with it is a ``ValueError``."""
-    command = typer.main.get_command(app)
-    try:
-        code = command.main(arguments, prog_name="sluicegate", standalone_mode=False)
-    except Exception as error:
-        # The parser's own complaints, such as an unknown option, can say themselves in a line.
-        told = getattr(error, "format_message", None)
-        if told is not None:
-            raise ValueError(f"{told().rstrip('.')} (see sluicegate --help)") from None
-        if type(error).__name__ == "Abort":
-            raise KeyboardInterrupt from None
-        raise
-    return code if isinstance(code, int) else 0
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        print(f"sluicegate {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Rate limiting: exact, bounded, cheap."""
-
-
-@app.command("replay")
-def _replay(
+def replay_log(
     file: Annotated[str, typer.Argument(help="The log, plain or gzipped; - reads standard input.")],
     limit: Annotated[
         list[str] | None,
@@ -130,19 +95,11 @@ def _replay(
         json.dump(as_document(findings), sys.stdout, indent=2)
         print()
     else:
-        show(_console(), findings)
+        show(standard_output(), findings)
     if picture is not None:
         plot.plot(outcomes, picture)
         errors.print(f"picture: {picture}", soft_wrap=True)
     sys.stdout.flush()
-
-
-def _console() -> Console:
-    """Standard output; names from the log are text, never markup or emoji codes."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    wide = None if sys.stdout.isatty() else 120
-    return Console(width=wide, markup=False, emoji=False, highlight=False)
 
 
 def _progress(errors: Console) -> Progress:

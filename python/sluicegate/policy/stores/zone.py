@@ -51,4 +51,5 @@ def permits_in_zone(store: object, limit: int, name: str, clock: ManualClock | N
     """So many permits of each key in the zone ``store``."""
     from sluicegate.shared import ConcurrencyLimiter
 
-    return ConcurrencyLimiter(store, limit, name=name, clock=clock)
+    where: Any = store
+    return ConcurrencyLimiter(where, limit, name=name, clock=clock)

@@ -76,7 +76,7 @@ class Windows:
         if self._is_joint(quota):
             return self._joint_tier(place, name, (quota,))
         policy = self._policy
-        algorithm = algorithm_of(quota, policy, self._beside)
+        algorithm = algorithm_of(place, quota, policy, self._beside)
         window = common_window(algorithm, quota)
         # An algorithm of the user's own knows no other quota than that it was made with.
         of: object = (name, quota) if window is None else window
