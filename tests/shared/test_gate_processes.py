@@ -55,7 +55,8 @@ def kill_and_see(store: str, kills: int) -> None:
         assert org == ORG, (
             "all is spent: whoever looks finds that it is refused by the organisation"
         )
-        assert users <= USERS * PER_USER and routes <= ROUTES * PER_ROUTE
+        assert users <= USERS * PER_USER
+        assert routes <= ROUTES * PER_ROUTE
         assert max(users, routes, org) - min(users, routes, org) <= killed
         seen["kills"] += killed
         seen["windows"] += 1
