@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from sluicegate._connection.asking import Asking, in_loop, in_thread, look_again
 from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.notices import Complaint
@@ -13,6 +12,7 @@ from sluicegate._connection.seconds import seconds_of
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate._support.pending import to_be_awaited
 from sluicegate.errors import StoreError
+from sluicegate.gate.asking import Asking, in_loop, in_thread, look_again
 from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._connection.asking import Asking, in_loop, in_thread, look_again
 from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.seconds import seconds_of
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._zone.renewing import renewed
+from sluicegate.gate.asking import Asking, in_loop, in_thread, look_again
 from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
