@@ -195,4 +195,4 @@ def test_without_a_loop_there_is_an_error_and_nothing_is_spent(redis_server: Ser
         with pytest.raises(RuntimeError, match="need an asyncio event loop, and none runs here"):
             call.send(None)
     assert run(limiter.peek("a")).remaining == 3
-    assert not len(limiter._queues)
+    assert not len(limiter._places)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Mapping
 from math import inf
 from typing import Any
 
@@ -12,7 +13,10 @@ import pytest
 
 import virtual_time
 from sluicegate import Gate, GateDecision, Limit, ManualClock
+from sluicegate._connection.lines import Lines
 from sluicegate._connection.places import Place, Places
+from sluicegate._connection.refused import refused_by_several
+from sluicegate._connection.waiter import LoopWaiter
 from sluicegate.errors import RateLimitError
 
 START = 1_000.0
@@ -93,9 +97,12 @@ async def in_memory(seed: int) -> Told:
 
 async def by_asking(seed: int, trace: list[Event]) -> tuple[Told, int]:
     loop, clock, told = asyncio.get_running_loop(), ManualClock(START), Told()
-    gate, places, tasks, asked = gate_of(seed, clock), Places(), {}, 0
+    gate, tasks, asked = gate_of(seed, clock), {}, 0
+    places: Places[GateDecision] = Places(1.0, Lines(loop.time))
 
     class Call:
+        asks_in_turn = False
+
         def __init__(self, keys: Any) -> None:
             self.keys = keys
 
@@ -116,6 +123,12 @@ async def by_asking(seed: int, trace: list[Event]) -> tuple[Told, int]:
             self.move()
             return gate.peek(self.keys)
 
+        def refused_by(self, decision: GateDecision) -> tuple[str, ...]:
+            return decision.refused_by
+
+        def behind(self, decision: GateDecision, waits: Mapping[str, float]) -> GateDecision:
+            return refused_by_several(decision, waits, self.places())
+
         def wait(self, decision: GateDecision, left: float) -> float:
             return inf if decision.retry_after > left + 1e-6 else decision.retry_after
 
@@ -123,8 +136,8 @@ async def by_asking(seed: int, trace: list[Event]) -> tuple[Told, int]:
             return decision.limits[name].retry_after
 
     async def wait(number: int, keys: Any, timeout: float | None) -> None:
-        deadline = inf if timeout is None else loop.time() + timeout + 1e-6
-        decision = await places.decided(Call(keys), deadline)
+        seconds = inf if timeout is None else timeout + 1e-6
+        decision = await places.decided(Call(keys), LoopWaiter, seconds)
         told.note(loop.time(), number, decision)
 
     for at, what, number, given in trace:
@@ -138,7 +151,7 @@ async def by_asking(seed: int, trace: list[Event]) -> tuple[Told, int]:
     with contextlib.suppress(asyncio.CancelledError, RateLimitError):
         await asyncio.gather(*tasks.values(), return_exceptions=True)
     assert len(places) == 0
-    assert not places._lines
+    assert not places.lines.lines
     return told, asked
 
 

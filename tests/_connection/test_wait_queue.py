@@ -18,9 +18,10 @@ from redis_programs import program, run
 from redis_servers import Server
 from sluicegate import TokenBucketConfig
 from sluicegate._connection import bridge as _redis_bridge
-from sluicegate._connection import wait_queue
-from sluicegate._connection.wait_queue import Waiter, WaitQueue
+from sluicegate._connection import places
+from sluicegate._connection.line import Line
 from sluicegate._support.per_loop import PerLoop
+from sluicegate.concurrency import permit_queue
 from sluicegate.redis import ConcurrencyLimiter, TokenBucket
 
 
@@ -46,32 +47,40 @@ def test_several_loops_wait_for_one_key(redis_server: Server) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_queue_lets_go_whom_the_obvious_one_does(seed: int) -> None:
+def test_a_line_lets_go_whom_the_obvious_one_does(seed: int) -> None:
     chance = random.Random(seed)
-    queue, free_at = WaitQueue(), -math.inf
-    deadlines: dict[Waiter, float] = {}  # in order, of those who wait
-    let_go: set[Waiter] = set()
-    for _ in range(600):
+    line = Line()
+    deadlines: dict[int, float] = {}
+    let_go, left = set[int](), set[int]()
+    for number in range(600):
         step = chance.random()
         if step < 0.5 or not deadlines:
-            deadline = chance.choice([math.inf, chance.uniform(0, 100)])
-            waiter = queue.join(deadline)
-            deadlines[waiter] = deadline
+            deadlines[number] = chance.choice([math.inf, chance.uniform(0, 100)])
+            line.enter(number, deadlines[number])
         elif step < 0.6:
-            free_at = chance.uniform(0, 100)
-            queue.tell(free_at)
+            line.free_at = chance.uniform(0, 100)
+            told = set(line.tell(line.free_at))
+            let_go |= told
+            assert told <= deadlines.keys() | left
+            late = {n for n, deadline in deadlines.items() if deadline < line.free_at}
+            assert let_go & deadlines.keys() >= late
+        elif (
+            step < 0.7 and left
+        ):  # one who has left comes again, and is before those who came later
+            again = left.pop()
+            let_go.discard(again)
+            deadlines[again] = math.inf
+            line.enter(again, math.inf)
         else:
-            # The first, or one who has been let go, or was cancelled.
-            waiter = chance.choice([next(iter(deadlines)), chance.choice(list(deadlines))])
-            if waiter is next(iter(deadlines)):
-                free_at = -math.inf
-            del deadlines[waiter]
-            queue.leave(waiter)
-        let_go |= set(list(deadlines)[:1])
-        let_go |= {waiter for waiter, deadline in deadlines.items() if deadline < free_at}
-        assert [waiter.is_woken for waiter in deadlines] == [w in let_go for w in deadlines]
-        assert len(queue) == len(deadlines)
-        assert len(queue._deadlines) <= 2 * len(deadlines) + 20
+            gone = chance.choice([min(deadlines), chance.choice(list(deadlines))])
+            was_first = gone == min(deadlines)
+            line.leave(gone)
+            left.add(gone)
+            del deadlines[gone]
+            assert line.free_at == -math.inf or not was_first
+        assert line.numbers == sorted(deadlines)
+        assert line.at(0) == min(deadlines, default=None)
+        assert all((n in line) is (n in deadlines) for n in range(number + 2))
 
 
 def at_depth(depth: int, call: Callable[[], object]) -> None:
@@ -86,7 +95,8 @@ def test_those_behind_one_that_could_not_leave_come_first(
     kind: str, redis_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first is closed by hand where the stack has room for some calls, and for others not."""
-    monkeypatch.setattr(wait_queue, "_LOOKS_AFTER", 0.05)
+    for module in (permit_queue, places):
+        monkeypatch.setattr(module, "_LOOKS_AFTER", 0.05)
 
     permits = ConcurrencyLimiter(redis_server.url, 1, timeout=20)
     bucket = TokenBucket(redis_server.url, TokenBucketConfig(1, 1_000), timeout=20)

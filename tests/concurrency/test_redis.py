@@ -360,7 +360,7 @@ def test_waiters_of_a_loop_are_first_come_first_served(redis_server: Server) -> 
 
 def test_a_release_wakes_who_waits(redis_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for pause in ("_SHORTEST_PAUSE", "_LONGEST_PAUSE"):
-        monkeypatch.setattr(f"sluicegate._connection.wait_queue.{pause}", 1_000)
+        monkeypatch.setattr(f"sluicegate.concurrency.permit_queue.{pause}", 1_000)
 
     async def main() -> None:
         limiter = limiter_in(redis_server, 1)
@@ -378,7 +378,7 @@ def test_nobody_overtakes_who_waits_in_the_same_loop(
     redis_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pause in ("_SHORTEST_PAUSE", "_LONGEST_PAUSE"):
-        monkeypatch.setattr(f"sluicegate._connection.wait_queue.{pause}", 1_000)
+        monkeypatch.setattr(f"sluicegate.concurrency.permit_queue.{pause}", 1_000)
 
     async def main() -> None:
         limiter, elsewhere = limiter_in(redis_server, 1), limiter_in(redis_server, 1)

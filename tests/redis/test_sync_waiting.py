@@ -4,51 +4,50 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
+from typing import Any
 
 import pytest
 
 from forking import FORKED
+from polling import until
 from redis_programs import program
 from redis_servers import Server
-from sluicegate._connection import thread_queue
 from sluicegate.redis import FixedWindow, SlidingWindowRateLimiter
 from threading_calls import in_threads
 
 
-def waiting() -> int:
-    return sum(len(queue._waiters) for queue in list(thread_queue._queues.values()))
+def waiting(limiter: Any) -> int:
+    """How many are in line; others who wait still ask."""
+    return sum(len(line.numbers) for line in list(limiter._places.lines.lines.values()))
 
 
-def queued(number: int) -> None:
-    """Until so many threads are in line."""
-    in_line_or_served(number, [])
-
-
-def in_line_or_served(number: int, served: list[int]) -> None:
-    end = time.monotonic() + 30
-    while len(served) + waiting() < number:
-        assert time.monotonic() < end
-        time.sleep(0.001)
+def first_was_told(limiter: Any) -> None:
+    """Until the first in line knows how long it has to wait."""
+    until(
+        lambda: any(line.free_at > 0 for line in list(limiter._places.lines.lines.values())), "told"
+    )
 
 
 def test_threads_are_served_in_the_order_they_came(redis_server: Server) -> None:
     limiter = SlidingWindowRateLimiter(redis_server.url, 1, 0.05, timeout=30)
     assert limiter.check_sync("k")
     served: list[int] = []
+    at: dict[int, float] = {}
 
     def wait(number: int) -> None:
-        assert limiter.wait_sync("k")
+        decision = limiter.wait_sync("k")
+        assert decision
+        at[number] = decision.reset_at  # in the order of the server: threads run in any
         served.append(number)
 
     threads = [threading.Thread(target=wait, args=(number,)) for number in range(6)]
     for number, thread in enumerate(threads, 1):
         thread.start()
-        in_line_or_served(number, served)
+        until(lambda: len(served) + waiting(limiter) >= number, "it waits", pause=0.001)  # noqa: B023
     for thread in threads:
         thread.join(60)
-    assert served == list(range(6))
-    assert not thread_queue._queues
+    assert sorted(at, key=at.__getitem__) == list(range(6))
+    assert not len(limiter._places)
 
 
 def test_a_wait_that_would_be_too_long_is_refused_at_once(redis_server: Server) -> None:
@@ -57,7 +56,7 @@ def test_a_wait_that_would_be_too_long_is_refused_at_once(redis_server: Server) 
     refused = limiter.wait_sync("k", timeout=1_000)
     assert not refused
     assert refused.retry_after > 1_000
-    assert not thread_queue._queues
+    assert not len(limiter._places)
 
 
 def test_who_stands_behind_a_longer_wait_is_refused_when_that_is_known(
@@ -67,9 +66,7 @@ def test_who_stands_behind_a_longer_wait_is_refused_when_that_is_known(
     assert limiter.check_sync("k")
     first = threading.Thread(target=limiter.wait_sync, args=("k",))
     first.start()
-    queued(1)
-    while next(iter(thread_queue._queues.values())).free_at < 0:
-        time.sleep(0.001)
+    first_was_told(limiter)
     refused = limiter.wait_sync("k", timeout=0.5)
     assert not refused
     assert first.is_alive(), "it was refused before the first was served"
@@ -86,7 +83,7 @@ def test_ctrl_c_ends_a_wait_and_leaves_no_trace(redis_server: Server) -> None:
     with pytest.raises(KeyboardInterrupt):
         limiter.wait_sync("k")
     timer.join()
-    assert not thread_queue._queues
+    assert not len(limiter._places)
     limiter.reset_sync("k")
     assert limiter.wait_sync("k", timeout=0)
 
@@ -99,9 +96,7 @@ def test_who_leaves_lets_the_next_ask(redis_server: Server) -> None:
     served: list[bool] = []
 
     def behind() -> None:
-        queued(1)
-        while next(iter(thread_queue._queues.values())).free_at < 0:
-            time.sleep(0.001)
+        first_was_told(limiter)
         signal.pthread_kill(main, signal.SIGINT)
         served.append(bool(limiter.wait_sync("k", 2)))
 

@@ -41,7 +41,7 @@ def test_who_comes_first_is_served_first(
         tasks = [asyncio.create_task(one(number)) for number in range(30)]
         await asyncio.gather(*tasks)
         assert served == list(range(30))
-        assert not len(limiter._queues)
+        assert not len(limiter._places)
         assert limiter.statistics().admitted == 30
 
     run(main(), new_loop)
@@ -65,7 +65,7 @@ def test_a_wait_that_would_be_too_long_is_refused_at_once(redis_server: Server) 
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        assert not len(limiter._queues)
+        assert not len(limiter._places)
 
     run(main())
 
@@ -95,7 +95,7 @@ def test_who_waits_behind_another_is_refused_as_soon_as_that_is_told(
         for task in (patient, last, alone):
             task.cancel()
         await asyncio.wait([patient, last, alone])
-        assert not len(limiter._queues)
+        assert not len(limiter._places)
 
     run(main(), new_loop)
 
@@ -112,7 +112,7 @@ def test_who_leaves_spends_nothing_and_frees_the_line(new_loop: Any, redis_serve
         assert await ends_within(10, tasks[5])
         assert [task.cancelled() for task in tasks] == [True] * 5 + [False] + [True] * 4
         assert limiter.statistics().admitted == 2
-        assert not len(limiter._queues)
+        assert not len(limiter._places)
 
     run(main(), new_loop)
 
@@ -125,7 +125,7 @@ def test_a_failure_while_waiting_frees_the_line(redis_server: Server) -> None:
             *[limiter.wait("a") for _ in range(3)], return_exceptions=True
         )
         assert [type(result).__name__ for result in results] == ["StoreError"] * 3
-        assert not len(limiter._queues)
+        assert not len(limiter._places)
 
     run(main())
 
@@ -170,7 +170,7 @@ def test_a_cancellation_is_never_swallowed(redis_server: Server) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await second
             ends.append("cancelled" if second.cancelled() else "went on")
-            assert not len(limiter._queues)
+            assert not len(limiter._places)
         return ends
 
     ends = run(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
+from contextlib import suppress
 from heapq import heappop, heappush
 from math import inf
 
@@ -11,7 +12,11 @@ __all__ = ["Line"]
 
 
 class Line:
-    """Numbers in order, and when the first may be admitted."""
+    """Numbers in order, and when the first may be admitted.
+
+    Any thread may call it, without a lock: each change is one call into C that compares numbers, so
+    no other thread and no handler of a signal sees half of it.
+    """
 
     __slots__ = ("deadlines", "free_at", "numbers")
 
@@ -20,6 +25,14 @@ class Line:
         #: Those of the waiters, and of some who have left: the soonest first.
         self.deadlines: list[tuple[float, int]] = []
         self.free_at = -inf
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_left(self.numbers, number)
+        return self.numbers[at : at + 1] == [number]
+
+    def at(self, index: int) -> int | None:
+        """The number there, if there are so many."""
+        return next(iter(self.numbers[index : index + 1]), None)
 
     def enter(self, number: int, deadline: float) -> None:
         insort(self.numbers, number)
@@ -30,11 +43,12 @@ class Line:
         """When the first may be admitted; gives those who cannot wait so long."""
         self.free_at = free_at
         while self.deadlines and self.deadlines[0][0] < free_at:
-            yield heappop(self.deadlines)[1]
+            with suppress(IndexError):  # another thread was faster
+                yield heappop(self.deadlines)[1]
 
     def leave(self, number: int) -> None:
-        at = bisect_left(self.numbers, number)
-        if at < len(self.numbers) and self.numbers[at] == number:
-            del self.numbers[at]
-            if at == 0:
-                self.free_at = -inf  # the next may want less
+        was_first = self.numbers[:1] == [number]
+        with suppress(ValueError):
+            self.numbers.remove(number)
+        if was_first:
+            self.free_at = -inf  # the next may want less

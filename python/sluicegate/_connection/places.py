@@ -1,248 +1,186 @@
-"""Those who wait at several limits in Redis, each at those that refuse it: in order of arrival."""
+"""Those who wait at limits in Redis, each at those that refuse it: in order of arrival."""
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
-from collections.abc import Awaitable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
-from itertools import count
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from math import inf
-from typing import Any, ClassVar, NamedTuple, Protocol
-from weakref import ref
+from typing import Generic, Protocol, TypeVar
 
-from sluicegate._connection.line import Line
-from sluicegate._connection.refused import refused
-from sluicegate._connection.wait_queue import Waiter
+from sluicegate._connection.lines import Lines, Place
+from sluicegate._connection.waiter import Waiter
 from sluicegate._core import Decision, GateDecision
 
-__all__ = ["Caller", "LoopPlaces", "Place", "Places"]
+__all__ = ["Caller", "Place", "Places"]
 
-#: A limit's name, and a key.
-Place = tuple[str, bytes]
-
-# Should a wake-up be lost, the second of a line looks for itself after so many seconds.
+# Should a wake-up be lost, or those before it not move, one looks for itself after so many seconds.
 _LOOKS_AFTER = 1.0
+# Nobody asks again sooner.
+_LEAST = 0.000001
+
+D = TypeVar("D", Decision, GateDecision)
 
 
-class Caller(Protocol):
+class Caller(Protocol[D]):
     """A call that waits: where, and how it asks."""
+
+    @property
+    def asks_in_turn(self) -> bool:
+        """Whether it stands in line before it was ever refused: then one asks at a time."""
+        ...
 
     def places(self) -> Mapping[str, Place]:
         """Those of all limits that it concerns, by their names."""
         ...
 
-    def check(self) -> Awaitable[GateDecision]: ...
+    def check(self) -> Awaitable[D]: ...
 
-    def peek(self) -> Awaitable[GateDecision]: ...
+    def peek(self) -> Awaitable[D]: ...
 
-    def wait(self, decision: GateDecision, left: float) -> float:
+    def refused_by(self, decision: D) -> Collection[str]:
+        """The names of the limits that refuse it."""
+        ...
+
+    def wait(self, decision: D, left: float) -> float:
         """Seconds until it asks again after a refusal; ``inf``: more than are left."""
         ...
 
-    def free_after(self, decision: GateDecision, name: str) -> float:
+    def free_after(self, decision: D, name: str) -> float:
         """Seconds until a limit that refuses may admit it."""
         ...
 
+    def behind(self, decision: D, waits: Mapping[str, float]) -> D:
+        """A look, as a refusal by limits at which others are first for so many seconds."""
+        ...
 
-class _Call(NamedTuple):
-    waiter: Waiter
-    caller: Caller
 
+class Places(Generic[D]):
+    """The lines of a limiter, for all event loops and threads of this process together.
 
-class Places:
-    """The lines of one event loop. Who is first at all its places asks the server, the others sleep.
+    Who is first at all its places asks the server, the others sleep. So the server is asked by one for
+    each line, and only that one has a timer, and one more for each event loop.
 
-    So the server is asked by one for each line, and only that one has a timer.
+    An answer takes no more than ``patience`` seconds. Times are those of ``now``, which all share.
     """
 
-    make_waiter: ClassVar[type[Waiter]] = Waiter
-    lock: ClassVar[AbstractContextManager[Any]] = nullcontext()
-
-    def __init__(self) -> None:
-        self._lines: dict[Place, Line] = {}
-        # Weak, as a coroutine that is closed near the recursion limit runs no `finally`.
-        self._waiters: dict[int, ref[Waiter]] = {}
-        self._held: dict[int, tuple[Place, ...]] = {}
-        self._numbers = count(1)
+    def __init__(self, patience: float, lines: Lines | None = None) -> None:
+        self.lines = Lines() if lines is None else lines
+        self._patience = patience
+        # Another one whenever something came back: a refusal from before may hold no longer.
+        self._epoch = object()
 
     def __len__(self) -> int:
-        return len(self._waiters)
+        return len(self.lines)
 
-    @staticmethod
-    def now() -> float:
-        return get_running_loop().time()
+    def now(self) -> float:
+        return self.lines.now()
 
-    async def decided(self, caller: Caller, deadline: float) -> GateDecision:
-        """What the server says when it admits, or tells of a wait beyond the deadline."""
-        waiter = self._arrive(caller.places().values(), deadline)
-        call = _Call(waiter, caller)
+    async def decided(self, caller: Caller[D], make: Callable[[int], Waiter], seconds: float) -> D:
+        """What the server says when it admits, or tells of a wait of more than so many seconds."""
+        waiter = self._arrive(caller, make, self.now() + seconds)
         try:
-            while await self._come_first(call):
+            while await self._come_first(waiter, caller):
+                waiter.asked_in = self._epoch
                 decision = await caller.check()
-                if decision.allowed or not self._refuse(call, decision):
+                if decision.allowed or not self._refuse(waiter, caller, decision):
                     return decision
-            return self._behind(await caller.peek(), caller.places(), waiter)
+            return self._behind(await caller.peek(), waiter, caller)
         finally:
             waiter.is_over = True
-            self._leave(waiter)
+            self.lines.leave(waiter)
+
+    def _arrive(self, caller: Caller[D], make: Callable[[int], Waiter], deadline: float) -> Waiter:
+        """Behind all who wait at one of its places."""
+        places: Collection[Place] = caller.places().values()
+        if not caller.asks_in_turn:
+            places = [place for place in places if self.lines.first(place)]
+        return self.lines.arrive(make, places, deadline)
 
     def look_again(self) -> None:
         """Something has changed: who is first in a line shall ask."""
-        with self.lock:
-            for place in list(self._lines):
-                first = self._first(place)
-                if first is not None:
-                    self._lines[place].free_at = first.asks_at = -inf
-                    first.wake()
+        self._epoch = object()
+        for place, line in list(self.lines.lines.items()):
+            line.free_at = -inf
+            self.lines.wake_first(place)
 
-    def _arrive(self, places: Iterable[Place], deadline: float) -> Waiter:
-        """Behind all who wait at one of these places."""
-        with self.lock:
-            waiter = self.make_waiter(next(self._numbers))
-            waiter.deadline = deadline
-            self._waiters[waiter.number] = ref(waiter)
-            self._hold(waiter, [place for place in places if self._first(place)])
-            return waiter
-
-    def _refuse(self, call: _Call, decision: GateDecision) -> bool:
+    def _refuse(self, waiter: Waiter, caller: Caller[D], decision: D) -> bool:
         """It waits where it is refused now or others came before it, and is passed elsewhere.
 
         ``False``: that would take too long.
         """
-        waiter, now = call.waiter, self.now()
-        wait = call.caller.wait(decision, waiter.deadline - now)
+        lines, now = self.lines, self.now()
+        wait = caller.wait(decision, waiter.deadline - now)
         if wait == inf:
             return False
-        call.waiter.asks_at = now + wait
-        with self.lock:
-            places, refusing = call.caller.places(), decision.refused_by
-            stays = [
-                place
-                for name, place in places.items()
-                if name in refusing or self._has_earlier(place, waiter)
-            ]
-            self._hold(waiter, stays)
-            for name in refusing:
-                if self._first(places[name]) is waiter:
-                    line = self._lines[places[name]]
-                    for number in line.tell(now + call.caller.free_after(decision, name)):
-                        impatient = self._known(number)
-                        if impatient is not None:
-                            impatient.wake()
+        waiter.asks_at = now + max(wait, _LEAST)
+        places, refusing = caller.places(), caller.refused_by(decision)
+        stays = [
+            place
+            for name, place in places.items()
+            if name in refusing or lines.has_earlier(place, waiter)
+        ]
+        lines.hold(waiter, stays)
+        for name in refusing:
+            if lines.first(places[name]) is waiter:
+                self._tell(places[name], now + caller.free_after(decision, name))
         return True
 
-    def _stand_behind(self, call: _Call) -> tuple[Place, ...]:
+    def _tell(self, place: Place, free_at: float) -> None:
+        """Who cannot wait so long need not wait."""
+        line = self.lines.lines.get(place)
+        for number in () if line is None else line.tell(free_at):
+            impatient = self.lines.known(number)
+            if impatient is not None:
+                self.lines.wake(impatient)
+
+    def _stand_behind(self, waiter: Waiter, caller: Caller[D]) -> tuple[Place, ...]:
         """Where it stands: also where one who came before it has come back meanwhile."""
-        waiter = call.waiter
-        held = self._held[waiter.number]
-        more = [
-            place for place in call.caller.places().values() if self._has_earlier(place, waiter)
-        ]
-        if not all(place in held for place in more):
-            self._hold(waiter, dict.fromkeys([*held, *more]))
-        return self._held[waiter.number]
+        has_earlier = self.lines.has_earlier
+        behind: list[Place] = [p for p in caller.places().values() if has_earlier(p, waiter)]
+        held = tuple(dict.fromkeys([*self.lines.held(waiter), *behind]))
+        self.lines.hold(waiter, held)
+        return held
 
-    def _has_earlier(self, place: Place, waiter: Waiter) -> bool:
-        first = self._first(place)
-        return first is not None and first.number < waiter.number
-
-    def _leave(self, waiter: Waiter) -> None:
-        with self.lock:
-            self._hold(waiter, ())
-            self._waiters.pop(waiter.number, None)
-            self._held.pop(waiter.number, None)
-
-    def _hold(self, waiter: Waiter, places: Iterable[Place]) -> None:
-        """Stand at these places and at no other, and wake who is first now where it stood."""
-        number = waiter.number
-        before, now = self._held.get(number, ()), tuple(places)
-        self._held[number] = now
-        for place in now:
-            if place not in before:
-                self._lines.setdefault(place, Line()).enter(number, waiter.deadline)
-        for place in before:
-            if place not in now and place in self._lines:
-                self._lines[place].leave(number)
-                first = self._first(place)
-                if first is not None:
-                    first.wake()
-
-    def _first(self, place: Place) -> Waiter | None:
-        """Without those whose leaving was interrupted."""
-        line = self._lines.get(place)
-        while line is not None and line.numbers:
-            number = line.numbers[0]
-            waiter = self._known(number)
-            if waiter is not None:
-                return waiter
-            self._forget(number)
-            line.leave(number)  # whatever an interruption had left of it
-        self._lines.pop(place, None)
-        return None
-
-    def _forget(self, number: int) -> None:
-        """One who is gone leaves all its places."""
-        for place in self._held.pop(number, ()):
-            if place in self._lines:
-                self._lines[place].leave(number)
-        self._waiters.pop(number, None)
-
-    def _known(self, number: int) -> Waiter | None:
-        known = self._waiters.get(number)
-        waiter = None if known is None else known()
-        return None if waiter is None or waiter.is_over else waiter
-
-    async def _come_first(self, call: _Call) -> bool:
+    async def _come_first(self, waiter: Waiter, caller: Caller[D]) -> bool:
         """Whether it may ask, first at all its places, in time as far as is known."""
-        waiter = call.waiter
+        lines = self.lines
         while True:
             now = self.now()
-            with self.lock:
-                waiter.is_woken = False
-                held = self._stand_behind(call)
-                firsts = [place for place in held if self._first(place) is waiter]
-                is_first = len(firsts) == len(held)
-                free_at = max((self._lines[place].free_at for place in held), default=-inf)
-                looks_at = min((self._lines[place].free_at for place in firsts), default=inf)
-                is_second = any(self._is_second(waiter, place) for place in held)
-            if is_first and call.waiter.asks_at <= now:
+            # As long as a question may take.
+            waiter.due_at, waiter.is_woken = now + self._patience, False
+            held = self._stand_behind(waiter, caller)
+            firsts = [place for place in held if lines.first(place) is waiter]
+            is_first = len(firsts) == len(held)
+            asks_at = waiter.asks_at if waiter.asked_in is self._epoch else -inf
+            if is_first and asks_at <= now:
                 return True
+            free_at = max(map(lines.free_at, held), default=-inf)
             if now >= waiter.deadline or free_at > waiter.deadline:
                 return False
+            looks_at = min(map(lines.free_at, firsts), default=inf)
             if looks_at <= now:
                 # Where it would be admitted by now it holds up nobody.
-                if not self._refuse(call, await call.caller.peek()):
+                waiter.asked_in = self._epoch
+                if not self._refuse(waiter, caller, await caller.peek()):
                     return False
                 continue
-            until = min(waiter.deadline, looks_at, call.waiter.asks_at if is_first else inf)
-            await waiter.sleep(min(until - now, _LOOKS_AFTER if is_second else inf))
+            until = min(waiter.deadline, looks_at, asks_at if is_first else inf)
+            await self._sleep(waiter, until, held)
 
-    def _is_second(self, waiter: Waiter, place: Place) -> bool:
-        return self._lines[place].numbers[1:2] == [waiter.number]
+    async def _sleep(self, waiter: Waiter, until: float, held: Collection[Place]) -> None:
+        looks_out = any(self.lines.looks_out(place, waiter) for place in held)
+        seconds = max(until - self.now(), 0)
+        waiter.due_at, waiter.is_asleep = until, True
+        try:
+            await waiter.sleep(min(seconds, _LOOKS_AFTER) if looks_out else seconds)
+        finally:
+            waiter.is_asleep = False
 
-    def _behind(
-        self, decision: GateDecision, places: Mapping[str, Place], waiter: Waiter
-    ) -> GateDecision:
+    def _behind(self, decision: D, waiter: Waiter, caller: Caller[D]) -> D:
         """A look, as a refusal by the limits at which others are first."""
-        limits: dict[str, Decision] = dict(decision.limits)
-        with self.lock:
-            for name, place in places.items():
-                if place in self._held.get(waiter.number, ()) and name in limits:
-                    line = self._lines.get(place)
-                    wait = 0.0 if line is None else line.free_at - self.now()
-                    limits[name] = refused(limits[name], wait)
-        return GateDecision(limits, [name for name in limits if name not in places])
-
-
-class LoopPlaces(Places):
-    """Those of an event loop, which other threads may have look again."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._loop = ref(get_running_loop())
-
-    def look_again_there(self) -> None:
-        loop = self._loop()
-        if loop is not None and len(self):
-            with suppress(RuntimeError):  # it is closed
-                loop.call_soon_threadsafe(self.look_again)
+        held, now = self.lines.held(waiter), self.now()
+        waits = {
+            name: max(self.lines.free_at(place) - now, 0)
+            for name, place in caller.places().items()
+            if place in held
+        }
+        return caller.behind(decision, waits)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sluicegate._core import Decision
+from collections.abc import Collection, Mapping
 
-__all__ = ["refused"]
+from sluicegate._core import Decision, GateDecision
+
+__all__ = ["refused", "refused_by_several"]
 
 
 def refused(decision: Decision, at_least: float) -> Decision:
@@ -21,3 +23,14 @@ def refused(decision: Decision, at_least: float) -> Decision:
         decision.reset_at,
         decision.store,
     )
+
+
+def refused_by_several(
+    decision: GateDecision, waits: Mapping[str, float], concerned: Collection[str]
+) -> GateDecision:
+    """The same as a refusal by the limits that have such a wait. Of others than those that are ``concerned``
+    it only tells."""
+    limits = dict(decision.limits)
+    for name in waits.keys() & limits.keys():
+        limits[name] = refused(limits[name], waits[name])
+    return GateDecision(limits, [name for name in limits if name not in concerned])

@@ -7,10 +7,10 @@ from contextlib import suppress
 from weakref import ref
 
 from sluicegate._connection.bridge import bridge_of
-from sluicegate._connection.wait_queue import PermitQueue
 from sluicegate._core import Decision, Permit, RedisLimiter
 from sluicegate.concurrency.lease import Lease, process
 from sluicegate.concurrency.permit import Undecided
+from sluicegate.concurrency.permit_queue import PermitQueue
 
 __all__ = ["Leases"]
 

@@ -14,7 +14,6 @@ from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
-from sluicegate._connection.wait_queue import PermitQueue
 from sluicegate._core import Decision, Permit, Quota, RedisLimiter
 from sluicegate._support.arguments import (
     checked_key,
@@ -30,6 +29,7 @@ from sluicegate._support.pickling import MadeAnew
 from sluicegate.concurrency.lease import process
 from sluicegate.concurrency.leases import Leases
 from sluicegate.concurrency.permit import Entry, Undecided
+from sluicegate.concurrency.permit_queue import PermitQueue
 from sluicegate.concurrency.thread_leases import ThreadLeases
 
 __all__ = ["ConcurrencyLimiter"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sluicegate._connection.blocking import may_block
-from sluicegate._connection.thread_queue import PermitThreads, in_line, permits_in_line
 from sluicegate._core import Permit, RedisLimiter
 from sluicegate._support.awaiting import at_once
 from sluicegate.concurrency.lease import AnyLease, process
 from sluicegate.concurrency.permit import Undecided
+from sluicegate.concurrency.permit_threads import in_line, permits_in_line
 
 __all__ = ["ThreadLeases"]
 
@@ -27,7 +27,7 @@ class ThreadLeases:
         async def attempt() -> Permit | float:
             return self.acquire(key)
 
-        with in_line(self.core, key, PermitThreads) as (queue, waiter):
+        with in_line(self.core, key) as (queue, waiter):
             return at_once(queue.first_served(waiter, attempt, seconds))
 
     def acquire(self, key: str) -> Permit | float:

@@ -1,4 +1,4 @@
-"""A call of a gate that asks again and again until it is admitted: where it stands, and when it asks."""
+"""A call of a gate that asks again and again until it is admitted: when it asks, and in which order."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from random import uniform
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluicegate._connection.bridge import running_loop
-from sluicegate._connection.places import LoopPlaces
+from sluicegate._connection.refused import refused_by_several
+from sluicegate._connection.waiter import LoopWaiter, ThreadWaiter
 from sluicegate._support.awaiting import at_once
 
 if TYPE_CHECKING:
-    from sluicegate._connection.places import Place
-    from sluicegate._connection.thread_queue import ThreadPlaces
+    from sluicegate._connection.places import Place, Places
     from sluicegate._core import GateDecision
-    from sluicegate._support.per_loop import PerLoop
 
-__all__ = ["Asking", "Asks", "in_loop", "in_thread", "look_again"]
+__all__ = ["Asking", "Asks", "in_loop", "in_thread"]
 
 # Nobody knows when a permit is free: it is asked for again after so many seconds, which double.
 _SHORTEST, _LONGEST = 0.005, 0.1
-_LEAST = 0.000001
 
 
 class Asks(Protocol):
@@ -30,21 +28,17 @@ class Asks(Protocol):
     @property
     def has_permits(self) -> bool: ...
 
-    def are_permits(self, name: str) -> bool: ...
+    def are_permits(self, name: str, /) -> bool: ...
 
     def places(self) -> dict[str, Place]: ...
-
-
-class HasPlaces(Protocol):
-    """A gate at which calls wait."""
-
-    _places: PerLoop[LoopPlaces]
-    _thread_places: ThreadPlaces
 
 
 class Asking:
     """One such call. Those that derive from it say how it asks."""
 
+    #: As it may be refused nowhere, those before it may be no concern of its.
+    asks_in_turn = False
+    #: Its gate, where it waits in ``_places``.
     gate: Any
     call: Any
     _pause = _SHORTEST
@@ -56,8 +50,11 @@ class Asking:
         raise NotImplementedError
 
     def places(self) -> Mapping[str, Place]:
-        places: dict[str, Place] = self.call.places()
-        return places
+        call: Asks = self.call
+        return call.places()
+
+    def refused_by(self, decision: GateDecision) -> tuple[str, ...]:
+        return decision.refused_by
 
     def wait(self, decision: GateDecision, left: float) -> float:
         """Permits may be free before a lease ends, when they are given back: they are asked for often."""
@@ -68,7 +65,7 @@ class Asking:
             for name in decision.refused_by
             if not call.are_permits(name)
         ]
-        wait = max([*waits, *known, _LEAST])
+        wait = max([*waits, *known], default=0.0)
         if max(known, default=0) > left or left <= 0 or (not call.has_permits and wait > left):
             return inf
         if len(known) < len(waits):
@@ -81,26 +78,22 @@ class Asking:
             return self._pause * uniform(0.75, 1.25)
         return decision.limits[name].retry_after
 
+    def behind(self, decision: GateDecision, waits: Mapping[str, float]) -> GateDecision:
+        return refused_by_several(decision, waits, self.places())
+
 
 async def in_loop(asking: Asking, seconds: float) -> GateDecision:
     """The decision that admits a call, or that tells of a wait beyond so many seconds."""
     if seconds == 0:
         return await asking.check()
-    loop = running_loop()
-    places: LoopPlaces = asking.gate._places.here(loop, LoopPlaces)  # noqa: SLF001
-    return await places.decided(asking, loop.time() + seconds)
+    running_loop()
+    places: Places[GateDecision] = asking.gate._places  # noqa: SLF001
+    return await places.decided(asking, LoopWaiter, seconds)
 
 
 def in_thread(asking: Asking, seconds: float) -> GateDecision:
     """The same for a thread, which sleeps meanwhile."""
     if seconds == 0:
         return at_once(asking.check())
-    places: ThreadPlaces = asking.gate._thread_places  # noqa: SLF001
-    return at_once(places.decided(asking, places.now() + seconds))
-
-
-def look_again(gate: HasPlaces) -> None:
-    """Something came back or was changed: those who wait in this process shall ask."""
-    gate._thread_places.look_again()  # noqa: SLF001
-    for places in gate._places.all():  # noqa: SLF001
-        places.look_again_there()
+    places: Places[GateDecision] = asking.gate._places  # noqa: SLF001
+    return at_once(places.decided(asking, ThreadWaiter, seconds))

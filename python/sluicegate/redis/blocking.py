@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from sluicegate._connection.blocking import may_block, must_not_wait
 from sluicegate._connection.rights import ping
 from sluicegate._connection.seconds import seconds_of
-from sluicegate._connection.thread_queue import WaitThreads, in_line
+from sluicegate._connection.waiter import ThreadWaiter
 from sluicegate._support.awaiting import at_once
+from sluicegate.redis.waiting import OneCall
 
 if TYPE_CHECKING:
+    from sluicegate._connection.places import Places
     from sluicegate._connection.scripts import Scripts
     from sluicegate._core import Decision, Quota, RedisLimiter
 
@@ -30,6 +31,7 @@ class BlockingCalls:
 
     if TYPE_CHECKING:
         _core: RedisLimiter
+        _places: Places[Decision]
         _scripts: Scripts
 
         def _commands(self) -> set[str]: ...
@@ -68,8 +70,8 @@ class BlockingCalls:
     ) -> Decision:
         """Block this thread until admitted; refuse as soon as that would take over ``timeout``.
 
-        Threads of this process that wait for one key of this limiter are first come, first
-        served; those elsewhere, coroutines, and plain checks compete with them. ``timeout`` is in
+        It stands in one line with the threads and coroutines of this process that wait for the key
+        at this limiter: first come, first served, as ``wait`` says. ``timeout`` is in
         seconds, ≥ 0, or ``None`` to wait as long as it takes. Ctrl-C ends it, and spends nothing
         but what a check that was on its way has spent. Each is decided by its own ``quota``.
 
@@ -86,9 +88,8 @@ class BlockingCalls:
         async def peek() -> Decision:
             return self._core.ask("peek", key, cost, None, quota)
 
-        deadline = monotonic() + seconds
-        with in_line(self, key, WaitThreads, deadline) as (queue, waiter):
-            return at_once(queue.decided(waiter, check, peek, deadline))
+        waits = self._places.decided(OneCall(key, check, peek), ThreadWaiter, seconds)
+        return at_once(waits)
 
     def ping_sync(self, timeout: float = 1.0) -> str:
         """``ping`` that blocks its thread: the server's name and version, within ``timeout`` seconds.

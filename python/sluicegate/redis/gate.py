@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.on_error import OnError
-from sluicegate._connection.places import LoopPlaces
+from sluicegate._connection.places import Places
 from sluicegate._connection.rights import ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
-from sluicegate._connection.thread_queue import ThreadPlaces
 from sluicegate._core import GateDecision, GateQuotas, Quota, RedisGate, RedisLimiter
 from sluicegate._support.fork import new_lock
 from sluicegate._support.pending import to_be_awaited
-from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.gate.limit import checked_name
 from sluicegate.gate.parts import Part, parts_of
@@ -76,7 +74,6 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         "_made_of",
         "_places",
         "_scripts",
-        "_thread_places",
         "name",
     )
     _NEEDS_ASYNCIO = True
@@ -105,8 +102,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         self._in_force = made_of(parts, settings, self.name, options)
         self._changing = new_lock()
         self._scripts = Scripts(settings, f"{prefix or 'sluicegate'}:gate", timeout)
-        self._places: PerLoop[LoopPlaces] = PerLoop()
-        self._thread_places = ThreadPlaces()
+        self._places: Places[GateDecision] = Places(timeout)
 
     def _plan(self) -> Plan:
         settings, options = self._made_of
@@ -153,7 +149,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         futures = self._core.begin_refund(bridge, loop.create_future, keys, decision)
         loop.call_soon(bridge.flush)
         await asyncio.gather(*futures)
-        self._look_again()
+        self._places.look_again()
 
     @to_be_awaited
     async def reset(self, keys: Keys) -> None:
@@ -163,7 +159,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         future: asyncio.Future[GateDecision] = loop.create_future()
         begun = self._core.begin_reset(bridge, future, keys)
         await planned(loop, bridge, future, begun)
-        self._look_again()
+        self._places.look_again()
 
     def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
         """As of a gate in memory: for ``_check_by``, one for each limit; ``None`` leaves it out."""
@@ -205,7 +201,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
             parts = parts_of(limits, before.parts)
             checked_tag(options["tag_by"], parts)
             self._in_force = made_of(parts, settings, self.name, options, before)
-        self._look_again()
+        self._places.look_again()
 
     def statistics(self) -> GateStatistics:
         """What the gate and its limits have done in this process, as a :class:`GateStatistics`."""

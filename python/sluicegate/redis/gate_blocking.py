@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from sluicegate._connection.places import Places
     from sluicegate._connection.scripts import Scripts
     from sluicegate._core import GateDecision, RedisGate, RedisLimiter
 
@@ -36,7 +37,8 @@ class BlockingGate:
 
         @property
         def _limiters(self) -> dict[str, RedisLimiter]: ...
-        def _look_again(self) -> None: ...
+
+        _places: Places[GateDecision]
 
         def _commands(self) -> set[str]: ...
 
@@ -54,13 +56,13 @@ class BlockingGate:
         """``refund`` that blocks its thread; raises the same."""
         may_block("refund_sync")
         self._core.ask_refund(keys, decision)
-        self._look_again()
+        self._places.look_again()
 
     def reset_sync(self, keys: Keys) -> None:
         """``reset`` that blocks its thread."""
         may_block("reset_sync")
         self._core.ask_reset(keys)
-        self._look_again()
+        self._places.look_again()
 
     def ping_sync(self, timeout: float = 1.0) -> str:
         """``ping`` that blocks its thread."""

@@ -12,16 +12,14 @@ from sluicegate._connection.seconds import seconds_of
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate._support.pending import to_be_awaited
 from sluicegate.errors import StoreError
-from sluicegate.gate.asking import Asking, in_loop, in_thread, look_again
+from sluicegate.gate.asking import Asking, in_loop, in_thread
 from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sluicegate._connection.places import LoopPlaces
-    from sluicegate._connection.thread_queue import ThreadPlaces
+    from sluicegate._connection.places import Places
     from sluicegate._core import GateDecision, RedisGate, RedisGateCall
-    from sluicegate._support.per_loop import PerLoop
 
     Keys = str | Mapping[str, str | None]
     Cost = int | Mapping[str, int]
@@ -42,16 +40,16 @@ class GateWaits:
         @property
         def _core(self) -> RedisGate: ...
 
-        _places: PerLoop[LoopPlaces]
-        _thread_places: ThreadPlaces
+        _places: Places[GateDecision]
 
     @to_be_awaited
     async def wait(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
         """Wait until all limits admit; refuse as soon as that would take over ``timeout`` seconds.
 
-        Those who wait at this gate on one event loop go in order of arrival, each only at the limits and
-        keys that refuse it now. Those elsewhere, other processes, and plain checks compete with
-        them: who waits looks again when the server said that there may be room. ``timeout`` is in
+        Those who wait at this gate in this process, on any event loop and in any thread, go in order of
+        arrival, each only at the limits and keys that refuse it now. Another process, another gate and
+        plain checks compete with them: who waits looks again when the server said that there may be
+        room. One whose event loop stands still for over a second is passed until it goes on. ``timeout`` is in
         seconds, ≥ 0, or ``None`` to wait as long as it takes. A caller that is cancelled spends nothing
         but what a check that was on its way has spent.
 
@@ -61,7 +59,7 @@ class GateWaits:
         return await in_loop(InLoop(self, keys, cost, "wait"), seconds)
 
     def wait_sync(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
-        """:meth:`wait` that blocks its thread: threads of this process that wait go in order.
+        """:meth:`wait` that blocks its thread, in one line with the coroutines of this process.
 
         Raises ``RuntimeError`` where an event loop runs: that would stand still.
         """
@@ -69,10 +67,6 @@ class GateWaits:
         call = InThread(self, keys, cost, "wait_sync")
         must_not_wait("wait_sync", "`await wait(…)`")
         return in_thread(call, seconds)
-
-    def _look_again(self) -> None:
-        """Something came back or was changed: those who wait in this process shall ask."""
-        look_again(self)
 
     def _reserved(self, keys: Keys, cost: Cost, timeout: float | None) -> Reservation:
         seconds_to_wait(timeout)
@@ -132,10 +126,12 @@ _NOT_ENDED = "What reservations did not use is not given back to Redis"
 class _Asking(Asking):
     """A call as it waits: by the limits that are in force when it asks."""
 
+    call: RedisGateCall
+
     def __init__(self, gate: GateWaits, keys: Keys, cost: Cost, verb: str | None) -> None:
         self.gate = gate
         self._made_by = gate._core  # noqa: SLF001
-        self.call: RedisGateCall = self._made_by.call(keys, cost, verb)
+        self.call = self._made_by.call(keys, cost, verb)
         # The caller's own mappings may change while it waits.
         mine = keys if isinstance(keys, str) else dict(keys)
         self._arguments = mine, cost if isinstance(cost, int) else dict(cost), verb

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.on_error import OnError
+from sluicegate._connection.places import Places
 from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.seconds import seconds_of
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
-from sluicegate._connection.wait_queue import WaitQueue, WaitQueues
+from sluicegate._connection.waiter import LoopWaiter
 from sluicegate._core import Decision, Quota, RedisLimiter
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
@@ -21,6 +22,7 @@ from sluicegate.redis.blocking import BlockingCalls
 from sluicegate.redis.prefix import windows_prefix
 from sluicegate.redis.refunds import Refunds
 from sluicegate.redis.several_keys import SeveralKeys
+from sluicegate.redis.waiting import OneCall
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,7 +44,7 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
     limiter with the same settings.
     """
 
-    __slots__ = ("__weakref__", "_core", "_made_of", "_queues", "_quota", "_scripts")
+    __slots__ = ("__weakref__", "_core", "_made_of", "_places", "_quota", "_scripts")
     _ALGORITHM = ""
     _NEEDS_ASYNCIO = True
 
@@ -74,7 +76,7 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
         self._scripts = Scripts(settings, options["prefix"], timeout)
         self._made_of = settings, options
         self._quota = quota
-        self._queues = WaitQueues()
+        self._places: Places[Decision] = Places(timeout)
 
     def _plan(self) -> Plan:
         settings, options = self._made_of
@@ -152,27 +154,19 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
     ) -> Decision:
         """Wait until admitted; refuse as soon as that would take over ``timeout`` seconds.
 
-        Waiters of this limiter on one event loop are first come, first served; those
-        elsewhere, and plain checks, compete with them. Who waits behind another is refused
+        Waiters of this limiter in this process, on any event loop and in any thread, are first come,
+        first served for each key; another process, another limiter and plain checks compete with
+        them. One whose event loop stands still for over a second is passed until it goes on. Who
+        waits behind another is refused
         when the server has told that other a wait that is too long. ``timeout`` is in
         seconds, ≥ 0, or ``None`` to wait as long as it takes. Each waiter is decided by its own
         ``quota``, as :meth:`check` takes it; their order stays.
         """
         seconds = seconds_of(timeout)
         self._core.examine(key, cost, quota)
-        loop = running_loop()
-        deadline = loop.time() + seconds
-        queues = self._queues.here(loop)
-        queue = queues.setdefault(key, WaitQueue())
-        waiter = queue.join(deadline)
-        try:
-            check, peek = (partial(ask, key, cost, quota=quota) for ask in (self.check, self.peek))
-            return await queue.decided(waiter, check, peek, deadline)
-        finally:
-            waiter.is_over = True
-            queue.leave(waiter)
-            if not queue:
-                queues.pop(key, None)
+        running_loop()
+        check, peek = (partial(ask, key, cost, quota=quota) for ask in (self.check, self.peek))
+        return await self._places.decided(OneCall(key, check, peek), LoopWaiter, seconds)
 
     @to_be_awaited
     async def ping(self, timeout: float = 1.0) -> str:

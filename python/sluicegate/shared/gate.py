@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sluicegate import _core
-from sluicegate._connection.thread_queue import ThreadPlaces
+from sluicegate._connection.places import Places
 from sluicegate._core import ManualClock, Zone
 from sluicegate._support.arguments import checked_clock, number
 from sluicegate._support.fork import new_lock
-from sluicegate._support.per_loop import PerLoop
 from sluicegate._support.prefixes import PREFIX, check_prefix
 from sluicegate._support.single import Single
 from sluicegate._zone.store import zone_of
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from sluicegate._connection.places import LoopPlaces
     from sluicegate._core import GateDecision, ZoneGatePermits
     from sluicegate.gate.parts import Limits
 
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 _RENEWALS = 3  # of a lease, while it lasts
+_ANSWERS_WITHIN = 0.01  # seconds: a zone answers at once, if the thread is not stopped
 
 
 class Gate(Single, GateWaits, _core.ZoneGate):
@@ -72,7 +71,6 @@ class Gate(Single, GateWaits, _core.ZoneGate):
         "_parts",
         "_places",
         "_renews_after",
-        "_thread_places",
         "name",
     )
     _changing: Any
@@ -80,9 +78,8 @@ class Gate(Single, GateWaits, _core.ZoneGate):
     _held: ZoneGatePermits
     _made_of: tuple[object, str]
     _parts: dict[str, Part]
-    _places: PerLoop[LoopPlaces]
+    _places: Places[GateDecision]
     _renews_after: float
-    _thread_places: ThreadPlaces
     name: str
 
     def __new__(
@@ -105,7 +102,7 @@ class Gate(Single, GateWaits, _core.ZoneGate):
         gate._clock, gate._held = clock, gate._permits()
         gate._keep(parts)
         gate._changing = new_lock()
-        gate._places, gate._thread_places = PerLoop(), ThreadPlaces()
+        gate._places = Places(_ANSWERS_WITHIN)
         return gate
 
     def _keep(self, parts: Iterable[Part]) -> None:
@@ -130,7 +127,7 @@ class Gate(Single, GateWaits, _core.ZoneGate):
             places = places_of(self._made_of[1], self.name, parts)
             afresh = self._set_parts(*plans_of(parts), places)
             self._keep(parts)
-        self._look_again()
+        self._places.look_again()
         if afresh:
             import logging
 
@@ -145,15 +142,15 @@ class Gate(Single, GateWaits, _core.ZoneGate):
 
     def refund(self, keys: Keys, decision: GateDecision) -> None:
         super().refund(keys, decision)
-        self._look_again()
+        self._places.look_again()
 
     def reset(self, keys: Keys) -> None:
         super().reset(keys)
-        self._look_again()
+        self._places.look_again()
 
     def clear(self) -> None:
         super().clear()
-        self._look_again()
+        self._places.look_again()
 
     refund.__doc__ = _core.ZoneGate.refund.__doc__
     reset.__doc__ = _core.ZoneGate.reset.__doc__

@@ -9,16 +9,14 @@ from sluicegate._connection.seconds import seconds_of
 from sluicegate._support.arguments import seconds_to_wait
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._zone.renewing import renewed
-from sluicegate.gate.asking import Asking, in_loop, in_thread, look_again
+from sluicegate.gate.asking import Asking, in_loop, in_thread
 from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sluicegate._connection.places import LoopPlaces
-    from sluicegate._connection.thread_queue import ThreadPlaces
+    from sluicegate._connection.places import Places
     from sluicegate._core import GateDecision, ManualClock, ZoneGateCall, ZoneGatePermits
-    from sluicegate._support.per_loop import PerLoop
 
     Keys = str | Mapping[str, str | None]
     Cost = int | Mapping[str, int]
@@ -37,9 +35,8 @@ class GateWaits:
     if TYPE_CHECKING:
         _clock: ManualClock | None
         _held: ZoneGatePermits
-        _places: PerLoop[LoopPlaces]
+        _places: Places[GateDecision]
         _renews_after: float
-        _thread_places: ThreadPlaces
 
         def _call(self, keys: Keys, cost: Cost, verb: str | None = None) -> ZoneGateCall: ...
 
@@ -47,8 +44,8 @@ class GateWaits:
     async def wait(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
         """Wait until all limits admit; refuse as soon as that would take over ``timeout`` seconds.
 
-        Those who wait at this gate in this process go in order of arrival, each only at the limits and
-        keys that refuse it now. Other processes and plain checks compete with them: nobody is woken
+        Those who wait at this gate in this process, on any event loop and in any thread, go in order of
+        arrival, each only at the limits and keys that refuse it now. Other processes and plain checks compete with them: nobody is woken
         across processes, so who waits sleeps until there may be room, and looks again. ``timeout`` is in
         seconds, ≥ 0, or ``None`` to wait as long as it takes. A caller that is cancelled or gives up
         spends nothing.
@@ -81,9 +78,6 @@ class GateWaits:
         """
         seconds_to_wait(timeout)
         return Reservation(_InZone(_Asking(self, keys, cost, None)), timeout)
-
-    def _look_again(self) -> None:
-        look_again(self)
 
 
 class _Asking(Asking):
@@ -144,7 +138,7 @@ class _InZone:
         if actual:
             self._asking.call.settle(decision, actual)
         self._asking.call.end(decision, actual is None)
-        look_again(self._asking.gate)
+        self._asking.gate._places.look_again()  # noqa: SLF001
 
     async def end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
         self.end_sync(decision, actual)

@@ -61,13 +61,8 @@ impl Route {
     }
 
     async fn send_all(self: Arc<Self>) {
-        let mut batches = self.outbox.take();
-        if batches.len() == 1 {
-            return self.send_batch(batches.remove(0)).await;
-        }
-        for batch in batches {
-            tokio::spawn(Arc::clone(&self).send_batch(batch));
-        }
+        let send = |batch| Arc::clone(&self).send_batch(batch);
+        self.outbox.send_all(send).await;
     }
 
     async fn send_batch(self: Arc<Self>, batch: Batch) {
