@@ -1355,6 +1355,202 @@ class RedisScripts:
     def close(self) -> None:
         """Let go of the connection, if nobody else uses it."""
 
+@final
+class Zone:
+    """A zone that is open in this process."""
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        size: int | None = None,
+        mode: int | None = None,
+        owner: int | None = None,
+    ) -> Self: ...
+    @property
+    def path(self) -> str:
+        """Where its file lies."""
+    @property
+    def size(self) -> int:
+        """The file's length in bytes."""
+
+class ZoneFixedWindow(Limiter):
+    """At most `limit` units in each window that is aligned to Unix time, of all processes of a zone."""
+
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: Quota | str,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: int,
+        window_seconds: float,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def set_quota(self, limit: Quota | str) -> None:
+        """Change the quota for this process, at once; what was spent stays spent. The window stays as it
+        is: another window is another limit. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
+
+class ZoneSegmentedWindow(Limiter):
+    """At most `limit` units in any span of `window_seconds`, of all processes of a zone."""
+
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: Quota | str,
+        *,
+        largest: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: int,
+        window_seconds: float,
+        *,
+        largest: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @property
+    def parts(self) -> int:
+        """Into how many parts the window is cut."""
+    @overload
+    def set_quota(self, limit: Quota | str) -> None:
+        """Change the quota for this process, at once; what was spent stays spent. The window stays as it
+        is: another window is another limit. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
+
+class ZoneSlidingWindowCounter(Limiter):
+    """Approximates a sliding window from two aligned counters, of all processes of a zone."""
+
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: Quota | str,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: int,
+        window_seconds: float,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @overload
+    def set_quota(self, limit: Quota | str) -> None:
+        """Change the quota for this process, at once; what was spent stays spent. The window stays as it
+        is: another window is another limit. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
+    @overload
+    def set_quota(self, limit: int, window_seconds: float) -> None: ...
+
+class ZoneTokenBucket(Limiter):
+    """Bursts up to a capacity, a steady rate on average, of all processes of a zone."""
+
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        config: TokenBucketConfig | Quota | str | int | None = None,
+        refill_rate: float | None = None,
+        *,
+        capacity: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @property
+    def config(self) -> TokenBucketConfig:
+        """The configuration in force."""
+    def set_quota(
+        self,
+        config: TokenBucketConfig | Quota | str | int | None = None,
+        refill_rate: float | None = None,
+        *,
+        capacity: int | None = None,
+    ) -> None:
+        """Change the quota for this process, at once; what was spent stays spent. Arguments as of the class.
+
+        Raises ``ValueError`` or ``TypeError`` for an argument out of its range; nothing has changed then.
+        """
+
+class ZonePermits:
+    """The permits of many keys, of all processes of a zone."""
+
+    def __new__(
+        cls,
+        zone: Zone,
+        name: str,
+        limit: int | Quota | str,
+        lease_seconds: float = 30.0,
+        *,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    @property
+    def limit(self) -> int:
+        """How many permits a key has."""
+    @property
+    def lease_seconds(self) -> float:
+        """How long a permit is held that is not renewed, in seconds; up to a quarter longer."""
+    def try_acquire(self, key: str) -> Permit | None:
+        """A permit, or ``None`` if none is free now. Release it, or use it in a ``with``.
+
+        Raises ``TypeError`` if ``key`` is no str.
+        """
+    def renew(self) -> float | None:
+        """Begin the lease of every permit anew that this process holds. Seconds until that is to be done
+        again, ``None`` if none is held.
+        """
+    def in_use(self, key: str) -> int:
+        """How many permits of ``key`` are held now, by any process."""
+    def _retry_after(self, key: str) -> float:
+        """Seconds until the first permit of ``key`` lapses if its holder does not renew it; 1.0 if none is
+        held.
+        """
+    def reset(self, key: str) -> None:
+        """Forget who holds permits of ``key``: all are free, and releasing those does nothing."""
+    def clear(self) -> None:
+        """Forget who holds permits, of every key."""
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+
+def zone_parts_for(largest: int, /) -> int:
+    """Into how many parts a zone's word divides the window of a limit of up to `largest` units."""
+
+def zone_lateness(largest: int, window_seconds: float, /) -> float:
+    """How many seconds later than by an exact log a unit may be back, in a zone's segments that are laid
+    out for `largest` units.
+    """
+
 def limits_off(off: bool) -> None:
     """Enter (`True`) or leave (`False`) a block in which nothing is limited, nor waited for."""
 
