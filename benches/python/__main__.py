@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from benches.python import core, gate, key_quotas, memory, metrics, middleware
+from benches.python import core, gate, key_quotas, memory, metrics, middleware, zone
 from benches.python.harness import OUTPUT, say
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     core.main()
     gate.main()
     key_quotas.main()
+    zone.main()
     middleware.main()
     metrics.main()
     memory.main()

@@ -33,6 +33,7 @@ MODULES = [
     "sluicegate.policy",
     "sluicegate.redis",
     "sluicegate.retry",
+    "sluicegate.shared",
     "sluicegate.testing",
     "sluicegate.types",
 ]

@@ -75,8 +75,8 @@ def found_in(path: str) -> FoundZone:
     found["owner"] = _user(found["owner"])
     found["mode"] = f"{mode:04o}"
     found["writable_by"] = _writers(mode)
-    found["limits"].sort(key=lambda limit: (limit["name"], limit["algorithm"]))
     zone: FoundZone = found
+    zone["limits"].sort(key=lambda limit: (limit["name"], limit["algorithm"]))
     return zone
 
 

@@ -14,14 +14,12 @@ __all__ = ["is_zone", "path_of", "zone_of"]
 
 def is_zone(store: object) -> TypeGuard[str | Zone]:
     """Whether it is a zone, or the URL of one."""
-    if isinstance(store, str):
-        return store[: len(SCHEME)].lower() == SCHEME
-    return _is_open(store)
+    return _is_url(store) if isinstance(store, str) else _is_open(store)
 
 
 def path_of(store: str) -> str:
     """The path of a zone's file, which may be given as its URL."""
-    return place_of(store).path if is_zone(store) else store
+    return place_of(store).path if _is_url(store) else store
 
 
 def zone_of(store: object) -> Zone:
@@ -43,6 +41,10 @@ def zone_of(store: object) -> Zone:
 
     path, size, mode, owner = place_of(store)
     return Zone(path, size=size, mode=mode, owner=owner)
+
+
+def _is_url(text: str) -> bool:
+    return text[: len(SCHEME)].lower() == SCHEME
 
 
 def _is_open(store: object) -> TypeGuard[Zone]:
