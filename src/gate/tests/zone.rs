@@ -1,6 +1,7 @@
 //! The gate in a zone: against the one in memory, against the pure words, by threads and by faults.
 
 mod faults;
+mod kills;
 mod same;
 mod threads;
 
@@ -126,7 +127,11 @@ fn what_a_decision_spent_comes_back_by_its_receipt() {
         spend(&gate, &[(limit, "a", 4)]);
         gate.give_back(limit, key, &decision.receipt, 1)
             .expect("its own");
-        assert_eq!(left(&gate, limit, "a"), 1, "limit {limit}: its window has passed");
+        assert_eq!(
+            left(&gate, limit, "a"),
+            1,
+            "limit {limit}: its window has passed"
+        );
     }
 }
 

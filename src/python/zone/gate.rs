@@ -35,7 +35,13 @@ type Counted = (u64, u64, Vec<(String, PyStatistics)>);
 type GivenPlace = (String, u32, f64);
 
 /// What the gates in a zone are based on.
-#[pyclass(subclass, frozen, weakref, name = "ZoneGate", module = "sluicegate._core")]
+#[pyclass(
+    subclass,
+    frozen,
+    weakref,
+    name = "ZoneGate",
+    module = "sluicegate._core"
+)]
 pub(in crate::python) struct PyZoneGate {
     in_force: Arc<InForce>,
 }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::Zone;
 use super::limiter::{ZoneLimiter, ZoneStore};
+use super::place::Refusal;
 use super::registry::LimitId;
 use super::tenancy::{Seen, Tenancy};
 use super::word::{BucketWord, Counters, Word};
-use super::Zone;
-use super::place::Refusal;
 use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter, Spend};
 use crate::clock::{ManualClock, Ticks};
 use crate::decision::{Decision, Receipt};
@@ -200,15 +200,14 @@ impl<W: Word> ZoneStore<W> {
     ) -> Decision {
         let (zone, id, key) = (&self.zone, self.id, ask.key);
         let there = zone.update_at(id, key, tenancy, now, &mut *change);
-        let updated = there
-            .unwrap_or_else(|| zone.update(id, key, now, &|| self.time(), &mut *change));
+        let updated =
+            there.unwrap_or_else(|| zone.update(id, key, now, &|| self.time(), &mut *change));
         let mut decision = updated.result;
         decision.receipt.number = updated.tenancy.number();
         decision
     }
 
-    /// Change what a receipt is of, if it is still there and there is something to change. Whoever
-    /// waits for the key here is told.
+    /// Change what a receipt is of, if it is still there and there is something to change.
     fn change_by_receipt<R>(
         &self,
         algorithm: &W,

@@ -48,7 +48,10 @@ fn a_lost_race_is_a_refusal_and_all_is_given_back() {
     assert_eq!((verdict.refused_by, verdict.decides), (0b100, Some(2)));
     let told = decisions.iter().map(|it| (it.allowed, it.remaining));
     assert_eq!(told.collect::<Vec<_>>(), [(true, 5), (true, 5), (false, 0)]);
-    assert!(decisions.iter().all(|it| it.receipt.store == 0), "nothing is spent");
+    assert!(
+        decisions.iter().all(|it| it.receipt.store == 0),
+        "nothing is spent"
+    );
     assert_eq!((left, races), ([5, 5, 0], 1));
 }
 
@@ -60,7 +63,12 @@ fn the_mutant_that_forgets_to_give_back_is_seen() {
 
 #[test]
 fn what_others_spent_meanwhile_stays_spent() {
-    for step in [Step::GateLooked, Step::GateSpent, Step::GateGiveBack, Step::GateGaveBack] {
+    for step in [
+        Step::GateLooked,
+        Step::GateSpent,
+        Step::GateGiveBack,
+        Step::GateGaveBack,
+    ] {
         let (_place, gate) = three();
         let other = Rc::clone(&gate);
         let spends = move || {
@@ -88,7 +96,8 @@ fn a_bucket_gets_back_no_token_that_would_be_there_anyway() {
     place.clock.advance(4 * SECOND);
     spend(&gate, &[(0, "a", 1)]);
     let key = gate.fingerprint(b"a");
-    gate.give_back(0, key, &first[0].receipt, 5).expect("its own");
+    gate.give_back(0, key, &first[0].receipt, 5)
+        .expect("its own");
     assert_eq!(left(&gate, 0, "a"), 9);
 }
 

@@ -101,7 +101,10 @@ impl Pair {
         }
         let mut last = Vec::new();
         for ((here, there), (limit, key, _)) in here.iter().zip(&there).zip(&given) {
-            let (here, there) = (here.decision.expect("asked"), there.decision.expect("asked"));
+            let (here, there) = (
+                here.decision.expect("asked"),
+                there.decision.expect("asked"),
+            );
             let same = Decision {
                 source: there.source,
                 ..here
@@ -156,7 +159,8 @@ impl Pair {
         let counted = self.memory.statistics(Patience::Wait).expect("no lock");
         for (limit, there) in self.zone.limits().iter().zip(counted) {
             let here = limit.part.statistics(Patience::Wait).expect("no lock");
-            let three = |it: crate::store::Statistics| (it.admitted, it.refused, it.would_have_refused);
+            let three =
+                |it: crate::store::Statistics| (it.admitted, it.refused, it.would_have_refused);
             if three(here) != three(there) {
                 return Err(format!("{here:?}, in memory {there:?}"));
             }

@@ -7,7 +7,8 @@ use crate::gate::tests::threads::count_yes;
 fn exactly_the_smallest_is_admitted() {
     for round in 0..20 {
         let place = Place::new();
-        let mut limits = [("fixed_window", 300), ("segmented_window", 100)].map(|it| windowed(it.0, it.1));
+        let mut limits =
+            [("fixed_window", 300), ("segmented_window", 100)].map(|it| windowed(it.0, it.1));
         limits.rotate_left(round % 2);
         let bucket = AnyAlgorithm::TokenBucket(bucket(200, 1.0));
         let gate = Arc::new(place.gate(&[limits[0].clone(), bucket, limits[1].clone()]));

@@ -112,7 +112,10 @@ impl Limits {
             && part.quota.unit == before.quota.unit
             && (&self.kept[place].0, self.kept[place].2) == (&kept.0, kept.2)
             && before.algorithm.under(&part.quota).is_ok()
-            && self.gate.limits()[place].part.examine(asked, Patience::Try).is_ok()
+            && self.gate.limits()[place]
+                .part
+                .examine(asked, Patience::Try)
+                .is_ok()
     }
 
     /// Raise what a call by these quotas would, where the zone has no room for one.
