@@ -4,6 +4,8 @@
 /// What is about to be done, or has just been done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    /// The key has no slot: choose one.
+    Choose,
     /// Take a slot.
     Claim,
     /// Write whose it is.
@@ -54,4 +56,6 @@ mod here {
 #[path = "steps/faults.rs"]
 mod here;
 
+#[cfg(test)]
+pub(super) use here::set;
 pub(super) use here::{at, is_mutant};

@@ -1,5 +1,13 @@
 //! The zone as a whole: its file, its table, and what deaths do to it.
 
+mod crowd;
+mod elsewhere;
+mod files;
+mod kills;
+mod oracle;
+mod schedules;
 mod scratch;
+mod table;
+mod worker;
 
 pub(super) use scratch::Scratch;

@@ -52,6 +52,7 @@ struct Victim {
 impl Table<'_> {
     /// Take a slot for a key, and say so in it.
     pub(super) fn claim(self, seat: Seat, now: Ticks, around: &impl Around) -> Claim {
+        at(Step::Choose);
         let Some(victim) = self.victim(seat, now, around) else {
             return Claim::Full;
         };
