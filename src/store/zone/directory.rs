@@ -44,7 +44,7 @@ fn within(parent: &Path, name: &str) -> Result<PathBuf, Refusal> {
         )
     })?;
     // Whoever can write there could put a zone of their own in our way.
-    let is_ours = there.is_dir() && there.uid() == user && there.mode() & 0o077 == 0;
+    let is_ours = there.is_dir() && there.uid() == user && there.mode() & 0o777 == 0o700;
     if !is_ours {
         return Err(fault(
             &path,

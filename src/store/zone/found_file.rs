@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, fstatfs, open, openat};
+use rustix::fs::{Mode, OFlags, StatFs, fstatfs, open, openat};
 use rustix::io::Errno;
 
 use super::place::{Place, Refusal, fault};
@@ -47,7 +47,7 @@ fn directory_of(path: &Path) -> Result<(OwnedFd, &OsStr), Refusal> {
         ),
     })?;
     let kind = fstatfs(&opened).map_err(|error| fault(path, format_args!("{}", said(error))))?;
-    refuse_file_system(path, kind.f_type as u64)?;
+    refuse_file_system(path, magic_of(&kind))?;
     Ok((opened, name))
 }
 
@@ -58,7 +58,7 @@ fn opened(directory: &OwnedFd, name: &OsStr, flags: OFlags, path: &Path) -> Resu
     let file = file.map_err(|error| refusal_of(path, error))?;
     let kind =
         fstatfs(file.as_fd()).map_err(|error| fault(path, format_args!("{}", said(error))))?;
-    refuse_file_system(path, kind.f_type as u64)?;
+    refuse_file_system(path, magic_of(&kind))?;
     let file = File::from(file);
     let metadata = metadata(&file, path)?;
     if !metadata.is_file() {
@@ -116,6 +116,12 @@ fn kind_of(metadata: &Metadata) -> &'static str {
 /// An error of the system, in words.
 pub(super) fn said(error: Errno) -> std::io::Error {
     error.into()
+}
+
+/// Its kind, which C libraries declare with a sign or without.
+#[allow(clippy::cast_sign_loss, reason = "a pattern of bits")]
+fn magic_of(told: &StatFs) -> u64 {
+    told.f_type as u64
 }
 
 /// Files that several machines see: what one of them maps, the others need not see at once, if at

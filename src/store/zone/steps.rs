@@ -43,10 +43,10 @@ pub(super) enum Mutant {
 mod here {
     use super::{Mutant, Step};
 
-    #[inline(always)]
+    #[inline]
     pub(in super::super) fn at(_: Step) {}
 
-    #[inline(always)]
+    #[inline]
     pub(in super::super) fn is_mutant(_: Mutant) -> bool {
         false
     }

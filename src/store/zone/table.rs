@@ -41,7 +41,7 @@ impl Seat {
         let mixed = (fingerprint.hash() ^ u64::from(limit.0).wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .wrapping_mul(0xd6e8_feb8_6659_fd93);
         let other = (mixed ^ fingerprint.shard()).wrapping_mul(0xa076_1d64_78bd_642f);
-        let place = |bits: u64| ((bits >> 32) * sets as u64 >> 32) as usize;
+        let place = |bits: u64| (((bits >> 32) * sets as u64) >> 32) as usize;
         let (first, second) = (place(mixed), place(other));
         let second = if first == second {
             (first + 1) % sets

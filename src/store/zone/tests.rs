@@ -4,6 +4,7 @@ mod crowd;
 mod elsewhere;
 mod files;
 mod kills;
+mod machines;
 mod oracle;
 mod schedules;
 mod scratch;

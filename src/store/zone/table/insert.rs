@@ -101,13 +101,13 @@ impl Table<'_> {
     fn victim_in(
         self,
         seat: Seat,
-        set: usize,
+        of: usize,
         now: Ticks,
         around: &impl Around,
     ) -> (Option<Victim>, usize) {
         let (mut best, mut live): (Option<Victim>, usize) = (None, 0);
         for way in 0..WAYS {
-            let number = set * WAYS + (seat.start + way) % WAYS;
+            let number = of * WAYS + (seat.start + way) % WAYS;
             let (identity, state) = self.slot(number).snapshot();
             match rank(identity, state, now, around) {
                 None => live += 1,

@@ -161,7 +161,7 @@ impl Crowd {
     }
 
     fn kill(&mut self) {
-        let worker = (random() * WORKERS as f64) as usize;
+        let worker = random_worker();
         self.workers[worker].kill().expect("alive");
         self.replace(worker);
     }
@@ -185,7 +185,7 @@ impl Crowd {
     }
 
     fn stop(&mut self) {
-        let worker = (random() * WORKERS as f64) as usize;
+        let worker = random_worker();
         let send = |signal| {
             let id = Pid::from_child(&self.workers[worker]);
             kill_process(id, signal).expect("alive");
@@ -264,7 +264,7 @@ impl Crowd {
             under,
             key_epochs,
         } = outcome.verdict;
-        let text = format!(
+        let line = format!(
             "zone, {}{}: {:.1} M checks in {:.1} s, {key_epochs} key-epochs in {} epochs, {} deaths: {over} \
              over, {under} spent and not delivered, {left} insertions left over, {} by the overflow slot, \
              stood still in {}\n",
@@ -274,7 +274,7 @@ impl Crowd {
             } else {
                 ""
             },
-            self.oracle.checks() as f64 / 1e6,
+            millions(self.oracle.checks()),
             span.as_secs_f64(),
             Oracle::epoch(self.oracle.now()) + 1,
             outcome.deaths,
@@ -282,7 +282,7 @@ impl Crowd {
             outcome.stood_still,
         );
         // Past the harness, which would keep it to itself.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }
 
@@ -313,24 +313,29 @@ fn let_time_pass(oracle: &Arc<Oracle>, epoch: Duration) {
 }
 
 fn faults(test: &Test) -> Vec<(&'static str, String)> {
-    let mut faults = Vec::new();
-    match test.harm {
-        Harm::DiesAtSteps(_, odds) => {
-            faults.push(("SLUICEGATE_ZONE_FAULTS", format!("die:{odds}")))
-        }
-        Harm::SleepsAtSteps(odds, _) => {
-            faults.push(("SLUICEGATE_ZONE_FAULTS", format!("sleep:{odds}")));
-        }
-        _ => {}
-    }
-    if test.is_mutant {
-        faults.push(("SLUICEGATE_ZONE_MUTANT", "NoSettle".into()));
-    }
-    faults
+    let fault = match test.harm {
+        Harm::DiesAtSteps(_, odds) => Some(format!("die:{odds}")),
+        Harm::SleepsAtSteps(odds, _) => Some(format!("sleep:{odds}")),
+        Harm::Kills(_) | Harm::Stops(_) => None,
+    };
+    let fault = fault.map(|fault| ("SLUICEGATE_ZONE_FAULTS", fault));
+    let mutant = test
+        .is_mutant
+        .then(|| ("SLUICEGATE_ZONE_MUTANT", "NoSettle".into()));
+    fault.into_iter().chain(mutant).collect()
+}
+
+fn random_worker() -> usize {
+    RandomState::new().build_hasher().finish() as usize % WORKERS
 }
 
 /// From 0 to 1.
 fn random() -> f64 {
-    let bits = RandomState::new().build_hasher().finish();
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
+    let bits = RandomState::new().build_hasher().finish() as u32;
+    f64::from(bits) / f64::from(u32::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one digit is told")]
+fn millions(count: u64) -> f64 {
+    count as f64 / 1e6
 }

@@ -3,6 +3,7 @@
 //! Time stands still until the parent lets it jump one window on, so each admission belongs to one
 //! epoch, and no key may have more than the limit in any.
 
+use std::ffi::c_void;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -75,16 +76,18 @@ impl Oracle {
 
     fn number(&self, place: usize) -> &AtomicU64 {
         assert!(place < NUMBERS);
+        let first: *const AtomicU64 = self.memory.as_ptr().cast_mut().cast::<c_void>().cast();
         // SAFETY: within the mapping, aligned, shared as an atomic by all who map it.
-        unsafe { &*self.memory.as_ptr().cast::<AtomicU64>().add(place) }
+        unsafe { &*first.add(place) }
     }
 
     /// A key's count in an epoch; the place after the last key is the overflow slot's.
     fn count(&self, epoch: usize, key: usize) -> &AtomicU32 {
         assert!(epoch < self.shape.epochs && key <= self.shape.keys);
         let place = NUMBERS * 2 + epoch * (self.shape.keys + 1) + key;
+        let first: *const AtomicU32 = self.memory.as_ptr().cast_mut().cast::<c_void>().cast();
         // SAFETY: within the mapping, aligned, shared as an atomic by all who map it.
-        unsafe { &*self.memory.as_ptr().cast::<AtomicU32>().add(place) }
+        unsafe { &*first.add(place) }
     }
 
     pub(super) fn now(&self) -> Ticks {

@@ -133,16 +133,17 @@ fn play(
                     })),
                     mutant,
                 );
-                if !theatre.wait_for_turn(me) {
-                    let ended = catch_unwind(AssertUnwindSafe(act));
-                    theatre.hand_back(me, false);
-                    if let Err(panic) = ended
-                        && !panic.is::<Death>()
-                    {
-                        resume_unwind(panic);
+                let dies_at_once = theatre.wait_for_turn(me);
+                let ended = catch_unwind(AssertUnwindSafe(|| {
+                    if !dies_at_once {
+                        act();
                     }
-                } else {
-                    theatre.hand_back(me, false);
+                }));
+                theatre.hand_back(me, false);
+                if let Err(panic) = ended
+                    && !panic.is::<Death>()
+                {
+                    resume_unwind(panic);
                 }
             });
         }
