@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use super::place::{Refusal, fault};
+use super::refusal::{Refusal, fault};
 
 /// The path of the file called `name`, in a directory that this user alone can enter.
 pub(super) fn of_user(name: &str) -> Result<PathBuf, Refusal> {

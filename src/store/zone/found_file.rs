@@ -3,13 +3,15 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, StatFs, fstatfs, open, openat};
 use rustix::io::Errno;
 
-use super::place::{Place, Refusal, fault};
+use super::header::{Fault, Header, LENGTH};
+use super::place::Place;
+use super::refusal::{Refusal, fault};
 
 /// Open the file, or make an empty one that belongs to this process's user.
 pub(super) fn open_or_create(place: &Place) -> Result<File, Refusal> {
@@ -111,6 +113,20 @@ fn kind_of(metadata: &Metadata) -> &'static str {
     } else {
         "device or a socket"
     }
+}
+
+/// What the first bytes of a file say.
+pub(super) fn read_header(file: &File, path: &Path) -> Result<Result<Header, Fault>, Refusal> {
+    let mut bytes = [0; LENGTH];
+    let mut have = 0;
+    while have < LENGTH {
+        let read = file.read_at(&mut bytes[have..], have as u64);
+        match read.map_err(|error| fault(path, format_args!("cannot read it: {error}")))? {
+            0 => break,
+            more => have += more,
+        }
+    }
+    Ok(Header::decode(&bytes[..have]))
 }
 
 /// An error of the system, in words.

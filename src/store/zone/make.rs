@@ -10,11 +10,11 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::file::read_header;
-use super::found_file::{metadata, said};
+use super::found_file::{metadata, read_header, said};
 use super::header::{Header, MAGIC, UNFINISHED};
 use super::host::Host;
-use super::place::{Place, Refusal, fault};
+use super::place::Place;
+use super::refusal::{Refusal, fault};
 use crate::clock::HostClock;
 use std::os::unix::fs::MetadataExt;
 

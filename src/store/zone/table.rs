@@ -12,7 +12,6 @@ use super::steps::{Step, at};
 use super::tenancy::{Found, Seen, Tenancy, Updated};
 use crate::clock::Ticks;
 use crate::store::Fingerprint;
-use insert::Claim;
 use portable_atomic::Ordering::Acquire;
 
 /// All sets of a zone.
@@ -32,6 +31,17 @@ pub(super) struct Seat {
     key: Key,
     sets: [usize; 2],
     start: usize,
+}
+
+/// What came of looking for a slot.
+#[derive(Debug, Clone, Copy)]
+enum Claim {
+    /// This slot holds the key, and has yet to be settled.
+    Announced(usize, State),
+    /// Somebody else was faster.
+    Lost,
+    /// All slots hold keys that are in use.
+    Full,
 }
 
 impl Seat {
