@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Zone;
 use super::limiter::{ZoneLimiter, ZoneStore};
-use super::place::Refusal;
+use super::refusal::Refusal;
 use super::registry::LimitId;
 use super::tenancy::{Seen, Tenancy};
 use super::word::{BucketWord, Counters, Word};

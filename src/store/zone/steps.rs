@@ -4,6 +4,8 @@
 /// What is about to be done, or has just been done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// The key has no slot: choose one.
+    Choose,
     /// Take a slot.
     Claim,
     /// Write whose it is.
@@ -51,10 +53,10 @@ pub(crate) enum Mutant {
 mod here {
     use super::{Mutant, Step};
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn at(_: Step) {}
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_mutant(_: Mutant) -> bool {
         false
     }

@@ -3,6 +3,15 @@
 mod against_memory;
 mod crowds;
 mod limiters;
+mod crowd;
+mod elsewhere;
+mod files;
+mod kills;
+mod machines;
+mod oracle;
+mod schedules;
 mod scratch;
+mod table;
+mod worker;
 
 pub(crate) use scratch::Scratch;

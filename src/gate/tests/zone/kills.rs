@@ -113,7 +113,7 @@ fn ran(faults: &str, most_deaths: u32) -> ([u32; 3], u32, u32) {
 
 #[test]
 fn each_death_costs_one_decision_at_most_and_no_limit_is_over() {
-    let (spent, admitted, deaths) = ran("die:1500", 60);
+    let (spent, admitted, deaths) = ran("die:100", 100);
     println!("gate: {deaths} deaths at steps: spent {spent:?}, admitted {admitted}");
     let (least, most) = (spent.iter().min(), spent.iter().max());
     let apart = most.expect("three") - least.expect("three");

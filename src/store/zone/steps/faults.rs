@@ -64,7 +64,7 @@ fn hook_by_environment() -> Option<Hook> {
         bits ^= bits >> 7;
         bits ^= bits << 17;
         random.set(bits);
-        if bits % odds == 0 {
+        if bits.is_multiple_of(odds) {
             act();
         }
     }))
