@@ -910,149 +910,6 @@ class TokenBucket(Limiter):
         """
 
 @final
-class Zone:
-    def __new__(
-        cls,
-        path: str | PathLike[str],
-        *,
-        size: int | None = None,
-        mode: int | None = None,
-        owner: int | None = None,
-    ) -> Self: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    def __reduce__(self) -> NoReturn: ...
-
-class ZoneFixedWindow(Limiter):
-    @overload
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        limit: Quota | str,
-        *,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @overload
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        limit: int,
-        window_seconds: float,
-        *,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @overload
-    def set_quota(self, limit: Quota | str) -> None: ...
-    @overload
-    def set_quota(self, limit: int, window_seconds: float) -> None: ...
-
-class ZoneSegmentedWindow(Limiter):
-    @overload
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        limit: Quota | str,
-        *,
-        largest: int | None = None,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @overload
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        limit: int,
-        window_seconds: float,
-        *,
-        largest: int | None = None,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @property
-    def parts(self) -> int: ...
-    @overload
-    def set_quota(self, limit: Quota | str) -> None: ...
-    @overload
-    def set_quota(self, limit: int, window_seconds: float) -> None: ...
-
-class ZoneSlidingWindowCounter(Limiter):
-    @overload
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        limit: Quota | str,
-        *,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @overload
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        limit: int,
-        window_seconds: float,
-        *,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @overload
-    def set_quota(self, limit: Quota | str) -> None: ...
-    @overload
-    def set_quota(self, limit: int, window_seconds: float) -> None: ...
-
-class ZoneTokenBucket(Limiter):
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        config: TokenBucketConfig | Quota | str | int | None = None,
-        refill_rate: float | None = None,
-        *,
-        capacity: int | None = None,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @property
-    def config(self) -> TokenBucketConfig: ...
-    def set_quota(
-        self,
-        config: TokenBucketConfig | Quota | str | int | None = None,
-        refill_rate: float | None = None,
-        *,
-        capacity: int | None = None,
-    ) -> None: ...
-
-class ZonePermits:
-    def __new__(
-        cls,
-        zone: Zone,
-        name: str,
-        limit: Quota | str | int,
-        lease_seconds: float = 30.0,
-        *,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @property
-    def limit(self) -> int: ...
-    @property
-    def lease_seconds(self) -> float: ...
-    def try_acquire(self, key: str) -> Permit | None: ...
-    def renew(self) -> float | None: ...
-    def in_use(self, key: str) -> int: ...
-    def reset(self, key: str) -> None: ...
-    def clear(self) -> None: ...
-    def __len__(self) -> int: ...
-    def __bool__(self) -> bool: ...
-    def _retry_after(self, key: str) -> float: ...
-
-def inspect_zone(path: str | PathLike[str]) -> dict[str, Any]: ...
-def zone_parts_for(largest: int, /) -> int: ...
-def zone_lateness(largest: int, window_seconds: float, /) -> float: ...
-
-@final
 class Bridge:
     """One event loop's bridge."""
 
@@ -1357,7 +1214,16 @@ class RedisScripts:
 
 @final
 class Zone:
-    """A zone that is open in this process."""
+    """A zone that is open in this process: a file in which all processes of a host keep what their
+    limiters have counted. Opened once for each file; made if there is none yet.
+
+    `size` in bytes is what a new one gets (10 MiB unless given: room for 323,000 keys), and must be
+    that of one that is there. `mode` are a new one's permissions, 0o600 unless given; `owner` the
+    user id to whom it must belong, this process's unless given.
+
+    Raises ``ValueError`` for an argument out of its range, and `sluicegate.StoreError` when the file, the
+    file system or the machine cannot serve, with what to do.
+    """
 
     def __new__(
         cls,
@@ -1407,7 +1273,15 @@ class ZoneFixedWindow(Limiter):
     def set_quota(self, limit: int, window_seconds: float) -> None: ...
 
 class ZoneSegmentedWindow(Limiter):
-    """At most `limit` units in any span of `window_seconds`, of all processes of a zone."""
+    """At most `limit` units in any span of `window_seconds`, of all processes of a zone, by as many parts as
+    one word of 80 bits has counters for.
+
+    A unit is back one part late at most: window / 7 for limits to 1,023; / 9 to 255, / 79 for a limit of
+    1; / 6 to 2,047, / 5 to 8,191, / 4 to 65,535 (for 10,000 a day 6 hours), / 3 to 1,048,575, / 2 to
+    67,108,863, and a whole window above. `largest` is the largest limit that any process or key will
+    have: whoever makes the limit in the zone first lays it out for that. A limit above it is a
+    ``ValueError``.
+    """
 
     @overload
     def __new__(
@@ -1476,7 +1350,12 @@ class ZoneSlidingWindowCounter(Limiter):
     def set_quota(self, limit: int, window_seconds: float) -> None: ...
 
 class ZoneTokenBucket(Limiter):
-    """Bursts up to a capacity, a steady rate on average, of all processes of a zone."""
+    """Bursts up to a capacity, a steady rate on average, of all processes of a zone. A key that was never
+    seen has a full bucket.
+
+    What was spent is kept as the time at which the bucket is full again: under another rate it counts
+    for the time that it took to refill when it was spent.
+    """
 
     def __new__(
         cls,
@@ -1504,7 +1383,9 @@ class ZoneTokenBucket(Limiter):
         """
 
 class ZonePermits:
-    """The permits of many keys, of all processes of a zone."""
+    """The permits of many keys, of all processes of a zone. One whose process dies lapses with its lease,
+    or up to a quarter of a lease later.
+    """
 
     def __new__(
         cls,
@@ -1542,6 +1423,13 @@ class ZonePermits:
         """Forget who holds permits, of every key."""
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
+
+def inspect_zone(path: str | PathLike[str]) -> dict[str, Any]:
+    """What is in the zone at ``path``, which is only read; :mod:`sluicegate._zone.found` says what of it
+    means what. Other threads run meanwhile: it looks at each slot.
+
+    Raises ``StoreError`` for what is no zone, or cannot be read.
+    """
 
 def zone_parts_for(largest: int, /) -> int:
     """Into how many parts a zone's word divides the window of a limit of up to `largest` units."""

@@ -71,6 +71,7 @@ def found_in(path: str) -> FoundZone:
     if inspect is None:
         raise ValueError("zones need Linux: on this system there are none")
     found = inspect(path)
+    found["path"] = str(found["path"])
     mode = found.pop("mode")
     found["owner"] = _user(found["owner"])
     found["mode"] = f"{mode:04o}"

@@ -28,10 +28,9 @@ class _Renewer:
 
     def __init__(self) -> None:
         self._lock = fork.new_lock()
-        self._begin()
-        fork.call_in_child(self._begin)
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """A child has no threads, and holds nothing yet."""
         # By the id of what is renewed: it is asked for each permit, and must cost nothing.
         self._due: dict[int, tuple[float, ref[Renewable]]] = {}
@@ -86,6 +85,13 @@ def _time(item: tuple[int, tuple[float, ref[Renewable]]]) -> float:
 
 
 _renewer = _Renewer()
+
+
+def _after_fork() -> None:
+    _renewer.begin()
+
+
+fork.call_in_child(_after_fork)
 
 
 def renewed(held: Renewable, seconds: float) -> None:

@@ -121,6 +121,6 @@ class Policy(Single, PolicyOptions):
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a Policy cannot be pickled: it has counts and functions of this process. In each "
-            "process make one of its own, by a function that returns it; with store= they count "
-            "together"
+            "process make one of its own, by a function that returns it; with redis= or store= they "
+            "count together"
         )

@@ -20,7 +20,9 @@ pub(in crate::python) fn inspect_zone<'py>(
     py: Python<'py>,
     path: PathBuf,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let report = py.detach(|| Report::of(&path)).map_err(|refusal| refused(py, &refusal))?;
+    let report = py
+        .detach(|| Report::of(&path))
+        .map_err(|refusal| refused(py, &refusal))?;
     let limits = PyList::empty(py);
     for limit in &report.limits {
         limits.append(told(py, limit)?)?;
