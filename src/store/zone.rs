@@ -51,8 +51,8 @@ use mapping::Mapping;
 use overflow::Overflow;
 use table::{Around, Seat, Table};
 
-pub use joint::{Asked, Looked, ZonePart, part_in_zone};
 pub use inspect::{LimitReport, Report};
+pub use joint::{Asked, Looked, ZonePart, part_in_zone};
 pub use leases::Leases;
 pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
 pub use permits::Counted;

@@ -1,12 +1,12 @@
 //! The zone as a whole: its file, its table, and what deaths do to it.
 
 mod against_memory;
-mod crowds;
-mod limiters;
 mod crowd;
+mod crowds;
 mod elsewhere;
 mod files;
 mod kills;
+mod limiters;
 mod machines;
 mod oracle;
 mod schedules;
