@@ -31,6 +31,7 @@ test: $(VENV)/test $(VENV)/built
 test-full: $(VENV)/test $(VENV)/built
 	PROPTEST_CASES=20000 cargo test --no-default-features --features redis,zone --release --quiet
 	HYPOTHESIS_PROFILE=long $(PYTEST) -m 'long or not long'
+	cargo test --no-default-features --features redis,zone --release --quiet -- --ignored --test-threads=1 zone::
 
 bench: bench-peers bench-redis
 
@@ -51,9 +52,9 @@ lint: $(VENV)/lint $(VENV)/built
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+	cargo clippy --quiet --all-targets --no-default-features --features zone -- -D warnings
 	cargo check --quiet --no-default-features
 	cargo check --quiet --no-default-features --features redis
-	cargo check --quiet --no-default-features --features zone
 	$(PY) tools/check_structure.py
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check

@@ -81,6 +81,38 @@ fn three_limits(criterion: &mut Criterion) {
     });
 }
 
+/// The same spend in memory and in a zone, of one key and of 100,000, admitted and refused.
+#[cfg(all(feature = "zone", target_os = "linux"))]
+fn beside_a_zone(criterion: &mut Criterion) {
+    for (name, keys) in [("1 key", 1), ("100,000 keys", 100_000)] {
+        for (answer, limit) in [("admit", u32::MAX), ("refuse", 1)] {
+            let mut zone = zone::Counter::new(limit);
+            let memory = store(&FixedWindow::new(limit, zone::WINDOW));
+            let mut number = 0_u64;
+            let mut next = move || {
+                number = (number + 1) % keys;
+                number.to_le_bytes()
+            };
+            criterion.bench_function(&format!("memory, {name}: {answer}"), |bencher| {
+                bencher.iter(|| {
+                    let key = memory.fingerprint(black_box(&next()));
+                    memory.is_allowed(Ask::new(key, 1), None, Patience::Try)
+                });
+            });
+            criterion.bench_function(&format!("zone, {name}: {answer}"), |bencher| {
+                bencher.iter(|| zone.is_allowed(black_box(&next())));
+            });
+        }
+    }
+}
+
+#[cfg(not(all(feature = "zone", target_os = "linux")))]
+fn beside_a_zone(_: &mut Criterion) {}
+
+#[cfg(all(feature = "zone", target_os = "linux"))]
+#[path = "core/zone.rs"]
+mod zone;
+
 fn all(criterion: &mut Criterion) {
     let (limit, window) = (1_000, SECOND / 100);
     hot_key(criterion, "fixed window", &FixedWindow::new(limit, window));
@@ -104,5 +136,5 @@ fn all(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, all, three_limits);
+criterion_group!(benches, all, three_limits, beside_a_zone);
 criterion_main!(benches);

@@ -8,11 +8,15 @@ mod redis;
 #[cfg(test)]
 mod tests;
 mod waiting;
+#[cfg(all(feature = "zone", target_os = "linux"))]
+mod zone;
 
 pub use memory::{Limit, MemoryGate};
 #[cfg(feature = "redis")]
 pub use redis::{RedisAsk, RedisGate, RedisLimit};
 pub use waiting::{GateJoined, GatePolled, GateTicket, Question, Settled};
+#[cfg(all(feature = "zone", target_os = "linux"))]
+pub use zone::{HeldPermits, ZoneGate, ZoneLimit};
 
 use crate::clock::Ticks;
 use crate::decision::Decision;

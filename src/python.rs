@@ -87,8 +87,9 @@ mod core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::zone::{
-        PyZone, PyZoneFixedWindow, PyZonePermits, PyZoneSegmentedWindow,
-        PyZoneSlidingWindowCounter, PyZoneTokenBucket, inspect_zone, zone_lateness, zone_parts_for,
+        PyZone, PyZoneFixedWindow, PyZoneGate, PyZoneGateCall, PyZoneGatePermits, PyZonePermits,
+        PyZoneSegmentedWindow, PyZoneSlidingWindowCounter, PyZoneTokenBucket, zone_lateness,
+        zone_parts_for,
     };
 }
 

@@ -980,6 +980,113 @@ class RedisGate:
     ) -> list[tuple[int, Decision]]:
         """A call by the places of limits, without names: their decisions. Blocks this thread."""
 
+class ZoneGate:
+    """What the gates in a zone are based on."""
+
+    def __new__(
+        cls,
+        zone: Zone,
+        parts: list[_Part],
+        plans: list[_Plan],
+        places: list[tuple[str, int, float]],
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    def check(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """Decide now for all limits, and spend from all of them if none refuses: a :class:`GateDecision`, which
+        is true when allowed. Where one refuses, nothing stays spent anywhere.
+
+        ``keys`` names the keys by what the limits count by, as ``{"user": "u1", "org": "acme"}``; a ``str`` will
+        do where all count by the same. A key that is ``None`` leaves its limits out. ``cost`` is by unit, as
+        ``{"tokens": 900}``: requests cost 1 unless named, and a unit that costs 0 leaves its limits out. A
+        number will do where there is only one unit.
+
+        From any thread or coroutine: it waits for nobody, and takes about as long as a check of each
+        limit alone. It looks at all limits, then spends from one after the other: one that is empty by then
+        refuses, and what was spent comes back at once. Until it is back, another call may be refused.
+
+        Raises ``TypeError`` or ``ValueError``, with nothing spent, for a key that is missing, unknown or no
+        ``str``, a cost of a unit that no limit has or above what one could ever admit, or a quota of
+        ``quota_for`` that fits none of its limits; ``TypeError`` for a gate with permits, which
+        :meth:`reserve` is for.
+        """
+    def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
+        """Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part."""
+    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """:meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
+        last one.
+        """
+    def peek(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
+        """Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
+        nothing and counts in no statistics. Raises what :meth:`check` raises, but not for permits.
+        """
+    def refund(self, keys: _Keys, decision: GateDecision) -> None:
+        """Give back what ``decision`` spent: of each limit those very units that still count, and nothing of
+        one whose window has passed. See the ``refund`` of a limiter; ``keys`` are those of the decision.
+
+        Once, in the process that decided: raises ``ValueError``, with nothing given back, for a decision that
+        has come back, a copy, a refusal, or one of another gate or other keys; ``TypeError`` for what is no
+        :class:`GateDecision`.
+        """
+    def reset(self, keys: _Keys) -> None:
+        """Forget these keys, for all processes: the whole quota of every limit that counts by one of them
+        is back. Those that are left out, or ``None``, stay as they are.
+
+        Raises ``TypeError`` or ``ValueError`` for a key that is unknown or no ``str``.
+        """
+    def clear(self) -> None:
+        """Forget every key of every limit, for all processes. Statistics stay. Other threads run meanwhile."""
+    def _set_parts(
+        self, parts: list[_Part], plans: list[_Plan], places: list[tuple[str, int, float]]
+    ) -> list[str]:
+        """Put other limits in the place of these. Tells which of them begin afresh although there was one
+        of their name.
+        """
+    def _counts(self) -> tuple[int, int, list[tuple[str, Statistics]]]:
+        """Admitted and refused calls of this process, of each limit its name and what it has done."""
+    def _lost_races(self) -> int:
+        """How many calls of this process found a limit empty that had room when they looked."""
+    def _call(self, keys: _Keys, cost: _Cost, verb: str | None = None) -> ZoneGateCall:
+        """A call that waits, or is put right later. Where no permit may be kept, the `verb` is named."""
+    def _permits(self) -> ZoneGatePermits:
+        """The permits that this process holds by it."""
+
+@final
+class ZoneGateCall:
+    """A call of a gate in a zone, which remembers its keys."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the limits that it was made for are in force."""
+    def places(self) -> dict[str, tuple[str, bytes]]:
+        """The limits that it concerns, by name, and the key at each."""
+    def peek(self) -> GateDecision:
+        """Look."""
+    def check(self) -> GateDecision:
+        """Decide and spend; permits are kept."""
+    def give_up(self) -> None:
+        """Give all back that it was admitted to, as nobody came to know of it."""
+    @property
+    def has_permits(self) -> bool:
+        """Whether permits are among what is asked for."""
+    def are_permits(self, name: str) -> bool:
+        """Whether the limit of that name is of permits."""
+    def examine(self, actual: dict[str, int]) -> None:
+        """Raise what `settle` would, and do nothing."""
+    def settle(self, decision: GateDecision, actual: dict[str, int]) -> None:
+        """Put right what was spent, by what was used of each unit."""
+    def end(self, decision: GateDecision, is_cancelled: bool) -> None:
+        """Give the permits back, or all that was spent."""
+
+@final
+class ZoneGatePermits:
+    """The permits of a gate that this process holds."""
+
+    def renew(self) -> float | None:
+        """Begin the lease of all permits anew of which it is time. Seconds until that is to be done again;
+        ``None`` if none is held.
+        """
+    def __len__(self) -> int: ...
+
 @final
 class RedisGateCall:
     """A call of a gate in Redis, which remembers its keys."""

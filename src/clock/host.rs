@@ -55,7 +55,7 @@ mod tests {
     fn it_counts_from_the_start_of_the_machine_and_not_of_the_process() {
         let reading = || {
             let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-            time.tv_sec as u64 * SECOND + time.tv_nsec as u64 / 1_000
+            time.tv_sec.cast_unsigned() * SECOND + time.tv_nsec.cast_unsigned() / 1_000
         };
         let (before, now, after) = (reading(), HostClock::new().now(), reading());
         assert!(

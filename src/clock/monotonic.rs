@@ -41,7 +41,7 @@ mod reading {
     /// Nanoseconds since the machine has started: the same in all of its processes.
     pub(super) fn reading() -> u64 {
         let time = clock_gettime(ClockId::Monotonic);
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
     }
 }
 

@@ -6,6 +6,8 @@ mod oracle;
 mod refusals;
 mod threads;
 mod waiting;
+#[cfg(all(feature = "zone", target_os = "linux"))]
+mod zone;
 
 use std::sync::Arc;
 

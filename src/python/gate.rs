@@ -21,12 +21,14 @@ mod waiting;
 /// Most calls concern no more limits, keys or units, and need no memory of their own for them.
 const FEW: usize = 4;
 
+pub(super) use answers::Answer as GateAnswer;
 pub(super) use call::PyGateCall;
 pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;
 pub(super) use fields::PyGateFields;
 pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
+pub(super) use part::Part;
 pub(super) use questions::Question;
 pub(super) use quotas::PyGateQuotas;
 pub(super) use settling::Names;

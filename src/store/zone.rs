@@ -10,6 +10,8 @@ mod found_file;
 mod header;
 mod host;
 mod inspect;
+mod joint;
+mod kind;
 mod layout;
 mod leases;
 mod limiter;
@@ -20,13 +22,14 @@ mod overflow;
 mod permits;
 mod place;
 mod queue;
+mod refusal;
 mod registry;
 mod slot;
-mod steps;
+pub(crate) mod steps;
 mod table;
 mod tenancy;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verbs;
 mod waiting;
 mod word;
@@ -49,10 +52,13 @@ use overflow::Overflow;
 use table::{Around, Seat, Table};
 
 pub use inspect::{LimitReport, Report};
+pub use joint::{Asked, Looked, ZonePart, part_in_zone};
 pub use leases::Leases;
 pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
 pub use permits::Counted;
-pub use place::{Place, Refusal};
+pub use place::Place;
+pub use refusal::Refusal;
+
 pub use registry::{Kind, LimitId, Registered, Wanted};
 pub use slot::PAYLOAD_BITS;
 pub use tenancy::{Found, Seen, Tenancy, Updated};
@@ -88,15 +94,15 @@ impl Zone {
     fn open_on(place: &Place, host: &Host, patience: Duration) -> Result<Arc<Self>, Refusal> {
         if !AtomicU128::is_lock_free() {
             return Err(Refusal::Environment(
-                "a zone needs a processor that swaps 16 bytes at once (x86-64 with cmpxchg16b, aarch64); \
-                 use limiters in memory or in Redis here"
+                "a zone needs a processor that swaps 16 bytes at once, as x86-64 does with cmpxchg16b, and \
+                 aarch64; limiters in memory or in Redis work here"
                     .into(),
             ));
         }
         let ZoneFile { file, header } = ZoneFile::open(place, host, patience)?;
         let metadata = found_file::metadata(&file, &place.path)?;
         let mapping = Mapping::new(&file, header.length)
-            .map_err(|error| place::fault(&place.path, format_args!("cannot map it: {error}")))?;
+            .map_err(|error| refusal::fault(&place.path, format_args!("cannot map it: {error}")))?;
         let zone = Self {
             mapping,
             hasher: KeyHasher::keyed(header.key),

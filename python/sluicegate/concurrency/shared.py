@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate import _core
 from sluicegate._connection.blocking import must_not_wait
-from sluicegate._connection.thread_queue import PermitThreads, in_line, permits_in_line
-from sluicegate._connection.wait_queue import PermitQueue
 from sluicegate._core import ManualClock, Permit, Quota, Zone
 from sluicegate._support.arguments import (
     checked_clock,
@@ -23,6 +21,8 @@ from sluicegate._support.single import Single
 from sluicegate._zone.renewing import renewed
 from sluicegate._zone.store import zone_of
 from sluicegate.concurrency.permit import Entry
+from sluicegate.concurrency.permit_queue import PermitQueue
+from sluicegate.concurrency.permit_threads import in_line, permits_in_line
 from sluicegate.gate.limit import checked_name
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class ConcurrencyLimiter(Single, _core.ZonePermits):
         async def attempt() -> Permit | float:
             return self._attempt(key)
 
-        with in_line(self, key, PermitThreads) as (queue, waiter):
+        with in_line(self, key) as (queue, waiter):
             return at_once(queue.first_served(waiter, attempt, seconds))
 
     async def _acquire(self, key: str, seconds: float) -> Permit | float:

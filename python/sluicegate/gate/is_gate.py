@@ -10,6 +10,9 @@ __all__ = ["is_gate"]
 
 
 def is_gate(given: object) -> bool:
-    """Whether it is a :class:`~sluicegate.Gate`, in memory or in Redis."""
-    in_redis = sys.modules.get("sluicegate.redis.gate")  # else nobody can have made one
-    return isinstance(given, Gate if in_redis is None else (Gate, in_redis.Gate))
+    """Whether it is a :class:`~sluicegate.Gate`, in memory, in a zone or in Redis."""
+    if isinstance(given, Gate):
+        return True
+    # Where these are not imported, nobody can have made one.
+    elsewhere = (sys.modules.get(f"sluicegate.{place}.gate") for place in ("redis", "shared"))
+    return any(module is not None and isinstance(given, module.Gate) for module in elsewhere)

@@ -8,7 +8,7 @@ from sluicegate.gate.limit import Limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     #: What a gate may be made of.
@@ -36,8 +36,12 @@ class Part:
         return str(self.quota).partition("/")[2].partition(" burst ")[0]
 
 
-def parts_of(limits: Limits, before: Mapping[str, Part] | None = None) -> tuple[Part, ...]:
-    """The parts of all limits, in their order.
+def parts_of(
+    limits: Limits,
+    before: Mapping[str, Part] | None = None,
+    algorithm_of: Callable[[Quota, str | None], str] = algorithm_of,
+) -> tuple[Part, ...]:
+    """The parts of all limits, in their order, each by the algorithm that ``algorithm_of`` says.
 
     Where no algorithm is named, one that was chosen before stays, whatever the amount is now.
 
@@ -47,7 +51,9 @@ def parts_of(limits: Limits, before: Mapping[str, Part] | None = None) -> tuple[
     for limit in _limits(limits):
         for quota in limit.quotas:
             name = _name(limit, quota)
-            parts.append(Part(limit, quota, name, _algorithm(limit, quota, name, before or {})))
+            known = _chosen_before(limit, quota, (before or {}).get(name))
+            algorithm = known or algorithm_of(quota, limit.algorithm)
+            parts.append(Part(limit, quota, name, algorithm))
     names = [part.name for part in parts]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -119,16 +125,13 @@ def _name(limit: Limit, quota: Quota) -> str:
     return "/".join([*words, window])
 
 
-def _algorithm(limit: Limit, quota: Quota, name: str, before: Mapping[str, Part]) -> str:
-    known = before.get(name)
-    named = limit.algorithm
-    # A log that was chosen for a small amount goes on for a large one, with what it has counted.
-    if named is None and known is not None and known.limit.algorithm is None:
-        windows = (known.quota.window_seconds, known.quota.zone, known.quota.burst is None)
-        same = (quota.window_seconds, quota.zone, quota.burst is None)
-        if windows == same:
-            return known.algorithm
-    return algorithm_of(quota, named)
+def _chosen_before(limit: Limit, quota: Quota, known: Part | None) -> str | None:
+    """A log that was chosen for a small amount goes on for a large one, with what it has counted."""
+    if limit.algorithm is not None or known is None or known.limit.algorithm is not None:
+        return None
+    windows = (known.quota.window_seconds, known.quota.zone, known.quota.burst is None)
+    same = (quota.window_seconds, quota.zone, quota.burst is None)
+    return known.algorithm if windows == same else None
 
 
 def _warn_of_idle(parts: list[Part]) -> None:

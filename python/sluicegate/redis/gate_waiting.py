@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
-from random import uniform
 from typing import TYPE_CHECKING, TypeVar
 
 from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._connection.notices import Complaint
-from sluicegate._connection.refused import refused_by_several
 from sluicegate._connection.seconds import seconds_of
-from sluicegate._connection.waiter import LoopWaiter, ThreadWaiter
 from sluicegate._support.arguments import seconds_to_wait
-from sluicegate._support.awaiting import at_once
 from sluicegate._support.pending import to_be_awaited
 from sluicegate.errors import StoreError
+from sluicegate.gate.asking import Asking, in_loop, in_thread
 from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sluicegate._connection.places import Place, Places
+    from sluicegate._connection.places import Places
     from sluicegate._core import GateDecision, RedisGate, RedisGateCall
 
     Keys = str | Mapping[str, str | None]
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GateWaits"]
 
-# Nobody knows when a permit is free: it is asked for again after so many seconds, which double.
-_SHORTEST, _LONGEST = 0.005, 0.1
 A = TypeVar("A", bound="_Asking")
 _complaint = Complaint()
 
@@ -129,22 +123,21 @@ class _InRedis:
 _NOT_ENDED = "What reservations did not use is not given back to Redis"
 
 
-class _Asking:
+class _Asking(Asking):
     """A call as it waits: by the limits that are in force when it asks."""
 
-    asks_in_turn = False  # as it may be refused nowhere, those before it may be no concern of its
+    call: RedisGateCall
 
     def __init__(self, gate: GateWaits, keys: Keys, cost: Cost, verb: str | None) -> None:
-        self._gate = gate
+        self.gate = gate
         self._made_by = gate._core  # noqa: SLF001
-        self.call: RedisGateCall = self._made_by.call(keys, cost, verb)
+        self.call = self._made_by.call(keys, cost, verb)
         # The caller's own mappings may change while it waits.
         mine = keys if isinstance(keys, str) else dict(keys)
         self._arguments = mine, cost if isinstance(cost, int) else dict(cost), verb
-        self._pause = _SHORTEST
 
     def _renew(self) -> RedisGateCall:
-        core = self._gate._core  # noqa: SLF001
+        core = self.gate._core  # noqa: SLF001
         if core is not self._made_by:
             self.call, self._made_by = core.call(*self._arguments), core
         return self.call
@@ -154,35 +147,6 @@ class _Asking:
         other = kind.__new__(kind)
         vars(other).update(vars(self))
         return other
-
-    def places(self) -> Mapping[str, Place]:
-        return self.call.places()
-
-    def refused_by(self, decision: GateDecision) -> tuple[str, ...]:
-        return decision.refused_by
-
-    def wait(self, decision: GateDecision, left: float) -> float:
-        """Permits may be free before a lease ends, when they are given back: they are asked for often."""
-        waits = [self.free_after(decision, name) for name in decision.refused_by]
-        known = [
-            decision.limits[name].retry_after
-            for name in decision.refused_by
-            if not self.call.are_permits(name)
-        ]
-        wait = max([*waits, *known], default=0.0)
-        if max(known, default=0) > left or left <= 0 or (not self.call.has_permits and wait > left):
-            return inf
-        if len(known) < len(waits):
-            self._pause = min(2 * self._pause, _LONGEST)
-        return min(wait, left)
-
-    def free_after(self, decision: GateDecision, name: str) -> float:
-        if self.call.are_permits(name):
-            return self._pause * uniform(0.75, 1.25)
-        return decision.limits[name].retry_after
-
-    def behind(self, decision: GateDecision, waits: Mapping[str, float]) -> GateDecision:
-        return refused_by_several(decision, waits, self.places())
 
 
 class InLoop(_Asking):
@@ -215,19 +179,3 @@ class InThread(_Asking):
 
     async def peek(self) -> GateDecision:
         return self._renew().look()
-
-
-async def in_loop(call: InLoop, seconds: float) -> GateDecision:
-    """The decision that admits a call, or that tells of a wait beyond so many seconds."""
-    if seconds == 0:
-        return await call.check()
-    running_loop()
-    return await call._gate._places.decided(call, LoopWaiter, seconds)  # noqa: SLF001
-
-
-def in_thread(call: InThread, seconds: float) -> GateDecision:
-    """The same for a thread, which sleeps meanwhile."""
-    if seconds == 0:
-        return at_once(call.check())
-    places = call._gate._places  # noqa: SLF001
-    return at_once(places.decided(call, ThreadWaiter, seconds))

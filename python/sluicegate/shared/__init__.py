@@ -19,6 +19,7 @@ from sluicegate.concurrency.permit import Permit
 from sluicegate.concurrency.shared import ConcurrencyLimiter
 from sluicegate.errors import StoreError
 from sluicegate.shared.bucket import TokenBucket
+from sluicegate.shared.gate import Gate
 from sluicegate.shared.limiter import Limiter
 from sluicegate.shared.limiters import (
     FixedWindow,
@@ -30,6 +31,7 @@ from sluicegate.shared.limiters import (
 __all__ = [
     "ConcurrencyLimiter",
     "FixedWindow",
+    "Gate",
     "Limiter",
     "Permit",
     "SegmentedWindow",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
-const THREADS: usize = 8;
+pub(super) const THREADS: usize = 8;
 
 /// Names whose keys are in the first two of the shards, so that they collide.
 fn colliding(what: &str, count: usize) -> Vec<String> {

@@ -128,7 +128,7 @@ impl PyGateDecision {
         self.verdict.decides.and_then(|place| self.parts.get(place))
     }
 
-    pub(super) fn is_allowed(&self) -> bool {
+    pub(in crate::python) fn is_allowed(&self) -> bool {
         self.verdict.allowed
     }
 }

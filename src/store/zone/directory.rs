@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use super::place::{Refusal, fault};
+use super::refusal::{Refusal, fault};
 
 /// The path of the file called `name`, in a directory that this user alone can enter.
 pub(super) fn of_user(name: &str) -> Result<PathBuf, Refusal> {
@@ -44,7 +44,7 @@ fn within(parent: &Path, name: &str) -> Result<PathBuf, Refusal> {
         )
     })?;
     // Whoever can write there could put a zone of their own in our way.
-    let is_ours = there.is_dir() && there.uid() == user && there.mode() & 0o077 == 0;
+    let is_ours = there.is_dir() && there.uid() == user && there.mode() & 0o777 == 0o700;
     if !is_ours {
         return Err(fault(
             &path,

@@ -7,18 +7,19 @@
 //! change of the lock, since the kernel lets go of a lock before it takes another one.
 
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
 
-use super::found_file::{check_rights, metadata, open_or_create, said};
-use super::header::{Fault, Header, LENGTH};
+use super::found_file::{check_rights, metadata, open_or_create, read_header, said};
+use super::header::{Fault, Header};
 use super::host::Host;
 use super::make;
-use super::place::{Place, Refusal, fault};
+use super::place::Place;
+use super::refusal::{Refusal, fault};
 
 /// How long to wait for others to finish a zone, or to leave one of another boot.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -127,20 +128,6 @@ fn state_of(file: &File, place: &Place, host: &Host) -> Result<State, Refusal> {
         ));
     }
     Ok(State::Ready(header))
-}
-
-/// What the first bytes of a file say.
-pub(super) fn read_header(file: &File, path: &Path) -> Result<Result<Header, Fault>, Refusal> {
-    let mut bytes = [0; LENGTH];
-    let mut have = 0;
-    while have < LENGTH {
-        let read = file.read_at(&mut bytes[have..], have as u64);
-        match read.map_err(|error| fault(path, format_args!("cannot read it: {error}")))? {
-            0 => break,
-            more => have += more,
-        }
-    }
-    Ok(Header::decode(&bytes[..have]))
 }
 
 const ANEW: &str = "stop all its processes and delete the file, so that it begins anew";

@@ -3,13 +3,15 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, fstatfs, open, openat};
+use rustix::fs::{Mode, OFlags, StatFs, fstatfs, open, openat};
 use rustix::io::Errno;
 
-use super::place::{Place, Refusal, fault};
+use super::header::{Fault, Header, LENGTH};
+use super::place::Place;
+use super::refusal::{Refusal, fault};
 
 /// Open the file, or make an empty one that belongs to this process's user.
 pub(super) fn open_or_create(place: &Place) -> Result<File, Refusal> {
@@ -47,7 +49,7 @@ fn directory_of(path: &Path) -> Result<(OwnedFd, &OsStr), Refusal> {
         ),
     })?;
     let kind = fstatfs(&opened).map_err(|error| fault(path, format_args!("{}", said(error))))?;
-    refuse_file_system(path, kind.f_type as u64)?;
+    refuse_file_system(path, magic_of(&kind))?;
     Ok((opened, name))
 }
 
@@ -58,7 +60,7 @@ fn opened(directory: &OwnedFd, name: &OsStr, flags: OFlags, path: &Path) -> Resu
     let file = file.map_err(|error| refusal_of(path, error))?;
     let kind =
         fstatfs(file.as_fd()).map_err(|error| fault(path, format_args!("{}", said(error))))?;
-    refuse_file_system(path, kind.f_type as u64)?;
+    refuse_file_system(path, magic_of(&kind))?;
     let file = File::from(file);
     let metadata = metadata(&file, path)?;
     if !metadata.is_file() {
@@ -113,9 +115,29 @@ fn kind_of(metadata: &Metadata) -> &'static str {
     }
 }
 
+/// What the first bytes of a file say.
+pub(super) fn read_header(file: &File, path: &Path) -> Result<Result<Header, Fault>, Refusal> {
+    let mut bytes = [0; LENGTH];
+    let mut have = 0;
+    while have < LENGTH {
+        let read = file.read_at(&mut bytes[have..], have as u64);
+        match read.map_err(|error| fault(path, format_args!("cannot read it: {error}")))? {
+            0 => break,
+            more => have += more,
+        }
+    }
+    Ok(Header::decode(&bytes[..have]))
+}
+
 /// An error of the system, in words.
 pub(super) fn said(error: Errno) -> std::io::Error {
     error.into()
+}
+
+/// Its kind, which C libraries declare with a sign or without.
+#[allow(clippy::cast_sign_loss, reason = "a pattern of bits")]
+fn magic_of(told: &StatFs) -> u64 {
+    told.f_type as u64
 }
 
 /// Files that several machines see: what one of them maps, the others need not see at once, if at

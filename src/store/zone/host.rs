@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use super::place::Refusal;
+use super::refusal::Refusal;
 
 /// A boot of a machine, and whose time it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
-use super::file::{lock, read_header, told};
-use super::found_file::{metadata, open_to_read};
+use super::file::{lock, told};
+use super::found_file::{metadata, open_to_read, read_header};
 use super::host::Host;
 use super::layout::{HEADER, OVERFLOW_AT, REGISTRY_AT, SETS_AT, SLOT, sets};
-use super::place::{Place, Refusal, fault};
+use super::place::Place;
+use super::refusal::{Refusal, fault};
 use super::registry::{ClaimWord, Kind, LIMITS};
 use super::slot::{Flag, Identity, State, WAYS};
 use super::word;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Zone;
-use super::place::Refusal;
 use super::queue::Behind;
+use super::refusal::Refusal;
 use super::registry::{LimitId, Wanted};
 use super::tenancy::{Seen, Tenancy};
 use super::word::Word;

@@ -10,11 +10,11 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::file::read_header;
-use super::found_file::{metadata, said};
+use super::found_file::{metadata, read_header, said};
 use super::header::{Header, MAGIC, UNFINISHED};
 use super::host::Host;
-use super::place::{Place, Refusal, fault};
+use super::place::Place;
+use super::refusal::{Refusal, fault};
 use crate::clock::HostClock;
 use std::os::unix::fs::MetadataExt;
 
@@ -55,7 +55,7 @@ fn fill(file: &File, header: &Header) -> io::Result<()> {
 fn reserve(file: &File, length: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, length) {
         Err(Errno::OPNOTSUPP) => {
-            let zeros = [0; 64 << 10];
+            let zeros = [0; 4 << 10];
             let mut at = UNFINISHED.len() as u64;
             while at < length {
                 let count = zeros.len().min((length - at) as usize);
@@ -74,6 +74,10 @@ pub(super) fn no_room(place: &Place, length: u64, error: Errno) -> Refusal {
         .path
         .parent()
         .and_then(|directory| rustix::fs::statfs(directory).ok());
+    #[allow(
+        clippy::cast_sign_loss,
+        reason = "C libraries declare it with a sign or without"
+    )]
     let free = free.map_or(0, |told| told.f_bavail * told.f_bsize as u64);
     match error {
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => fault(

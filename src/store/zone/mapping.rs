@@ -15,7 +15,7 @@ use super::slot::{Set, Slot};
 
 const _: () = assert!(size_of::<Slot>() as u64 == SLOT && size_of::<Set>() as u64 == SET);
 const _: () = assert!(size_of::<Overflow>() == 32 && size_of::<Entry>() == 64);
-const _: () = assert!(SETS_AT % align_of::<Set>() as u64 == 0);
+const _: () = assert!(SETS_AT.is_multiple_of(align_of::<Set>() as u64));
 
 /// Readable and writable, and shared with all who map the same file.
 ///

@@ -1,11 +1,11 @@
-//! The zones that this process has mapped, so that one file is mapped once.
+//! What this process has mapped, so that one file is mapped once.
 
+use std::any::Any;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-use super::Zone;
 use crate::fork::{self, Forks, Held, HeldLock};
 
-type List = Vec<(FileId, Weak<Zone>)>;
+type List = Vec<(FileId, Weak<dyn Any + Send + Sync>)>;
 
 /// A device and an inode on it.
 pub(super) type FileId = (u64, u64);
@@ -26,16 +26,16 @@ static OPENED: LazyLock<Arc<Opened>> = LazyLock::new(|| {
     opened
 });
 
-/// The zone of that file, if it is mapped, else `new`, which from now on is the one.
-pub(super) fn the_one(file: FileId, new: Zone) -> Arc<Zone> {
+/// What is mapped of that file, or else `new`, which from now on is the one.
+pub(super) fn the_one<T: Any + Send + Sync>(file: FileId, new: T) -> Arc<T> {
     let mut list = OPENED.0.lock().unwrap_or_else(PoisonError::into_inner);
     let known = list.iter().find(|(known, _)| *known == file);
-    if let Some(zone) = known.and_then(|(_, zone)| zone.upgrade()) {
-        drop(list);
-        return zone; // and `new` is dropped without the lock
-    }
-    list.retain(|(_, zone)| zone.strong_count() > 0);
-    let zone = Arc::new(new);
-    list.push((file, Arc::downgrade(&zone)));
-    zone
+    let known = known.and_then(|(_, weak)| weak.upgrade()?.downcast().ok());
+    known.unwrap_or_else(|| {
+        list.retain(|(_, weak)| weak.strong_count() > 0);
+        let new = Arc::new(new);
+        let weak = Arc::downgrade(&new);
+        list.push((file, weak));
+        new
+    })
 }

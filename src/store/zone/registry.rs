@@ -6,45 +6,18 @@
 use portable_atomic::{AtomicU128, Ordering::SeqCst};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::place::Refusal;
+use super::refusal::Refusal;
 use super::word;
 use crate::clock::Ticks;
 use crate::store::KeyHasher;
+
+pub use super::kind::Kind;
 
 /// The most limits that a zone can hold.
 pub(super) const LIMITS: usize = 1024;
 
 /// How many bytes of a name are kept for people to read.
 const NAME: usize = 40;
-
-/// How the payloads of a limit's keys are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// A counter for each window.
-    FixedWindow = 1,
-    /// A counter for each part of a window.
-    SegmentedWindow,
-    /// This window's counter and the one before.
-    SlidingCounter,
-    /// A time.
-    TokenBucket,
-    /// A counter for each part of a lease.
-    Permits,
-}
-
-impl Kind {
-    fn of(number: u8) -> Option<Self> {
-        Some(match number {
-            1 => Self::FixedWindow,
-            2 => Self::SegmentedWindow,
-            3 => Self::SlidingCounter,
-            4 => Self::TokenBucket,
-            5 => Self::Permits,
-            _ => return None,
-        })
-    }
-}
 
 /// A limit, as its declaration describes it.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +36,14 @@ pub struct Wanted<'a> {
 /// The number of a limit in its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LimitId(pub(super) u16);
+
+impl LimitId {
+    /// As a number: no two limits of a zone have the same.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}
 
 /// A limit that the zone knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

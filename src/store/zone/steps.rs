@@ -3,7 +3,9 @@
 
 /// What is about to be done, or has just been done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
+    /// The key has no slot: choose one.
+    Choose,
     /// Take a slot.
     Claim,
     /// Write whose it is.
@@ -28,24 +30,34 @@ pub(super) enum Step {
     Spent,
     /// Forget a key.
     Remove,
+    /// A gate has looked at all limits.
+    GateLooked,
+    /// A gate has spent from one more limit.
+    GateSpent,
+    /// Give back what a gate has spent from one limit.
+    GateGiveBack,
+    /// All that a gate has spent is given back.
+    GateGaveBack,
 }
 
 /// A fault that the tests must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mutant {
+pub(crate) enum Mutant {
     /// Insertions do not look for others of the same key.
     NoSettle,
+    /// A gate that is refused half-way keeps what it has spent.
+    NoGiveBack,
 }
 
 #[cfg(not(any(test, feature = "zone-faults")))]
 mod here {
     use super::{Mutant, Step};
 
-    #[inline(always)]
-    pub(in super::super) fn at(_: Step) {}
+    #[inline]
+    pub(crate) fn at(_: Step) {}
 
-    #[inline(always)]
-    pub(in super::super) fn is_mutant(_: Mutant) -> bool {
+    #[inline]
+    pub(crate) fn is_mutant(_: Mutant) -> bool {
         false
     }
 }
@@ -54,4 +66,6 @@ mod here {
 #[path = "steps/faults.rs"]
 mod here;
 
-pub(super) use here::{at, is_mutant};
+#[cfg(test)]
+pub(crate) use here::set;
+pub(crate) use here::{at, is_mutant};

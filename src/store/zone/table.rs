@@ -12,7 +12,6 @@ use super::steps::{Step, at};
 use super::tenancy::{Found, Seen, Tenancy, Updated};
 use crate::clock::Ticks;
 use crate::store::Fingerprint;
-use insert::Claim;
 use portable_atomic::Ordering::Acquire;
 
 /// All sets of a zone.
@@ -34,6 +33,17 @@ pub(super) struct Seat {
     start: usize,
 }
 
+/// What came of looking for a slot.
+#[derive(Debug, Clone, Copy)]
+enum Claim {
+    /// This slot holds the key, and has yet to be settled.
+    Announced(usize, State),
+    /// Somebody else was faster.
+    Lost,
+    /// All slots hold keys that are in use.
+    Full,
+}
+
 impl Seat {
     #[inline]
     pub(super) fn new(limit: LimitId, fingerprint: Fingerprint, sets: usize) -> Self {
@@ -41,7 +51,7 @@ impl Seat {
         let mixed = (fingerprint.hash() ^ u64::from(limit.0).wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .wrapping_mul(0xd6e8_feb8_6659_fd93);
         let other = (mixed ^ fingerprint.shard()).wrapping_mul(0xa076_1d64_78bd_642f);
-        let place = |bits: u64| ((bits >> 32) * sets as u64 >> 32) as usize;
+        let place = |bits: u64| (((bits >> 32) * sets as u64) >> 32) as usize;
         let (first, second) = (place(mixed), place(other));
         let second = if first == second {
             (first + 1) % sets

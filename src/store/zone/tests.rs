@@ -1,8 +1,17 @@
 //! The zone as a whole: its file, its table, and what deaths do to it.
 
 mod against_memory;
+mod crowd;
 mod crowds;
+mod elsewhere;
+mod files;
+mod kills;
 mod limiters;
+mod machines;
+mod oracle;
+mod schedules;
 mod scratch;
+mod table;
+mod worker;
 
-pub(super) use scratch::Scratch;
+pub(crate) use scratch::Scratch;

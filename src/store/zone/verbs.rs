@@ -177,18 +177,17 @@ impl<W: Word> Store for ZoneStore<W> {
         answers: &mut [Option<bool>],
         patience: Patience,
     ) -> Result<()> {
-        let open = |answer: &Option<bool>| answer.is_none();
-        for (&key, answer) in keys
-            .iter()
-            .zip(&mut *answers)
-            .filter(|(_, answer)| open(answer))
-        {
-            match self.is_allowed(Ask { key, cost, quota }, None, patience) {
-                Ok(allowed) => *answer = Some(allowed),
-                // The quota has shrunk since: what was spent keeps its answer.
-                Err(Stop::Invalid(_)) if keys[0] != key => *answer = Some(false),
-                Err(stop) => return Err(stop),
+        let mut is_begun = false;
+        for (&key, answer) in keys.iter().zip(answers) {
+            if answer.is_none() {
+                match self.is_allowed(Ask { key, cost, quota }, None, patience) {
+                    Ok(allowed) => *answer = Some(allowed),
+                    // The quota has shrunk since: what was spent keeps its answer.
+                    Err(Stop::Invalid(_)) if is_begun => *answer = Some(false),
+                    Err(stop) => return Err(stop),
+                }
             }
+            is_begun = true;
         }
         Ok(())
     }

@@ -98,6 +98,22 @@ pub trait Word: Algorithm {
     /// Whether the state is of a later time, as far as can be told: then the clock is to be read
     /// again before it is unpacked, since whoever read it may have been stopped in between.
     fn is_ahead(&self, payload: u128, now: Ticks) -> bool;
+
+    /// How long what is spent outlives a holder that is not heard of; `None`: it is not held.
+    fn lease(&self) -> Option<Ticks> {
+        None
+    }
+
+    /// Let the lease of units that are held begin anew: their mark from now on; `None`: it is over.
+    fn renew(
+        &self,
+        _state: &mut Self::State,
+        _now: Ticks,
+        _mark: u128,
+        _units: u32,
+    ) -> Option<u128> {
+        None
+    }
 }
 
 /// Whether such a state cannot be told from that of a key that was never seen.

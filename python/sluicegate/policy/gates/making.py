@@ -38,7 +38,8 @@ _MOST = 32
 
 def new_gate(limits: Iterable[Limit], options: LimiterOptions, *names: str) -> Any:
     """A gate of limits by ``client``, known by the ``names`` where processes share it."""
-    where, given = options.where, options.of_place()
+    where: Any = options.where
+    given = options.of_place()
     name = joined(*names)
     if options.place == "memory":
         return Gate(limits, name=name, **given)

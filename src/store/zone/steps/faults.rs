@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Mutant, Step};
 
 /// What a thread does at a step.
-pub(in super::super) type Hook = Box<dyn Fn(Step)>;
+pub(crate) type Hook = Box<dyn Fn(Step)>;
 
 thread_local! {
     static HOOK: RefCell<Option<Hook>> = RefCell::new(hook_by_environment());
@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Pass a step.
-pub(in super::super) fn at(step: Step) {
+pub(crate) fn at(step: Step) {
     HOOK.with_borrow(|hook| {
         if let Some(hook) = hook {
             hook(step);
@@ -28,21 +28,23 @@ pub(in super::super) fn at(step: Step) {
 }
 
 /// Whether this thread has that fault.
-pub(in super::super) fn is_mutant(mutant: Mutant) -> bool {
+pub(crate) fn is_mutant(mutant: Mutant) -> bool {
     MUTANT.get() == Some(mutant)
 }
 
 /// Have `hook` called at each step of this thread, which has the fault `mutant`.
 #[cfg(test)]
-pub(in super::super) fn set(hook: Option<Hook>, mutant: Option<Mutant>) {
+pub(crate) fn set(hook: Option<Hook>, mutant: Option<Mutant>) {
     HOOK.set(hook);
     MUTANT.set(mutant);
 }
 
 fn mutant_by_environment() -> Option<Mutant> {
     let name = std::env::var("SLUICEGATE_ZONE_MUTANT").ok()?;
-    assert_eq!(name, "NoSettle", "SLUICEGATE_ZONE_MUTANT");
-    Some(Mutant::NoSettle)
+    let known = [Mutant::NoSettle, Mutant::NoGiveBack];
+    let mutant = known.into_iter().find(|known| format!("{known:?}") == name);
+    assert!(mutant.is_some(), "SLUICEGATE_ZONE_MUTANT={name}");
+    mutant
 }
 
 fn hook_by_environment() -> Option<Hook> {
@@ -62,7 +64,7 @@ fn hook_by_environment() -> Option<Hook> {
         bits ^= bits >> 7;
         bits ^= bits << 17;
         random.set(bits);
-        if bits % odds == 0 {
+        if bits.is_multiple_of(odds) {
             act();
         }
     }))

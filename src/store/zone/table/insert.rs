@@ -5,7 +5,7 @@
 //! announce its own key there. Whoever dies after the second leaves an insertion that the next
 //! caller for the same key finishes, and that anybody may drop when it is a second old.
 
-use super::{Around, Seat, Table};
+use super::{Around, Claim, Seat, Table};
 use crate::clock::{SECOND, Ticks};
 use crate::store::zone::slot::{Flag, Identity, State, WAYS};
 use crate::store::zone::steps::{Step, at};
@@ -19,17 +19,6 @@ const LONGEST_INSERTION: Ticks = SECOND;
 
 /// As many keys live in the first set before the second is taken into account.
 const CROWDED: usize = 6;
-
-/// What came of looking for a slot.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Claim {
-    /// This slot holds the key, and has yet to be settled.
-    Announced(usize, State),
-    /// Somebody else was faster.
-    Lost,
-    /// All slots hold keys that are in use.
-    Full,
-}
 
 /// A slot that can be had; better ones come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +41,7 @@ struct Victim {
 impl Table<'_> {
     /// Take a slot for a key, and say so in it.
     pub(super) fn claim(self, seat: Seat, now: Ticks, around: &impl Around) -> Claim {
+        at(Step::Choose);
         let Some(victim) = self.victim(seat, now, around) else {
             return Claim::Full;
         };
@@ -100,13 +90,13 @@ impl Table<'_> {
     fn victim_in(
         self,
         seat: Seat,
-        set: usize,
+        of: usize,
         now: Ticks,
         around: &impl Around,
     ) -> (Option<Victim>, usize) {
         let (mut best, mut live): (Option<Victim>, usize) = (None, 0);
         for way in 0..WAYS {
-            let number = set * WAYS + (seat.start + way) % WAYS;
+            let number = of * WAYS + (seat.start + way) % WAYS;
             let (identity, state) = self.slot(number).snapshot();
             match rank(identity, state, now, around) {
                 None => live += 1,

@@ -35,7 +35,7 @@ impl Setting {
     fn limiter(&self, algorithm: &str, limit: u32) -> Arc<dyn ZoneLimiter> {
         let quota = AnyAlgorithm::named(algorithm, limit, 10 * SECOND).expect("known");
         let clock = Some(Arc::clone(&self.clock));
-        in_zone(Arc::clone(&self.zone), "api", &quota, None, clock).expect("fits")
+        in_zone(Arc::clone(&self.zone), "api", &quota, Some(1_023), clock).expect("fits")
     }
 
     fn permits(&self, limit: u32) -> Arc<Leases> {

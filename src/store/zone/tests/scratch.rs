@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::store::zone::Place;
 
 /// In memory if there is such a place; gone with its files when dropped.
-pub(in crate::store::zone) struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(in crate::store::zone) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() {
@@ -25,12 +25,12 @@ impl Scratch {
         Self(path)
     }
 
-    pub(in crate::store::zone) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// A place for a zone of that many bytes.
-    pub(in crate::store::zone) fn place(&self, size: u64) -> Place {
+    pub(crate) fn place(&self, size: u64) -> Place {
         Place {
             size: Some(size),
             ..Place::at(self.0.join("limits.zone"))

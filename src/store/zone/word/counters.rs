@@ -301,4 +301,19 @@ impl Word for Counters {
         let cut = field(payload, COUNTERS, NUMBER);
         payload != 0 && seems_ahead(cut, NUMBER, self.part_of(now))
     }
+
+    fn lease(&self) -> Option<Ticks> {
+        (self.kind == Kind::Permits).then_some(self.window)
+    }
+
+    fn renew(&self, state: &mut State, now: Ticks, mark: u128, units: u32) -> Option<u128> {
+        let taken = self.take_out(state, now, mark as u64, units);
+        if taken == 0 {
+            return None;
+        }
+        self.move_on(state, now);
+        let there = self.units(state, 0);
+        self.set(state, 0, there + taken.min(self.most() - there));
+        Some(state.newest.into())
+    }
 }

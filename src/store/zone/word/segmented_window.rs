@@ -70,8 +70,8 @@ pub(super) fn laid_out(limit: u32, window: Ticks, bits: Option<u8>) -> Result<Co
 
 fn too_large(this: &Counters, limit: u32) -> Error {
     let range = format!(
-        "an int from 1 to {}, all that the {} parts hold as which this limit was made in the zone: give \
-         whoever makes it `largest={}`, and it a new name or the zone's file a new place",
+        "an int from 1 to {}, the most that its counters hold as this limit is laid out in the zone, in {} \
+         parts: declare it with `largest={}` from the start, by a new name or in a new zone",
         grouped(this.most()),
         this.counters - 1,
         grouped(limit).replace(',', "_"),
