@@ -10,7 +10,7 @@ use super::worker::pack;
 use crate::clock::{SECOND, Ticks};
 use crate::store::zone::registry::LimitId;
 use crate::store::zone::slot::{Identity, Set, Slot, State};
-use crate::store::zone::steps::Mutant;
+use crate::store::zone::steps::{Mutant, Step, at};
 use crate::store::zone::table::{Around, Seat, Table};
 use crate::store::{Fingerprint, KeyHasher};
 
@@ -83,15 +83,16 @@ impl Play {
             let new = (count < MOST).then(|| pack(end, count + 1));
             (new, (window, new.is_some()))
         };
-        let seat = self.seat(number);
-        let updated = table.update(seat, self.time.now(), &self.time, &mut spend)?;
+        let (seat, now) = (self.seat(number), self.time.now());
+        at(Step::Time);
+        let updated = table.update(seat, now, &self.time, &mut spend)?;
         let (window, admitted) = updated.result;
         self.admitted[number][window].fetch_add(admitted.into(), SeqCst);
         Some(admitted)
     }
 
     fn let_time_jump(&self) {
-        crate::store::zone::steps::at(crate::store::zone::steps::Step::Time);
+        at(Step::Time);
         self.time.0.fetch_add(WINDOW, SeqCst);
     }
 
@@ -169,39 +170,56 @@ fn check_8(play: &Play) {
     play.check(8);
 }
 
+/// Try a few plays, with so many preemptions and deaths.
+fn try_all(preemptions: usize, deaths: usize, plays: &[(fn(&Play), &[fn(&Play)])]) {
+    for (before, acts) in plays {
+        let mut play = Play::new(*before, acts);
+        let count = explore(&mut play, preemptions, deaths, None);
+        let threads = acts.len();
+        eprintln!(
+            "{threads} threads, {preemptions} preemptions, {deaths} deaths: {count} schedules"
+        );
+    }
+}
+
+/// One key, in an empty table and in one whose keys are to be dropped.
+const ONE_KEY: [(fn(&Play), &[fn(&Play)]); 2] = [
+    (|_| (), &[check_0, check_0]),
+    (full_and_idle, &[check_0, check_0]),
+];
+
+/// One key three times, and two keys that want the same slot.
+const THREE: [(fn(&Play), &[fn(&Play)]); 2] = [
+    (|_| (), &[check_0, check_0, check_0]),
+    (full_and_idle, &[check_0, check_1, check_0]),
+];
+
+/// Key 8 has spent its all in the first window, and key 0 drops it in the second.
+const JUMP: [(fn(&Play), &[fn(&Play)]); 1] = [(full, &[check_8, Play::let_time_jump, check_0])];
+
 #[test]
-fn two_that_insert_one_key() {
-    let mut play = Play::new(|_| (), &[check_0, check_0]);
-    let count = explore(&mut play, 3, 0, None);
-    let mut crowded = Play::new(full_and_idle, &[check_0, check_0]);
-    let more = explore(&mut crowded, 3, 0, None);
-    eprintln!("two threads, 3 preemptions: {count} and {more} schedules");
+fn those_who_insert_at_once_agree() {
+    try_all(2, 0, &ONE_KEY);
+    try_all(1, 0, &THREE);
 }
 
 #[test]
-fn three_that_insert_one_key_or_two() {
-    let mut play = Play::new(full_and_idle, &[check_0, check_0, check_0]);
-    let count = explore(&mut play, 2, 0, None);
-    let mut other = Play::new(full_and_idle, &[check_0, check_1, check_0]);
-    let more = explore(&mut other, 2, 0, None);
-    eprintln!("three threads, 2 preemptions: {count} and {more} schedules");
+fn one_may_die_at_any_step() {
+    try_all(0, 1, &THREE);
 }
 
 #[test]
-fn one_that_dies_at_any_step() {
-    let mut play = Play::new(|_| (), &[check_0, check_0, check_0]);
-    let count = explore(&mut play, 1, 1, None);
-    let mut other = Play::new(full_and_idle, &[check_0, check_1, check_0]);
-    let more = explore(&mut other, 1, 1, None);
-    eprintln!("three threads, 1 preemption, a death: {count} and {more} schedules");
+fn a_key_may_be_dropped_while_it_is_asked_for() {
+    try_all(2, 0, &JUMP);
 }
 
 #[test]
-fn a_key_that_is_dropped_while_it_is_asked_for() {
-    // Key 8 has spent its all in the first window, and key 0 drops it in the second.
-    let mut play = Play::new(full, &[check_8, Play::let_time_jump, check_0]);
-    let count = explore(&mut play, 3, 0, None);
-    eprintln!("a jump of time, 3 preemptions: {count} schedules");
+#[ignore = "long"]
+fn long_schedules() {
+    try_all(3, 0, &ONE_KEY);
+    try_all(2, 0, &THREE);
+    try_all(1, 1, &THREE);
+    try_all(3, 0, &JUMP);
 }
 
 #[test]
