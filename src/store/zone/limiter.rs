@@ -181,6 +181,7 @@ impl<W: Word> ZoneStore<W> {
     /// What is told of a decision, but for whose it is.
     #[inline]
     pub(super) fn decision(
+        &self,
         algorithm: &W,
         state: &W::State,
         now: Ticks,
@@ -199,7 +200,7 @@ impl<W: Word> ZoneStore<W> {
             remaining: algorithm.remaining(state, now),
             retry_after: wait.unwrap_or(Ticks::MAX),
             reset_after: algorithm.reset_after(state, now),
-            at: now,
+            at: now.saturating_add_signed(self.offset()),
             source: Source::Shared,
             receipt: Receipt::NONE,
         }

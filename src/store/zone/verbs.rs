@@ -22,7 +22,7 @@ impl<W: Word> ZoneStore<W> {
             .update(self.id, key, now, &|| self.time(), |seen| {
                 self.with_state(algorithm, seen, |state, now| {
                     let allowed = algorithm.admit(state, now, cost);
-                    let mut decision = Self::decision(algorithm, state, now, cost, allowed);
+                    let mut decision = self.decision(algorithm, state, now, cost, allowed);
                     if allowed {
                         decision.receipt = self.receipt(algorithm, state, now, (key.tag(), cost));
                     }
@@ -34,8 +34,13 @@ impl<W: Word> ZoneStore<W> {
         (decision, updated.tenancy)
     }
 
-    /// What a decision would be, whoever waits; with the state.
-    pub(super) fn look_at(&self, algorithm: &W, ask: Ask<'_>, now: Ticks) -> (Decision, W::State) {
+    /// What a decision would be, whoever waits; with the state, and the time on the store's clock.
+    pub(super) fn look_at(
+        &self,
+        algorithm: &W,
+        ask: Ask<'_>,
+        now: Ticks,
+    ) -> (Decision, W::State, Ticks) {
         let found = self.zone.look(self.id, ask.key, now);
         let now = if algorithm.is_ahead(found.payload, now) {
             now.max(self.time())
@@ -44,8 +49,8 @@ impl<W: Word> ZoneStore<W> {
         };
         let state = algorithm.unpack(found.payload, now);
         let fits = algorithm.fits(&state, now, ask.cost);
-        let decision = Self::decision(algorithm, &state, now, ask.cost, fits);
-        (decision, state)
+        let decision = self.decision(algorithm, &state, now, ask.cost, fits);
+        (decision, state, now)
     }
 
     /// Take something off what a key has spent, and tell those who wait for it here.
@@ -164,9 +169,9 @@ impl<W: Word> Store for ZoneStore<W> {
 
     fn first_free_at(&self, key: Fingerprint, _patience: Patience) -> Result<Ticks> {
         let algorithm = self.by(None)?;
-        let (look, state) = self.look_at(&algorithm, Ask::new(key, 1), self.time());
-        let at = algorithm.first_free_at(&state, look.at);
-        Ok(at.unwrap_or(look.at.saturating_add(algorithm.window())))
+        let (_, state, now) = self.look_at(&algorithm, Ask::new(key, 1), self.time());
+        let at = algorithm.first_free_at(&state, now);
+        Ok(at.unwrap_or(now.saturating_add(algorithm.window())))
     }
 
     fn admit_many(

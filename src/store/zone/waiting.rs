@@ -117,7 +117,7 @@ impl<W: Word> Queues for ZoneStore<W> {
             if now < deadline {
                 return Ok(Polled::Pending((deadline < Ticks::MAX).then_some(deadline)));
             }
-            let (look, _) = self.look_at(&algorithm, ask, now);
+            let (look, ..) = self.look_at(&algorithm, ask, now);
             let refusal = Decision {
                 allowed: false,
                 retry_after: look.retry_after.max(1),
@@ -176,9 +176,9 @@ impl<W: Word> ZoneStore<W> {
         now: Ticks,
     ) -> Option<(Decision, Ticks)> {
         behind.queue(ask.key).next()?;
-        let (look, mut state) = self.look_at(algorithm, ask, now);
+        let (look, mut state, now) = self.look_at(algorithm, ask, now);
         let own = self.by(None).ok()?;
-        let mut at = look.at;
+        let mut at = now;
         for waiter in behind.queue(ask.key) {
             let by = waiter.quota.as_ref().unwrap_or(&own);
             let cost = waiter.cost.min(by.limit());
@@ -186,11 +186,11 @@ impl<W: Word> ZoneStore<W> {
             by.spend(&mut state, at, cost);
         }
         at = at.saturating_add(algorithm.wait(&state, at, ask.cost).unwrap_or(0));
-        (at > look.at).then(|| {
+        (at > now).then(|| {
             let refusal = Decision {
                 allowed: false,
                 remaining: 0,
-                retry_after: at - look.at,
+                retry_after: at - now,
                 ..look
             };
             (refusal, at)
