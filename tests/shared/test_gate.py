@@ -155,50 +155,6 @@ def test_quotas_by_key_limits_that_only_watch_and_keys_that_are_left_out(
         gate.check({"user": "big"})
 
 
-def test_algorithms_that_a_zone_has_none_of_are_refused_with_advice(store: str) -> None:
-    for limits, error in (
-        (Limit("10/minute", algorithm="sliding_window"), "name 'segmented_window'"),
-        (Limit("10000/day"), "algorithm='fixed_window'"),
-        (Limit("100/day in UTC"), "no calendar"),
-        (Limit("100/day in UTC", algorithm="fixed_window"), "no calendar"),
-        (Limit("70000 concurrent"), "65,535"),
-    ):
-        with pytest.raises(ValueError, match=error):
-            Gate(store, [limits])
-    gate = Gate(store, [Limit("10000/day", algorithm="segmented_window"), "5/second burst 9"])
-    assert [part.algorithm for part in gate.parts] == ["segmented_window", "token_bucket"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "options", "error"),
-    [
-        ((1, "5/second"), {}, "store must be a URL"),
-        (("shared:///x", "5/second"), {"name": 5}, "name must be a str"),
-        (("shared:///x", "5/second"), {"name": ""}, "name must be 1 to 64"),
-        (("shared:///x", "5/second"), {"prefix": ""}, "prefix must be"),
-        (("shared:///x", "5/second"), {"clock": 1}, "clock must be"),
-        (("shared:///x", 5), {}, "limits must be"),
-    ],
-)
-def test_bad_arguments_are_named(arguments: Any, options: Any, error: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=error):
-        Gate(*arguments, **options)
-
-
-def test_bad_calls_are_named_and_spend_nothing(store: str, clock: ManualClock) -> None:
-    gate = gate_of(store, clock)
-    for keys, cost, error in (
-        ({"user": "u"}, {"tokens": 1}, "keys must have 'model'"),
-        ({**KEYS, "x": "y"}, {"tokens": 1}, "keys must be of what"),
-        (KEYS, {"tokens": 1_001}, "it could never"),
-        (KEYS, {"points": 1}, "cost must be of the units"),
-        (KEYS, 1, "cost must say how many tokens"),
-    ):
-        with pytest.raises((TypeError, ValueError), match=error):
-            gate.check(keys, cost)
-    assert (tokens(gate), users(gate)) == (1_000, 10)
-
-
 def test_it_is_a_gate_with_the_names_that_block(store: str) -> None:
     gate = Gate(store, "5/second; 100/minute", name="g")
     assert is_gate(gate)

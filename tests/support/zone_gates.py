@@ -42,8 +42,13 @@ def spent(gate: Gate) -> tuple[int, int, int]:
 
 
 def hammer(store: str, seconds: str) -> None:
-    """Call until everything is spent, or so long; say how often it was admitted, refused and raced."""
-    gate, end = three(store), time.monotonic() + float(seconds)
+    """When told to, call until everything is spent, or so long; say how often it was admitted, refused
+    and raced.
+    """
+    gate = three(store)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    end = time.monotonic() + float(seconds)
     admitted = refused = in_a_row = 0
     while in_a_row < 20_000 and time.monotonic() < end:
         for _ in range(200):
@@ -78,7 +83,19 @@ def held(store: str) -> Gate:
 def start(role: str, *arguments: object) -> subprocess.Popen[str]:
     """A process in that role; what it prints is in its ``stdout``."""
     command = [sys.executable, __file__, role, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    stdin = subprocess.PIPE if role == "hammer" else None
+    return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True)
+
+
+def go(*processes: subprocess.Popen[str]) -> None:
+    """Have those that hammer begin together, once all are ready."""
+    for each in processes:
+        assert each.stdout is not None
+        assert each.stdout.readline() == "ready\n"
+    for each in processes:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.close()
 
 
 def told(process: subprocess.Popen[str]) -> list[int]:

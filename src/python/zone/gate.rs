@@ -13,13 +13,14 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::limiters::manual;
 use super::place::PyZone;
-use crate::clock::{SECOND, Ticks, seconds};
+use crate::clock::seconds;
 use crate::gate::{HeldPermits, ZoneGate};
 use crate::python::arguments::{Given, wrong_type};
 use crate::python::decision::PyStatistics;
 use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas};
 use crate::python::limits_off::limits_are_off;
 use crate::python::quota::PyQuota;
+use crate::quota::window;
 use crate::store::Patience;
 pub(in crate::python) use call::PyZoneGateCall;
 use in_force::InForce;
@@ -64,10 +65,10 @@ impl PyZoneGatePermits {
     }
 }
 
-fn kept(places: Vec<GivenPlace>) -> Vec<Kept> {
+fn kept(places: Vec<GivenPlace>) -> PyResult<Vec<Kept>> {
     let places = places.into_iter();
     places
-        .map(|(name, largest, lease)| (name, largest, (lease * SECOND as f64) as Ticks))
+        .map(|(name, largest, lease)| Ok((name, largest, window(lease)?)))
         .collect()
 }
 
@@ -92,7 +93,7 @@ impl PyZoneGate {
             refused: AtomicU64::new(0),
         });
         let layout = Layout::new(py, parts, plans)?;
-        let in_force = InForce::new(py, &home, layout, kept(places))?;
+        let in_force = InForce::new(py, &home, layout, kept(places)?)?;
         Ok(Self {
             in_force: Arc::new(in_force),
         })
@@ -217,7 +218,7 @@ impl PyZoneGate {
         places: Vec<GivenPlace>,
     ) -> PyResult<Vec<String>> {
         let layout = Layout::new(py, parts, plans)?;
-        self.in_force.replace(py, layout, kept(places))
+        self.in_force.replace(py, layout, kept(places)?)
     }
 
     /// Admitted and refused calls of this process, of each limit its name and what it has done.
