@@ -1,37 +1,39 @@
-"""The lines of those who wait, between any two steps: another thread comes or goes there, or it is interrupted."""
+"""Between any two steps of one who waits: another comes, goes or gives something back, or a handler runs."""
 
 from __future__ import annotations
 
+import random
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from sluicegate._connection import line as line_module
-from sluicegate._connection import lines as lines_module
-from sluicegate._connection import weak as weak_module
+from sluicegate import Decision
+from sluicegate._connection import line, lines, places, waiter, weak
 from sluicegate._connection.lines import Lines
-from sluicegate._connection.waiter import Waiter
+from sluicegate._connection.places import Places
+from sluicegate._connection.waiter import ThreadWaiter, Waiter
+from sluicegate._support.awaiting import at_once
+from sluicegate.redis.waiting import OneCall
 
-FILES = {line_module.__file__, lines_module.__file__, weak_module.__file__}
+FILES = {module.__file__ for module in (line, lines, places, waiter, weak, threading)}
 PLACE = "k"
 
 
 class Noted(Waiter):
     """Stands in line, and notes whether it was woken."""
 
-    __slots__ = ("woken",)
+    __slots__ = ("home", "woken")
+    home: object
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, home: object = None) -> None:
         super().__init__(number)
-        self.woken = 0
-
-    @property
-    def home(self) -> object:
-        return None
+        self.home, self.woken = home, 0
 
     def wake(self) -> None:
         self.is_woken = True
@@ -64,31 +66,31 @@ def at_step(step: int, do: Callable[[], object]) -> Iterator[list[bool]]:
         sys.settrace(before)
 
 
-def come(lines: Lines) -> Noted:
-    waiter = Noted(lines.next_number())
-    lines.hold(waiter, [PLACE])
-    return waiter
+def come(lines: Lines, home: object = None) -> Noted:
+    one = Noted(lines.next_number(), home)
+    lines.hold(one, [PLACE])
+    return one
 
 
-def go(lines: Lines, waiter: Waiter) -> None:
-    waiter.is_over = True
-    lines.leave(waiter)
+def go(lines: Lines, one: Waiter) -> None:
+    one.is_over = True
+    lines.leave(one)
 
 
 def stand(lines: Lines, *waiters: Waiter) -> None:
     """These stand in line and nobody else, and the first is known as the first."""
-    line = lines.line(PLACE)
-    assert line is not None, "whoever stands in a line that is lost is never woken"
-    assert lines.first(PLACE) is min(waiters, key=lambda waiter: waiter.number)
-    assert line.numbers == sorted(waiter.number for waiter in waiters)
-    assert all(waiter.lines == {PLACE: line} for waiter in waiters)
+    there = lines.line(PLACE)
+    assert there is not None, "whoever stands in a line that is lost is never woken"
+    assert lines.first(PLACE) is min(waiters, key=lambda one: one.number)
+    assert there.numbers == sorted(one.number for one in waiters)
+    assert all(one.lines == {PLACE: there} for one in waiters)
 
 
 def every_step(scene: Callable[[int], bool]) -> None:
     step = 1
     while scene(step):
         step += 1
-    assert step > 50, "the scene has steps"
+    assert step > 20, "the scene has steps"
 
 
 def test_one_enters_while_the_last_one_leaves() -> None:
@@ -156,13 +158,13 @@ def test_who_is_interrupted_leaves_no_trace(verb: str, has_next: bool) -> None:
 
     def scene(step: int) -> bool:
         lines = Lines()
-        waiter = Noted(lines.next_number())
+        one = Noted(lines.next_number())
         if verb == "go":
-            lines.hold(waiter, [PLACE])
+            lines.hold(one, [PLACE])
         behind = come(lines) if has_next else None
         with suppress(KeyboardInterrupt), at_step(step, interrupt) as came:
-            go(lines, waiter) if verb == "go" else lines.hold(waiter, [PLACE])
-        del waiter
+            go(lines, one) if verb == "go" else lines.hold(one, [PLACE])
+        del one
         new = come(lines)
         stand(lines, *([] if behind is None else [behind]), new)
         for there in filter(None, [behind, new]):
@@ -172,3 +174,87 @@ def test_who_is_interrupted_leaves_no_trace(verb: str, has_next: bool) -> None:
         return came[0]
 
     every_step(scene)
+
+
+class Sleepless(Waiter):
+    """Would sleep for ever; its test says what that means."""
+
+    __slots__ = ()
+    home = None
+
+    def wake(self) -> None:
+        self.is_woken = True
+
+    async def sleep(self, seconds: float) -> None:
+        if not self.is_woken:
+            sys.settrace(None)  # what happens later is not missed
+            raise TimeoutError
+
+
+def test_what_comes_back_is_never_missed() -> None:
+    """Not even where a look tells of the time before it came back."""
+
+    def scene(step: int) -> bool:
+        there: Places[Decision] = Places(1.0)
+        room = False
+
+        async def check() -> Decision:
+            return Decision(room, 1, 0, 0.0 if room else 1_000.0, 1_000.0, 0.0, "redis")
+
+        async def peek() -> Decision:
+            return Decision(False, 1, 0, 1_000.0, 1_000.0, 0.0, "redis")
+
+        def comes_back() -> None:
+            nonlocal room
+            room = True
+            there.look_again()
+
+        with at_step(step, comes_back) as came:
+            try:
+                admitted = at_once(there.decided(OneCall("k", check, peek), Sleepless, inf))
+            except TimeoutError:
+                assert not came[0], "it is asleep, though something has come back"
+                return False
+        assert admitted
+        assert not len(there)
+        return True
+
+    every_step(scene)
+
+
+def test_a_handler_may_wake_the_thread_that_it_interrupts() -> None:
+    def scene(step: int) -> bool:
+        one = ThreadWaiter()
+        with at_step(step, one.wake) as came:
+            with suppress(StopIteration):
+                one.sleep(0.001).send(None)
+            one.wake()
+        return came[0]
+
+    every_step(scene)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_somebody_always_looks_out(seed: int) -> None:
+    """The second, and of each event loop, and of the threads, the first who is not the first of all."""
+    chance, queue = random.Random(seed), Lines()
+    there: list[Noted] = []
+
+    def sleep_again() -> None:
+        for one in there:
+            if one.woken:
+                one.woken, one.is_woken = 0, False
+                one.looks_out = queue.looks_out(PLACE, one)
+
+    for _ in range(300):
+        if chance.random() < (0.7 if len(there) < 8 else 0.4) or not there:
+            there.append(come(queue, chance.choice([None, "loop", "other loop"])))
+            there[-1].looks_out = queue.looks_out(PLACE, there[-1])
+        else:
+            go(queue, there.pop(chance.choice([0, chance.randrange(len(there))])))
+        sleep_again()
+        homes: set[object] = {there[0].home} if there else set()
+        for index, one in enumerate(there[1:], 1):
+            if index == 1 or one.home not in homes:
+                assert one.looks_out
+            homes.add(one.home)
