@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from sluicegate import Decision
-from sluicegate._connection import line, lines, places, waiter, weak
+from sluicegate._connection import line, lines, places, waiter
 from sluicegate._connection.lines import Lines
 from sluicegate._connection.places import Places
 from sluicegate._connection.waiter import ThreadWaiter, Waiter
+from sluicegate._support import weak
 from sluicegate._support.awaiting import at_once
 from sluicegate.redis.waiting import OneCall
 

@@ -10,8 +10,8 @@ from math import inf
 
 from sluicegate._connection.line import Line, Place
 from sluicegate._connection.waiter import Waiter
-from sluicegate._connection.weak import Weak
 from sluicegate._support import fork
+from sluicegate._support.weak import Weak
 
 __all__ = ["Lines", "Place"]
 

@@ -44,7 +44,7 @@ class Caller(Protocol[D]):
         """Seconds until it asks again after a refusal; ``inf``: more than are left."""
         ...
 
-    def free_after(self, decision: D, name: str) -> float:
+    def free_after(self, decision: D, name: str, /) -> float:
         """Seconds until a limit that refuses may admit it."""
         ...
 
