@@ -6,12 +6,12 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from math import inf
 
 import pytest
 
+from loops import loop_in_thread
 from polling import until
 from sluicegate import Decision
 from sluicegate._connection import lines, places
@@ -31,16 +31,19 @@ class Desk:
         self._lock = threading.Lock()
 
     def call(self, number: int) -> OneCall:
-        async def check() -> Decision:
+        def decide(cost: int) -> Decision:
             with self._lock:
                 is_free = self.room > 0
-                if is_free:
+                if is_free and cost:
                     self.room -= 1
                     self.admitted.append(number)
             return Decision(is_free, 1, 0, 0.0 if is_free else 1_000.0, 1_000.0, 0.0, "redis")
 
+        async def check() -> Decision:
+            return decide(1)
+
         async def peek() -> Decision:
-            return Decision(False, 1, 0, 1_000.0, 1_000.0, 0.0, "redis")
+            return decide(0)
 
         return OneCall("k", check, peek)
 
@@ -76,19 +79,6 @@ class Desk:
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
-
-
-@contextmanager
-def loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
-        loop.close()
 
 
 def test_loops_and_threads_go_in_one_order(desk: Desk) -> None:
@@ -192,6 +182,30 @@ def test_a_loop_that_blocks_on_a_thread_behind_its_own_coroutine_goes_on(
 
     asyncio.run(main())
     desk.is_empty()
+
+
+def test_a_thread_looks_out_when_the_one_that_did_has_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_LOOKS_AFTER", 0.01)
+    monkeypatch.setattr(lines, "_LATE", 0.05)
+    ended: list[object] = []
+    with loop_in_thread() as loop:
+        for number, where in enumerate([loop, None, loop]):
+            desk.come(number, where)
+        thread = threading.Thread(target=lambda: ended.append(desk.wait_sync(3)))
+        thread.start()
+        until(lambda: desk.in_line() == 4, "all stand in line")
+        until(lambda: desk.places.lines.known(4).is_asleep, "it sleeps")  # type: ignore[union-attr]
+        desk.free()
+        desk.free()
+        loop.call_soon_threadsafe(thread.join, 20)
+        desk.free()
+        assert desk.admitted == [0, 1, 3]
+        thread.join(20)
+        desk.free()
+        assert desk.admitted == [0, 1, 3, 2]
+        desk.is_empty()
 
 
 def test_a_forked_child_starts_with_an_empty_line(desk: Desk) -> None:

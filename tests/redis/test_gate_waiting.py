@@ -6,10 +6,12 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
 from in_loop import in_loop
+from loops import loop_in_thread
 from polling import until
 from redis_servers import Server
 from sluicegate import GateDecision, Limit, RateLimitError
@@ -85,6 +87,44 @@ def test_threads_go_in_order(redis_server: Server) -> None:
     for thread in threads:
         thread.join(30)
     assert len(gate._places) == 0
+    gate.close()
+
+
+def test_loops_and_threads_go_in_one_order_and_who_leaves_is_not_waited_for(
+    redis_server: Server,
+) -> None:
+    gate = Gate(redis_server.url, Limit("1/hour", by="org"), name="mixed", timeout=10)
+    assert gate.check_sync("o")
+    served: list[int] = []
+    threads: list[threading.Thread] = []
+
+    async def one(number: int) -> None:
+        assert await gate.wait("o", timeout=30_000)
+        served.append(number)
+
+    def one_sync(number: int) -> None:
+        assert gate.wait_sync("o", timeout=30_000)
+        served.append(number)
+
+    with loop_in_thread() as a, loop_in_thread() as b:
+        tasks: dict[int, Future[None]] = {}
+        for number, where in enumerate([a, None, b, None, a, b, b, None, a]):
+            if where is None:
+                threads.append(threading.Thread(target=one_sync, args=(number,)))
+                threads[-1].start()
+            else:
+                tasks[number] = asyncio.run_coroutine_threadsafe(one(number), where)
+            until(lambda: in_line(gate) > number, "it was refused and waits")  # noqa: B023
+        for number in (0, 5):  # the first, and one in the middle
+            tasks[number].cancel()
+        until(lambda: in_line(gate) == 7, "they have left")
+        for number in range(7):
+            gate.reset_sync("o")
+            until(lambda: len(served) > number, "one is served")  # noqa: B023
+        assert served == [1, 2, 3, 4, 6, 7, 8]
+        for thread in threads:
+            thread.join(30)
+        until(lambda: not len(gate._places) and not gate._places.lines.lines, "nobody is left over")
     gate.close()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from heapq import heappop, heappush
 from math import inf
 
-__all__ = ["Line"]
+__all__ = ["Line", "Place"]
+
+#: A limit and a key.
+Place = Hashable
 
 
 class Line:
@@ -18,7 +21,7 @@ class Line:
     no other thread and no handler of a signal sees half of it.
     """
 
-    __slots__ = ("deadlines", "free_at", "numbers")
+    __slots__ = ("__weakref__", "deadlines", "free_at", "numbers")
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
@@ -47,8 +50,7 @@ class Line:
                 yield heappop(self.deadlines)[1]
 
     def leave(self, number: int) -> None:
-        was_first = self.numbers[:1] == [number]
+        if self.numbers[:1] == [number]:
+            self.free_at = -inf  # the next may want less; before it is first, and tells itself
         with suppress(ValueError):
             self.numbers.remove(number)
-        if was_first:
-            self.free_at = -inf  # the next may want less

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from itertools import count, islice
 from math import inf
-from weakref import ref
 
-from sluicegate._connection.line import Line
+from sluicegate._connection.line import Line, Place
 from sluicegate._connection.waiter import Waiter
 from sluicegate._support import fork
+from sluicegate._support.weak import Weak
 
 __all__ = ["Lines", "Place"]
-
-#: A limit and a key.
-Place = Hashable
 
 # One that has not moved so many seconds after it was to is passed by until it does: its event loop
 # may be blocked, even by a thread that waits here behind it.
@@ -26,59 +23,60 @@ _monotonic = time.monotonic
 
 
 class Lines:
-    """One order of arrival for each place. There is a line only while somebody waits.
+    """One order of arrival for each place. There is a line only while somebody stands in it.
 
     There is no lock, which a signal's handler might find held and wait in vain: each change is
     one step of the interpreter's, and what an interruption or another thread leaves half done is
-    put right by whoever finds it. Who is in no line, though it should be, enters again.
+    put right by whoever finds it. A line is kept by those who stand in it and by nothing else, so it
+    is never taken away from under one who enters, and goes with the last.
     """
 
     def __init__(self, now: Callable[[], float] = _monotonic) -> None:
         self.now = now
-        self.lines: dict[Place, Line] = {}
+        self._lines = Weak[Line]()
         # Weak, as a coroutine that is closed near the recursion limit runs no `finally`.
-        self._waiters: dict[int, ref[Waiter]] = {}
-        self._held: dict[int, tuple[Place, ...]] = {}
+        self._waiters = Weak[Waiter]()
         self._numbers = count(1)
         fork.call_in_child(self._forget_all)
 
     def __len__(self) -> int:
         return len(self._waiters)
 
-    def arrive(
-        self, make: Callable[[int], Waiter], places: Iterable[Place], deadline: float
-    ) -> Waiter:
-        """One more, who stands at these places behind all who do."""
-        waiter = make(next(self._numbers))
-        waiter.deadline = deadline
-        self.hold(waiter, places)
-        return waiter
+    @property
+    def lines(self) -> dict[Place, Line]:
+        """Those that there are now."""
+        return dict(self._lines.items())
 
-    def held(self, waiter: Waiter) -> tuple[Place, ...]:
-        """Where it stands."""
-        return self._held.get(waiter.number, ())
+    def line(self, place: Place) -> Line | None:
+        """As long as it is held, all who come to the place enter that one."""
+        return self._lines.get(place)
+
+    def next_number(self) -> int:
+        """For one more, who comes behind all who have one."""
+        return next(self._numbers)
 
     def hold(self, waiter: Waiter, places: Iterable[Place]) -> None:
-        """Stand at these places and at no other, and wake who is first now where it stood."""
-        before, now = self.held(waiter), tuple(places)
-        self._waiters[waiter.number] = ref(waiter)
-        self._held[waiter.number] = now
-        for place in now:
-            self._enter(place, waiter)
-        for place in before:
-            if place not in now:
-                self._leave(place, waiter.number)
-                self.wake_first(place)
+        """Stand at these places and at no other, and wake who is to move where it stood."""
+        before, number = waiter.lines, waiter.number
+        waiter.lines = now = {place: self._lines.get_or_make(place, Line) for place in places}
+        self._waiters.get_or_make(number, lambda: waiter)
+        for line in now.values():
+            if number not in line:
+                line.enter(number, waiter.deadline)
+        for place, line in before.items():
+            if now.get(place) is not line:
+                line.leave(number)
+                self._move_up(place, waiter)
 
     def leave(self, waiter: Waiter) -> None:
         """Wait no longer."""
         self.hold(waiter, ())
-        self._waiters.pop(waiter.number, None)
-        self._held.pop(waiter.number, None)
+        self._waiters.pop(waiter.number)
+        self._lines.sweep()
 
     def free_at(self, place: Place) -> float:
         """When the first there may be admitted; ``-inf`` if nobody knows."""
-        line = self.lines.get(place)
+        line = self.line(place)
         return -inf if line is None else line.free_at
 
     def first(self, place: Place) -> Waiter | None:
@@ -88,12 +86,11 @@ class Lines:
     def front(self, place: Place) -> tuple[list[Waiter], Waiter | None]:
         """Those who do not move and are passed by, and who is first without them."""
         passed: list[Waiter] = []
-        line, index = self.lines.get(place), 0
+        line, index = self.line(place), 0
         while line is not None and (number := line.at(index)) is not None:
             waiter = self.known(number)
             if waiter is None:
-                self._forget(number)
-                self._leave(place, number)  # whatever an interruption had left of it
+                line.leave(number)  # it is gone, or its leaving was interrupted
             elif waiter.is_there and self.now() <= waiter.due_at + _LATE:
                 return passed, waiter
             else:
@@ -123,44 +120,33 @@ class Lines:
 
         That is the second, should a wake-up be lost, and the first of each event loop and of the threads.
         """
-        line = self.lines.get(place)
+        line = self.line(place)
         if line is None:
             return False
         index = bisect_left(line.numbers, waiter.number)
-        if index < 2:
-            return index == 1
-        others = map(self.known, islice(line.numbers, index))
-        return not any(other is not None and other.home is waiter.home for other in others)
+        return index == 1 or (index > 1 and self._first_of(waiter.home, line) == waiter.number)
 
     def known(self, number: int) -> Waiter | None:
         """Who has that number, while it waits."""
-        known = self._waiters.get(number)
-        waiter = None if known is None else known()
+        waiter = self._waiters.get(number)
         return None if waiter is None or waiter.is_over else waiter
 
-    def _enter(self, place: Place, waiter: Waiter) -> None:
-        line = self.lines.setdefault(place, Line())
-        if waiter.number not in line:
-            line.enter(waiter.number, waiter.deadline)
-
-    def _leave(self, place: Place, number: int) -> None:
-        line = self.lines.get(place)
+    def _move_up(self, place: Place, left: Waiter) -> None:
+        """One has left: wake the first, and who is now to look out, as the second or in its stead."""
+        self.wake_first(place)
+        line = self.line(place)
         if line is None:
             return
-        line.leave(number)
-        if not line.numbers:
-            self.lines.pop(place, None)
-            if line.numbers:  # another thread has entered meanwhile
-                self.lines.setdefault(place, line)
+        for number in (line.at(1), self._first_of(left.home, line)):
+            waiter = None if number is None else self.known(number)
+            if waiter is not None and not waiter.looks_out and line.at(0) != number:
+                self.wake(waiter)
 
-    def _forget(self, number: int) -> None:
-        """One who is gone leaves all its places."""
-        for place in self._held.pop(number, ()):
-            self._leave(place, number)
-        self._waiters.pop(number, None)
+    def _first_of(self, home: object, line: Line) -> int | None:
+        others = ((number, self.known(number)) for number in islice(line.numbers, None))
+        return next((n for n, other in others if other is not None and other.home is home), None)
 
     def _forget_all(self) -> None:
         """In a forked child nobody waits: who goes on in it enters again."""
-        self.lines.clear()
+        self._lines.clear()
         self._waiters.clear()
-        self._held.clear()

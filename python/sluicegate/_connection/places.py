@@ -44,7 +44,7 @@ class Caller(Protocol[D]):
         """Seconds until it asks again after a refusal; ``inf``: more than are left."""
         ...
 
-    def free_after(self, decision: D, name: str) -> float:
+    def free_after(self, decision: D, name: str, /) -> float:
         """Seconds until a limit that refuses may admit it."""
         ...
 
@@ -76,8 +76,9 @@ class Places(Generic[D]):
 
     async def decided(self, caller: Caller[D], make: Callable[[int], Waiter], seconds: float) -> D:
         """What the server says when it admits, or tells of a wait of more than so many seconds."""
-        waiter = self._arrive(caller, make, self.now() + seconds)
+        waiter = make(self.lines.next_number())
         try:
+            self._arrive(waiter, caller, seconds)
             while await self._come_first(waiter, caller):
                 waiter.asked_in = self._epoch
                 decision = await caller.check()
@@ -88,17 +89,19 @@ class Places(Generic[D]):
             waiter.is_over = True
             self.lines.leave(waiter)
 
-    def _arrive(self, caller: Caller[D], make: Callable[[int], Waiter], deadline: float) -> Waiter:
+    def _arrive(self, waiter: Waiter, caller: Caller[D], seconds: float) -> None:
         """Behind all who wait at one of its places."""
         places: Collection[Place] = caller.places().values()
         if not caller.asks_in_turn:
             places = [place for place in places if self.lines.first(place)]
-        return self.lines.arrive(make, places, deadline)
+        waiter.due_at = self.now()  # should it be interrupted, it does not move
+        waiter.deadline = waiter.due_at + seconds
+        self.lines.hold(waiter, places)
 
     def look_again(self) -> None:
         """Something has changed: who is first in a line shall ask."""
         self._epoch = object()
-        for place, line in list(self.lines.lines.items()):
+        for place, line in self.lines.lines.items():
             line.free_at = -inf
             self.lines.wake_first(place)
 
@@ -126,7 +129,7 @@ class Places(Generic[D]):
 
     def _tell(self, place: Place, free_at: float) -> None:
         """Who cannot wait so long need not wait."""
-        line = self.lines.lines.get(place)
+        line = self.lines.line(place)
         for number in () if line is None else line.tell(free_at):
             impatient = self.lines.known(number)
             if impatient is not None:
@@ -136,7 +139,7 @@ class Places(Generic[D]):
         """Where it stands: also where one who came before it has come back meanwhile."""
         has_earlier = self.lines.has_earlier
         behind: list[Place] = [p for p in caller.places().values() if has_earlier(p, waiter)]
-        held = tuple(dict.fromkeys([*self.lines.held(waiter), *behind]))
+        held = tuple(dict.fromkeys([*waiter.lines, *behind]))
         self.lines.hold(waiter, held)
         return held
 
@@ -144,13 +147,15 @@ class Places(Generic[D]):
         """Whether it may ask, first at all its places, in time as far as is known."""
         lines = self.lines
         while True:
-            now = self.now()
+            # One epoch for all below: a look in a later one would pass for a question in that.
+            now, epoch = self.now(), self._epoch
             # As long as a question may take.
             waiter.due_at, waiter.is_woken = now + self._patience, False
+            waiter.looks_out = False
             held = self._stand_behind(waiter, caller)
             firsts = [place for place in held if lines.first(place) is waiter]
             is_first = len(firsts) == len(held)
-            asks_at = waiter.asks_at if waiter.asked_in is self._epoch else -inf
+            asks_at = waiter.asks_at if waiter.asked_in is epoch else -inf
             if is_first and asks_at <= now:
                 return True
             free_at = max(map(lines.free_at, held), default=-inf)
@@ -159,7 +164,7 @@ class Places(Generic[D]):
             looks_at = min(map(lines.free_at, firsts), default=inf)
             if looks_at <= now:
                 # Where it would be admitted by now it holds up nobody.
-                waiter.asked_in = self._epoch
+                waiter.asked_in = epoch
                 if not self._refuse(waiter, caller, await caller.peek()):
                     return False
                 continue
@@ -167,17 +172,17 @@ class Places(Generic[D]):
             await self._sleep(waiter, until, held)
 
     async def _sleep(self, waiter: Waiter, until: float, held: Collection[Place]) -> None:
-        looks_out = any(self.lines.looks_out(place, waiter) for place in held)
+        waiter.looks_out = any(self.lines.looks_out(place, waiter) for place in held)
         seconds = max(until - self.now(), 0)
         waiter.due_at, waiter.is_asleep = until, True
         try:
-            await waiter.sleep(min(seconds, _LOOKS_AFTER) if looks_out else seconds)
+            await waiter.sleep(min(seconds, _LOOKS_AFTER) if waiter.looks_out else seconds)
         finally:
             waiter.is_asleep = False
 
     def _behind(self, decision: D, waiter: Waiter, caller: Caller[D]) -> D:
         """A look, as a refusal by the limits at which others are first."""
-        held, now = self.lines.held(waiter), self.now()
+        held, now = waiter.lines, self.now()
         waits = {
             name: max(self.lines.free_at(place) - now, 0)
             for name, place in caller.places().items()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from asyncio import _get_running_loop
 from contextlib import suppress
 from math import inf
+
+from sluicegate._connection.line import Line, Place
 
 __all__ = ["LoopWaiter", "ThreadWaiter", "Waiter"]
 
@@ -20,12 +21,14 @@ class Waiter:
 
     __slots__ = (
         *("__weakref__", "asked_in", "asks_at", "deadline", "due_at"),
-        *("is_asleep", "is_over", "is_woken", "number"),
+        *("is_asleep", "is_over", "is_woken", "lines", "looks_out", "number"),
     )
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
-        self.is_over = self.is_woken = self.is_asleep = False
+        self.is_over = self.is_woken = self.is_asleep = self.looks_out = False
+        #: Where it stands. A line is there as long as one of those who stand in it.
+        self.lines: dict[Place, Line] = {}
         #: When it gives up, when it asks next, and when it is to move at the latest.
         self.deadline, self.asks_at, self.due_at = inf, -inf, inf
         #: The epoch of its line in which it asked last: the time to ask next holds as long as that.
@@ -72,11 +75,10 @@ class LoopWaiter(Waiter):
         sleep = self._sleep
         if sleep is None:
             return
-        # Not set here: near the recursion limit that may leave it set, and nobody woken.
-        here = _get_running_loop() is self._loop
-        plan = self._loop.call_soon if here else self._loop.call_soon_threadsafe
+        # Not set here: near the recursion limit that may leave it set, and nobody woken. And a handler
+        # of a signal runs in the loop's thread while the loop sleeps: it is woken there too.
         with suppress(RuntimeError):  # it is closed
-            plan(_set, sleep)
+            self._loop.call_soon_threadsafe(_set, sleep)
 
     async def sleep(self, seconds: float) -> None:
         sleep = self._sleep = self._loop.create_future()
@@ -96,12 +98,15 @@ class LoopWaiter(Waiter):
 class ThreadWaiter(Waiter):
     """A thread; a signal's handler may raise in it. Its coroutines never wait, they block."""
 
-    __slots__ = ("_event", "thread")
+    __slots__ = ("_awake", "thread")
 
     def __init__(self, number: int = 0) -> None:
         super().__init__(number)
         self.thread = threading.get_ident()
-        self._event = threading.Event()
+        # Locked unless woken. No Event: that takes a lock of its own for moments, in which a signal's
+        # handler that wakes somebody would wait for the very thread that it runs in.
+        self._awake = threading.Lock()
+        self._awake.acquire()
 
     @property
     def home(self) -> object:
@@ -109,12 +114,13 @@ class ThreadWaiter(Waiter):
 
     def wake(self) -> None:
         self.is_woken = True
-        self._event.set()
+        with suppress(RuntimeError):  # it is woken already
+            self._awake.release()
 
     async def sleep(self, seconds: float) -> None:
-        self._event.clear()
+        self._awake.acquire(blocking=False)  # whoever woke it for what it has seen by now
         if not self.is_woken:  # looked at only now, or a wake-up might be lost
-            self._event.wait(min(seconds, threading.TIMEOUT_MAX))
+            self._awake.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
 
 def _set(future: asyncio.Future[None]) -> None:
