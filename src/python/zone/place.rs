@@ -67,7 +67,11 @@ impl PyZone {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Zone {:?} size={}>", self.zone.path(), self.zone.size())
+        format!(
+            "<Zone {} size={}>",
+            self.zone.path().display(),
+            self.zone.size()
+        )
     }
 
     #[expect(clippy::unused_self, reason = "Python calls it as a method")]

@@ -180,11 +180,10 @@ impl<W: Word> ZoneStore<W> {
         now: Ticks,
         (cost, allowed): (u32, bool),
     ) -> Decision {
-        let decision = Self::decision(algorithm, state, now, cost, allowed);
+        let decision = self.decision(algorithm, state, now, cost, allowed);
         Decision {
             // One that only watches may refuse what costs more than there is ever.
             retry_after: decision.retry_after.max(u64::from(!allowed)),
-            at: now.saturating_add_signed(self.offset()),
             ..decision
         }
     }

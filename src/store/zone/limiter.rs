@@ -255,7 +255,7 @@ impl<W: Word> ZoneStore<W> {
 }
 
 /// The quota with the largest limit that it will have.
-fn laid_out_for<'a>(quota: &'a AnyAlgorithm, largest: Option<u32>) -> Cow<'a, AnyAlgorithm> {
+fn laid_out_for(quota: &AnyAlgorithm, largest: Option<u32>) -> Cow<'_, AnyAlgorithm> {
     match (quota, largest) {
         (AnyAlgorithm::SegmentedWindow(this), Some(largest)) => {
             let segments = SegmentedWindow::new(largest.max(this.limit), this.window);

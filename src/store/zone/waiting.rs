@@ -48,16 +48,15 @@ impl<W: Word> Queues for ZoneStore<W> {
         error::fits(cost, algorithm.limit())?;
         let now = self.time();
         let mut behind = locked(&self.behind, patience)?;
-        let (decision, at) = match self.plan(&behind, &algorithm, ask, now) {
-            Some(refused) => refused,
-            None => {
-                let (decision, tenancy) = self.decide(&algorithm, ask, now);
-                if decision.allowed {
-                    self.counts.count(true, tenancy);
-                    return Ok(Joined::Settled(decision, now));
-                }
-                (decision, now.saturating_add(decision.retry_after))
+        let (decision, at) = if let Some(refused) = self.plan(&behind, &algorithm, ask, now) {
+            refused
+        } else {
+            let (decision, tenancy) = self.decide(&algorithm, ask, now);
+            if decision.allowed {
+                self.counts.count(true, tenancy);
+                return Ok(Joined::Settled(decision, now));
             }
+            (decision, now.saturating_add(decision.retry_after))
         };
         let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
         if at > deadline {

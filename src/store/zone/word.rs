@@ -5,7 +5,9 @@
 //! is spent then counts in the newest window or part.
 
 mod counters;
+mod counting;
 mod fixed_window;
+mod idle;
 mod permits;
 mod segmented_window;
 mod sliding_counter;
@@ -14,16 +16,14 @@ mod tests;
 mod token_bucket;
 
 pub use counters::Counters;
+pub(super) use idle::is_idle;
 pub use segmented_window::{largest_limit, lateness, parts_for};
 pub(super) use token_bucket::BucketWord;
 
 use super::registry::Kind;
-use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter};
+use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 use crate::error::{Error, Result};
-
-/// Bits of a word that are an algorithm's.
-pub const BITS: u32 = 110;
 
 /// How far the clocks of two processes may seem apart, at most. A state that is further ahead of a
 /// time that was read after it is not ahead: its number has gone round since.
@@ -114,22 +114,4 @@ pub trait Word: Algorithm {
     ) -> Option<u128> {
         None
     }
-}
-
-/// Whether such a state cannot be told from that of a key that was never seen.
-pub(super) fn is_idle(kind: Kind, window: Ticks, bits: u8, payload: u128, now: Ticks) -> bool {
-    let (window, bits) = (window.max(1), bits.clamp(1, 32)); // whatever lies in a file
-    payload == 0
-        || match kind {
-            Kind::FixedWindow => whole(&FixedWindow::new(1, window), payload, now),
-            Kind::SlidingCounter => whole(&SlidingCounter { limit: 1, window }, payload, now),
-            Kind::TokenBucket => token_bucket::is_full(payload, now),
-            Kind::SegmentedWindow => whole(&Counters::segments(1, window, bits), payload, now),
-            Kind::Permits => whole(&Counters::permits(1, window), payload, now),
-        }
-}
-
-fn whole<W: Word>(algorithm: &W, payload: u128, now: Ticks) -> bool {
-    !algorithm.is_ahead(payload, now)
-        && algorithm.reset_after(&algorithm.unpack(payload, now), now) == 0
 }

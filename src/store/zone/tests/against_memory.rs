@@ -103,7 +103,7 @@ impl Both {
                     .swap_remove(step.cost as usize % self.receipts.len());
                 let units = cost.min(zone.receipt.cost);
                 let receipts = (zone.receipt, memory.receipt);
-                self.ask(key, |store, key| {
+                let (zone, memory) = self.ask(key, |store, key| {
                     let receipt = if store.is_mine(&receipts.0) {
                         &receipts.0
                     } else {
@@ -111,9 +111,11 @@ impl Both {
                     };
                     store.refund_spend(key, receipt, units, wait)
                 });
+                prop_assert_eq!(zone, memory);
             }
             8 if step.cost == 1 => {
-                self.ask(step.key, |store, key| store.reset(key, wait));
+                let (zone, memory) = self.ask(step.key, |store, key| store.reset(key, wait));
+                prop_assert_eq!(zone, memory);
             }
             9 => {
                 let ask = |key| Ask {

@@ -1,6 +1,7 @@
 //! Threads and processes that hammer one key: exactly the limit, whatever the algorithm.
 
 use std::env;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -89,7 +90,7 @@ fn a_process() {
     let mut counts = String::new();
     for limiter in &limiters {
         for round in 0..ROUNDS {
-            counts.push_str(&format!("{} ", hammer(&**limiter, round)));
+            write!(counts, "{} ", hammer(&**limiter, round)).expect("a text");
         }
     }
     fs::write(

@@ -8,9 +8,7 @@ use crate::clock::{ManualClock, SECOND};
 use crate::decision::Source;
 use crate::quota::Quota;
 use crate::store::zone::{Leases, Zone, ZoneLimiter, ZoneStore, in_zone};
-use crate::store::{
-    Ask, Fingerprint, Joined, Parker, Patience, Polled, Queues, Store, Ticket, Wake,
-};
+use crate::store::{Ask, Fingerprint, Joined, Parker, Patience, Polled, Store, Ticket, Wake};
 
 const NOW: Patience = Patience::Wait;
 

@@ -170,8 +170,11 @@ fn check_8(play: &Play) {
     play.check(8);
 }
 
+/// How a play begins, and what its threads do.
+type Plot = (fn(&Play), &'static [fn(&Play)]);
+
 /// Try a few plays, with so many preemptions and deaths.
-fn try_all(preemptions: usize, deaths: usize, plays: &[(fn(&Play), &[fn(&Play)])]) {
+fn try_all(preemptions: usize, deaths: usize, plays: &[Plot]) {
     for (before, acts) in plays {
         let mut play = Play::new(*before, acts);
         let count = explore(&mut play, preemptions, deaths, None);
@@ -183,19 +186,19 @@ fn try_all(preemptions: usize, deaths: usize, plays: &[(fn(&Play), &[fn(&Play)])
 }
 
 /// One key, in an empty table and in one whose keys are to be dropped.
-const ONE_KEY: [(fn(&Play), &[fn(&Play)]); 2] = [
+const ONE_KEY: [Plot; 2] = [
     (|_| (), &[check_0, check_0]),
     (full_and_idle, &[check_0, check_0]),
 ];
 
 /// One key three times, and two keys that want the same slot.
-const THREE: [(fn(&Play), &[fn(&Play)]); 2] = [
+const THREE: [Plot; 2] = [
     (|_| (), &[check_0, check_0, check_0]),
     (full_and_idle, &[check_0, check_1, check_0]),
 ];
 
 /// Key 8 has spent its all in the first window, and key 0 drops it in the second.
-const JUMP: [(fn(&Play), &[fn(&Play)]); 1] = [(full, &[check_8, Play::let_time_jump, check_0])];
+const JUMP: [Plot; 1] = [(full, &[check_8, Play::let_time_jump, check_0])];
 
 #[test]
 fn those_who_insert_at_once_agree() {

@@ -8,13 +8,14 @@ mod permits;
 mod segments;
 mod windows;
 
-use super::{BITS, Word, is_idle};
+use super::{Word, is_idle};
 use crate::algorithm::properties::Step;
 use crate::algorithm::properties::models::Model;
 use crate::algorithm::{Algorithm, Spend, StatePlan};
 use crate::clock::Ticks;
 use crate::error::Result;
 use crate::quota::Quota;
+use crate::store::zone::PAYLOAD_BITS;
 
 /// A word as a zone uses it: all that is kept of a key are the bits.
 #[derive(Clone)]
@@ -30,7 +31,7 @@ impl<W: Word> Packed<W> {
         let mut state = self.0.unpack(*payload, now);
         let done = act(&self.0, &mut state);
         *payload = self.0.pack(&state);
-        assert!(*payload >> BITS == 0, "{payload:x} is too long");
+        assert!(*payload >> PAYLOAD_BITS == 0, "{payload:x} is too long");
         done
     }
 }

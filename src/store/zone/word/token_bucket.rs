@@ -16,7 +16,7 @@ const POINT: u32 = 56;
 
 /// A token bucket whose state is a time.
 #[derive(Debug, Clone)]
-pub struct BucketWord {
+pub(in crate::store::zone) struct BucketWord {
     capacity: u32,
     /// The time in which a token refills.
     token: u128,
@@ -24,7 +24,7 @@ pub struct BucketWord {
 
 /// When the bucket is full.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct State(u128);
+pub(in crate::store::zone) struct State(u128);
 
 fn fixed(now: Ticks) -> u128 {
     u128::from(now) << POINT
@@ -42,7 +42,7 @@ pub(super) fn is_full(payload: u128, now: Ticks) -> bool {
 impl BucketWord {
     /// The same bucket, but full whenever it begins.
     #[must_use]
-    pub fn new(bucket: &TokenBucket) -> Self {
+    pub(in crate::store::zone) fn new(bucket: &TokenBucket) -> Self {
         let (_, token, tick) = bucket.grains_of();
         Self {
             capacity: bucket.limit(),

@@ -6,7 +6,8 @@ use super::Packed;
 use crate::algorithm::properties::bucket;
 use crate::algorithm::{Algorithm, FixedWindow, SlidingCounter};
 use crate::clock::{SECOND, Ticks};
-use crate::store::zone::word::{BITS, BucketWord, Counters, Word};
+use crate::store::zone::PAYLOAD_BITS;
+use crate::store::zone::word::{BucketWord, Counters, Word};
 
 /// Whatever is unpacked is packed to what tells the same.
 fn comes_back<W: Word>(
@@ -24,14 +25,14 @@ fn comes_back<W: Word>(
         )
     };
     let again = word.pack(&word.unpack(payload, now));
-    prop_assert!(again >> BITS == 0);
+    prop_assert!(again >> PAYLOAD_BITS == 0);
     prop_assert_eq!(told(payload), told(again), "{:x} and {:x}", payload, again);
     Ok(())
 }
 
 proptest! {
     #[test]
-    fn any_bits_come_back(payload in 0..(1_u128 << BITS), now in 0..(1_u64 << 53), window in 1..1_000_000_u64, limit in 1..1_024_u32) {
+    fn any_bits_come_back(payload in 0..(1_u128 << PAYLOAD_BITS), now in 0..(1_u64 << 53), window in 1..1_000_000_u64, limit in 1..1_024_u32) {
         comes_back(&FixedWindow::new(limit, window), payload, now)?;
         comes_back(&SlidingCounter { limit, window }, payload, now)?;
         comes_back(&BucketWord::new(&bucket(limit, 3, 7, limit, 0)), payload, now)?;

@@ -43,15 +43,15 @@ proptest! {
 fn a_step_of_the_wall_clock_forgets_nothing_and_keeps_no_end_of_the_old_time() {
     let before = FixedWindow::new(3, 60 * SECOND);
     for step in [
-        -7 * SECOND as i64,
-        7 * SECOND as i64,
-        -3_600 * SECOND as i64,
+        -7 * SECOND.cast_signed(),
+        7 * SECOND.cast_signed(),
+        -3_600 * SECOND.cast_signed(),
     ] {
         let (mut state, now) = (before.fresh(), 12_000 * SECOND + 20 * SECOND);
         assert!(before.admit(&mut state, now, 2));
         let payload = before.pack(&state);
         let after = before.clone().aligned(step);
-        let is_moved = step % (60 * SECOND as i64) != 0;
+        let is_moved = step % (60 * SECOND.cast_signed()) != 0;
         assert_eq!(after.is_ahead(payload, now), is_moved);
         let mut state = after.unpack(payload, now);
         assert_eq!(after.remaining(&state, now), 1);
