@@ -189,7 +189,6 @@ def test_a_thread_looks_out_when_the_one_that_did_has_left(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "_LOOKS_AFTER", 0.01)
-    monkeypatch.setattr(lines, "_LATE", 0.05)
     ended: list[object] = []
     with loop_in_thread() as loop:
         for number, where in enumerate([loop, None, loop]):
@@ -200,6 +199,7 @@ def test_a_thread_looks_out_when_the_one_that_did_has_left(
         until(lambda: desk.places.lines.known(4).is_asleep, "it sleeps")  # type: ignore[union-attr]
         desk.free()
         desk.free()
+        monkeypatch.setattr(lines, "_LATE", 0.05)
         loop.call_soon_threadsafe(thread.join, 20)
         desk.free()
         assert desk.admitted == [0, 1, 3]
