@@ -190,6 +190,12 @@ def test_a_thread_looks_out_when_the_one_that_did_has_left(
 ) -> None:
     monkeypatch.setattr(places, "_LOOKS_AFTER", 0.01)
     ended: list[object] = []
+    stands_still = threading.Event()
+
+    def stand_still() -> None:
+        stands_still.set()
+        thread.join(20)
+
     with loop_in_thread() as loop:
         for number, where in enumerate([loop, None, loop]):
             desk.come(number, where)
@@ -200,7 +206,8 @@ def test_a_thread_looks_out_when_the_one_that_did_has_left(
         desk.free()
         desk.free()
         monkeypatch.setattr(lines, "_LATE", 0.05)
-        loop.call_soon_threadsafe(thread.join, 20)
+        loop.call_soon_threadsafe(stand_still)
+        assert stands_still.wait(20)
         desk.free()
         assert desk.admitted == [0, 1, 3]
         thread.join(20)
