@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -188,8 +189,13 @@ def test_a_thread_looks_out_when_the_one_that_did_has_left(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "_LOOKS_AFTER", 0.01)
-    monkeypatch.setattr(lines, "_LATE", 0.05)
     ended: list[object] = []
+    stands_still = threading.Event()
+
+    def stand_still() -> None:
+        stands_still.set()
+        thread.join(20)
+
     with loop_in_thread() as loop:
         for number, where in enumerate([loop, None, loop]):
             desk.come(number, where)
@@ -199,13 +205,48 @@ def test_a_thread_looks_out_when_the_one_that_did_has_left(
         until(lambda: desk.places.lines.known(4).is_asleep, "it sleeps")  # type: ignore[union-attr]
         desk.free()
         desk.free()
-        loop.call_soon_threadsafe(thread.join, 20)
+        monkeypatch.setattr(lines, "_LATE", 0.05)
+        loop.call_soon_threadsafe(stand_still)
+        assert stands_still.wait(20)
         desk.free()
         assert desk.admitted == [0, 1, 3]
         thread.join(20)
         desk.free()
         assert desk.admitted == [0, 1, 3, 2]
         desk.is_empty()
+
+
+def test_a_handler_wakes_who_waits_in_the_loop_that_it_interrupts(desk: Desk) -> None:
+    def gives_back(*_: object) -> None:
+        desk.room = 1
+        desk.places.look_again()
+
+    missed: list[int] = []
+
+    def send(number: int, loop: asyncio.AbstractEventLoop) -> None:
+        until(lambda: (one := desk.places.lines.known(number)) and one.is_asleep, "it sleeps")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        try:
+            until(lambda: len(desk.admitted) == number, "it is admitted", 10)
+        except TimeoutError:
+            missed.append(number)
+            loop.call_soon_threadsafe(str)  # which ends its sleep
+
+    async def main() -> None:
+        for number in range(1, 6):
+            args = number, asyncio.get_running_loop()
+            sending = threading.Thread(target=send, args=args)
+            sending.start()
+            assert await desk.wait(number)
+            sending.join(20)
+            assert not missed
+
+    before = signal.signal(signal.SIGUSR1, gives_back)
+    try:
+        asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    desk.is_empty()
 
 
 def test_a_forked_child_starts_with_an_empty_line(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from asyncio import _get_running_loop
 from contextlib import suppress
 from math import inf
 
@@ -75,10 +76,12 @@ class LoopWaiter(Waiter):
         sleep = self._sleep
         if sleep is None:
             return
-        # Not set here: near the recursion limit that may leave it set, and nobody woken. And a handler
-        # of a signal runs in the loop's thread while the loop sleeps: it is woken there too.
+        # Not set here: near the recursion limit that may leave it set, and nobody woken. Outside of tasks
+        # a signal's handler may run in the loop's thread while the loop sleeps, and is to end that.
         with suppress(RuntimeError):  # it is closed
-            self._loop.call_soon_threadsafe(_set, sleep)
+            is_here = _get_running_loop() is self._loop and asyncio.current_task() is not None
+            plan = self._loop.call_soon if is_here else self._loop.call_soon_threadsafe
+            plan(_set, sleep)
 
     async def sleep(self, seconds: float) -> None:
         sleep = self._sleep = self._loop.create_future()

@@ -17,7 +17,7 @@ _ONLY = ""
 class OneCall:
     """One key's call, and how it asks: both give the decision when awaited."""
 
-    __slots__ = ("_key", "check", "peek")
+    __slots__ = ("_check", "_key", "_peek")
     asks_in_turn = True
 
     def __init__(
@@ -26,7 +26,13 @@ class OneCall:
         check: Callable[[], Awaitable[Decision]],
         peek: Callable[[], Awaitable[Decision]],
     ) -> None:
-        self._key, self.check, self.peek = key, check, peek
+        self._key, self._check, self._peek = key, check, peek
+
+    def check(self) -> Awaitable[Decision]:
+        return self._check()
+
+    def peek(self) -> Awaitable[Decision]:
+        return self._peek()
 
     def places(self) -> dict[str, str]:
         return {_ONLY: self._key}
