@@ -88,8 +88,8 @@ mod core {
     #[pymodule_export]
     use super::zone::{
         PyZone, PyZoneFixedWindow, PyZoneGate, PyZoneGateCall, PyZoneGatePermits, PyZonePermits,
-        PyZoneSegmentedWindow, PyZoneSlidingWindowCounter, PyZoneTokenBucket, zone_lateness,
-        zone_parts_for,
+        PyZoneSegmentedWindow, PyZoneSlidingWindowCounter, PyZoneTokenBucket, inspect_zone,
+        zone_lateness, zone_parts_for,
     };
 }
 
