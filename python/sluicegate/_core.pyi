@@ -1488,13 +1488,6 @@ def inspect_zone(path: str | PathLike[str]) -> dict[str, Any]:
     Raises ``StoreError`` for what is no zone, or cannot be read.
     """
 
-def inspect_zone(path: str | PathLike[str]) -> dict[str, Any]:
-    """What is in the zone at ``path``, which is only read; :mod:`sluicegate._zone.found` says what of it
-    means what. Other threads run meanwhile: it looks at each slot.
-
-    Raises ``StoreError`` for what is no zone, or cannot be read.
-    """
-
 def zone_parts_for(largest: int, /) -> int:
     """Into how many parts a zone's word divides the window of a limit of up to `largest` units."""
 
