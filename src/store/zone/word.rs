@@ -29,11 +29,15 @@ use crate::error::{Error, Result};
 /// time that was read after it is not ahead: its number has gone round since.
 const MOST_AHEAD: Ticks = 10_000;
 
-/// A part whose number is cut to so many bits lies either a little ahead or behind.
-fn near(cut: u64, bits: u32, now: u64, most_ahead: u64) -> Option<u64> {
+/// A part of that length whose number is cut to so many bits lies either a little ahead or behind.
+#[inline]
+fn near(cut: u64, bits: u32, now: u64, length: Ticks) -> Option<u64> {
     let round = 1_u64 << bits;
     let ahead = cut.wrapping_sub(now) & (round - 1);
-    if ahead <= most_ahead {
+    if ahead == 0 {
+        return Some(now); // mostly, and without a division
+    }
+    if ahead <= MOST_AHEAD.div_ceil(length) {
         Some(now + ahead)
     } else {
         now.checked_sub(round - ahead)

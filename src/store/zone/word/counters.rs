@@ -71,18 +71,23 @@ impl Counters {
     }
 
     /// How many parts may count: the newest and those before it.
+    #[inline]
     pub(super) fn live(&self, state: &State, now: Ticks) -> u8 {
         if state.counts == 0 {
             return 0;
         }
-        let mut live = 0;
-        while live < self.counters
-            && u64::from(live) <= state.newest
-            && now < self.free_at(state, live)
-        {
-            live += 1;
+        let mut live = state.newest.saturating_add(1).min(self.counters.into()) as u8;
+        // From the oldest on, which mostly counts.
+        while live > 0 && now >= self.free_at(state, live - 1) {
+            live -= 1;
         }
         live
+    }
+
+    /// The counters of parts that count, the newest part's in the lowest bits.
+    #[inline]
+    fn counting(&self, state: &State, now: Ticks) -> u128 {
+        state.counts & !(u128::MAX << self.shift(self.live(state, now)))
     }
 
     /// The parts that count, the oldest first, and their units.
@@ -91,14 +96,29 @@ impl Counters {
         state: &'a State,
         now: Ticks,
     ) -> impl Iterator<Item = (u8, u32)> + 'a {
-        let backs = (0..self.live(state, now)).rev();
+        let bits = u128::BITS - self.counting(state, now).leading_zeros();
+        let backs = (0..bits.div_ceil(self.bits.into()) as u8).rev();
         let parts = backs.map(|back| (back, self.units(state, back)));
         parts.filter(|(_, units)| *units > 0)
     }
 
+    /// How many parts before the newest the last one lies that counts.
+    pub(super) fn newest_in_use(&self, state: &State, now: Ticks) -> Option<u8> {
+        let counting = self.counting(state, now);
+        let back = || counting.trailing_zeros() / u32::from(self.bits);
+        (counting != 0).then(|| back() as u8)
+    }
+
     /// The units that count.
+    #[inline]
     pub(in crate::store::zone) fn used(&self, state: &State, now: Ticks) -> u32 {
-        self.in_use(state, now).map(|(_, units)| units).sum()
+        let mut counting = self.counting(state, now);
+        let mut used = 0;
+        while counting != 0 {
+            used += counting as u32 & self.most();
+            counting >>= self.bits;
+        }
+        used
     }
 
     /// Make the part of `now` the newest, if it is.

@@ -2,7 +2,7 @@
 
 use super::super::registry::Kind;
 use super::counters::{COUNTERS, Counters, State};
-use super::{MOST_AHEAD, Word, another, field, near, seems_ahead};
+use super::{Word, another, field, near, seems_ahead};
 use super::{permits, segmented_window};
 use crate::algorithm::{Algorithm, AnyAlgorithm, Spend, StatePlan};
 use crate::clock::Ticks;
@@ -68,8 +68,8 @@ impl Algorithm for Counters {
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
-        let newest = self.in_use(state, now).last();
-        newest.map_or(0, |(back, _)| self.free_at(state, back) - now)
+        let newest = self.newest_in_use(state, now);
+        newest.map_or(0, |back| self.free_at(state, back) - now)
     }
 
     /// The part in which it was counted.
@@ -139,8 +139,7 @@ impl Word for Counters {
     fn unpack(&self, payload: u128, now: Ticks) -> State {
         let counts = payload & ((1 << COUNTERS) - 1);
         let cut = field(payload, COUNTERS, NUMBER);
-        let most_ahead = MOST_AHEAD.div_ceil(self.part);
-        match near(cut, NUMBER, self.part_of(now), most_ahead) {
+        match near(cut, NUMBER, self.part_of(now), self.part) {
             Some(newest) => State { newest, counts },
             None => State::default(),
         }

@@ -2,7 +2,7 @@
 //! each.
 
 use super::super::registry::Kind;
-use super::{MOST_AHEAD, Word, another, field, near, seems_ahead};
+use super::{Word, another, field, near, seems_ahead};
 use crate::algorithm::{Algorithm, AnyAlgorithm, SlidingCounter};
 use crate::clock::Ticks;
 use crate::error::Result;
@@ -14,8 +14,7 @@ impl SlidingCounter {
     /// The number of the window that is packed here; `None`: it is long past.
     fn window_of(&self, payload: u128, now: Ticks) -> Option<u64> {
         let cut = field(payload, 2 * COUNT, NUMBER);
-        let most_ahead = MOST_AHEAD.div_ceil(self.window);
-        near(cut, NUMBER, now / self.window, most_ahead)
+        near(cut, NUMBER, now / self.window, self.window)
     }
 }
 

@@ -20,6 +20,8 @@ pub(in crate::store::zone) struct BucketWord {
     capacity: u32,
     /// The time in which a token refills.
     token: u128,
+    /// The time in which an empty bucket does.
+    full: u128,
 }
 
 /// When the bucket is full.
@@ -44,9 +46,15 @@ impl BucketWord {
     #[must_use]
     pub(in crate::store::zone) fn new(bucket: &TokenBucket) -> Self {
         let (_, token, tick) = bucket.grains_of();
+        let token = (u128::from(token) << POINT).div_ceil(tick.into());
+        Self::of_tokens(bucket.limit(), token)
+    }
+
+    fn of_tokens(capacity: u32, token: u128) -> Self {
         Self {
-            capacity: bucket.limit(),
-            token: (u128::from(token) << POINT).div_ceil(tick.into()),
+            capacity,
+            token,
+            full: token.saturating_mul(capacity.into()),
         }
     }
 
@@ -54,11 +62,14 @@ impl BucketWord {
     #[cfg(test)]
     pub(super) fn mispriced(self, by: i128) -> Self {
         let token = self.token.saturating_add_signed(by).max(1);
-        Self { token, ..self }
+        Self::of_tokens(self.capacity, token)
     }
 
     #[inline]
     fn price(&self, tokens: u32) -> u128 {
+        if tokens == 1 {
+            return self.token; // mostly, and without a multiplication
+        }
         self.token.saturating_mul(u128::from(tokens))
     }
 }
@@ -74,7 +85,7 @@ impl Algorithm for BucketWord {
     }
 
     fn window(&self) -> Ticks {
-        ticks(self.price(self.capacity))
+        ticks(self.full)
     }
 
     fn fresh(&self) -> State {
@@ -83,12 +94,12 @@ impl Algorithm for BucketWord {
 
     #[inline]
     fn fits(&self, state: &State, now: Ticks, cost: u32) -> bool {
-        state.0.saturating_sub(fixed(now)) + self.price(cost) <= self.price(self.capacity)
+        state.0.saturating_sub(fixed(now)) + self.price(cost) <= self.full
     }
 
     fn spend(&self, state: &mut State, now: Ticks, cost: u32) -> u32 {
         let before = state.0.max(fixed(now));
-        let most = fixed(now) + 2 * self.price(self.capacity);
+        let most = fixed(now) + 2 * self.full;
         state.0 = before
             .saturating_add(self.price(cost))
             .min(most.max(before));
@@ -106,12 +117,12 @@ impl Algorithm for BucketWord {
 
     fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {
         let after = state.0.saturating_sub(fixed(now)) + self.price(cost);
-        Some(ticks(after.saturating_sub(self.price(self.capacity))))
+        Some(ticks(after.saturating_sub(self.full)))
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
         let missing = state.0.saturating_sub(fixed(now));
-        (self.price(self.capacity).saturating_sub(missing) / self.token) as u32
+        (self.full.saturating_sub(missing) / self.token) as u32
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
