@@ -4,6 +4,7 @@
 //! the new one, whichever instruction it dies at. Nothing depends on a lock, on an owner or on a
 //! clean exit, a check never waits, and there is nothing to do after a fork.
 
+mod counts;
 mod directory;
 mod file;
 mod found_file;
@@ -17,6 +18,7 @@ mod leases;
 mod limiter;
 mod make;
 mod mapping;
+mod member;
 mod opened;
 mod overflow;
 mod permits;
@@ -48,6 +50,7 @@ use crate::clock::{HostClock, Ticks};
 use file::ZoneFile;
 use host::Host;
 use mapping::Mapping;
+use member::Member;
 use overflow::Overflow;
 use table::{Around, Seat, Table};
 
@@ -192,6 +195,12 @@ impl Zone {
         }
     }
 
+    /// A key that lies where most do, as it is now. `None`: it lies elsewhere, or nowhere.
+    #[inline]
+    fn member(&self, limit: LimitId, key: Fingerprint) -> Option<Member<'_>> {
+        self.table().member(self.seat(limit, key))
+    }
+
     /// Change what is held of a key by one swap.
     ///
     /// `change` says what to hold instead, or `None` for no change, and what to return. It is called
@@ -212,11 +221,20 @@ impl Zone {
     ) -> Updated<R> {
         let (table, seat) = (self.table(), self.seat(limit, key));
         let updated = table.update(seat, now, &self.around(clock), &mut change);
-        updated.unwrap_or_else(|| {
-            let overflow = self.overflow_of(limit);
-            overflow.count();
-            overflow.update_any(now, &mut change)
-        })
+        updated.unwrap_or_else(|| self.update_beyond(limit, now, &mut change))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn update_beyond<R>(
+        &self,
+        limit: LimitId,
+        now: Ticks,
+        change: &mut impl FnMut(&Seen) -> (Option<u128>, R),
+    ) -> Updated<R> {
+        let overflow = self.overflow_of(limit);
+        overflow.count();
+        overflow.update_any(now, change)
     }
 
     /// The same where it was found or updated before, without a search. `None`, and nothing is

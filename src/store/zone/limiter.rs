@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Zone;
+use super::counts::Counts;
 use super::queue::Behind;
 use super::refusal::Refusal;
 use super::registry::{LimitId, Wanted};
-use super::tenancy::{Seen, Tenancy};
+use super::tenancy::Seen;
 use super::word::Word;
 use crate::algorithm::{AnyAlgorithm, SegmentedWindow};
 use crate::clock::{Clock, ClockObserver, ManualClock, Ticks, seconds};
@@ -40,30 +41,6 @@ pub struct ZoneStore<W: Word> {
     pub(super) tickets: AtomicU64,
     /// Never locked by a check that nobody waits before. A fork holds it.
     pub(super) behind: Mutex<Behind<W>>,
-}
-
-/// Calls of this process.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) admitted: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) would_have_refused: AtomicU64,
-    pub(super) overflowed: AtomicU64,
-}
-
-impl Counts {
-    #[inline]
-    pub(super) fn count(&self, allowed: bool, tenancy: Tenancy) {
-        let decided = if allowed {
-            &self.admitted
-        } else {
-            &self.refused
-        };
-        decided.fetch_add(1, Ordering::Relaxed);
-        if tenancy.is_overflow() {
-            self.overflowed.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 }
 
 impl From<Error> for Refusal {
@@ -115,7 +92,11 @@ impl<W: Word> ZoneStore<W> {
     }
 
     /// The time on the store's clock.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "measured: a call takes as long as a few moves"
+    )]
+    #[inline(always)]
     pub(super) fn time(&self) -> Ticks {
         match &self.manual {
             None => self.zone.now(),
@@ -144,20 +125,27 @@ impl<W: Word> ZoneStore<W> {
     }
 
     /// The quota in force, or that of a key, its windows aligned to Unix time.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "measured: a call takes as long as a few moves"
+    )]
+    #[inline(always)]
     pub(super) fn by(&self, quota: Option<&Quota>) -> Result<Cow<'_, W>> {
-        let own = self.algorithm();
-        if W::IS_ALIGNED {
-            let aligned = own.clone().aligned(self.offset());
-            return match quota {
-                None => Ok(Cow::Owned(aligned)),
-                Some(quota) => aligned.under(quota).map(Cow::Owned),
-            };
-        }
         match quota {
-            None => Ok(Cow::Borrowed(own)),
-            Some(quota) => own.under(quota).map(Cow::Owned),
+            None if W::IS_ALIGNED => Ok(Cow::Owned(self.aligned())),
+            None => Ok(Cow::Borrowed(self.algorithm())),
+            Some(quota) => self.by_own(quota).map(Cow::Owned),
         }
+    }
+
+    #[inline(never)]
+    fn by_own(&self, quota: &Quota) -> Result<W> {
+        self.aligned().under(quota)
+    }
+
+    #[inline]
+    fn aligned(&self) -> W {
+        self.algorithm().clone().aligned(self.offset())
     }
 
     /// Let `act` have the state that was found, at the time to decide by, and say whether it has changed
@@ -179,7 +167,11 @@ impl<W: Word> ZoneStore<W> {
     }
 
     /// What is told of a decision, but for whose it is.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "measured: a call takes as long as a few moves"
+    )]
+    #[inline(always)]
     pub(super) fn decision(
         &self,
         algorithm: &W,
@@ -207,7 +199,11 @@ impl<W: Word> ZoneStore<W> {
     }
 
     /// The receipt of a spend, but for where it lies; `state` is right after it.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "measured: a call takes as long as a few moves"
+    )]
+    #[inline(always)]
     pub(super) fn receipt(
         &self,
         algorithm: &W,

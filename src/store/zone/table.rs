@@ -6,6 +6,7 @@
 mod insert;
 mod settle;
 
+use super::member::Member;
 use super::registry::LimitId;
 use super::slot::{Flag, Identity, Key, Set, Slot, State, WAYS};
 use super::steps::{Step, at};
@@ -65,6 +66,12 @@ impl Seat {
         }
     }
 
+    /// The first of them, where most keys lie.
+    #[inline]
+    fn first(self) -> usize {
+        self.sets[0] * WAYS + self.start
+    }
+
     /// The numbers of its slots, in the order in which they are looked at.
     #[inline]
     fn slots(self) -> impl Iterator<Item = usize> {
@@ -111,27 +118,20 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Change what is held of a key. `None`: all of its slots are taken by others.
+    /// The member in the first slot that a key may have.
     #[inline]
-    pub(super) fn update<R>(
-        self,
-        seat: Seat,
-        now: Ticks,
-        around: &impl Around,
-        change: &mut impl FnMut(&Seen) -> (Option<u128>, R),
-    ) -> Option<Updated<R>> {
-        if let Some((number, state)) = self.find(seat)
-            && state.is_member()
-            && let Some(updated) = self.change_member(number, state, now, change)
-        {
-            return Some(updated);
-        }
-        self.update_slowly(seat, now, around, change)
+    pub(super) fn member(self, seat: Seat) -> Option<Member<'a>> {
+        let number = seat.first();
+        let state = self.state_of(seat, number)?;
+        state.is_member().then(|| Member {
+            slot: self.slot(number),
+            state,
+            tenancy: state.tenancy(number),
+        })
     }
 
-    #[cold]
-    #[inline(never)]
-    fn update_slowly<R>(
+    /// Change what is held of a key. `None`: all of its slots are taken by others.
+    pub(super) fn update<R>(
         self,
         seat: Seat,
         now: Ticks,

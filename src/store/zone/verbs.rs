@@ -12,26 +12,81 @@ use crate::error;
 use crate::quota::Quota;
 use crate::store::{Ask, Fingerprint, Patience, Result, Statistics, Stop, Store};
 
+/// What came of a call, by the swap that went through if it has spent.
+struct Admitted<W: Word> {
+    allowed: bool,
+    /// After it.
+    state: W::State,
+    /// When it was decided.
+    now: Ticks,
+    tenancy: Tenancy,
+}
+
 impl<W: Word> ZoneStore<W> {
     /// Decide and spend, whoever waits; counts nothing.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "measured: a call takes as long as a few moves"
+    )]
+    #[inline(always)]
     pub(super) fn decide(&self, algorithm: &W, ask: Ask<'_>, now: Ticks) -> (Decision, Tenancy) {
-        let Ask { key, cost, .. } = ask;
+        let admitted = self.admit(algorithm, ask, now);
+        let Admitted {
+            allowed,
+            now,
+            tenancy,
+            ..
+        } = admitted;
+        let (state, cost) = (&admitted.state, ask.cost);
+        let mut decision = self.decision(algorithm, state, now, cost, allowed);
+        if allowed {
+            decision.receipt = self.receipt(algorithm, state, now, (ask.key.tag(), cost));
+        }
+        decision.receipt.number = tenancy.number();
+        (decision, tenancy)
+    }
+
+    /// The same, not told yet.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    fn admit(&self, algorithm: &W, ask: Ask<'_>, now: Ticks) -> Admitted<W> {
+        if let Some(member) = self.zone.member(self.id, ask.key)
+            && !algorithm.is_ahead(member.payload(), now)
+        {
+            let mut state = algorithm.unpack(member.payload(), now);
+            let allowed = algorithm.admit(&mut state, now, ask.cost);
+            if !allowed || member.swap(algorithm.pack(&state)) {
+                let tenancy = member.tenancy;
+                return Admitted {
+                    allowed,
+                    state,
+                    now,
+                    tenancy,
+                };
+            }
+        }
+        self.admit_slowly(algorithm, ask, now)
+    }
+
+    /// The same of a key that is new, lies elsewhere than most, or is changed by others right now.
+    #[inline(never)]
+    fn admit_slowly(&self, algorithm: &W, ask: Ask<'_>, now: Ticks) -> Admitted<W> {
         let updated = self
             .zone
-            .update(self.id, key, now, &|| self.time(), |seen| {
+            .update(self.id, ask.key, now, &|| self.time(), |seen| {
                 self.with_state(algorithm, seen, |state, now| {
-                    let allowed = algorithm.admit(state, now, cost);
-                    let mut decision = self.decision(algorithm, state, now, cost, allowed);
-                    if allowed {
-                        decision.receipt = self.receipt(algorithm, state, now, (key.tag(), cost));
-                    }
-                    (allowed, decision)
+                    let allowed = algorithm.admit(state, now, ask.cost);
+                    (allowed, (allowed, state.clone(), now))
                 })
             });
-        let mut decision = updated.result;
-        decision.receipt.number = updated.tenancy.number();
-        (decision, updated.tenancy)
+        let (allowed, state, now) = updated.result;
+        let tenancy = updated.tenancy;
+        Admitted {
+            allowed,
+            state,
+            now,
+            tenancy,
+        }
     }
 
     /// What a decision would be, whoever waits; with the state, and the time on the store's clock.
@@ -127,16 +182,9 @@ impl<W: Word> Store for ZoneStore<W> {
             self.counts.count(false, Tenancy::NONE);
             return Ok(false);
         }
-        let updated = self
-            .zone
-            .update(self.id, ask.key, now, &|| self.time(), |seen| {
-                self.with_state(&algorithm, seen, |state, now| {
-                    let allowed = algorithm.admit(state, now, ask.cost);
-                    (allowed, allowed)
-                })
-            });
-        self.counts.count(updated.result, updated.tenancy);
-        Ok(updated.result)
+        let admitted = self.admit(&algorithm, ask, now);
+        self.counts.count(admitted.allowed, admitted.tenancy);
+        Ok(admitted.allowed)
     }
 
     #[inline]
