@@ -181,17 +181,14 @@ impl<W: Word> ZoneStore<W> {
         allowed: bool,
     ) -> Decision {
         let limit = algorithm.limit();
-        let wait = if allowed {
-            Some(0)
-        } else {
-            algorithm.wait(state, now, cost.min(limit))
-        };
+        let refused = (!allowed).then_some(cost.min(limit));
+        let (wait, remaining, reset_after) = algorithm.tell(state, now, refused);
         Decision {
             allowed,
             limit,
-            remaining: algorithm.remaining(state, now),
+            remaining,
             retry_after: wait.unwrap_or(Ticks::MAX),
-            reset_after: algorithm.reset_after(state, now),
+            reset_after,
             at: now.saturating_add_signed(self.offset()),
             source: Source::Shared,
             receipt: Receipt::NONE,

@@ -93,6 +93,20 @@ pub trait Word: Algorithm {
         self.mark(state, now)
     }
 
+    /// The wait for a cost that does not fit (0 without one), what remains, and how long until all is
+    /// back: [`Algorithm::wait`], [`Algorithm::remaining`] and [`Algorithm::reset_after`] at once.
+    #[inline]
+    fn tell(
+        &self,
+        state: &Self::State,
+        now: Ticks,
+        cost: Option<u32>,
+    ) -> (Option<Ticks>, u32, Ticks) {
+        let wait = cost.map_or(Some(0), |cost| self.wait(state, now, cost));
+        let remaining = self.remaining(state, now);
+        (wait, remaining, self.reset_after(state, now))
+    }
+
     /// A state in 110 bits. 0 only if nothing counts.
     fn pack(&self, state: &Self::State) -> u128;
 

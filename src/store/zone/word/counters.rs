@@ -90,35 +90,62 @@ impl Counters {
         state.counts & !(u128::MAX << self.shift(self.live(state, now)))
     }
 
-    /// The parts that count, the oldest first, and their units.
-    pub(super) fn in_use<'a>(
-        &'a self,
-        state: &'a State,
-        now: Ticks,
-    ) -> impl Iterator<Item = (u8, u32)> + 'a {
-        let bits = u128::BITS - self.counting(state, now).leading_zeros();
-        let backs = (0..bits.div_ceil(self.bits.into()) as u8).rev();
-        let parts = backs.map(|back| (back, self.units(state, back)));
+    /// The parts of these counters that are in use, the oldest first, and their units.
+    fn parts_of(&self, counting: u128) -> impl Iterator<Item = (u8, u32)> {
+        let bits = u32::from(self.bits);
+        let parts = (u128::BITS - counting.leading_zeros()).div_ceil(bits) as u8;
+        let units = move |back: u8| (counting >> (u32::from(back) * bits)) as u32 & self.most();
+        let parts = (0..parts).rev().map(move |back| (back, units(back)));
         parts.filter(|(_, units)| *units > 0)
     }
 
-    /// How many parts before the newest the last one lies that counts.
-    pub(super) fn newest_in_use(&self, state: &State, now: Ticks) -> Option<u8> {
-        let counting = self.counting(state, now);
-        let back = || counting.trailing_zeros() / u32::from(self.bits);
-        (counting != 0).then(|| back() as u8)
-    }
-
-    /// The units that count.
-    #[inline]
-    pub(in crate::store::zone) fn used(&self, state: &State, now: Ticks) -> u32 {
-        let mut counting = self.counting(state, now);
+    fn sum_of(&self, mut counting: u128) -> u32 {
         let mut used = 0;
         while counting != 0 {
             used += counting as u32 & self.most();
             counting >>= self.bits;
         }
         used
+    }
+
+    /// The parts that count, the oldest first, and their units.
+    pub(super) fn in_use(&self, state: &State, now: Ticks) -> impl Iterator<Item = (u8, u32)> {
+        self.parts_of(self.counting(state, now))
+    }
+
+    /// The units that count.
+    #[inline]
+    pub(in crate::store::zone) fn used(&self, state: &State, now: Ticks) -> u32 {
+        self.sum_of(self.counting(state, now))
+    }
+
+    /// How long until this cost fits (0 without one), what is in use, and how long until nothing is.
+    #[inline]
+    pub(super) fn seen(&self, state: &State, now: Ticks, cost: Option<u32>) -> (Ticks, u32, Ticks) {
+        let counting = self.counting(state, now);
+        let used = self.sum_of(counting);
+        let wanted = u64::from(used) + u64::from(cost.unwrap_or(0));
+        let mut excess = wanted.saturating_sub(self.limit.into());
+        let mut free_at = now;
+        if cost.is_some() {
+            for (back, units) in self.parts_of(counting) {
+                if excess == 0 {
+                    break;
+                }
+                excess = excess.saturating_sub(units.into());
+                free_at = self.free_at(state, back);
+            }
+        }
+        let mut newest = 0;
+        while used > 0 && (counting >> self.shift(newest)) as u32 & self.most() == 0 {
+            newest += 1;
+        }
+        let reset_after = if used > 0 {
+            self.free_at(state, newest) - now
+        } else {
+            0
+        };
+        (free_at - now, used, reset_after)
     }
 
     /// Make the part of `now` the newest, if it is.

@@ -50,17 +50,7 @@ impl Algorithm for Counters {
     }
 
     fn wait(&self, state: &State, now: Ticks, cost: u32) -> Option<Ticks> {
-        let wanted = u64::from(self.used(state, now)) + u64::from(cost);
-        let mut excess = wanted.saturating_sub(self.limit.into());
-        let mut free_at = now;
-        for (back, units) in self.in_use(state, now) {
-            if excess == 0 {
-                break;
-            }
-            excess = excess.saturating_sub(units.into());
-            free_at = self.free_at(state, back);
-        }
-        Some(free_at - now)
+        Some(self.seen(state, now, Some(cost)).0)
     }
 
     fn remaining(&self, state: &State, now: Ticks) -> u32 {
@@ -68,8 +58,7 @@ impl Algorithm for Counters {
     }
 
     fn reset_after(&self, state: &State, now: Ticks) -> Ticks {
-        let newest = self.newest_in_use(state, now);
-        newest.map_or(0, |back| self.free_at(state, back) - now)
+        self.seen(state, now, None).2
     }
 
     /// The part in which it was counted.
@@ -126,6 +115,12 @@ impl Word for Counters {
             AnyAlgorithm::Permits(this) => permits::of(this),
             _ => Err(another(quota)),
         }
+    }
+
+    #[inline]
+    fn tell(&self, state: &State, now: Ticks, cost: Option<u32>) -> (Option<Ticks>, u32, Ticks) {
+        let (wait, used, reset_after) = self.seen(state, now, cost);
+        (Some(wait), self.limit.saturating_sub(used), reset_after)
     }
 
     fn pack(&self, state: &State) -> u128 {
