@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from sluicegate import shared
+from sluicegate._zone import own_directory
+from sluicegate._zone.store import path_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="zones need Linux")
 
@@ -31,3 +35,30 @@ def test_an_interpreter_ends_silently_while_a_gate_lives(url: str) -> None:
 def test_a_gates_prefix_is_a_str(url: str, prefix: object) -> None:
     with pytest.raises(TypeError, match="prefix must be a str, such as 'shop', got"):
         shared.Gate(url, "5/minute", prefix=prefix)  # type: ignore[arg-type]
+
+
+def command(*arguments: object, at: Path | None = None) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "sluicegate", "zone", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=at)
+
+
+def test_a_look_makes_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_directory, "_IN_MEMORY", str(tmp_path))
+    path = path_of("shared:limits")
+    assert path == f"{tmp_path}/sluicegate-{os.geteuid()}/limits"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_look_takes_a_relative_path(url: str, tmp_path: Path) -> None:
+    shared.FixedWindow(url, "5/minute", name="api")
+    done = command("limits.zone", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/limits.zone: 1.0 MB")
+
+
+def test_names_do_not_command_the_terminal(url: str) -> None:
+    shared.Gate(url, "5/minute", prefix="\x1b[2J\n")
+    done = command(url)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert r"\x1b[2J\n/gate/key" in done.stdout
