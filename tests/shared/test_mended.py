@@ -62,3 +62,11 @@ def test_names_do_not_command_the_terminal(url: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     assert r"\x1b[2J\n/gate/key" in done.stdout
+
+
+def test_a_closed_standard_output_is_one_line(url: str) -> None:
+    shared.FixedWindow(url, "5/minute", name="api")
+    words = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "sluicegate", "zone", url]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "sluicegate: standard output must be open, and is closed\n"
