@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sluicegate import shared
+from sluicegate import ManualClock, shared
 from sluicegate._zone import own_directory
 from sluicegate._zone.store import path_of
 
@@ -70,3 +72,42 @@ def test_a_closed_standard_output_is_one_line(url: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "sluicegate: standard output must be open, and is closed\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [((), {"limit": 7, "window_seconds": 60}), ((9, 60), {})],
+        [((7,), {"window_seconds": 60}), (("9/minute",), {})],
+        [(("7/minute",), {}), ((), {"limit": "9/minute"})],
+    ],
+)
+def test_a_window_is_pickled_by_its_last_quota(url: str, changes: list[Any]) -> None:
+    limiter = shared.FixedWindow(url, "5/minute", name="api")
+    for quota, named in changes:
+        limiter.set_quota(*quota, **named)
+    assert pickle.loads(pickle.dumps(limiter)).limit == 9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [((7,), {"refill_rate": 2}), ((9, 2), {})],
+        [((), {"capacity": 7, "refill_rate": 2}), (("5/second burst 9",), {})],
+        [(("5/second burst 7",), {}), ((), {"config": "5/second burst 9"})],
+    ],
+)
+def test_a_bucket_is_pickled_by_its_last_quota(url: str, changes: list[Any]) -> None:
+    limiter = shared.TokenBucket(url, None, 1, capacity=5, name="api")
+    for quota, named in changes:
+        limiter.set_quota(*quota, **named)
+    assert pickle.loads(pickle.dumps(limiter)).limit == 9
+
+
+def test_tokens_come_back_by_the_rate_at_which_they_were_spent(url: str) -> None:
+    limiter = shared.TokenBucket(url, "10/day", name="api", clock=ManualClock())
+    limiter.check("a", cost=10)
+    limiter.set_quota("1000/second")
+    assert limiter.peek("a").retry_after > 86_000
+    limiter.reset("a")
+    assert limiter.peek("a").remaining == 1_000
