@@ -15,6 +15,10 @@ from sluicegate.gate.limit import checked_name
 __all__ = ["Limiter", "MadeOf", "quota_as_given", "remembered"]
 
 
+#: The keywords of a quota: none of an earlier one stays beside another one.
+_QUOTA = frozenset({"limit", "window_seconds", "config", "refill_rate", "capacity"})
+
+
 class MadeOf(NamedTuple):
     """What a limiter is made of, so that another process can make it too."""
 
@@ -44,10 +48,8 @@ def remembered(set_quota: Callable[..., None]) -> Any:
     @wraps(set_quota)
     def change(self: Limiter, *quota: Any, **named: Any) -> None:
         set_quota(self, *quota, **named)
-        options = {**self._made_of.options, **named}
-        if "capacity" not in named:
-            options.pop("capacity", None)
-        self._made_of = self._made_of._replace(quota=quota, options=options)
+        kept = {name: value for name, value in self._made_of.options.items() if name not in _QUOTA}
+        self._made_of = self._made_of._replace(quota=quota, options={**kept, **named})
 
     return change
 
