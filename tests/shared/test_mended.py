@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sluicegate import ManualClock, shared
+from sluicegate import Limit, ManualClock, shared
 from sluicegate._zone import own_directory
 from sluicegate._zone.store import path_of
 
@@ -111,3 +111,12 @@ def test_tokens_come_back_by_the_rate_at_which_they_were_spent(url: str) -> None
     assert limiter.peek("a").retry_after > 86_000
     limiter.reset("a")
     assert limiter.peek("a").remaining == 1_000
+
+
+def test_no_name_is_that_of_another_limit_with_its_unit(url: str) -> None:
+    tokens = shared.FixedWindow(url, "2 tokens/minute", name="a")
+    tokens.check("k", cost=2)
+    assert shared.FixedWindow(url, "2/minute", name="a tokens").peek("k").remaining == 2
+    limits = [Limit("2 tokens/minute", name="a"), Limit("2/minute", name="a tokens")]
+    decision = shared.Gate(url, limits).check("k", {"tokens": 2})
+    assert [left.remaining for left in decision.limits.values()] == [0, 1]

@@ -57,7 +57,7 @@ def call_in_child(method: Callable[[], object]) -> None:
     """
     number = next(_numbers)
     if hasattr(method, "__self__"):
-        from sluicegate._support.weak_method import weak_method
+        from sluicegate._support.weak import weak_method
 
         _in_child[number] = weak_method(method, _in_child, number)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import count
 
 from sluicegate import _core
-from sluicegate._support.weak_method import weak_method
+from sluicegate._support.weak import weak_method
 
 __all__ = ["are_off", "call_when_off", "set_off"]
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sluicegate import limiters
 from sluicegate._core import Quota, Zone
 from sluicegate._support.arguments import checked_clock, number
+from sluicegate._zone.names import with_unit
 from sluicegate._zone.store import zone_of
 from sluicegate.gate.limit import checked_name
 
@@ -34,7 +35,7 @@ class MadeOf(NamedTuple):
         checked_clock(self.options["clock"])
         first = self.quota[0] if self.quota else None
         unit = Quota(first).unit if isinstance(first, Quota | str) else "requests"
-        return zone_of(self.store), name if unit == "requests" else f"{name} {unit}"
+        return zone_of(self.store), with_unit(name, unit)
 
 
 def quota_as_given(limit: Any, window_seconds: Any) -> tuple[Any, ...]:
