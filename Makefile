@@ -96,5 +96,5 @@ $(PEERS)/installed $(REDIS_PEERS)/installed: %/installed: tools/make_venv.sh too
 
 $(VENV)/built: $(VENV)/tools pyproject.toml $(RUST)
 	@echo "building the Rust core (about a minute the first time) ..."
-	$(VENV)/bin/maturin develop --release --quiet
+	$(VENV)/bin/maturin develop --release --strip --quiet
 	@touch $@

@@ -15,6 +15,8 @@ _INTERRUPTED = 130
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    if sys.stdout is None:
+        _fail("standard output must be open, and is closed")
     try:
         from sluicegate.commands import run
 

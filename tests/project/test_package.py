@@ -63,13 +63,16 @@ def pythons() -> list[str]:
     return [found[version] for version in sorted(found)]
 
 
+#: The core is built anew where `make` has not built it.
+pytestmark = pytest.mark.timeout(900)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     maturin = shutil.which("maturin", path=str(Path(sys.executable).parent)) or "maturin"
-    subprocess.run(
-        [maturin, "build", "--release", "--quiet", "--out", folder], cwd=ROOT, check=True
-    )
+    build = [maturin, "build", "--release", "--quiet", "--interpreter", sys.executable]
+    subprocess.run([*build, "--out", folder], cwd=ROOT, check=True)
     (built,) = folder.glob("*.whl")
     return built
 

@@ -55,11 +55,11 @@ def call_in_child(method: Callable[[], object]) -> None:
 
     All are called, whatever one raises; the first exception is reported when all were.
     """
-    from weakref import WeakMethod
-
     number = next(_numbers)
     if hasattr(method, "__self__"):
-        _in_child[number] = WeakMethod(method, lambda _: _in_child.pop(number, None))
+        from sluicegate._support.weak import weak_method
+
+        _in_child[number] = weak_method(method, _in_child, number)
     else:
         _in_child[number] = lambda: method
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from weakref import WeakMethod
 
 from sluicegate import _core
+from sluicegate._support.weak import weak_method
 
 __all__ = ["are_off", "call_when_off", "set_off"]
 
 _numbers = count()
-_called: dict[int, WeakMethod[Callable[[], object]]] = {}
+_called: dict[int, Callable[[], Callable[[], object] | None]] = {}
 
 
 def are_off() -> bool:
@@ -22,7 +22,7 @@ def are_off() -> bool:
 def call_when_off(method: Callable[[], object]) -> None:
     """Call a bound method whenever limits go off, from any thread, while its object lives."""
     number = next(_numbers)
-    _called[number] = WeakMethod(method, lambda _: _called.pop(number, None))
+    _called[number] = weak_method(method, _called, number)
 
 
 def set_off(off: bool) -> None:

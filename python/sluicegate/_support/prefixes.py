@@ -14,9 +14,12 @@ _LONGEST = 64
 
 
 def check_prefix(prefix: object) -> None:
-    """Raise a ``ValueError`` that names ``prefix`` unless keys can begin with it."""
+    """Raise a ``ValueError`` or ``TypeError`` that names ``prefix`` unless keys can begin with it."""
+    if not isinstance(prefix, str):
+        raise TypeError(
+            f"prefix must be a str, such as 'shop', got {type(prefix).__name__} {prefix!r}"
+        )
     checked_prefix(prefix)
-    assert isinstance(prefix, str)
     if not 1 <= len(prefix.encode()) <= _LONGEST_PREFIX:
         raise ValueError(
             f"prefix must be 1 to {_LONGEST_PREFIX} bytes, one for each application, such as "

@@ -1,14 +1,15 @@
-"""Dictionaries that hold nobody: what an entry is for takes it along."""
+"""Dictionaries and methods that hold nobody: an object takes along what was kept for it."""
 
 from __future__ import annotations
 
 from _weakref import _remove_dead_weakref  # type: ignore[attr-defined]
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 from weakref import ref
 
-__all__ = ["Weak"]
+__all__ = ["Weak", "weak_method"]
 
 T = TypeVar("T")
 
@@ -70,3 +71,20 @@ class _Known(ref[T]):
     __slots__ = ("key",)
 
     key: object
+
+
+def weak_method(
+    method: Any, known: dict[int, Any], number: int
+) -> Callable[[], Callable[[], object] | None]:
+    """What gives a bound method while its object lives; ``known[number]`` goes with the object.
+
+    The standard library's ``WeakMethod`` tells of an error when an interpreter ends with the object alive.
+    """
+    # Bound now: what the module's names stand for is gone before the last objects are.
+    forget = partial(known.pop, number, None)
+    return partial(_of, ref(method.__self__, lambda _: forget()), method.__func__)
+
+
+def _of(owner: ref[Any], function: Callable[..., Any]) -> Callable[[], object] | None:
+    there = owner()
+    return None if there is None else function.__get__(there)

@@ -53,7 +53,7 @@ def zone(
 
 def _show(console: Console, found: FoundZone) -> None:
     percent = 100 * found["used"] / max(found["slots"], 1)
-    console.print(f"{found['path']}: {_bytes(found['size_bytes'])}")
+    console.print(f"{_printable(found['path'])}: {_bytes(found['size_bytes'])}")
     if not found["is_of_this_boot"]:
         console.print("  made before this machine has started: it begins afresh when it is opened")
     console.print(f"  made {_ago(found['age_seconds'])} ago; {found['used']:,} of ", end="")
@@ -79,12 +79,17 @@ def _table(limits: list[FoundLimit]) -> Table:
     for limit in limits:
         numbers = (limit["live"], limit["idle"], limit["overflowed"])
         table.add_row(
-            Text(limit["name"]),
+            Text(_printable(limit["name"])),
             limit["algorithm"],
             _window(limit["window_seconds"]),
             *(f"{number:,}" for number in numbers),
         )
     return table
+
+
+def _printable(name: str) -> str:
+    """Whoever can write a zone names its limits, and must not command the terminal of who looks."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
 
 
 def _window(seconds: float | None) -> str:

@@ -14,8 +14,8 @@ _IN_MEMORY = "/dev/shm"
 _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def own_directory() -> str:
-    """Its path. Made if it is not there, with mode 0700.
+def own_directory(make: bool = True) -> str:
+    """Its path. Made if it is not there, with mode 0700, unless it is only to be looked at.
 
     Raises :class:`~sluicegate.errors.StoreError` when somebody else's thing is in its place.
     """
@@ -23,7 +23,10 @@ def own_directory() -> str:
     user = os.geteuid()
     path = os.path.join(parent, f"sluicegate-{user}")
     try:
-        os.mkdir(path, 0o700)
+        if make:
+            os.mkdir(path, 0o700)
+        elif not os.path.lexists(path):
+            return path
     except FileExistsError:
         pass
     except OSError as error:

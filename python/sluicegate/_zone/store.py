@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeGuard
 
 from sluicegate._zone.url import SCHEME, place_of
@@ -18,8 +19,10 @@ def is_zone(store: object) -> TypeGuard[str | Zone]:
 
 
 def path_of(store: str) -> str:
-    """The path of a zone's file, which may be given as its URL."""
-    return place_of(store).path if _is_url(store) else store
+    """The path of a zone's file to look at, or of its URL: makes nothing. A path may be relative."""
+    if _is_url(store):
+        return place_of(store, make=False).path
+    return os.path.join(os.getcwd(), store) if store else store
 
 
 def zone_of(store: object) -> Zone:

@@ -39,11 +39,12 @@ class Place(NamedTuple):
     owner: int | None = None
 
 
-def place_of(url: str) -> Place:
+def place_of(url: str, make: bool = True) -> Place:
     """Read ``shared:///absolute/path?size=10m&mode=660&owner=app`` or ``shared:name?size=10m``.
 
-    A bare name is a file in a directory that only this user can write, which is made if need be:
-    under ``/dev/shm`` where there is one, else in the directory for temporary files.
+    A bare name is a file in a directory that only this user can write: under ``/dev/shm`` where there
+    is one, else in the directory for temporary files. It is made if need be, unless a zone is only
+    to be looked at.
 
     Raises ``ValueError`` for what is neither, with the reason, and ``StoreError`` when the
     directory of a bare name cannot be trusted.
@@ -58,7 +59,7 @@ def place_of(url: str) -> Place:
     options = _options(url, query)
     size = None if "size" not in options else _size(url, options["size"])
     if "/" not in where:
-        return Place(_named(url, where, options), size)
+        return Place(_named(url, where, options, make), size)
     mode = None if "mode" not in options else _mode(url, options["mode"])
     owner = None if "owner" not in options else _owner(url, options["owner"])
     return Place(_path(url, where), size, mode, owner)
@@ -82,7 +83,7 @@ def _options(url: str, query: str) -> dict[str, str]:
     return found
 
 
-def _named(url: str, name: str, options: dict[str, str]) -> str:
+def _named(url: str, name: str, options: dict[str, str], make: bool) -> str:
     if not _NAME.fullmatch(name):
         _refuse(
             url,
@@ -96,7 +97,7 @@ def _named(url: str, name: str, options: dict[str, str]) -> str:
                 f"{option}= is for shared:///path: a bare name is in a directory that only its "
                 "user can read",
             )
-    return os.path.join(own_directory(), name)
+    return os.path.join(own_directory(make), name)
 
 
 def _path(url: str, where: str) -> str:

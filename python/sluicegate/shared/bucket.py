@@ -33,7 +33,9 @@ class TokenBucket(_core.ZoneTokenBucket, Limiter):
         refill_rate: tokens per second and key, 1e-9 to 1e12.
         capacity: most tokens of a key, 1 to 4,294,967,295.
         name: what the limit is called, as of :class:`FixedWindow`. Neither the capacity nor the rate is
-            a part of it: when they change, what was spent stays spent.
+            a part of it. When they change, what was spent is back when it would have been by the
+            old rate: a day's tokens in a day, also where the new rate has them back in a second.
+            ``reset`` a key that shall not wait for that.
         clock: a :class:`~sluicegate.testing.ManualClock` for tests.
 
     Raises:

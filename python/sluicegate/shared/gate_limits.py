@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sluicegate._zone.names import with_unit
 from sluicegate._zone.segments import LARGEST_UNNAMED, algorithm_in_zone
 from sluicegate.gate.algorithms import algorithm_of
 from sluicegate.gate.parts import parts_of
@@ -55,17 +56,10 @@ def places_of(prefix: str, gate: str, parts: Iterable[Part]) -> list[Place]:
     ]
 
 
-def _name(*names: object) -> str:
+def _name(prefix: str, gate: str, part: Part) -> str:
     """Different names never give the same: only the last, a limit's, keeps its slashes."""
-    *outer, part = names
-    plain = [str(name).replace("%", "%25").replace("/", "%2F") for name in outer]
-    return "/".join([*plain, _with_unit(part)])  # type: ignore[arg-type]
-
-
-def _with_unit(part: Part) -> str:
-    """A given name does not tell what is counted, and tokens are not counted with requests."""
-    unit = part.quota.unit
-    return part.name if unit == "requests" else f"{part.name} {unit}"
+    plain = [name.replace("%", "%25").replace("/", "%2F") for name in (prefix, gate)]
+    return "/".join([*plain, with_unit(part.name, part.quota.unit)])
 
 
 def _lease(part: Part) -> float:

@@ -9,10 +9,15 @@ from typing import Any, NamedTuple
 from sluicegate import limiters
 from sluicegate._core import Quota, Zone
 from sluicegate._support.arguments import checked_clock, number
+from sluicegate._zone.names import with_unit
 from sluicegate._zone.store import zone_of
 from sluicegate.gate.limit import checked_name
 
 __all__ = ["Limiter", "MadeOf", "quota_as_given", "remembered"]
+
+
+#: The keywords of a quota: none of an earlier one stays beside another one.
+_QUOTA = frozenset({"limit", "window_seconds", "config", "refill_rate", "capacity"})
 
 
 class MadeOf(NamedTuple):
@@ -30,7 +35,7 @@ class MadeOf(NamedTuple):
         checked_clock(self.options["clock"])
         first = self.quota[0] if self.quota else None
         unit = Quota(first).unit if isinstance(first, Quota | str) else "requests"
-        return zone_of(self.store), name if unit == "requests" else f"{name} {unit}"
+        return zone_of(self.store), with_unit(name, unit)
 
 
 def quota_as_given(limit: Any, window_seconds: Any) -> tuple[Any, ...]:
@@ -44,10 +49,8 @@ def remembered(set_quota: Callable[..., None]) -> Any:
     @wraps(set_quota)
     def change(self: Limiter, *quota: Any, **named: Any) -> None:
         set_quota(self, *quota, **named)
-        options = {**self._made_of.options, **named}
-        if "capacity" not in named:
-            options.pop("capacity", None)
-        self._made_of = self._made_of._replace(quota=quota, options=options)
+        kept = {name: value for name, value in self._made_of.options.items() if name not in _QUOTA}
+        self._made_of = self._made_of._replace(quota=quota, options={**kept, **named})
 
     return change
 

@@ -1,0 +1,122 @@
+"""What was found by using zones in every wrong way, each with its smallest reproduction."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluicegate import Limit, ManualClock, shared
+from sluicegate._zone import own_directory
+from sluicegate._zone.store import path_of
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="zones need Linux")
+
+
+def python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_an_interpreter_ends_silently_while_a_gate_lives(url: str) -> None:
+    """As one in a module of an application does, which is not the main one."""
+    program = (
+        "import sys; from sluicegate import shared; "
+        "sys.gate = shared.Gate(sys.argv[1], '5/minute'); sys.gate.check('a')"
+    )
+    done = python(program, url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("prefix", [None, 5, b"shop"])
+def test_a_gates_prefix_is_a_str(url: str, prefix: object) -> None:
+    with pytest.raises(TypeError, match="prefix must be a str, such as 'shop', got"):
+        shared.Gate(url, "5/minute", prefix=prefix)  # type: ignore[arg-type]
+
+
+def command(*arguments: object, at: Path | None = None) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "sluicegate", "zone", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=at)
+
+
+def test_a_look_makes_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_directory, "_IN_MEMORY", str(tmp_path))
+    path = path_of("shared:limits")
+    assert path == f"{tmp_path}/sluicegate-{os.geteuid()}/limits"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_look_takes_a_relative_path(url: str, tmp_path: Path) -> None:
+    shared.FixedWindow(url, "5/minute", name="api")
+    done = command("limits.zone", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/limits.zone: 1.0 MB")
+
+
+def test_names_do_not_command_the_terminal(url: str) -> None:
+    shared.Gate(url, "5/minute", prefix="\x1b[2J\n")
+    done = command(url)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert r"\x1b[2J\n/gate/key" in done.stdout
+
+
+def test_a_closed_standard_output_is_one_line(url: str) -> None:
+    shared.FixedWindow(url, "5/minute", name="api")
+    words = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "sluicegate", "zone", url]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "sluicegate: standard output must be open, and is closed\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [((), {"limit": 7, "window_seconds": 60}), ((9, 60), {})],
+        [((7,), {"window_seconds": 60}), (("9/minute",), {})],
+        [(("7/minute",), {}), ((), {"limit": "9/minute"})],
+    ],
+)
+def test_a_window_is_pickled_by_its_last_quota(url: str, changes: list[Any]) -> None:
+    limiter = shared.FixedWindow(url, "5/minute", name="api")
+    for quota, named in changes:
+        limiter.set_quota(*quota, **named)
+    assert pickle.loads(pickle.dumps(limiter)).limit == 9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [((7,), {"refill_rate": 2}), ((9, 2), {})],
+        [((), {"capacity": 7, "refill_rate": 2}), (("5/second burst 9",), {})],
+        [(("5/second burst 7",), {}), ((), {"config": "5/second burst 9"})],
+    ],
+)
+def test_a_bucket_is_pickled_by_its_last_quota(url: str, changes: list[Any]) -> None:
+    limiter = shared.TokenBucket(url, None, 1, capacity=5, name="api")
+    for quota, named in changes:
+        limiter.set_quota(*quota, **named)
+    assert pickle.loads(pickle.dumps(limiter)).limit == 9
+
+
+def test_tokens_come_back_by_the_rate_at_which_they_were_spent(url: str) -> None:
+    limiter = shared.TokenBucket(url, "10/day", name="api", clock=ManualClock())
+    limiter.check("a", cost=10)
+    limiter.set_quota("1000/second")
+    assert limiter.peek("a").retry_after > 86_000
+    limiter.reset("a")
+    assert limiter.peek("a").remaining == 1_000
+
+
+def test_no_name_is_that_of_another_limit_with_its_unit(url: str) -> None:
+    tokens = shared.FixedWindow(url, "2 tokens/minute", name="a")
+    tokens.check("k", cost=2)
+    assert shared.FixedWindow(url, "2/minute", name="a tokens").peek("k").remaining == 2
+    limits = [Limit("2 tokens/minute", name="a"), Limit("2/minute", name="a tokens")]
+    decision = shared.Gate(url, limits).check("k", {"tokens": 2})
+    assert [left.remaining for left in decision.limits.values()] == [0, 1]
