@@ -78,6 +78,14 @@ impl<W: Word> Behind<W> {
         Some((first.number, Arc::clone(&first.wake)))
     }
 
+    /// How to wake all who wait for a key.
+    pub(super) fn all_of(&self, key: Fingerprint) -> Vec<(u64, Arc<dyn Wake>)> {
+        let queue = self.queue(key);
+        queue
+            .map(|waiter| (waiter.number, Arc::clone(&waiter.wake)))
+            .collect()
+    }
+
     pub(super) fn keys(&self) -> Vec<Fingerprint> {
         self.queues.keys().copied().collect()
     }

@@ -3,6 +3,7 @@
 mod against_memory;
 mod crowd;
 mod crowds;
+mod dead_waiters;
 mod elsewhere;
 mod files;
 mod kills;
