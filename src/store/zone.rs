@@ -60,7 +60,7 @@ pub use leases::Leases;
 pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
 pub use permits::Counted;
 pub use place::Place;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, shown_path};
 
 pub use registry::{Kind, LimitId, Registered, Wanted};
 pub use slot::PAYLOAD_BITS;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use super::refusal::{Refusal, fault};
+use super::refusal::{Refusal, fault, shown_path};
 
 /// The path of the file called `name`, in a directory that this user alone can enter.
 pub(super) fn of_user(name: &str) -> Result<PathBuf, Refusal> {
@@ -22,6 +22,7 @@ pub(super) fn of_user(name: &str) -> Result<PathBuf, Refusal> {
 
 fn within(parent: &Path, name: &str) -> Result<PathBuf, Refusal> {
     check(name)?;
+    let shown = shown_path(Path::new(name));
     let user = geteuid().as_raw();
     let directory = parent.join(format!("sluicegate-{user}"));
     let path = directory.join(name);
@@ -30,8 +31,8 @@ fn within(parent: &Path, name: &str) -> Result<PathBuf, Refusal> {
             return Err(fault(
                 &path,
                 format_args!(
-                    "cannot make the directory {}: {error}; give a path, as in shared:///run/app/{name}",
-                    directory.display()
+                    "cannot make the directory {}: {error}; give a path, as in shared:///run/app/{shown}",
+                    shown_path(&directory)
                 ),
             ));
         }
@@ -40,7 +41,7 @@ fn within(parent: &Path, name: &str) -> Result<PathBuf, Refusal> {
     let there = symlink_metadata(&directory).map_err(|error| {
         fault(
             &path,
-            format_args!("cannot look at {}: {error}", directory.display()),
+            format_args!("cannot look at {}: {error}", shown_path(&directory)),
         )
     })?;
     // Whoever can write there could put a zone of their own in our way.
@@ -50,8 +51,8 @@ fn within(parent: &Path, name: &str) -> Result<PathBuf, Refusal> {
             &path,
             format_args!(
                 "{} is not a directory that user {user} alone can enter; remove it, or give a path, as in \
-             shared:///run/app/{name}",
-                directory.display()
+             shared:///run/app/{shown}",
+                shown_path(&directory)
             ),
         ));
     }

@@ -19,7 +19,7 @@ use super::header::{Fault, Header};
 use super::host::Host;
 use super::make;
 use super::place::Place;
-use super::refusal::{Refusal, fault};
+use super::refusal::{Refusal, fault, shown_path};
 
 /// How long to wait for others to finish a zone, or to leave one of another boot.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,12 +44,12 @@ impl ZoneFile {
     pub(super) fn open(place: &Place, host: &Host, patience: Duration) -> Result<Self, Refusal> {
         place.check()?;
         let give_up_at = Instant::now() + patience;
-        let mut file = open_or_create(place)?;
+        let (mut file, mut is_new) = open_or_create(place)?;
         let mut unmade = "another process is making it";
         loop {
             if lock(&file, FlockOperation::NonBlockingLockShared, place)? {
                 if !is_still_there(&file, &place.path)? {
-                    file = open_or_create(place)?;
+                    (file, is_new) = open_or_create(place)?;
                     continue;
                 }
                 match state_of(&file, place, host)? {
@@ -61,7 +61,12 @@ impl ZoneFile {
                 && is_still_there(&file, &place.path)?
                 && let State::Unmade(_) = state_of(&file, place, host)?
             {
-                make::make(&file, place, host)?;
+                if let Err(refusal) = make::make(&file, place, host) {
+                    if is_new {
+                        discard(&file, &place.path);
+                    }
+                    return Err(refusal);
+                }
                 continue;
             }
             if Instant::now() >= give_up_at {
@@ -86,7 +91,7 @@ impl ZoneFile {
             return Err(Refusal::Argument(format!(
                 "size= must be what the zone {} has, {} bytes, or be left out, got {size}; for another size \
                  stop all its processes and delete the file",
-                place.path.display(),
+                shown_path(&place.path),
                 header.length
             )));
         }
@@ -153,6 +158,14 @@ fn is_still_there(file: &File, path: &Path) -> Result<bool, Refusal> {
     let ours = metadata(file, path)?;
     let there = std::fs::symlink_metadata(path);
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
+}
+
+/// Remove a file that was made here and could not be made a zone. Only under the lock that nobody
+/// else has: whoever has opened it meanwhile sees then that it has gone.
+fn discard(file: &File, path: &Path) {
+    if is_still_there(file, path) == Ok(true) {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// A copy may have holes, which end a process by SIGBUS when there is no room for them later.

@@ -11,19 +11,23 @@ use rustix::io::Errno;
 
 use super::header::{Fault, Header, LENGTH};
 use super::place::Place;
-use super::refusal::{Refusal, fault};
+use super::refusal::{Refusal, fault, shown_path};
 
-/// Open the file, or make an empty one that belongs to this process's user.
-pub(super) fn open_or_create(place: &Place) -> Result<File, Refusal> {
+/// Open the file, or make an empty one that belongs to this process's user. Whether it was made here.
+pub(super) fn open_or_create(place: &Place) -> Result<(File, bool), Refusal> {
     let (directory, name) = directory_of(&place.path)?;
     let flags = OFlags::RDWR | OFlags::CREATE;
-    opened(&directory, name, flags, &place.path)
+    let (descriptor, is_new) = match descriptor_of(&directory, name, flags | OFlags::EXCL) {
+        Err(Errno::EXIST) => (descriptor_of(&directory, name, flags), false),
+        made => (made, true),
+    };
+    Ok((opened(descriptor, &place.path)?, is_new))
 }
 
 /// Open the file to look at it.
 pub(super) fn open_to_read(path: &Path) -> Result<File, Refusal> {
     let (directory, name) = directory_of(path)?;
-    opened(&directory, name, OFlags::RDONLY, path)
+    opened(descriptor_of(&directory, name, OFlags::RDONLY), path)
 }
 
 fn directory_of(path: &Path) -> Result<(OwnedFd, &OsStr), Refusal> {
@@ -31,7 +35,7 @@ fn directory_of(path: &Path) -> Result<(OwnedFd, &OsStr), Refusal> {
     else {
         return Err(Refusal::Argument(format!(
             "a zone's path must be absolute and name a file, like /run/app/limits.zone, got {}",
-            path.display()
+            shown_path(path)
         )));
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -40,12 +44,12 @@ fn directory_of(path: &Path) -> Result<(OwnedFd, &OsStr), Refusal> {
             path,
             format_args!(
                 "there is no directory {}; make it, with permissions for all workers",
-                directory.display()
+                shown_path(directory)
             ),
         ),
         error => fault(
             path,
-            format_args!("cannot enter {}: {}", directory.display(), said(error)),
+            format_args!("cannot enter {}: {}", shown_path(directory), said(error)),
         ),
     })?;
     let kind = fstatfs(&opened).map_err(|error| fault(path, format_args!("{}", said(error))))?;
@@ -53,11 +57,14 @@ fn directory_of(path: &Path) -> Result<(OwnedFd, &OsStr), Refusal> {
     Ok((opened, name))
 }
 
-fn opened(directory: &OwnedFd, name: &OsStr, flags: OFlags, path: &Path) -> Result<File, Refusal> {
+fn descriptor_of(directory: &OwnedFd, name: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     // A device or a FIFO must neither keep us waiting nor become our terminal.
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let file = openat(directory, name, flags, Mode::RUSR | Mode::WUSR);
-    let file = file.map_err(|error| refusal_of(path, error))?;
+    openat(directory, name, flags, Mode::RUSR | Mode::WUSR)
+}
+
+fn opened(descriptor: rustix::io::Result<OwnedFd>, path: &Path) -> Result<File, Refusal> {
+    let file = descriptor.map_err(|error| refusal_of(path, error))?;
     let kind =
         fstatfs(file.as_fd()).map_err(|error| fault(path, format_args!("{}", said(error))))?;
     refuse_file_system(path, magic_of(&kind))?;

@@ -25,6 +25,20 @@ impl std::error::Error for Refusal {}
 pub(super) fn fault(path: &Path, what: fmt::Arguments) -> Refusal {
     Refusal::Environment(format!(
         "the zone {} cannot be used: {what}",
-        path.display()
+        shown_path(path)
     ))
+}
+
+/// A path in a message, which stays one line and commands no terminal.
+#[must_use]
+pub fn shown_path(path: &Path) -> String {
+    let mut shown = String::new();
+    for character in path.to_string_lossy().chars() {
+        if character.is_control() {
+            shown.extend(character.escape_debug());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
