@@ -96,6 +96,10 @@ pub trait Store: Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Whether to count the keys takes long: all places are looked at.
+    fn scans(&self) -> bool {
+        false
+    }
     /// The limit by which it would be decided, if it could ever be admitted.
     fn examine(&self, ask: Ask<'_>, patience: Patience) -> Result<u32>;
     /// Decide and spend, and say only whether it is allowed.

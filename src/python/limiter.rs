@@ -15,7 +15,7 @@ use super::patiently;
 use super::refund::Refund;
 use super::waiting::{self, PyBells, PyTicket};
 use crate::clock::seconds;
-use crate::store::{Ask, Queues};
+use crate::store::{Ask, Patience, Queues};
 
 /// What the limiters in memory have in common. None is pickled or copied: their state is here.
 #[pyclass(
@@ -212,11 +212,17 @@ impl PyLimiter {
 
     /// What the limiter has done since it was made, as a frozen :class:`Statistics`.
     fn statistics(&self, py: Python<'_>) -> PyResult<PyStatistics> {
-        patiently(py, |patience| self.store.statistics(patience)).map(PyStatistics::from)
+        let counts = |patience| self.store.statistics(patience);
+        if self.store.scans() {
+            return Ok(py
+                .detach(|| counts(Patience::Wait))
+                .map(PyStatistics::from)?);
+        }
+        patiently(py, counts).map(PyStatistics::from)
     }
 
-    fn __len__(&self) -> usize {
-        self.store.len()
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.keys(py)
     }
 
     #[expect(clippy::unused_self, reason = "an empty limiter is still one")]
@@ -230,7 +236,7 @@ impl PyLimiter {
         Ok(format!(
             "<{} limit={limit} window_seconds={window} keys={}>",
             slf.get_type().name()?,
-            store.len()
+            slf.get().keys(slf.py())
         ))
     }
 

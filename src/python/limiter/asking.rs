@@ -15,6 +15,14 @@ use crate::python::patiently;
 use crate::store::{self, Ask, Options, Patience, Queues, in_memory};
 
 impl PyLimiter {
+    /// How many keys it holds. Other threads run while they are counted one by one.
+    pub(super) fn keys(&self, py: Python<'_>) -> usize {
+        if self.store.scans() {
+            return py.detach(|| self.store.len());
+        }
+        self.store.len()
+    }
+
     pub(super) fn refund_decision(
         &self,
         key: &Bound<'_, PyAny>,

@@ -126,8 +126,8 @@ impl PyZonePermits {
     }
 
     /// Keys of which a permit is held.
-    fn __len__(&self) -> usize {
-        self.0.store.len()
+    fn __len__(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.0.store.len())
     }
 
     #[expect(

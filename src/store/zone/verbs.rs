@@ -163,6 +163,10 @@ impl<W: Word> Store for ZoneStore<W> {
         self.zone.count(self.id, self.time())
     }
 
+    fn scans(&self) -> bool {
+        true
+    }
+
     fn examine(&self, ask: Ask<'_>, _patience: Patience) -> Result<u32> {
         let limit = self.by(ask.quota)?.limit();
         error::fits(ask.cost, limit)?;
