@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sluicegate import Limit, ManualClock, shared
+from sluicegate import Limit, ManualClock, _core, shared
 from sluicegate._zone import own_directory
 from sluicegate._zone.store import path_of
 
@@ -120,3 +122,60 @@ def test_no_name_is_that_of_another_limit_with_its_unit(url: str) -> None:
     limits = [Limit("2 tokens/minute", name="a"), Limit("2/minute", name="a tokens")]
     decision = shared.Gate(url, limits).check("k", {"tokens": 2})
     assert [left.remaining for left in decision.limits.values()] == [0, 1]
+
+
+def test_a_key_is_not_held_up_by_one_whose_loop_is_closed(url: str) -> None:
+    clock = ManualClock()
+    limiter = shared.FixedWindow(url, "1/minute", name="api", clock=clock)
+    limiter.check("k")
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(limiter.wait("k", timeout=600))  # type: ignore[arg-type]
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    clock.advance(60)
+    assert limiter.peek("k").allowed
+    assert limiter.wait_sync("k", timeout=0).allowed
+    clock.advance(60)
+    assert limiter.check("k").allowed
+    del task
+
+
+def test_no_zone_belongs_to_nobody(tmp_path: Path) -> None:
+    most = "an int from 0 to 4,294,967,294"
+    for owner in [2**32 - 1, 2**32, -1]:
+        with pytest.raises(ValueError, match=f"owner must be {most}, got {owner}"):
+            shared.Zone(f"{tmp_path}/limits.zone", owner=owner)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [len, repr, lambda limiter: limiter.statistics()])
+def test_other_threads_run_while_keys_are_counted(url: str, count: Any) -> None:
+    limiter = _core_limiter(url)
+    begin, ran = threading.Lock(), []
+    begin.acquire()
+
+    def other() -> None:
+        with begin:
+            ran.append(True)
+
+    before = sys.getswitchinterval()
+    thread = threading.Thread(target=other)
+    thread.start()
+    sys.setswitchinterval(1_000)  # whoever lets nobody in of its own accord is alone
+    try:
+        begin.release()
+        for _ in range(10_000):
+            if ran:
+                break
+            count(limiter)
+        assert ran
+    finally:
+        sys.setswitchinterval(before)
+        thread.join()
+
+
+def _core_limiter(url: str) -> Any:
+    """One whose `repr` counts its keys."""
+    zone = shared.Zone(url.partition("://")[2].partition("?")[0])
+    return _core.ZoneFixedWindow(zone, "api", "5/minute")

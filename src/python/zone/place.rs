@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::super::arguments::{int_up_to, shown, wrong_type};
-use crate::store::zone::{Place, Refusal, Zone};
+use crate::store::zone::{Place, Refusal, Zone, shown_path};
 
 /// A zone that is open in this process: a file in which all processes of a host keep what their
 /// limiters have counted. Opened once for each file; made if there is none yet.
@@ -43,7 +43,7 @@ impl PyZone {
                 .map(|mode| int_up_to(mode, "mode", 0, 0o777))
                 .transpose()?,
             owner: owner
-                .map(|owner| int_up_to(owner, "owner", 0, u32::MAX))
+                .map(|owner| int_up_to(owner, "owner", 0, u32::MAX - 1))
                 .transpose()?,
             ..Place::at(file)
         };
@@ -69,7 +69,7 @@ impl PyZone {
     fn __repr__(&self) -> String {
         format!(
             "<Zone {} size={}>",
-            self.zone.path().display(),
+            shown_path(self.zone.path()),
             self.zone.size()
         )
     }
