@@ -16,6 +16,7 @@ import pytest
 from sluicegate import Limit, ManualClock, _core, shared
 from sluicegate._zone import own_directory
 from sluicegate._zone.store import path_of
+from sluicegate.errors import StoreError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="zones need Linux")
 
@@ -129,7 +130,8 @@ def test_a_key_is_not_held_up_by_one_whose_loop_is_closed(url: str) -> None:
     limiter = shared.FixedWindow(url, "1/minute", name="api", clock=clock)
     limiter.check("k")
     loop = asyncio.new_event_loop()
-    task = loop.create_task(limiter.wait("k", timeout=600))  # type: ignore[arg-type]
+    task: Any = loop.create_task(limiter.wait("k", timeout=600))
+    task._log_destroy_pending = False  # that it is never done is what this is about
     loop.run_until_complete(asyncio.sleep(0))
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
@@ -179,3 +181,38 @@ def _core_limiter(url: str) -> Any:
     """One whose `repr` counts its keys."""
     zone = shared.Zone(url.partition("://")[2].partition("?")[0])
     return _core.ZoneFixedWindow(zone, "api", "5/minute")
+
+
+def test_the_largest_limit_is_not_below_the_limit(url: str) -> None:
+    range_of_it = "largest must be an int from 100 to 4,294,967,295, got 5"
+    with pytest.raises(ValueError, match=range_of_it):
+        shared.SegmentedWindow(url, 100, 60, name="api", largest=5)
+    limiter = shared.SegmentedWindow(url, 5, 60, name="api", largest=5)
+    limiter.set_quota(7, 60)
+    assert pickle.loads(pickle.dumps(limiter)).limit == 7
+
+
+def test_a_path_in_a_message_is_one_line_and_no_command(tmp_path: Path) -> None:
+    path = tmp_path / "a\nb\x1b[2J" / "limits.zone"
+    with pytest.raises(StoreError) as refused:
+        shared.Zone(str(path))
+    assert str(refused.value).isprintable()
+    assert r"a\nb\u{1b}[2J" in str(refused.value)
+    path.parent.mkdir()
+    assert repr(shared.Zone(str(path))).isprintable()
+
+
+def test_a_zone_that_cannot_be_made_leaves_no_file(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; from sluicegate import shared; from sluicegate.errors import StoreError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+        "try: shared.Zone(sys.argv[1])\n"
+        "except StoreError as error: print(error)"
+    )
+    path = tmp_path / "limits.zone"
+    done = python(program, str(path))
+    assert "no room for" in done.stdout, done
+    assert not path.exists()
+    path.touch()
+    assert "no room for" in python(program, str(path)).stdout
+    assert path.exists(), "it was there before"

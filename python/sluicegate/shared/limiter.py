@@ -78,6 +78,10 @@ class Limiter(limiters.Limiter):
                 f"a {type(self).__name__} with a ManualClock cannot be pickled: the clock is in this "
                 "process"
             )
+        largest = made_of.options.get("largest")
+        if largest is not None and largest < self.limit:
+            # A limit beyond it that the layout holds has been set since.
+            made_of = made_of._replace(options={**made_of.options, "largest": self.limit})
         return _made_again, (type(self), *made_of)
 
     def ping_sync(self, timeout: float = 1.0) -> str:

@@ -112,7 +112,7 @@ class SegmentedWindow(_core.ZoneSegmentedWindow, Limiter):
         window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
         {_NAME}
         largest: the largest limit that it will ever have, of any key: the zone lays a key out for it.
-            Unless given, ``limit``. A limit that has been made keeps its layout.
+            Unless given, ``limit``, and never below it. A limit that has been made keeps its layout.
         {_REST}"""
     __slots__ = ("_made_of",)
     _IN_ZONE = "segmented_window"

@@ -145,7 +145,7 @@ impl PyZoneSegmentedWindow {
         clock: Option<Any<'_, '_>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let quota = window_or_quota("segmented_window", limit, window_seconds.value().as_ref())?;
-        let largest = largest.map(|most| int_up_to(most, "largest", 1, u32::MAX));
+        let largest = largest.map(|most| int_up_to(most, "largest", quota.limit(), u32::MAX));
         let declared = Declared {
             zone: zone.get(),
             name,
