@@ -20,7 +20,7 @@ pub(super) use idle::is_idle;
 pub use segmented_window::{largest_limit, lateness, parts_for};
 pub(super) use token_bucket::BucketWord;
 
-use super::registry::Kind;
+use super::kind::Kind;
 use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 use crate::error::{Error, Result};

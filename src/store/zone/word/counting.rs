@@ -1,6 +1,6 @@
 //! Segments and permits as an algorithm, and as a word of a zone.
 
-use super::super::registry::Kind;
+use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters, State};
 use super::{Word, another, field, near, seems_ahead};
 use super::{permits, segmented_window};

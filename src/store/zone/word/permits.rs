@@ -1,7 +1,7 @@
 //! Permits with a lease. One is counted in the part of the time in which its lease ends, a quarter of a
 //! lease long, and counts until the part is over: up to a quarter too long, never too short.
 
-use super::super::registry::Kind;
+use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters};
 use crate::algorithm::{Algorithm, Permits};
 use crate::clock::Ticks;

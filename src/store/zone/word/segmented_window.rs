@@ -1,6 +1,6 @@
 //! The window in as many parts as one word has counters for.
 
-use super::super::registry::Kind;
+use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters};
 use crate::algorithm::SegmentedWindow;
 use crate::clock::Ticks;
