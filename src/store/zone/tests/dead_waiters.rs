@@ -43,6 +43,10 @@ impl Wake for Blocked {
     }
 }
 
+fn blocked() -> Arc<dyn Wake> {
+    Arc::new(Blocked)
+}
+
 struct Setting {
     limiter: Arc<dyn ZoneLimiter>,
     clock: Arc<ManualClock>,
@@ -76,14 +80,14 @@ impl Setting {
         decision.expect("fits").allowed
     }
 
-    fn join(&self, cost: u32, timeout: Option<u64>, wake: Arc<dyn Wake>) -> Joined {
-        let joined = self.limiter.join(self.ask(cost), timeout, &wake, NOW);
+    fn join(&self, cost: u32, timeout: Option<u64>, wake: &Arc<dyn Wake>) -> Joined {
+        let joined = self.limiter.join(self.ask(cost), timeout, wake, NOW);
         joined.expect("somebody would wake it")
     }
 
     fn queued(&self, cost: u32, timeout: Option<u64>, wake: &Arc<InLoop>) -> Ticket {
         let wake: Arc<dyn Wake> = wake.clone();
-        match self.join(cost, timeout, wake) {
+        match self.join(cost, timeout, &wake) {
             Joined::Queued { ticket, .. } => ticket,
             Joined::Settled(..) => panic!("it must wait"),
         }
@@ -107,7 +111,7 @@ fn its_key_is_free_as_soon_as_its_quota_is_back() {
         let peeked = setting.limiter.peek(setting.ask(4), NOW).expect("fits");
         assert!(peeked.allowed);
         assert!(setting.admits(3));
-        let joined = setting.join(1, Some(0), Arc::new(Blocked));
+        let joined = setting.join(1, Some(0), &blocked());
         assert!(matches!(joined, Joined::Settled(decision, _) if decision.allowed));
         assert!(matches!(setting.limiter.poll(&dead, NOW), Ok(Polled::Gone)));
     }
@@ -145,7 +149,8 @@ fn those_behind_it_find_out() {
 fn whoever_is_behind_another_polls_when_it_is_its_turn_by_the_plan() {
     let setting = Setting::spent();
     setting.queued(4, None, &Arc::new(InLoop::default()));
-    let joined = setting.join(4, None, Arc::new(InLoop::default()));
+    let wake: Arc<dyn Wake> = Arc::new(InLoop::default());
+    let joined = setting.join(4, None, &wake);
     let now = setting.limiter.now();
     let Joined::Queued { ticket, poll_at } = joined else {
         panic!("it must wait");
@@ -167,14 +172,13 @@ fn a_thread_waits_behind_the_dead_of_its_own() {
     };
     setting.queued(1, None, &Arc::new(InLoop::default()));
     setting.queued(1, None, &here(true));
-    let joined = setting.join(1, None, Arc::new(Blocked));
+    let joined = setting.join(1, None, &blocked());
     assert!(matches!(joined, Joined::Queued { .. }));
     setting.queued(1, None, &here(false));
-    let wake: Arc<dyn Wake> = Arc::new(Blocked);
     assert!(
         setting
             .limiter
-            .join(setting.ask(1), None, &wake, NOW)
+            .join(setting.ask(1), None, &blocked(), NOW)
             .is_err()
     );
 }
