@@ -16,10 +16,11 @@ use crate::store::zone::{Kind, LimitReport, Report};
 /// Raises ``StoreError`` for what is no zone, or cannot be read.
 #[pyfunction]
 #[pyo3(signature = (path))]
-pub(in crate::python) fn inspect_zone<'py>(
-    py: Python<'py>,
+#[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
+pub(in crate::python) fn inspect_zone(
+    py: Python<'_>,
     path: PathBuf,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Bound<'_, PyDict>> {
     let report = py
         .detach(|| Report::of(&path))
         .map_err(|refusal| refused(py, &refusal))?;
