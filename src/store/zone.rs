@@ -5,7 +5,6 @@
 //! clean exit, a check never waits, and there is nothing to do after a fork.
 
 mod counts;
-mod directory;
 mod file;
 mod found_file;
 mod header;

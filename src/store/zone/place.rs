@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use rustix::process::geteuid;
 
-use super::directory;
 use super::layout::{LARGEST, SMALLEST};
 use super::refusal::Refusal;
 
@@ -34,15 +33,6 @@ impl Place {
             mode: None,
             owner: None,
         }
-    }
-
-    /// The file of that name in this user's own directory, which is made if it is missing: in
-    /// `/dev/shm` where there is one, else among the temporary files.
-    ///
-    /// # Errors
-    /// When the name is not the plain name of a file, or when others can write to the directory.
-    pub fn named(name: &str) -> Result<Self, Refusal> {
-        directory::of_user(name).map(Self::at)
     }
 
     /// Who it must belong to.
