@@ -95,6 +95,6 @@ $(PEERS)/installed $(REDIS_PEERS)/installed: %/installed: tools/make_venv.sh too
 	@touch $@
 
 $(VENV)/built: $(VENV)/tools pyproject.toml $(RUST)
-	@echo "building the Rust core (about a minute the first time) ..."
+	@echo "building the Rust core (a few minutes the first time) ..."
 	$(VENV)/bin/maturin develop --release --strip --quiet
 	@touch $@
