@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sluicegate._support.single import Single
 from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
+from sluicegate.policy.document.statistics import PolicyStatistics
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from typing_extensions import Self
+
+    from sluicegate.policy.document.source import PolicySource
 
 __all__ = ["Policy"]
 
@@ -102,6 +110,53 @@ class Policy(Single, PolicyOptions):
     """
 
     enforcer: Enforcer = field(init=False)
+    #: The file that it comes from.
+    source: ClassVar[PolicySource | None] = None
+    #: To be called when a request comes, unless it is ``None``.
+    on_first_request: ClassVar[Callable[[], None] | None] = None
+
+    @classmethod
+    def from_file(
+        cls, path: str | PathLike[str], *, reload_seconds: float = 1.0, **in_code: Any
+    ) -> Self:
+        """A policy that a file describes, in TOML or in YAML (which needs ``sluicegate[yaml]``).
+
+        The file has the same options by the same names; ``docs/policy-file.md`` has them all.
+
+        When it changes it is read again, by a thread that starts with the first request of a process
+        and looks at what the path leads to. The new limits hold from the next request on, and what
+        was spent stays spent. A file that is wrong changes nothing: the log says why, once.
+
+        Args:
+            path: ``limits.toml``, ``.yaml`` or ``.yml``, up to 10 MiB of UTF-8.
+            reload_seconds: how often the file is looked at, 0 to 86,400; 0: never.
+            in_code: options of a :class:`Policy` that stand beside the file's, such as ``keys=``,
+                ``verify=``, ``hooks=`` or ``clock=``. One may be given in one place only.
+
+        Raises:
+            PolicyFileError: the file is wrong, or cannot be read: all problems, with their lines.
+            ValueError, TypeError: an option in code is wrong.
+            ImportError: PyYAML is missing.
+        """
+        from sluicegate.policy.document.source import PolicySource
+
+        return PolicySource(path, in_code, reload_seconds).made(cls)
+
+    def reload(self) -> bool:
+        """Read the file now. Returns whether it says something else, which is in force then.
+
+        A file that is wrong changes nothing: it is logged, once for each version, and counted by
+        :meth:`statistics`. The file is read in the calling thread, in some milliseconds.
+
+        Raises ``TypeError`` if the policy was not read from a file.
+        """
+        if self.source is None:
+            raise TypeError("this policy was made in code: only one of Policy.from_file has a file")
+        return self.source.reload()
+
+    def statistics(self) -> PolicyStatistics:
+        """How often its file has come into force again, and how often not."""
+        return PolicyStatistics() if self.source is None else self.source.statistics
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,10 +168,12 @@ class Policy(Single, PolicyOptions):
 
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.
-        names = self.tiers if isinstance(self.tiers, Mapping) else [self.name]
-        if self.has_plans:
-            return "<Policy of tiers by a function>"
-        return f"<Policy of the tiers {', '.join(map(str, names))}>"
+        options = self.enforcer.policy
+        names = options.tiers if isinstance(options.tiers, Mapping) else [options.name]
+        what = "Policy" if self.source is None else f"Policy {self.source.path!r}"
+        if options.has_plans:
+            return f"<{what} of tiers by a function>"
+        return f"<{what} of the tiers {', '.join(map(str, names))}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

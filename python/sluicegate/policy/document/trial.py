@@ -1,0 +1,133 @@
+"""A policy is tried before it is made, until every argument that it refuses is known with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any, Final
+
+from sluicegate.policy.document.arguments import STAND_IN, Given
+from sluicegate.policy.document.problems import Problems
+from sluicegate.policy.document.scratch import ScratchStores
+from sluicegate.policy.enforcer import Enforcer
+from sluicegate.policy.options import PolicyOptions
+from sluicegate.policy.owned import Owned
+from sluicegate.policy.stores.place import OPTIONS
+
+__all__ = ["REFUSALS", "place_in", "try_policy"]
+
+#: What is raised by arguments that are refused.
+REFUSALS: Final = (TypeError, ValueError, ImportError)
+#: Options that say nothing without another: no fault of theirs where that one is wrong.
+_BELONGING: Final[dict[str, Iterable[str]]] = {
+    "store": {name for names in OPTIONS.values() for name in names} - {"clock"},
+    "trusted_proxies": ("proxy_header",),
+    "verify": ("verify_ttl", "api_key_header"),
+    "tiers": ("default_tier", "unknown_tier", "tier_ttl"),
+    "metrics": ("endpoint",),
+}
+_SAYS: Final = re.compile(r" must | has | means |=|:|\[")
+
+
+def place_in(message: str, places: Iterable[str]) -> tuple[str, str] | None:
+    """Which of the ``places`` an error speaks of, and the message from there on.
+
+    It begins with the place; or with that of a limit, and then with that of an option by which
+    the limit was made: ``tiers['free']: timeout must be …``.
+    """
+    starts = [0, *(found.end() for found in re.finditer(": ", message))]
+    known = [
+        (start, place)
+        for start in starts
+        for place in places
+        if message.startswith(place, start) and _SAYS.match(message, start + len(place))
+    ]
+    if not known:
+        return None
+    start, place = max(known, key=lambda found: (found[0], len(found[1])))
+    return place, message[start:]
+
+
+class _Trial:
+    """Arguments that get fewer until a policy is made of them."""
+
+    def __init__(self, given: Given, in_code: dict[str, Any], stores: ScratchStores) -> None:
+        self._stores = stores
+        self.options = given.beside(in_code)
+        for name in given.wrong:
+            self.leave_out(name)
+
+    def error(self) -> Exception | None:
+        """What the policy says of the arguments."""
+        try:
+            options = dict(self.options)
+            for store in ("store", "redis"):
+                if store in options:
+                    options[store] = self._stores.of(options[store])
+            if options.get("metrics"):
+                options["metrics"] = _scratch_registry(options["metrics"])
+            made = PolicyOptions(**options)
+            Enforcer(made, Owned(made))
+        except REFUSALS as error:
+            return error
+        return None
+
+    def leave_out(self, place: str) -> bool:
+        """Do without it, or with what is right in its place; ``False`` if that changes nothing."""
+        name, _, key = place.partition("[")
+        before = dict(self.options)
+        if name == "tiers":
+            tiers = self.options.get("tiers")
+            known = tiers if isinstance(tiers, dict) and key else {"default": STAND_IN}
+            self.options["tiers"] = {
+                tier: STAND_IN if place == f"tiers[{tier!r}]" else quota
+                for tier, quota in known.items()
+            }
+        else:
+            self.options.pop(name, None)
+        if not key:
+            for belonging in _BELONGING.get(name, ()):
+                self.options.pop(belonging, None)
+        return self.options != before
+
+
+def _scratch_registry(metrics: object) -> object:
+    """A registry that is thrown away, for one that is right."""
+    try:
+        from prometheus_client import CollectorRegistry
+    except ImportError:
+        return metrics  # of which the policy tells
+    return (
+        CollectorRegistry()
+        if metrics is True or isinstance(metrics, CollectorRegistry)
+        else metrics
+    )
+
+
+def try_policy(given: Given, in_code: dict[str, Any], problems: Problems) -> None:
+    """Note each argument of the file that the policy refuses; one of the code is raised."""
+    with closing(ScratchStores()) as stores:
+        trial = _Trial(given, in_code, stores)
+        while (error := trial.error()) is not None:
+            found = place_in(str(error), [*given.lines, *in_code])
+            if found is None or found[0] not in given.lines:
+                if found is not None:
+                    raise error
+                found = _by_leaving_out(trial, given, str(error)), str(error)
+            place, message = found
+            problems.add(given.lines.get(place, 0), message)
+            if not trial.leave_out(place):
+                return
+
+
+def _by_leaving_out(trial: _Trial, given: Given, message: str) -> str:
+    """The option without which the policy does not say so; an empty text if there is none."""
+    options = trial.options
+    for place in given.lines:
+        trial.options = dict(options)
+        if trial.leave_out(place) and str(trial.error()) != message:
+            trial.options = options
+            return place
+    trial.options = options
+    return ""
