@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 # These are what typing.get_type_hints() looks for.
 from sluicegate._support.arguments import whole
@@ -12,9 +12,10 @@ from sluicegate._support.asgi_types import ASGIApp, Scope
 from sluicegate._support.functions import check_callables
 from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
-from sluicegate.identity.verified import TTL, VerifiedKeys
+from sluicegate.identity.verified import VerifiedKeys
 from sluicegate.observe.hooks import Hook
 from sluicegate.policy.gates.keys import check_keys
+from sluicegate.policy.identity import Identity, default
 from sluicegate.policy.quotas import GivenLimit
 from sluicegate.policy.stores.options import LimiterOptions
 from sluicegate.refusals import json_refusal
@@ -30,15 +31,6 @@ __all__ = [
     "default",
 ]
 
-T = TypeVar("T")
-
-
-def default(value: T) -> T:
-    """``value`` as an object of its own, so that the same one is told apart when a user gives it."""
-    kind: Any = type(type(value).__name__, (type(value),), {})
-    return cast("T", kind(value))
-
-
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SharedOptions(LimiterOptions):
     """What the middleware and ``rate_limit`` both take; :class:`Policy` says what it means."""
@@ -46,9 +38,9 @@ class SharedOptions(LimiterOptions):
     identify: Callable[[Any], Any] | None = None
     cost: Callable[[Any], Any] | None = None
     keys: Mapping[str, Callable[[Any], Any]] | None = None
-    trusted_proxies: Iterable[str] | int = default(())
-    proxy_header: str = default("x-forwarded-for")
-    ipv6_prefix: int = default(64)
+    trusted_proxies: Iterable[str] | int = Identity.trusted_proxies
+    proxy_header: str = Identity.proxy_header
+    ipv6_prefix: int = Identity.ipv6_prefix
     no_address: Callable[[Scope], str] | str | None = None
     headers: Iterable[str] | str = ("x-ratelimit", "ietf")
     closed_status: int = default(503)
@@ -87,8 +79,8 @@ class PolicyOptions(SharedOptions):
     tier_ttl: float = default(60.0)
     unknown_tier: Literal["default", "error"] = default("default")
     verify: Callable[[str], Any] | VerifiedKeys | None = None
-    verify_ttl: float = TTL
-    api_key_header: str = default("x-api-key")
+    verify_ttl: float = Identity.verify_ttl
+    api_key_header: str = Identity.api_key_header
     exempt: Iterable[str] | Callable[[Any], Any] = ()
     exempt_preflight: bool = True
     cors: Iterable[str] | str | None = None
@@ -100,8 +92,15 @@ class PolicyOptions(SharedOptions):
     metrics: bool | CollectorRegistry = False
     hooks: Iterable[Hook] = ()
     endpoint: Callable[[Any], str] | None = None
+    rules: Iterable[Any] = ()
+    identity: Identity | None = None
+    secret: str | bytes | None = None
 
     def __post_init__(self) -> None:
+        if self.identity is not None:
+            if not isinstance(self.identity, Identity):
+                raise TypeError(f"identity must be an Identity, got {self.identity!r}")
+            self.identity.put_into(self)
         super().__post_init__()
         for option in ("exempt_preflight", "shadow"):
             value = getattr(self, option)
