@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from sluicegate.observe.hooks import Hook
 from sluicegate.policy.gates.keys import check_keys
 from sluicegate.policy.identity import Identity, default
 from sluicegate.policy.quotas import GivenLimit
+from sluicegate.policy.rules.rule import Rule
 from sluicegate.policy.stores.options import LimiterOptions
 from sluicegate.refusals import json_refusal
 
@@ -30,6 +31,9 @@ __all__ = [
     "SharedOptions",
     "default",
 ]
+
+_SHORTEST_SECRET = 16
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SharedOptions(LimiterOptions):
@@ -92,7 +96,7 @@ class PolicyOptions(SharedOptions):
     metrics: bool | CollectorRegistry = False
     hooks: Iterable[Hook] = ()
     endpoint: Callable[[Any], str] | None = None
-    rules: Iterable[Any] = ()
+    rules: Sequence[Rule] = ()
     identity: Identity | None = None
     secret: str | bytes | None = None
 
@@ -102,6 +106,8 @@ class PolicyOptions(SharedOptions):
                 raise TypeError(f"identity must be an Identity, got {self.identity!r}")
             self.identity.put_into(self)
         super().__post_init__()
+        object.__setattr__(self, "rules", _rules(self.rules))
+        _check_secret(self.secret)
         for option in ("exempt_preflight", "shadow"):
             value = getattr(self, option)
             if not isinstance(value, bool):
@@ -119,6 +125,34 @@ class PolicyOptions(SharedOptions):
             raise TypeError(f"refusal must be callable, an ASGI app, got {self.refusal!r}")
 
     @property
+    def has_only_rules(self) -> bool:
+        """Whether there are neither tiers nor a limiter: what no rule matches is not limited."""
+        return self.tiers is None is self.limiter
+
+    @property
     def has_plans(self) -> bool:
         """Whether the tiers are a function's, so that more may come and any may change."""
         return callable(self.tiers) and not isinstance(self.tiers, Mapping)
+
+
+def _rules(rules: Any) -> tuple[Rule, ...]:
+    right = "rules must hold Rules, as [Rule('POST /login', '5/minute')], got"
+    if isinstance(rules, (str, Rule, Mapping)) or not isinstance(rules, Iterable):
+        raise TypeError(f"{right} {type(rules).__name__} {rules!r}")
+    given = tuple(rules)
+    for each in given:
+        if not isinstance(each, Rule):
+            raise TypeError(f"{right} {type(each).__name__} {each!r} among them")
+    return given
+
+
+def _check_secret(secret: object) -> None:
+    if secret is None:
+        return
+    if not isinstance(secret, (str, bytes)):
+        raise TypeError(f"secret must be a str or bytes, got {type(secret).__name__}")
+    if len(secret) < _SHORTEST_SECRET:
+        raise ValueError(
+            f"secret must have at least {_SHORTEST_SECRET} characters, such as one of "
+            f"secrets.token_hex(32), got {len(secret)}"
+        )

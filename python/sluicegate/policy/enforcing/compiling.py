@@ -11,6 +11,7 @@ from sluicegate.policy.enforcing.selection import Selection
 from sluicegate.policy.enforcing.stores import at_rule
 from sluicegate.policy.gates.tier import GateTier
 from sluicegate.policy.quotas import UNLIMITED
+from sluicegate.policy.tiers.tier import Tier
 
 if TYPE_CHECKING:
     from sluicegate.policy.enforcing.keys import KeySources
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sluicegate.policy.options import PolicyOptions
     from sluicegate.policy.rules.applying import Chosen
     from sluicegate.policy.rules.rule import Rule
-    from sluicegate.policy.tiers.tier import Tier
 
 __all__ = ["Compiler"]
 
@@ -78,7 +78,17 @@ class Compiler:
         if given:
             costs.append(cost)
         functions = [each for each in costs if callable(each)]
-        return Selection([*asked, *given], self._named(places), functions, cost)
+        return Selection(
+            [*asked, *given],
+            self._named(places),
+            functions,
+            cost,
+            is_exempt=applies.exempt is not None,
+            free=tier if tier.limiter is UNLIMITED else self._free(tier.name),
+        )
+
+    def _free(self, name: str) -> Tier:
+        return Tier(name, UNLIMITED, (), self._policy.closed_status)
 
     def _asked(
         self, store: int, limits: Sequence[AppliedLimit], on_error: Any, name: str

@@ -29,9 +29,11 @@ class Selection:
         named: the functions that say what some of the limits count by.
         costs: those that say what requests cost.
         cost: what one costs a limiter that was given: a number, or one of these functions.
+        is_exempt: whether a rule says that nothing else limits them.
+        free: admits those that nothing limits.
     """
 
-    __slots__ = ("_asks", "_cost", "_costs", "_named", "tiers")
+    __slots__ = ("_asks", "_cost", "_costs", "_free", "_named", "is_exempt", "tiers")
 
     def __init__(
         self,
@@ -39,8 +41,13 @@ class Selection:
         named: Mapping[str, Function],
         costs: Iterable[Function],
         cost: Function | int,
+        *,
+        is_exempt: bool,
+        free: Tier,
     ) -> None:
         self.tiers = tuple(tiers)
+        self.is_exempt = is_exempt
+        self._free = free
         self._named = dict(named)
         self._costs = tuple({id(each): each for each in costs}.values())
         self._cost = cost
@@ -58,7 +65,7 @@ class Selection:
             yield from subject.ask(self._named, self._costs)
         key = subject.client.key
         charges = []
-        for tier in self.tiers:
+        for tier in self.tiers or (self._free,):
             charges.append((yield from self._charges(tier, subject)))
         try:
             for tier, cost, keys in charges[:-1]:

@@ -100,6 +100,10 @@ class RuleStores:
             None if before is None else before.store,
         )
 
+    def options_of(self, rule: int) -> LimiterOptions:
+        """How and where the rule at this place is counted."""
+        return self._options[self.places[rule]]
+
     def keep(self, rules: Sequence[Rule]) -> None:
         """Have the stores of the policy that comes after go on with these."""
         for options, store in zip(self._options, self.stores, strict=True):
