@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from sluicegate.headers import Field
     from sluicegate.policy.cors import Cors
     from sluicegate.policy.enforcer import Enforcer
-    from sluicegate.policy.steps import Steps
+    from sluicegate.policy.steps import Call, Steps
     from sluicegate.refusals import Refusal
 
 __all__ = ["REQUEST", "Request"]
 
 _log = logging.getLogger("sluicegate")
+
+_NOT_GIVEN_BACK = "What a refused request had spent could not be given back."
+_NOT_SETTLED = "What a request had spent could not be put right by its status."
 
 #: Where limits further in find the request in its scope, which it must not hold therefore.
 REQUEST = "sluicegate.request"
@@ -62,28 +65,44 @@ class Request(Verdict):
             outermost.later = []
         outermost.later.append(verdict)
 
+    def go_on_after(self, verdict: Verdict) -> None:
+        """Take note of what one store has admitted: another one is asked as well."""
+        self.earlier = [*self.earlier, verdict]
+
+    def become(self, verdict: Verdict) -> None:
+        """Take over what came of it in a store."""
+        vars(self).update(vars(verdict))
+
     def verdicts(self) -> list[Verdict]:
         """Of all limits so far, the outermost first."""
         outermost = self.outermost()
-        return [outermost, *(outermost.later or ())]
+        if not (outermost.earlier or outermost.later):
+            return [outermost]
+        return [each for one in (outermost, *(outermost.later or ())) for each in one.in_stores()]
 
     def give_back(self) -> Steps[None]:
         """Give back what was spent on it: a later limit has refused it."""
-        if self.outer is None and self.later is None:
+        if self.outer is None and self.later is None and not self.earlier:
             return  # nothing but this verdict
-        for verdict in self.verdicts():
-            call = verdict.given_back()
-            if call is not None:
-                try:
-                    yield call
-                except (StoreError, ValueError):  # the limit may have been lowered since
-                    pass
-                except Exception:
-                    _log.exception("What a refused request had spent could not be given back.")
+        yield from _calls([verdict.given_back() for verdict in self.verdicts()], _NOT_GIVEN_BACK)
+
+    def give_back_earlier(self) -> Steps[None]:
+        """Give back what stores before the last one have admitted."""
+        yield from _calls([verdict.given_back() for verdict in self.earlier], _NOT_GIVEN_BACK)
+
+    def settle(self, status: int) -> Steps[None]:
+        """Put right what was spent, now that the status of the answer is known."""
+        for verdict in self.in_stores():
+            try:
+                calls = [verdict.settled(status)]
+            except Exception:  # of a function of the status: what was spent stays so
+                _log.exception("counts= failed for the status %d.", status)
+            else:
+                yield from _calls(calls, _NOT_SETTLED)
 
     def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
         """What is sent beside an answer's ``own`` header fields, of all limits so far."""
-        return answer_fields(self.verdicts(), self, status, own)
+        return answer_fields(self.verdicts(), self.in_stores(), status, own)
 
     def whole(self, message: Message) -> Message:
         """The first message of an answer with all fields that are ours."""
@@ -120,8 +139,20 @@ class Request(Verdict):
 
     def name(self, refusal: Refusal) -> None:
         """Let it name the limits that refuse as the fields do, where others are told of as well."""
-        if self.later is None and self.outer is None:
+        if self.later is None and self.outer is None and not self.earlier:
             return
         for limit in told(self.verdicts()):
             if limit.verdict.refusal is refusal:
                 refusal.rename(limit.item.name, limit.name)
+
+
+def _calls(calls: Iterable[Call | None], failure: str) -> Steps[None]:
+    """Make calls that put right what was spent. Whatever becomes of one, the others are made."""
+    for call in calls:
+        if call is not None:
+            try:
+                yield call
+            except (StoreError, ValueError):  # the limit may have been lowered since
+                pass
+            except Exception:
+                _log.exception(failure)

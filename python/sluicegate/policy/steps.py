@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["Cost", "Steps", "checked_cost", "checked_text"]
+__all__ = ["Call", "Cost", "Steps", "checked_cost", "checked_text"]
 
 T = TypeVar("T")
 
-#: Of the only unit, or of requests; or by unit.
-Cost = int | Mapping[str, int]
+#: Of the only unit, or of requests; by unit; or by limit, where each has a cost of its own.
+Cost = int | Mapping[str, int] | tuple[int, ...]
 
-#: Yields a function and its arguments. The shell calls it, awaits what it gives if need be, and
-#: sends that back, or throws what was raised. Returns a ``T``.
-Steps = Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]
+#: A function and its arguments.
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+#: Yields calls. The shell makes each, awaits what it gives if need be, and sends that back, or
+#: throws what was raised. Returns a ``T``.
+Steps = Generator[Call, Any, T]
 
 
 def checked_cost(cost: Any) -> Cost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import CostError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate.identity.client import Client
     from sluicegate.policy.permits import RequestPermit
-    from sluicegate.policy.steps import Cost, Steps
+    from sluicegate.policy.steps import Call, Cost, Steps
     from sluicegate.policy.tiers.tier import Tier
     from sluicegate.refusals import Refusal
 
@@ -30,6 +30,7 @@ class Verdict:
         held: what it holds of a gate that has permits.
         client: whom the request is from; ``None`` if nobody has looked, as when it is exempt.
         tells: whether clients are told of the quota, which somebody knows then.
+        earlier: what other stores have said before, which were asked for the same policy.
     """
 
     tier: Tier
@@ -42,6 +43,11 @@ class Verdict:
     decision: Decision | None = None
     refusal: Refusal | None = None
     tells: bool = False
+    earlier: Sequence[Verdict] = ()
+
+    def in_stores(self) -> list[Verdict]:
+        """This one and the earlier ones, in the order in which the stores were asked."""
+        return [*self.earlier, self]
 
     def judge(self, tier: Tier, key: str, cost: Cost, decision: Decision) -> None:
         """What the limiter has decided."""
@@ -103,7 +109,7 @@ class Verdict:
         """The key as the limiter takes it, or the keys."""
         return key if self.keys is None else self.keys
 
-    def given_back(self) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+    def given_back(self) -> Call | None:
         """The call that gives back what was spent, the first time and if the limiter can."""
         refund, cost = self.tier.refund, self.cost
         if not self.decision or refund is None or cost == 0:
@@ -113,3 +119,13 @@ class Verdict:
             return self.held.give_back, ()
         receipt = self.decision if self.tier.takes_receipts else cost
         return refund, (self.charged_to(self.key), receipt)
+
+    def settled(self, status: int) -> Call | None:
+        """The call that gives back what is not to stay spent of a request that was answered so."""
+        tier, cost = self.tier, self.cost
+        if not (tier.settles and self.decision) or cost == 0:
+            return None
+        used = tier.used(status, cost)
+        if used is None:
+            return None
+        return tier.settle, (self.charged_to(self.key), cost, self.decision, used)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,6 +60,9 @@ class Tier:
         one: what costs least and is charged.
         holds: whether it has permits, which are held until the app has returned.
         is_plain: whether a check takes no more than whom the request is from.
+        settles: whether something may come back when the status of the answer is known.
+        delays: whether requests may be held instead of refused.
+        watches: the names of limits of rules that only watch.
     """
 
     __slots__ = (
@@ -80,6 +83,9 @@ class Tier:
     one: Cost = 1
     holds: bool = False
     is_plain: bool = True
+    settles: bool = False
+    delays: bool = False
+    watches: Sequence[str] = ()
 
     def __init__(
         self,
@@ -149,6 +155,27 @@ class Tier:
         """Why a decision refuses."""
         assert isinstance(cost, int)
         return Refusal(self.name, decision.limit, cost, wait, decision, self.closed_status)
+
+    def answer(self, limit_name: str | None) -> Any:  # noqa: ARG002
+        """What answers a request that one of the limits refuses; ``None``: what the policy says."""
+        return None
+
+    def reservation(self, keys: Any, cost: Cost) -> Any:
+        """The limits of a request with permits, to be held."""
+        limiter: Any = self.limiter
+        return limiter.reserve(keys, cost)
+
+    def delay(self, decision: Any, cost: Cost) -> float:  # noqa: ARG002
+        """Seconds that an admitted request is to be held."""
+        return 0.0
+
+    def used(self, status: int, cost: Cost) -> tuple[int | None, ...] | None:  # noqa: ARG002
+        """What stays spent of a request that was answered so, by limit; ``None``: all of it."""
+        return None
+
+    def would_refuse(self, decision: Any) -> Iterable[tuple[str, Decision]]:  # noqa: ARG002
+        """The limits of rules that only watch and would have refused."""
+        return ()
 
     def units_of(self, limit_name: str | None, cost: Cost) -> int:  # noqa: ARG002
         """What a cost is in the unit of a limit."""
