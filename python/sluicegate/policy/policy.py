@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sluicegate._support.single import Single
+from sluicegate.policy.document.statistics import PolicyStatistics
 from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
-from sluicegate.policy.document.statistics import PolicyStatistics
 
 if TYPE_CHECKING:
     from os import PathLike

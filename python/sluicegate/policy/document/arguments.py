@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sluicegate.policy.document.keys import IDENTITY, RULE, TOP
-from sluicegate.policy.document.kinds import WRONG
-from sluicegate.policy.document.nodes import Entry, Node, words_of
-from sluicegate.policy.document.reader import Reader, unknown
+from sluicegate.policy.document.text.nodes import Entry, Node, words_of
+from sluicegate.policy.document.values.keys import IDENTITY, RULE, TOP
+from sluicegate.policy.document.values.kinds import WRONG
+from sluicegate.policy.document.values.reader import Reader, unknown
 
 __all__ = ["STAND_IN", "Given", "given_by", "nobody"]
 

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sluicegate._core import Quota
+from sluicegate.gate.parts import is_idle
 from sluicegate.policy.document.arguments import Given, nobody
-from sluicegate.policy.document.keys import IDENTITY
-from sluicegate.policy.document.problems import Problems
+from sluicegate.policy.document.rules import rule_of
+from sluicegate.policy.document.text.problems import Problems
+from sluicegate.policy.document.values.keys import IDENTITY
 from sluicegate.policy.gates.keys import check_keys
 from sluicegate.policy.options import PolicyOptions
+from sluicegate.policy.rules.checking import warnings_of as rule_warnings
 
 __all__ = ["check_beside", "check_in_code", "warnings_of"]
 
@@ -63,20 +66,14 @@ def warnings_of(given: Given) -> Iterator[tuple[int, str]]:
         for name, text in tiers.items():
             place = f"tiers[{name!r}]"
             yield from ((given.lines[place], f"{place}: {why}") for why in _idle(text))
+    for number, field, message in rule_warnings([*map(rule_of, given.rules)]):
+        own = f"rules[{number}]"
+        yield given.lines.get(f"{own}.{field}", given.lines[own]), message
 
 
 def _idle(text: str) -> Iterator[str]:
     quotas = Quota.parse_all(text)
     for short in quotas:
-        for long in quotas:
-            if _allows_less(long, short):
-                yield f"'{short}' can never refuse: '{long}' allows less in a longer time"
-                break
-
-
-def _allows_less(long: Quota, short: Quota) -> bool:
-    windows = short.window_seconds, long.window_seconds
-    limits = short.limit, long.limit
-    if None in windows or None in limits or short.unit != long.unit:
-        return False
-    return windows[0] < windows[1] and limits[0] > limits[1]  # type: ignore[operator]
+        long = next((other for other in quotas if is_idle(short, other)), None)
+        if long is not None:
+            yield f"'{short}' can never refuse: '{long}' allows less in longer"

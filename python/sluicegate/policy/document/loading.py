@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from sluicegate.policy.document.arguments import Given, given_by
 from sluicegate.policy.document.beside import check_beside, warnings_of
-from sluicegate.policy.document.problems import Problems
-from sluicegate.policy.document.reader import Reader
-from sluicegate.policy.document.secrets import Secrets
-from sluicegate.policy.document.text import read_nodes
+from sluicegate.policy.document.rules import rule_of
+from sluicegate.policy.document.text.content import read_nodes
+from sluicegate.policy.document.text.problems import Problems
+from sluicegate.policy.document.text.secrets import Secrets
 from sluicegate.policy.document.trial import try_policy
+from sluicegate.policy.document.values.reader import Reader
 
 __all__ = ["Document", "document_of"]
 
@@ -54,4 +55,7 @@ def document_of(
     try_policy(given, in_code, problems)
     problems.raise_any()
     warnings = [(line, secrets.without(said)) for line, said in warnings_of(given)]
-    return Document(given.beside(in_code), given, warnings, secrets)
+    options = given.beside(in_code)
+    if given.rules:
+        options["rules"] = tuple(map(rule_of, given.rules))
+    return Document(options, given, warnings, secrets)

@@ -17,11 +17,11 @@ from sluicegate.errors import PolicyFileError, StoreError
 from sluicegate.policy.document.beside import check_in_code
 from sluicegate.policy.document.loading import Document, document_of
 from sluicegate.policy.document.reload import watch
-from sluicegate.policy.document.text import check_path, read_bytes
+from sluicegate.policy.document.statistics import PolicyStatistics
+from sluicegate.policy.document.text.content import check_path, read_bytes
 from sluicegate.policy.document.trial import REFUSALS, place_in
 from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import PolicyOptions
-from sluicegate.policy.document.statistics import PolicyStatistics
 
 __all__ = ["PolicySource"]
 

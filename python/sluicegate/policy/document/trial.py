@@ -8,12 +8,13 @@ from contextlib import closing
 from typing import Any, Final
 
 from sluicegate.policy.document.arguments import STAND_IN, Given
-from sluicegate.policy.document.problems import Problems
+from sluicegate.policy.document.rules import check_rules, in_lines, rule_of, stand_in
 from sluicegate.policy.document.scratch import ScratchStores
+from sluicegate.policy.document.text.problems import Problems
 from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
-from sluicegate.policy.stores.place import OPTIONS
+from sluicegate.policy.stores.place import OPTIONS, STORES
 
 __all__ = ["REFUSALS", "place_in", "try_policy"]
 
@@ -33,20 +34,23 @@ _SAYS: Final = re.compile(r" must | has | means |=|:|\[")
 def place_in(message: str, places: Iterable[str]) -> tuple[str, str] | None:
     """Which of the ``places`` an error speaks of, and the message from there on.
 
-    It begins with the place; or with that of a limit, and then with that of an option by which
+    It begins with the place; or with that of a limit, and then with that of an argument by which
     the limit was made: ``tiers['free']: timeout must be …``.
     """
-    starts = [0, *(found.end() for found in re.finditer(": ", message))]
-    known = [
-        (start, place)
-        for start in starts
-        for place in places
-        if message.startswith(place, start) and _SAYS.match(message, start + len(place))
-    ]
-    if not known:
-        return None
-    start, place = max(known, key=lambda found: (found[0], len(found[1])))
-    return place, message[start:]
+    places = [*places]
+    found: tuple[str, str] | None = None
+    for start in [0, *(colon.end() for colon in re.finditer(": ", message))]:
+        own = f"{found[0]}." if found is not None and found[0].startswith("rules[") else ""
+        known = [
+            place
+            for place in places
+            for named in {place, place.removeprefix(own)}
+            if message.startswith(named, start) and _SAYS.match(message, start + len(named))
+        ]
+        if known:
+            inner = [place for place in known if own and place.startswith(own)]
+            found = max(inner or known, key=len), message[start:]
+    return found
 
 
 class _Trial:
@@ -55,16 +59,17 @@ class _Trial:
     def __init__(self, given: Given, in_code: dict[str, Any], stores: ScratchStores) -> None:
         self._stores = stores
         self.options = given.beside(in_code)
+        if given.rules:
+            self.options["rules"] = [*given.rules]
         for name in given.wrong:
             self.leave_out(name)
 
     def error(self) -> Exception | None:
         """What the policy says of the arguments."""
         try:
-            options = dict(self.options)
-            for store in ("store", "redis"):
-                if store in options:
-                    options[store] = self._stores.of(options[store])
+            options = self._with_scratch(self.options)
+            if "rules" in options and not isinstance(options["rules"], tuple):
+                options["rules"] = [rule_of(self._with_scratch(each)) for each in options["rules"]]
             if options.get("metrics"):
                 options["metrics"] = _scratch_registry(options["metrics"])
             made = PolicyOptions(**options)
@@ -73,11 +78,20 @@ class _Trial:
             return error
         return None
 
+    def _with_scratch(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments with stores that may be thrown away."""
+        return {
+            name: self._stores.of(value) if name in STORES else value
+            for name, value in arguments.items()
+        }
+
     def leave_out(self, place: str) -> bool:
         """Do without it, or with what is right in its place; ``False`` if that changes nothing."""
         name, _, key = place.partition("[")
         before = dict(self.options)
-        if name == "tiers":
+        if name == "rules":
+            self._leave_out_rule(key)
+        elif name == "tiers":
             tiers = self.options.get("tiers")
             known = tiers if isinstance(tiers, dict) and key else {"default": STAND_IN}
             self.options["tiers"] = {
@@ -90,6 +104,17 @@ class _Trial:
             for belonging in _BELONGING.get(name, ()):
                 self.options.pop(belonging, None)
         return self.options != before
+
+    def _leave_out_rule(self, key: str) -> None:
+        """Have another rule in its place, or no rules at all."""
+        rules = [*self.options.get("rules", ())]
+        if key:
+            place = int(key.partition("]")[0])
+            rules[place] = stand_in(place)
+        elif "limiter" not in self.options:
+            rules = []
+            self.options.setdefault("tiers", {"default": STAND_IN})
+        self.options["rules"] = rules
 
 
 def _scratch_registry(metrics: object) -> object:
@@ -107,6 +132,7 @@ def _scratch_registry(metrics: object) -> object:
 
 def try_policy(given: Given, in_code: dict[str, Any], problems: Problems) -> None:
     """Note each argument of the file that the policy refuses; one of the code is raised."""
+    check_rules(given, given.beside(in_code), problems)
     with closing(ScratchStores()) as stores:
         trial = _Trial(given, in_code, stores)
         while (error := trial.error()) is not None:
@@ -116,7 +142,7 @@ def try_policy(given: Given, in_code: dict[str, Any], problems: Problems) -> Non
                     raise error
                 found = _by_leaving_out(trial, given, str(error)), str(error)
             place, message = found
-            problems.add(given.lines.get(place, 0), message)
+            problems.add(given.lines.get(place, 0), in_lines(message, given))
             if not trial.leave_out(place):
                 return
 

@@ -7,9 +7,9 @@ import sys
 from importlib import import_module
 from typing import Any, Final
 
-from sluicegate.policy.document.nodes import nearest, shown
+from sluicegate.policy.document.text.nodes import nearest, shown
 
-__all__ = ["FunctionError", "found"]
+__all__ = ["FunctionError", "function_of"]
 
 _DOTTED: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _WRITTEN: Final = re.compile(rf"({_DOTTED}):({_DOTTED})")
@@ -19,7 +19,7 @@ class FunctionError(ValueError):
     """There is no such function."""
 
 
-def found(text: str) -> Any:
+def function_of(text: str) -> Any:
     """What ``"module:name"`` names; its module is imported. The name may be dotted.
 
     Raises :class:`FunctionError` with the reason.

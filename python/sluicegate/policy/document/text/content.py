@@ -7,10 +7,10 @@ import stat
 from typing import Final
 
 from sluicegate.errors import PolicyFileError
-from sluicegate.policy.document.from_toml import read_toml
-from sluicegate.policy.document.from_yaml import read_yaml
-from sluicegate.policy.document.nodes import Node
-from sluicegate.policy.document.problems import Problems
+from sluicegate.policy.document.text.from_toml import read_toml
+from sluicegate.policy.document.text.from_yaml import read_yaml
+from sluicegate.policy.document.text.nodes import Node
+from sluicegate.policy.document.text.problems import Problems
 
 __all__ = ["check_path", "read_bytes", "read_nodes"]
 

@@ -6,8 +6,8 @@ import os
 import re
 from typing import Final
 
-from sluicegate.policy.document.nodes import UNKNOWN, Node
-from sluicegate.policy.document.problems import Problems
+from sluicegate.policy.document.text.nodes import UNKNOWN, Node
+from sluicegate.policy.document.text.problems import Problems
 
 __all__ = ["Secrets"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sluicegate._core import read_toml as read
-from sluicegate.policy.document.nodes import UNKNOWN, Entry, Node, Stray
-from sluicegate.policy.document.problems import Problems
+from sluicegate.policy.document.text.nodes import UNKNOWN, Entry, Node, Stray
+from sluicegate.policy.document.text.problems import Problems
 
 __all__ = ["read_toml"]
 

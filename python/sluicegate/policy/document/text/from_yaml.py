@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sluicegate.policy.document.nodes import Entry, Node, Stray, shown, size_of
+from sluicegate.policy.document.text.nodes import Entry, Node, Stray, shown, size_of
 
 if TYPE_CHECKING:
     import yaml
 
-    from sluicegate.policy.document.problems import Problems
+    from sluicegate.policy.document.text.problems import Problems
 
 __all__ = ["read_yaml"]
 
@@ -42,7 +42,7 @@ def read_yaml(text: str, problems: Problems) -> Node | None:
         problems.add(1, "it is nested too deeply")
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        problems.add(line, f"the character {chr(error.character)!r} is not allowed in YAML")  # type: ignore[arg-type]
+        problems.add(line, f"the character {chr(error.character)!r} is not allowed in YAML")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
@@ -92,7 +92,7 @@ class _Reader:
         if tag == "value":  # a bare =
             return given.value
         try:
-            value: Any = self._constructor.construct_object(given)  # type: ignore[no-untyped-call]
+            value: Any = self._constructor.construct_object(given)
         except (
             ValueError,
             OverflowError,

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from sluicegate.policy.document import functions
-from sluicegate.policy.document.keys import Key
-from sluicegate.policy.document.kinds import WRONG, Kind
-from sluicegate.policy.document.nodes import UNKNOWN, Node, nearest, words_of
-from sluicegate.policy.document.problems import Problems
+from sluicegate.policy.document.text.nodes import UNKNOWN, Node, nearest, words_of
+from sluicegate.policy.document.text.problems import Problems
+from sluicegate.policy.document.values.functions import function_of
+from sluicegate.policy.document.values.keys import Key
+from sluicegate.policy.document.values.kinds import WRONG, Kind
 
 __all__ = ["Reader", "unknown"]
 
 
 class Reader:
-    """Reads the values of one file; what is wrong with them are its problems.
+    """Reads the values of one file; what is wrong with them are its problems."""
 
-    Attributes:
-        function: gives what ``"module:name"`` names.
-    """
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
 
-    def __init__(
-        self, problems: Problems, function: Callable[[str], Any] = functions.found
-    ) -> None:
-        self.problem = problems.add
-        self.function = function
+    def problem(self, line: int, reason: str) -> None:
+        """Note what is wrong."""
+        self._problems.add(line, reason)
+
+    def function(self, text: str) -> Any:
+        """What ``"module:name"`` names. Raises ``FunctionError``."""
+        return function_of(text)
 
     def read(self, kind: Kind, node: Node, name: str, example: object = None) -> Any:
         """The value of ``name``, or :data:`WRONG` when a problem was noted."""

@@ -9,7 +9,7 @@ from sluicegate._connection.on_error import OnError
 from sluicegate._connection.url import SCHEMES
 from sluicegate.headers import HEADER_SETS
 from sluicegate.policy.algorithms import NAMES
-from sluicegate.policy.document.kinds import (
+from sluicegate.policy.document.values.kinds import (
     Either,
     Flag,
     Function,
@@ -20,7 +20,7 @@ from sluicegate.policy.document.kinds import (
     Text,
     Whole,
 )
-from sluicegate.policy.document.quota_pattern import QUOTA
+from sluicegate.policy.document.values.quota_pattern import QUOTA
 from sluicegate.policy.stores.options import Overflow
 
 __all__ = ["IDENTITY", "RULE", "TOP", "Key"]
@@ -78,7 +78,7 @@ IDENTITY: Final = {
 
 RULE: Final = {
     "match": Key(
-        Text(pattern=r"^\s*([A-Za-z]+(\s*\|\s*[A-Za-z]+)*\s+)?(\*|//?\S*)\s*$"),
+        Text(pattern="^([A-Z][A-Z0-9_|-]* +)?([*]|/.*)$"),
         "Which requests: methods, a host, and a path in which {name} is a segment and a last * the "
         'rest. "*" is all.',
         "POST /login",

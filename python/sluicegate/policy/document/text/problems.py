@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sluicegate.errors import PolicyFileError
-from sluicegate.policy.document.nodes import shown
+from sluicegate.policy.document.text.nodes import shown
 
 __all__ = ["Problems"]
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
-from sluicegate.policy.document.functions import FunctionError
-from sluicegate.policy.document.nodes import Node, nearest, shown, words_of
-
-if TYPE_CHECKING:
-    from sluicegate.policy.document.reader import Reader
+from sluicegate.policy.document.text.nodes import Node, nearest, shown
+from sluicegate.policy.document.values.functions import FunctionError
 
 __all__ = [
     "WRONG",
@@ -31,6 +28,19 @@ Schema = dict[str, Any]
 _FILLED: Final = r"\$\{"
 
 
+class Reads(Protocol):
+    """What kinds ask of the reader of a file."""
+
+    def read(self, kind: Kind, node: Node, name: str, example: object = None) -> Any:
+        """Another value, or :data:`WRONG`."""
+
+    def problem(self, line: int, reason: str) -> None:
+        """Note what is wrong."""
+
+    def function(self, text: str) -> Any:
+        """What ``"module:name"`` names."""
+
+
 class Kind:
     """What a key's value may be.
 
@@ -44,7 +54,7 @@ class Kind:
         """Whether the value is of the type."""
         raise NotImplementedError
 
-    def read(self, node: Node, name: str, reader: Reader) -> Any:
+    def read(self, node: Node, name: str, reader: Reads) -> Any:
         """The value, of which ``name`` is the key; :data:`WRONG` when a problem was noted."""
         raise NotImplementedError
 
@@ -64,7 +74,7 @@ class Text(Kind):
     def takes(self, node: Node) -> bool:
         return isinstance(node.value, str)
 
-    def read(self, node: Node, name: str, reader: Reader) -> Any:
+    def read(self, node: Node, name: str, reader: Reads) -> Any:
         text = node.value
         if self._choices and text not in self._choices:
             near = nearest(text, self._choices)
@@ -88,7 +98,7 @@ class Function(Kind):
     def takes(self, node: Node) -> bool:
         return isinstance(node.value, str) and ":" in node.value
 
-    def read(self, node: Node, name: str, reader: Reader) -> Any:
+    def read(self, node: Node, name: str, reader: Reads) -> Any:
         try:
             return reader.function(node.value)
         except FunctionError as error:
@@ -111,7 +121,7 @@ class _Plain(Kind):
     def takes(self, node: Node) -> bool:
         return type(node.value) in self._types  # True is no number
 
-    def read(self, node: Node, name: str, reader: Reader) -> Any:  # noqa: ARG002
+    def read(self, node: Node, name: str, reader: Reads) -> Any:  # noqa: ARG002
         return node.value
 
     def schema(self) -> Schema:
@@ -145,7 +155,7 @@ class Listed(Kind):
     def takes(self, node: Node) -> bool:
         return isinstance(node.value, list)
 
-    def read(self, node: Node, name: str, reader: Reader) -> Any:
+    def read(self, node: Node, name: str, reader: Reads) -> Any:
         values = [
             reader.read(self._of, each, f"{name}[{place}]", self._example)
             for place, each in enumerate(node.value)
@@ -173,7 +183,7 @@ class Table(Kind):
     def takes(self, node: Node) -> bool:
         return isinstance(node.value, dict)
 
-    def read(self, node: Node, name: str, reader: Reader) -> Any:
+    def read(self, node: Node, name: str, reader: Reads) -> Any:
         found = {
             key: reader.read(self._of, entry.node, f"{name}[{key!r}]", self._example)
             for key, entry in node.value.items()
@@ -194,7 +204,7 @@ class Either(Kind):
     def takes(self, node: Node) -> bool:
         return any(kind.takes(node) for kind in self._kinds)
 
-    def read(self, node: Node, name: str, reader: Reader) -> Any:
+    def read(self, node: Node, name: str, reader: Reads) -> Any:
         kind = next(kind for kind in self._kinds if kind.takes(node))
         return kind.read(node, name, reader)
 
