@@ -9,12 +9,14 @@ from sluicegate.policy.document.text.nodes import Entry, Node, words_of
 from sluicegate.policy.document.values.keys import IDENTITY, RULE, TOP
 from sluicegate.policy.document.values.kinds import WRONG
 from sluicegate.policy.document.values.reader import Reader, unknown
+from sluicegate.refusals import json_refusal, problem_refusal
 
 __all__ = ["STAND_IN", "Given", "given_by", "nobody"]
 
 #: A quota that is right wherever one is, for one that is wrong.
 STAND_IN: Final = "1/minute"
 _SECTIONS: Final = ("identity", "rules")
+_REFUSALS: Final[dict[Any, Any]] = {"json": json_refusal, "problem": problem_refusal}
 
 
 class Given:
@@ -78,6 +80,8 @@ def _options(
             value = _tiers(given, entry.node, value)
         elif name == "keys":
             value = _keys(given, entry.node, value)
+        elif name == "refusal":
+            value = _REFUSALS.get(value, value)
         if value is WRONG:
             given.wrong.add(name)
         else:

@@ -54,7 +54,10 @@ def check_beside(
                 problems.add(
                     line, f"keys has {by!r}, which code must give, as keys={{{by!r}: a function}}"
                 )
-    if not any(name in given.lines or name in in_code for name in ("tiers", "rules", "limiter")):
+    has_rules = given.rules or "rules" in given.wrong
+    if not has_rules and not any(
+        name in given.lines or name in in_code for name in ("tiers", "rules", "limiter")
+    ):
         problems.add(0, "there are neither tiers nor rules: a policy has some of them")
         given.wrong.add("tiers")
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from sluicegate.policy.document.arguments import STAND_IN, Given
-from sluicegate.policy.document.rules import check_rules, in_lines, rule_of, stand_in
+from sluicegate.policy.document.rules import check_rules, in_words_of_file, rule_of, stand_in
 from sluicegate.policy.document.scratch import ScratchStores
 from sluicegate.policy.document.text.problems import Problems
 from sluicegate.policy.enforcer import Enforcer
@@ -110,7 +110,7 @@ class _Trial:
         rules = [*self.options.get("rules", ())]
         if key:
             place = int(key.partition("]")[0])
-            rules[place] = stand_in(place)
+            rules[place] = stand_in(place, self.options.get("keys") or ())
         elif "limiter" not in self.options:
             rules = []
             self.options.setdefault("tiers", {"default": STAND_IN})
@@ -142,7 +142,7 @@ def try_policy(given: Given, in_code: dict[str, Any], problems: Problems) -> Non
                     raise error
                 found = _by_leaving_out(trial, given, str(error)), str(error)
             place, message = found
-            problems.add(given.lines.get(place, 0), in_lines(message, given))
+            problems.add(given.lines.get(place, 0), in_words_of_file(message, given))
             if not trial.leave_out(place):
                 return
 

@@ -10,6 +10,7 @@ from sluicegate._connection.url import SCHEMES
 from sluicegate.headers import HEADER_SETS
 from sluicegate.policy.algorithms import NAMES
 from sluicegate.policy.document.values.kinds import (
+    Defined,
     Either,
     Flag,
     Function,
@@ -23,7 +24,7 @@ from sluicegate.policy.document.values.kinds import (
 from sluicegate.policy.document.values.quota_pattern import QUOTA
 from sluicegate.policy.stores.options import Overflow
 
-__all__ = ["IDENTITY", "RULE", "TOP", "Key"]
+__all__ = ["DEFINED", "IDENTITY", "RULE", "TOP", "Key"]
 
 
 class Key(NamedTuple):
@@ -41,11 +42,11 @@ class Key(NamedTuple):
 
 
 _TEXTS: Final = Listed(Text(), "a list of texts")
-_FUNCTION: Final = Function()
-_QUOTA: Final = Text(pattern=QUOTA)
+_FUNCTION: Final = Defined("function", Function())
+_QUOTA: Final = Defined("quota", Text(pattern=QUOTA))
 _PATH: Final = Text(pattern="^/")
-_STORE: Final = Text(
-    pattern=f"^({'|'.join(map(re.escape, SCHEMES))})://|^shared:",
+_STORE: Final = Defined(
+    "store", Text(pattern=f"^({'|'.join(map(re.escape, SCHEMES))})://|^shared:")
 )
 _HEADERS: Final = Either(
     Text(*HEADER_SETS), Listed(Text(*HEADER_SETS), "a list of sets of header fields", "ietf")
@@ -56,6 +57,9 @@ _COST: Final = Either(
 _ON_ERROR: Final = Text(*get_args(OnError))
 _REFUSAL: Final = Either(_FUNCTION, Text("json", "problem"))
 _ALGORITHM: Final = Text(*NAMES)
+
+#: Kinds that several keys have.
+DEFINED: Final = (_FUNCTION, _QUOTA, _STORE)
 
 IDENTITY: Final = {
     "trusted_proxies": Key(
@@ -100,13 +104,12 @@ RULE: Final = {
         Either(_FUNCTION, Text("all", "failures", "successes")),
         "Which requests count, by the status of the answer; or a function of the status that gives "
         "the units.",
-        "failures",
     ),
     "group": Key(Text(), "Of the rules of a group only the first that matches applies.", "login"),
     "name": Key(Text(), "The rule's name in headers, metrics and stores.", "login"),
-    "algorithm": Key(_ALGORITHM, "How the quota is counted.", "token_bucket"),
-    "shadow": Key(Flag(), "Decide and count, but refuse nobody.", True),
-    "on_error": Key(_ON_ERROR, "Who decides when the store does not answer.", "closed"),
+    "algorithm": Key(_ALGORITHM, "How the quota is counted."),
+    "shadow": Key(Flag(), "Decide and count, but refuse nobody."),
+    "on_error": Key(_ON_ERROR, "Who decides when the store does not answer."),
     "store": Key(
         _STORE, "Where the rule is counted, if not where the policy is.", "redis://localhost:6379/0"
     ),
@@ -114,9 +117,9 @@ RULE: Final = {
         Number(0, 3600, above=True), "Seconds for which a request is held instead of refused.", 2
     ),
     "undelayed": Key(Whole(0, 2**32 - 1), "Units of a burst that are not held.", 5),
-    "refusal": Key(_REFUSAL, "What a refused request is sent.", "problem"),
+    "refusal": Key(_REFUSAL, "What a refused request is sent."),
     "headers": Key(_HEADERS, "Which sets of header fields are sent.", ["ietf"]),
-    "exempt": Key(Flag(), "Requests that match it match no further.", True),
+    "exempt": Key(Flag(), "Requests that match it match no further."),
     "lease_seconds": Key(
         Number(0.1, 86_400), "Seconds after which a lost permit is free again.", 30
     ),
@@ -132,42 +135,38 @@ TOP: Final = {
         "redis://localhost:6379/0",
     ),
     "prefix": Key(Text(), "What keys in the store begin with.", "myapp"),
-    "on_error": Key(_ON_ERROR, "Who decides when the store does not answer.", "closed"),
+    "on_error": Key(_ON_ERROR, "Who decides when the store does not answer."),
     "timeout": Key(Number(0.001, 60), "Seconds for which the store may take for a decision.", 0.25),
     "workers": Key(
         Whole(1, 2**32 - 1), "Among how many processes a quota is shared without the store.", 4
     ),
-    "remember": Key(Flag(), "Whether refused keys are remembered in this process.", False),
+    "remember": Key(Flag(), "Whether refused keys are remembered in this process."),
     "max_keys": Key(Whole(1, 2**32 - 1), "Most keys that are held in memory.", 1_000_000),
-    "overflow": Key(Text(*get_args(Overflow)), "What decides beyond max_keys.", "share"),
+    "overflow": Key(Text(*get_args(Overflow)), "What decides beyond max_keys."),
     "default_tier": Key(Text(), "The tier of clients for whom nobody names one.", "free"),
-    "unknown_tier": Key(
-        Text("default", "error"), "What stands for a tier that is not known.", "error"
-    ),
+    "unknown_tier": Key(Text("default", "error"), "What stands for a tier that is not known."),
     "exempt": Key(
         Either(_FUNCTION, Listed(_PATH, "a list of paths", "/health")),
         "Paths that are not limited; or a function of the request.",
         ["/health", "/static/*"],
     ),
-    "exempt_preflight": Key(Flag(), "Leave out the OPTIONS by which a browser asks.", True),
-    "shadow": Key(Flag(), "Decide and count, but refuse nobody.", True),
+    "exempt_preflight": Key(Flag(), "Leave out the OPTIONS by which a browser asks."),
+    "shadow": Key(Flag(), "Decide and count, but refuse nobody."),
     "headers": Key(_HEADERS, "Which sets of header fields are sent.", ["ietf"]),
     "closed_status": Key(Whole(400, 599), "The status of refusals that nobody decided.", 503),
-    "concurrency": Key(
-        Either(Whole(1, 1_000_000), Text(pattern=QUOTA)), "Most requests of one key at once.", 5
-    ),
+    "concurrency": Key(Either(Whole(1, 1_000_000), _QUOTA), "Most requests of one key at once.", 5),
     "messages": Key(_QUOTA, "The quota of each WebSocket's incoming messages.", "10/second"),
     "cors": Key(
         Either(Text(), _TEXTS),
         "The origins whose scripts may read a refusal.",
         ["https://app.example.com"],
     ),
-    "refusal": Key(_REFUSAL, "What a refused request is sent.", "problem"),
+    "refusal": Key(_REFUSAL, "What a refused request is sent."),
     "name": Key(Text(), "The policy's name in metrics.", "api"),
     "secret": Key(
         Text(), "What keys from headers are hashed with: long and random.", "${RATE_LIMIT_SECRET}"
     ),
-    "metrics": Key(Flag(), "Count for Prometheus.", True),
+    "metrics": Key(Flag(), "Count for Prometheus."),
     "tier_ttl": Key(Number(0, 1e6), "Seconds for which an answer of the function tiers holds.", 60),
     "tier": Key(_FUNCTION, "Gives the name of a request's tier.", "myapp.limits:tier_of"),
     "cost": Key(_FUNCTION, "Gives what a request costs.", "myapp.limits:cost_of"),

@@ -9,6 +9,7 @@ from sluicegate.policy.document.values.functions import FunctionError
 
 __all__ = [
     "WRONG",
+    "Defined",
     "Either",
     "Flag",
     "Function",
@@ -108,6 +109,24 @@ class Function(Kind):
     def schema(self) -> Schema:
         name = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
         return {"type": "string", "pattern": rf"^{name}:{name}$|{_FILLED}"}
+
+
+class Defined(Kind):
+    """A kind that a JSON Schema defines once, by its ``name``, for all keys that have it."""
+
+    def __init__(self, name: str, kind: Kind) -> None:
+        self.name = name
+        self.kind = kind
+        self.words = kind.words
+
+    def takes(self, node: Node) -> bool:
+        return self.kind.takes(node)
+
+    def read(self, node: Node, name: str, reader: Reads) -> Any:
+        return self.kind.read(node, name, reader)
+
+    def schema(self) -> Schema:
+        return {"$ref": f"#/$defs/{self.name}"}
 
 
 class _Plain(Kind):
