@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import CostError
 from sluicegate.headers import retry_after_seconds
-from sluicegate.policy.gates.held import Held
+from sluicegate.policy.held.reservation import Held, HeldByThread
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate.identity.client import Client
-    from sluicegate.policy.permits import RequestPermit
+    from sluicegate.policy.held.permits import RequestPermit
     from sluicegate.policy.steps import Cost, Steps
     from sluicegate.policy.tiers.tier import Tier
     from sluicegate.refusals import Refusal
@@ -90,7 +90,8 @@ class Verdict:
         else:
             try:
                 if tier.holds:
-                    self.held = Held(tier.limiter, self.charged_to(key), cost)
+                    held = HeldByThread if tier.blocks else Held
+                    self.held = held(tier.limiter, self.charged_to(key), cost)
                     decision = yield self.held.acquire, ()
                 else:
                     decision = yield tier.check, (self.charged_to(key), cost)

@@ -62,6 +62,8 @@ class JointLimits:
         quotas: Iterable[Quota],
         policy: PolicyOptions,
         beside: Beside,
+        *,
+        blocks: bool = False,
     ) -> GateTier:
         """The tier of these quotas, which errors name by its ``place``.
 
@@ -80,6 +82,7 @@ class JointLimits:
             quotas=named,
             by=by,
             shadow=policy.shadow,
+            blocks=blocks,
         )
         check_units(place, tier, policy)
         return tier

@@ -19,7 +19,7 @@ __all__ = ["Tiers"]
 class Tiers:
     """All tiers of a policy by name. The first one is the default, unless ``default_tier`` is."""
 
-    def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
+    def __init__(self, policy: PolicyOptions, owned: Owned, *, blocks: bool = False) -> None:
         tiers, default = policy.tiers, policy.default_tier
         if not isinstance(tiers, Mapping):
             tiers, default = {policy.name: policy.limiter}, None
@@ -48,6 +48,7 @@ class Tiers:
             single,
             is_joint=lambda quota: limit_name(quota, policy) in joint,
             beside_joint=lambda quota: alike[limit_name(quota, policy)],
+            blocks=blocks,
         )
         # The default one before others of its window, so that it is asked most quickly.
         made = {

@@ -12,13 +12,13 @@ from sluicegate.policy.tiers.plans import Plans
 __all__ = ["tiers_of"]
 
 
-def tiers_of(policy: PolicyOptions, owned: Owned) -> Tiers | Plans:
-    """A policy's tiers, with limiters that are ``owned``'s."""
+def tiers_of(policy: PolicyOptions, owned: Owned, *, blocks: bool = False) -> Tiers | Plans:
+    """A policy's tiers, with limiters that are ``owned``'s; ``blocks``: for threads."""
     tiers = policy.tiers
     if tiers is None or isinstance(tiers, Mapping):
-        return Tiers(policy, owned)
+        return Tiers(policy, owned, blocks=blocks)
     if callable(tiers):
-        return Plans(tiers, policy, owned)
+        return Plans(tiers, policy, owned, blocks=blocks)
     raise TypeError(
         "tiers must be a dict of name to quota, such as {'free': '100/minute'}, or a function of "
         f"the name, got {tiers!r}"

@@ -54,7 +54,14 @@ class Plans:
         default: the tier of clients who have none, as it was last known: here nobody is asked.
     """
 
-    def __init__(self, ask: Callable[[str], Any], policy: PolicyOptions, owned: Owned) -> None:
+    def __init__(
+        self,
+        ask: Callable[[str], Any],
+        policy: PolicyOptions,
+        owned: Owned,
+        *,
+        blocks: bool = False,
+    ) -> None:
         if is_async(ask):
             raise TypeError(f"tiers must be a plain function, got {ask!r}: {_ADVICE}")
         self._ask = ask
@@ -71,6 +78,7 @@ class Plans:
             is_joint=lambda _: bool(self._is_joint),
             beside_joint=lambda _: beside,
             most=_MOST_LIMITERS,
+            blocks=blocks,
         )
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, float] = {}

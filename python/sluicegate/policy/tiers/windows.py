@@ -42,6 +42,7 @@ class Windows:
         is_joint: whether a quota's window is one of several in some tier.
         beside_joint: gives what ``beside`` is for such a one.
         most: how many limiters are made of quotas.
+        blocks: whether they are asked by threads.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Windows:
         is_joint: Callable[[Quota], bool],
         beside_joint: Beside,
         most: int | None = None,
+        *,
+        blocks: bool = False,
     ) -> None:
         self._policy = policy
         self._owned = owned
@@ -59,6 +62,7 @@ class Windows:
         self._is_joint = is_joint
         self._beside_joint = beside_joint
         self._most = most
+        self._blocks = blocks
         self._made: dict[object, Counting] = {}
         self._joint: JointLimits | None = None
 
@@ -102,7 +106,7 @@ class Windows:
             described = "joint tiers", policy.algorithm, policy.description()
             joint = self._joint = self._owned.first(described, JointLimits(policy, "tier"))
         self._make_room(joint.lacks(quotas))
-        return joint.tier(place, name, quotas, policy, self._beside_joint)
+        return joint.tier(place, name, quotas, policy, self._beside_joint, blocks=self._blocks)
 
     def _make_room(self, new: int) -> None:
         made = len(self._made) + (0 if self._joint is None else len(self._joint))
@@ -122,6 +126,7 @@ class Windows:
             closed_status=policy.closed_status,
             shadow=policy.shadow,
             may_hold=True,
+            blocks=self._blocks,
         )
 
     def _shared_tier(
@@ -136,4 +141,5 @@ class Windows:
             share=share,
             unit=unit,
             shadow=policy.shadow,
+            blocks=self._blocks,
         )

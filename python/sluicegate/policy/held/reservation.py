@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sluicegate._core import GateDecision
     from sluicegate.policy.steps import Cost
 
-__all__ = ["Held"]
+__all__ = ["Held", "HeldByThread"]
 
 
 class Held:
@@ -42,7 +42,26 @@ class Held:
 
     def _end(self, used: dict[str, int] | None) -> Coroutine[Any, Any, None] | None:
         decision, self._decision = self._decision, None
-        if decision is None:
-            return None
+        return None if decision is None else self._ended(decision, used)
+
+    def _ended(
+        self, decision: GateDecision, used: dict[str, int] | None
+    ) -> Coroutine[Any, Any, None] | None:
         ended: Coroutine[Any, Any, None] = self._call.end(decision, used)
         return ended
+
+
+class HeldByThread(Held):
+    """The same, where nobody awaits anything: its verbs block their thread."""
+
+    __slots__ = ()
+
+    def acquire(self) -> Any:
+        """Decide; what is admitted is held from now on."""
+        decision: GateDecision = self._call.acquire_sync(0)
+        if decision.allowed:
+            self._decision = decision
+        return decision
+
+    def _ended(self, decision: GateDecision, used: dict[str, int] | None) -> None:
+        self._call.end_sync(decision, used)
