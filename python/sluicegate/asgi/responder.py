@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Receive, Scope, Send
     from sluicegate.headers import Field
     from sluicegate.policy.enforcer import Enforcer
-    from sluicegate.policy.gates.held import Held
-    from sluicegate.policy.permits import RequestPermit
+    from sluicegate.policy.held.permits import RequestPermit
+    from sluicegate.policy.held.reservation import Held
     from sluicegate.refusals import Refusal
 
 __all__ = ["admit_plainly", "refuse", "release", "request_in"]

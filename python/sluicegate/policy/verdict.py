@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import CostError
 from sluicegate.headers import retry_after_seconds
-from sluicegate.policy.gates.held import Held
+from sluicegate.policy.held.reservation import Held, HeldByThread
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate.identity.client import Client
-    from sluicegate.policy.permits import RequestPermit
+    from sluicegate.policy.held.permits import RequestPermit
     from sluicegate.policy.steps import Call, Cost, Steps
     from sluicegate.policy.tiers.tier import Tier
     from sluicegate.refusals import Refusal
@@ -96,7 +96,8 @@ class Verdict:
         else:
             try:
                 if tier.holds:
-                    self.held = Held(tier.limiter, self.charged_to(key), cost)
+                    held = HeldByThread if tier.blocks else Held
+                    self.held = held(tier.reservation(self.charged_to(key), cost))
                     decision = yield self.held.acquire, ()
                 else:
                     decision = yield tier.check, (self.charged_to(key), cost)
@@ -123,7 +124,7 @@ class Verdict:
     def settled(self, status: int) -> Call | None:
         """The call that gives back what is not to stay spent of a request that was answered so."""
         tier, cost = self.tier, self.cost
-        if not (tier.settles and self.decision) or cost == 0:
+        if tier.settle is None or not self.decision or cost == 0:
             return None
         used = tier.used(status, cost)
         if used is None:

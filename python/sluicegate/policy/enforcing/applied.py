@@ -11,6 +11,7 @@ from sluicegate.policy.enforcing.headers import headers_of
 from sluicegate.policy.gates.tier import MOST_UNITS, SeveralLimits, strictest
 from sluicegate.policy.quotas import REQUESTS
 from sluicegate.policy.steps import Cost
+from sluicegate.policy.verbs import verb_of
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision, GateDecision, GateQuotas
@@ -32,6 +33,7 @@ class Applied(SeveralLimits):
         by: the limits' quotas as the gate takes them.
         limits: in the order of the gate.
         shadow: whether all of them only watch.
+        blocks: whether the gate is asked by threads.
 
     Attributes:
         settles: whether something may come back when the status is known.
@@ -63,6 +65,7 @@ class Applied(SeveralLimits):
         closed_status: int,
         *,
         shadow: bool,
+        blocks: bool,
     ) -> None:
         self._limits = tuple(limits)
         self._by = by
@@ -76,15 +79,16 @@ class Applied(SeveralLimits):
         headers = headers_of(lambda: told, {limit.name: limit.sets for limit in limits})
         self._told_as = headers.told_as
         terms = strictest(limit.quota for limit in limits)
-        check = partial(gate._check_by, by)  # noqa: SLF001
-        self._begin(name, gate, terms, check, headers, closed_status)
+        self._begin(name, gate, terms, headers, closed_status, blocks)
+        self.check = partial(verb_of(gate, "_check_by", blocks), by)
         self.is_gate = True
         self.takes_receipts = True
         self.tells = bool(headers.sets) and not shadow
         self.holds = any(limit.unit == PERMITS for limit in limits)
         self.delays = not shadow and any(limit.hold and not limit.is_shadow for limit in limits)
         self.settles = any(limit.counts != "all" for limit in limits)
-        self.settle = partial(gate._settle_by, by) if self.settles else None  # noqa: SLF001
+        if self.settles:
+            self.settle = partial(verb_of(gate, "_settle_by", blocks), by)
         self.watches = tuple(limit.name for limit in limits if limit.is_shadow)
 
     def keys_of(self, subject: Subject) -> dict[str, str | None]:

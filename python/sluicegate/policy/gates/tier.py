@@ -10,6 +10,7 @@ from sluicegate._core import Quota
 from sluicegate.policy.gates.headers import GateHeaders, Names
 from sluicegate.policy.steps import Cost
 from sluicegate.policy.tiers.tier import Share, Tier
+from sluicegate.policy.verbs import verb_of
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class GateTier(SeveralLimits):
         by: GateQuotas | None = None,
         keys: GateKeys | None = None,
         shadow: bool = False,
+        blocks: bool = False,
     ) -> None:
         self.quotas = quotas
         self._units = {limit: unit_of(quota) for limit, quota in quotas.items()}
@@ -99,8 +101,9 @@ class GateTier(SeveralLimits):
         self.is_plain = keys is None and isinstance(self.one, int) and not self.holds
         headers = GateHeaders(names, sets)
         self._told_as = headers.told_as
-        check = gate.check if by is None else partial(gate._check_by, by)  # noqa: SLF001
-        self._begin(name, gate, strictest(quotas.values()), check, headers, closed_status)
+        self._begin(name, gate, strictest(quotas.values()), headers, closed_status, blocks)
+        if by is not None:
+            self.check = partial(verb_of(gate, "_check_by", blocks), by)
         self.is_gate = True
         self.takes_receipts = True
         self.tells = bool(headers.sets) and not shadow

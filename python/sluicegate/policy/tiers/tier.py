@@ -11,6 +11,7 @@ from sluicegate.headers import Headers, QuotaHeaders
 from sluicegate.limiters import Limiter
 from sluicegate.policy.quotas import REQUESTS, UNLIMITED
 from sluicegate.policy.steps import Cost
+from sluicegate.policy.verbs import verbs_of
 from sluicegate.refusals import Refusal
 from sluicegate.types import AnyLimiter
 
@@ -55,35 +56,41 @@ class Tier:
         tells: whether clients are told of its quota.
         closed_status: the status of refusals that nobody decided.
         tally: what an observer counts of it.
+        blocks: whether it is asked by verbs that block their thread.
         is_gate: whether it is of several limits, each of which has its own decision.
         keys: which keys its gate gets; ``None``: whom the request is from.
         one: what costs least and is charged.
         holds: whether it has permits, which are held until the app has returned.
         is_plain: whether a check takes no more than whom the request is from.
-        settles: whether something may come back when the status of the answer is known.
+        settles: whether something may come back when the status of the answer is known; then
+            ``settle`` gives it back.
         delays: whether requests may be held instead of refused.
         watches: the names of limits of rules that only watch.
     """
 
     __slots__ = (
         "_unit",
+        "blocks",
         "check",
         "closed_status",
         "headers",
         "is_gate",
         "limiter",
         "name",
+        "peek",
         "refund",
         "takes_receipts",
         "tally",
         "tells",
         "terms",
     )
+    check: Callable[..., Any]
     keys: Any = None
     one: Cost = 1
     holds: bool = False
     is_plain: bool = True
     settles: bool = False
+    settle: Callable[..., Any] | None = None
     delays: bool = False
     watches: Sequence[str] = ()
 
@@ -97,14 +104,14 @@ class Tier:
         share: Share | None = None,
         unit: str = REQUESTS,
         shadow: bool = False,
+        blocks: bool = False,
     ) -> None:
         self._unit = unit
         terms: AnyLimiter | Share = limiter if share is None else share
-        check: Any = limiter.check
-        if share is not None:  # of a limiter of ours, whose decisions are receipts
-            check = partial(check, quota=share.quota)
         headers = QuotaHeaders(terms, name, sets)
-        self._begin(name, limiter, terms, check, headers, closed_status)
+        self._begin(name, limiter, terms, headers, closed_status, blocks)
+        if share is not None:  # of a limiter of ours, whose decisions are receipts
+            self.check = partial(self.check, quota=share.quota)
         self.is_gate = False
         self.takes_receipts = _takes_receipts(limiter)
         self.tells = bool(headers.sets) and not shadow and limiter is not UNLIMITED
@@ -114,15 +121,17 @@ class Tier:
         name: str,
         limiter: AnyLimiter,
         terms: AnyLimiter | Share,
-        check: Callable[..., Any],
         headers: Headers,
         closed_status: int,
+        blocks: bool,
     ) -> None:
         self.name = name
         self.limiter = limiter
         self.terms = terms
-        self.check = check
-        self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
+        self.blocks = blocks
+        verbs = verbs_of(limiter, blocks)
+        self.check = verbs.check
+        self.peek, self.refund = verbs.peek, verbs.refund
         self.headers = headers
         self.closed_status = closed_status
         self.tally: TierMetrics | None = None
