@@ -9,11 +9,12 @@ from sluicegate._support import fork
 from sluicegate.identity.client import Client, api_client, user_client
 from sluicegate.identity.principal import principal_of
 from sluicegate.identity.proxies import header_name
-from sluicegate.policy.api_keys import verified_keys
 from sluicegate.policy.cors import Cors, is_preflight
+from sluicegate.policy.enforcing.api_keys import verified_keys
 from sluicegate.policy.enforcing.at_work import check_together, rules_at_work
 from sluicegate.policy.enforcing.stores import RuleStores
 from sluicegate.policy.enforcing.subject import Subject
+from sluicegate.policy.enforcing.unused import refuse_unused
 from sluicegate.policy.exempt import Paths, exemption, path_of
 from sluicegate.policy.gates.joint import JointLimits
 from sluicegate.policy.held.permits import RequestPermit, acquire_of, permits_of
@@ -22,7 +23,6 @@ from sluicegate.policy.observer import observer_of
 from sluicegate.policy.steps import Cost, Steps, checked_cost, checked_text
 from sluicegate.policy.tiers.of_policy import tiers_of
 from sluicegate.policy.tiers.tier import Tier, is_elsewhere
-from sluicegate.policy.unused import refuse_unused
 from sluicegate.policy.verbs import refuse_coroutines
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sluicegate.policy.enforcing.rules import PolicyRules
     from sluicegate.policy.options import PolicyOptions
     from sluicegate.policy.owned import Owned
-    from sluicegate.policy.request import Request
+    from sluicegate.policy.verdict import Verdict
 
 __all__ = ["Enforcer"]
 
@@ -126,7 +126,7 @@ class Enforcer:
 
     def decide(
         self,
-        verdict: Request,
+        verdict: Verdict,
         scope: Scope,
         view: Callable[[Scope], Any],
         permit: RequestPermit | None,
@@ -141,7 +141,7 @@ class Enforcer:
             free = self.exempt_paths.match(scope)
         elif not free and self.exempt is not None:
             free = yield self.exempt, (seen,)
-        path, places = "", ()
+        path, places = "", tuple[int, ...]()
         if self.rules is not None and not free:
             path = path_of(scope)
             places = self.rules.matching(scope, path)
