@@ -164,7 +164,7 @@ def _left(verdict: Verdict) -> Steps[dict[str, Any]]:
     """What is told of a call that is not charged, which no server may refuse."""
     tier = verdict.tier
     try:
-        left = yield tier.limiter.peek, (verdict.charged_to(verdict.key), tier.one)
+        left = yield tier.peek, (verdict.charged_to(verdict.key), tier.one)
     except StoreError:
         return {"remaining": tier.terms.limit, "reset_at": time()}
     return {"remaining": left.remaining, "reset_at": left.reset_at}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sluicegate.policy.verdict import Verdict
     from sluicegate.refusals import Refusal
 
-__all__ = ["Told", "answer_fields", "refusal_fields", "told"]
+__all__ = ["Told", "answer_fields", "refusal_fields", "strictness", "told"]
 
 _LISTS: Final = (b"ratelimit-policy", b"ratelimit")
 _X: Final = frozenset((b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"))
@@ -110,13 +110,13 @@ def _x_ratelimit(telling: list[Verdict]) -> list[Field]:
     saying = [verdict for verdict in telling if "x-ratelimit" in verdict.tier.headers.sets]
     if not saying:
         return []
-    strictest = max(saying, key=_strictness)
+    strictest = max(saying, key=strictness)
     assert strictest.decision is not None
     fields = strictest.tier.headers.fields(strictest.decision)
     return [field for field in fields if field[0] in _X]
 
 
-def _strictness(verdict: Verdict) -> tuple[float, float, float]:
+def strictness(verdict: Verdict) -> tuple[float, float, float]:
     """Largest of the one that a client should heed: the longest wait, else the smallest share."""
     decision = verdict.decision
     assert decision is not None

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sluicegate.errors import StoreError
 from sluicegate.policy.cors import expose, origin_of
-from sluicegate.policy.fields import answer_fields, refusal_fields, told
-from sluicegate.policy.verdict import Verdict
+from sluicegate.policy.fields import answer_fields, refusal_fields, strictness, told
+from sluicegate.policy.steps import put_right
+from sluicegate.policy.verdict import NOT_GIVEN_BACK, Verdict
 
 if TYPE_CHECKING:
+    from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Message
     from sluicegate.headers import Field
     from sluicegate.policy.cors import Cors
     from sluicegate.policy.enforcer import Enforcer
-    from sluicegate.policy.steps import Call, Steps
+    from sluicegate.policy.steps import Steps
     from sluicegate.refusals import Refusal
 
 __all__ = ["REQUEST", "Request"]
-
-_log = logging.getLogger("sluicegate")
-
-_NOT_GIVEN_BACK = "What a refused request had spent could not be given back."
-_NOT_SETTLED = "What a request had spent could not be put right by its status."
 
 #: Where limits further in find the request in its scope, which it must not hold therefore.
 REQUEST = "sluicegate.request"
@@ -65,14 +60,6 @@ class Request(Verdict):
             outermost.later = []
         outermost.later.append(verdict)
 
-    def go_on_after(self, verdict: Verdict) -> None:
-        """Take note of what one store has admitted: another one is asked as well."""
-        self.earlier = [*self.earlier, verdict]
-
-    def become(self, verdict: Verdict) -> None:
-        """Take over what came of it in a store."""
-        vars(self).update(vars(verdict))
-
     def verdicts(self) -> list[Verdict]:
         """Of all limits so far, the outermost first."""
         outermost = self.outermost()
@@ -80,25 +67,27 @@ class Request(Verdict):
             return [outermost]
         return [each for one in (outermost, *(outermost.later or ())) for each in one.in_stores()]
 
+    def told_by(self) -> tuple[Any, Any]:
+        """The decision that an answer tells of by itself, and what makes its fields.
+
+        Where there are several it has to ask this request.
+        """
+        if self.earlier:
+            return self, self
+        return self.decision, self.tier.headers.made if self.tells else None
+
+    def deciding(self) -> Decision | None:
+        """The decision that refuses, or else that with the smallest share left."""
+        if self.refusal is not None or not self.earlier:
+            return self.decision
+        decided = [each for each in self.in_stores() if each.decision is not None]
+        return max(decided, key=strictness).decision if decided else None
+
     def give_back(self) -> Steps[None]:
         """Give back what was spent on it: a later limit has refused it."""
         if self.outer is None and self.later is None and not self.earlier:
             return  # nothing but this verdict
-        yield from _calls([verdict.given_back() for verdict in self.verdicts()], _NOT_GIVEN_BACK)
-
-    def give_back_earlier(self) -> Steps[None]:
-        """Give back what stores before the last one have admitted."""
-        yield from _calls([verdict.given_back() for verdict in self.earlier], _NOT_GIVEN_BACK)
-
-    def settle(self, status: int) -> Steps[None]:
-        """Put right what was spent, now that the status of the answer is known."""
-        for verdict in self.in_stores():
-            try:
-                calls = [verdict.settled(status)]
-            except Exception:  # of a function of the status: what was spent stays so
-                _log.exception("counts= failed for the status %d.", status)
-            else:
-                yield from _calls(calls, _NOT_SETTLED)
+        yield from put_right([each.given_back() for each in self.verdicts()], NOT_GIVEN_BACK)
 
     def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
         """What is sent beside an answer's ``own`` header fields, of all limits so far."""
@@ -144,15 +133,3 @@ class Request(Verdict):
         for limit in told(self.verdicts()):
             if limit.verdict.refusal is refusal:
                 refusal.rename(limit.item.name, limit.name)
-
-
-def _calls(calls: Iterable[Call | None], failure: str) -> Steps[None]:
-    """Make calls that put right what was spent. Whatever becomes of one, the others are made."""
-    for call in calls:
-        if call is not None:
-            try:
-                yield call
-            except (StoreError, ValueError):  # the limit may have been lowered since
-                pass
-            except Exception:
-                _log.exception(failure)

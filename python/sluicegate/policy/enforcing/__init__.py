@@ -1,1 +1,1 @@
-"""A policy's rules at work: which limits apply to a request, by which keys, in which stores."""
+"""A policy at work: what its options stand for, and which limits apply to a request by its rules."""

@@ -38,13 +38,18 @@ def check_together(policy: PolicyOptions) -> None:
 
 
 def rules_at_work(
-    policy: PolicyOptions, stores: RuleStores, address: ClientAddress, owned: Owned
+    policy: PolicyOptions,
+    stores: RuleStores,
+    address: ClientAddress,
+    owned: Owned,
+    *,
+    blocks: bool,
 ) -> PolicyRules:
-    """The rules of a policy that are counted in these stores."""
+    """The rules of a policy that are counted in these stores; ``blocks``: for threads."""
     rules = policy.rules
     matcher = Matcher(rules)
     keys = KeySources(address, _secret(policy, rules, stores, owned), matcher)
-    return PolicyRules(rules, matcher, Compiler(policy, rules, stores, keys))
+    return PolicyRules(rules, matcher, Compiler(policy, rules, stores, keys, blocks=blocks))
 
 
 def _secret(

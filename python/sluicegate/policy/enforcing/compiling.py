@@ -33,7 +33,7 @@ class Compiler:
     Raises ``ValueError`` or ``TypeError`` that names the rule's place for one that cannot be counted.
     """
 
-    __slots__ = ("_limits", "_policy", "_rules", "_stores", "watch")
+    __slots__ = ("_blocks", "_limits", "_policy", "_rules", "_stores", "watch")
 
     def __init__(
         self,
@@ -41,10 +41,13 @@ class Compiler:
         rules: Sequence[Rule],
         stores: RuleStores,
         keys: KeySources,
+        *,
+        blocks: bool,
     ) -> None:
         self._policy = policy
         self._rules = rules
         self._stores = stores
+        self._blocks = blocks
         self._limits: list[tuple[AppliedLimit, ...]] = []
         for place, rule in enumerate(rules):
             with at_rule(place):
@@ -88,7 +91,7 @@ class Compiler:
         )
 
     def _free(self, name: str) -> Tier:
-        return Tier(name, UNLIMITED, (), self._policy.closed_status)
+        return Tier(name, UNLIMITED, (), self._policy.closed_status, blocks=self._blocks)
 
     def _asked(
         self, store: int, limits: Sequence[AppliedLimit], on_error: Any, name: str
@@ -107,6 +110,7 @@ class Compiler:
                 some,
                 policy.closed_status,
                 shadow=policy.shadow,
+                blocks=self._blocks,
             )
             if self.watch is not None:
                 self.watch(applied)

@@ -63,7 +63,7 @@ def limits_of_tier(tier: GateTier, policy: PolicyOptions) -> Iterator[AppliedLim
     for name, quota in tier.quotas.items():
         yield AppliedLimit(
             name,
-            tier.headers.told_as(name),
+            tier.told_as(name),
             quota,
             CLIENT,
             client_of,

@@ -11,8 +11,7 @@ from sluicegate.policy.verdict import Verdict
 if TYPE_CHECKING:
     from sluicegate.policy.enforcing.subject import Subject
     from sluicegate.policy.held.permits import RequestPermit
-    from sluicegate.policy.request import Request
-    from sluicegate.policy.steps import Cost, Steps
+    from sluicegate.policy.steps import Charged, Steps
     from sluicegate.policy.tiers.tier import Tier
 
 __all__ = ["Selection"]
@@ -54,7 +53,7 @@ class Selection:
         self._asks = bool(self._named or self._costs)
 
     def charge(
-        self, request: Request, subject: Subject, permit: RequestPermit | None
+        self, request: Verdict, subject: Subject, permit: RequestPermit | None
     ) -> Steps[None]:
         """Ask one store after the other; one that refuses has what came before given back.
 
@@ -64,9 +63,9 @@ class Selection:
         if self._asks:
             yield from subject.ask(self._named, self._costs)
         key = subject.client.key
-        charges = []
+        charges: list[tuple[Tier, Charged, Any]] = []
         for tier in self.tiers or (self._free,):
-            charges.append((yield from self._charges(tier, subject)))
+            charges += [(yield from self._charges(tier, subject))]
         try:
             for tier, cost, keys in charges[:-1]:
                 verdict = Verdict()
@@ -85,11 +84,11 @@ class Selection:
         if request.refusal is not None:
             yield from request.give_back_earlier()
 
-    def _charges(self, tier: Tier, subject: Subject) -> Steps[tuple[Tier, Cost, Any]]:
+    def _charges(self, tier: Tier, subject: Subject) -> Steps[tuple[Tier, Charged, Any]]:
         """What a tier is asked: the cost, and the keys."""
         if isinstance(tier, Applied):
             return tier, tier.cost_of(subject), tier.keys_of(subject)
-        cost: Cost = self._cost if isinstance(self._cost, int) else subject.costs[id(self._cost)]
+        cost: Charged = self._cost if isinstance(self._cost, int) else subject.costs[id(self._cost)]
         if subject.is_a_try and not tier.charged(cost):
             cost = tier.one
         keys = None

@@ -63,6 +63,8 @@ class JointLimits:
         quotas: Iterable[Quota],
         policy: PolicyOptions,
         beside: Beside,
+        *,
+        blocks: bool = False,
     ) -> GateTier:
         """The tier of these quotas, which errors name by its ``place``.
 
@@ -81,6 +83,7 @@ class JointLimits:
             quotas=named,
             by=by,
             shadow=policy.shadow,
+            blocks=blocks,
         )
         check_units(place, tier, policy)
         return tier

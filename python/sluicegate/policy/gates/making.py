@@ -159,6 +159,7 @@ def tier_of_gate(
     closed_status: int,
     shadow: bool,
     may_hold: bool,
+    blocks: bool,
 ) -> GateTier:
     """The tier of a gate: its own, whose limits are told of by the tier's name; or one that was given."""
     keys = None if is_own else GateKeys(place, bys_of(gate), options.keys or {})
@@ -182,6 +183,7 @@ def tier_of_gate(
         quotas=quotas,
         keys=None if keys is None or keys.is_client else keys,
         shadow=shadow,
+        blocks=blocks,
     )
     check_units(place, tier, options)
     return tier

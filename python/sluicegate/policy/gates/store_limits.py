@@ -51,9 +51,9 @@ class StoreLimits:
         limits = dict(limits or {})
         if before is not None and options.place == "memory":
             # The tiers, which come later, are as they were.
-            limits |= {name: before._limits[name] for name in before._limits if is_of_tier(name)}
-            if limits and before._limits:
-                gate = before.gate()._successor(list(limits.values()))
+            limits |= before.of_tiers()
+            if limits and before.limiter is not None:
+                gate = before.limiter._successor(list(limits.values()))  # noqa: SLF001
                 self._gates, self._limits = {self._on_errors[0]: gate}, limits
                 return
         if limits:
@@ -92,6 +92,10 @@ class StoreLimits:
     def gate(self, on_error: OnError | None) -> Any:
         """The gate that does this when its server does not answer."""
         return self._gates[on_error]
+
+    def of_tiers(self) -> dict[str, Limit]:
+        """The limits of the tiers' windows, by name."""
+        return {name: limit for name, limit in self._limits.items() if is_of_tier(name)}
 
     def add(self, limits: Mapping[str, Limit]) -> None:
         """Have these as well, behind the others, unless there is one of the name.

@@ -79,7 +79,7 @@ def warnings_of(rules: Sequence[Rule]) -> Iterator[Problem]:
             long = next((other for other in rule.quotas if is_idle(short, other)), None)
             if long is not None:
                 yield Problem(
-                    place, "quota", f"'{short}' can never refuse: '{long}' allows less in longer"
+                    place, "quota", f"'{short}' can never refuse: '{long}' allows less, for longer"
                 )
 
 

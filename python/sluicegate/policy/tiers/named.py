@@ -25,7 +25,12 @@ class Tiers:
     """
 
     def __init__(
-        self, policy: PolicyOptions, owned: Owned, joint: JointLimits | None = None
+        self,
+        policy: PolicyOptions,
+        owned: Owned,
+        joint: JointLimits | None = None,
+        *,
+        blocks: bool = False,
     ) -> None:
         tiers, default = policy.tiers, policy.default_tier
         if not isinstance(tiers, Mapping):
@@ -57,6 +62,7 @@ class Tiers:
             is_joint=lambda quota: limit_name(quota, policy) in several_windows,
             beside_joint=lambda quota: alike[limit_name(quota, policy)],
             joint=joint,
+            blocks=blocks,
         )
         # The default one before others of its window, so that it is asked most quickly.
         made = {

@@ -14,14 +14,21 @@ __all__ = ["tiers_of"]
 
 
 def tiers_of(
-    policy: PolicyOptions, owned: Owned, joint: JointLimits | None = None
+    policy: PolicyOptions,
+    owned: Owned,
+    joint: JointLimits | None = None,
+    *,
+    blocks: bool = False,
 ) -> Tiers | Plans:
-    """A policy's tiers, with limiters that are ``owned``'s; ``joint`` counts all quotas if it is given."""
+    """A policy's tiers, with limiters that are ``owned``'s; ``blocks``: for threads.
+
+    ``joint`` counts all quotas if it is given.
+    """
     tiers = policy.tiers
     if tiers is None or isinstance(tiers, Mapping):
-        return Tiers(policy, owned, joint)
+        return Tiers(policy, owned, joint, blocks=blocks)
     if callable(tiers):
-        return Plans(tiers, policy, owned, joint)
+        return Plans(tiers, policy, owned, joint, blocks=blocks)
     raise TypeError(
         "tiers must be a dict of name to quota, such as {'free': '100/minute'}, or a function of "
         f"the name, got {tiers!r}"

@@ -61,6 +61,8 @@ class Plans:
         policy: PolicyOptions,
         owned: Owned,
         joint: JointLimits | None = None,
+        *,
+        blocks: bool = False,
     ) -> None:
         if is_async(ask):
             raise TypeError(f"tiers must be a plain function, got {ask!r}: {_ADVICE}")
@@ -79,6 +81,7 @@ class Plans:
             beside_joint=lambda _: beside,
             most=_MOST_LIMITERS,
             joint=joint,
+            blocks=blocks,
         )
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, float] = {}

@@ -44,6 +44,7 @@ class Windows:
         beside_joint: gives what ``beside`` is for such a one.
         most: how many limiters are made of quotas.
         joint: what counts all quotas, whichever they are; ``None``: each as its tiers ask for.
+        blocks: whether they are asked by threads.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class Windows:
         beside_joint: Beside,
         most: int | None = None,
         joint: JointLimits | None = None,
+        *,
+        blocks: bool = False,
     ) -> None:
         self._policy = policy
         self._owned = owned
@@ -62,6 +65,7 @@ class Windows:
         self._is_joint = is_joint if joint is None else lambda _: True
         self._beside_joint = beside_joint
         self._most = most
+        self._blocks = blocks
         self._made: dict[object, Counting] = {}
         self._joint = joint
 
@@ -106,7 +110,7 @@ class Windows:
             counted = StoreLimits(policy, ("tier",))
             joint = self._joint = self._owned.first(described, JointLimits(policy, counted))
         self._make_room(joint.lacks(quotas))
-        return joint.tier(place, name, quotas, policy, self._beside_joint)
+        return joint.tier(place, name, quotas, policy, self._beside_joint, blocks=self._blocks)
 
     def _make_room(self, new: int) -> None:
         made = len(self._made) + (0 if self._joint is None else len(self._joint))
@@ -126,6 +130,7 @@ class Windows:
             closed_status=policy.closed_status,
             shadow=policy.shadow,
             may_hold=True,
+            blocks=self._blocks,
         )
 
     def _shared_tier(
@@ -140,4 +145,5 @@ class Windows:
             share=share,
             unit=unit,
             shadow=policy.shadow,
+            blocks=self._blocks,
         )
