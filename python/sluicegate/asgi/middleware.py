@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Answer
@@ -14,6 +15,7 @@ from sluicegate.asgi.option_names import NamesOptions
 from sluicegate.asgi.responder import admit_plainly, refuse, release, request_in
 from sluicegate.asgi.serving import serve
 from sluicegate.asgi.starting import refuses_to_start
+from sluicegate.policy.document.shared import policy_at
 from sluicegate.policy.owned import Owned, owned_by
 from sluicegate.policy.policy import Policy
 from sluicegate.policy.request import REQUEST, Request
@@ -35,7 +37,7 @@ class PolicyOfOptions(Policy):
     Those that are made of one ``tiers`` object before the first request count together.
     """
 
-    policy: Policy | None = None
+    policy: Policy | str | PathLike[str] | None = None
 
     def _owned(self) -> Owned:
         return owned_by(self.limiter if self.tiers is None else self.tiers)
@@ -55,7 +57,10 @@ class RateLimitMiddleware(NamesOptions):
 
     Args:
         app: the ASGI app.
-        policy: a :class:`~sluicegate.policy.Policy`, instead of all other options.
+        policy: a :class:`~sluicegate.policy.Policy`, instead of all other options; or the path of a
+            file, as ``"limits.toml"``, beside which the options of
+            :meth:`~sluicegate.policy.Policy.from_file` may stand. Those that are made of one file
+            and the same options before the first request count together.
 
     The other options are those of :class:`~sluicegate.policy.Policy`, which says what they mean.
 
@@ -65,15 +70,19 @@ class RateLimitMiddleware(NamesOptions):
 
     @takes_app_and(PolicyOfOptions)
     def __init__(
-        self, app: ASGIApp, *tiers: Any, policy: Policy | None = None, **options: Any
+        self,
+        app: ASGIApp,
+        *tiers: Any,
+        policy: Policy | str | PathLike[str] | None = None,
+        **options: Any,
     ) -> None:
         if policy is None:
             policy = PolicyOfOptions(*tiers, **options)
+        elif not isinstance(policy, Policy):
+            policy = policy_at(Policy.from_file, policy, tiers, options)
         elif tiers or options:
             given = "tiers" if tiers else next(iter(options))
             raise TypeError(f"policy= stands for all other options: leave out {given}=")
-        elif not isinstance(policy, Policy):
-            raise TypeError(f"policy must be a Policy, got {policy!r}")
         self.app = app
         self._policy = policy  # which keeps what it has counted
         self._at_work: _AtWork = self._ready(policy.enforcer)
@@ -88,9 +97,12 @@ class RateLimitMiddleware(NamesOptions):
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        policy = self._policy
+        if policy.on_first_request is not None:
+            policy.on_first_request()
         enforcer, admit = self._at_work
-        if enforcer is not self._policy.enforcer:  # it has been loaded again
-            enforcer, admit = self._ready(self._policy.enforcer)
+        if enforcer is not policy.enforcer:  # it has been loaded again
+            enforcer, admit = self._ready(policy.enforcer)
         plain: Any = None if admit is None else admit(scope, send)
         if type(plain) is Answer:
             try:

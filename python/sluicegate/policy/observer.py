@@ -157,6 +157,11 @@ class Observer:
             tally.counts.add(limiter)
         tier.check = _timed(tier, tally)
 
+    def loaded(self, result: str | None, loaded_at: float | None) -> None:
+        """Take note of when the policy's file was read, and of what came of reading it again."""
+        if self._collector is not None:
+            self._collector.reloads.note(result, loaded_at)
+
     def saw(self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict) -> None:
         """Take note of what came of a request."""
         tier, decision, refusal = verdict.tier, verdict.decision, verdict.refusal

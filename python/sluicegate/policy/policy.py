@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sluicegate._support.single import Single
 from sluicegate.policy.document.statistics import PolicyStatistics
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from sluicegate.policy.document.source import PolicySource
+else:
+    PolicySource = Any  # which typing.get_type_hints() looks for
 
 __all__ = ["Policy"]
 
@@ -111,9 +113,9 @@ class Policy(Single, PolicyOptions):
 
     enforcer: Enforcer = field(init=False)
     #: The file that it comes from.
-    source: ClassVar[PolicySource | None] = None
+    source: PolicySource | None = field(init=False, default=None)
     #: To be called when a request comes, unless it is ``None``.
-    on_first_request: ClassVar[Callable[[], None] | None] = None
+    on_first_request: Callable[[], None] | None = field(init=False, default=None)
 
     @classmethod
     def from_file(
