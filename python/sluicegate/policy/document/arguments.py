@@ -47,11 +47,8 @@ class Given:
 
 
 def given_by(root: Node, reader: Reader) -> Given:
-    """Read the whole file; problems are the reader's."""
+    """Read the whole file, which is a table; problems are the reader's."""
     given = Given()
-    if not isinstance(root.value, dict):
-        reader.problem(root.line, f"a policy is a table of keys, got {words_of(root)}")
-        return given
     entries: dict[str, Entry] = root.value
     own = {name: entry for name, entry in entries.items() if name not in _SECTIONS}
     for name, entry in own.items():
@@ -137,10 +134,11 @@ def _rules(given: Given, section: Entry, reader: Reader) -> None:
 
 def _rule(given: Given, place: str, node: Node, reader: Reader) -> None:
     given.lines[place] = node.line
-    given.rules.append({})
     if not isinstance(node.value, dict):
         reader.problem(node.line, f"{place} must be a table, got {words_of(node)}")
+        given.rules.append(dict.fromkeys(RULE, WRONG))
         return
+    given.rules.append({})
     for name, entry in node.value.items():
         given.lines[f"{place}.{name}"] = entry.line
         if name not in RULE:

@@ -42,6 +42,7 @@ def check_beside(
                 problems.add(
                     given.lines[same], f"{same} is given in code as well, as {name}=: leave one out"
                 )
+                given.options.pop(same, None)
     in_code_too = in_code.get("keys", {})
     for by in in_code_too:
         line = given.lines.get(f"keys[{by!r}]")
@@ -54,10 +55,9 @@ def check_beside(
                 problems.add(
                     line, f"keys has {by!r}, which code must give, as keys={{{by!r}: a function}}"
                 )
-    has_rules = given.rules or "rules" in given.wrong
-    if not has_rules and not any(
-        name in given.lines or name in in_code for name in ("tiers", "rules", "limiter")
-    ):
+    others = ("tiers", "limiter")
+    is_given = any(name in given.lines or name in in_code for name in others)
+    if not (is_given or given.rules or "rules" in given.wrong or "rules" in in_code):
         problems.add(0, "there are neither tiers nor rules: a policy has some of them")
         given.wrong.add("tiers")
 
@@ -79,4 +79,4 @@ def _idle(text: str) -> Iterator[str]:
     for short in quotas:
         long = next((other for other in quotas if is_idle(short, other)), None)
         if long is not None:
-            yield f"'{short}' can never refuse: '{long}' allows less in longer"
+            yield f"'{short}' can never refuse: '{long}' allows less, for longer"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import closing
+from itertools import starmap
 from typing import Any, Final
 
-from sluicegate.policy.document.arguments import STAND_IN, Given
+from sluicegate.policy.document.arguments import STAND_IN, Given, nobody
 from sluicegate.policy.document.rules import check_rules, in_words_of_file, rule_of, stand_in
 from sluicegate.policy.document.scratch import ScratchStores
 from sluicegate.policy.document.text.problems import Problems
 from sluicegate.policy.enforcer import Enforcer
+from sluicegate.policy.enforcing.stores import at_rule
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
+from sluicegate.policy.rules.rule import Rule
 from sluicegate.policy.stores.place import OPTIONS, STORES
 
 __all__ = ["REFUSALS", "place_in", "try_policy"]
@@ -57,19 +60,30 @@ class _Trial:
     """Arguments that get fewer until a policy is made of them."""
 
     def __init__(self, given: Given, in_code: dict[str, Any], stores: ScratchStores) -> None:
+        self._given = given
         self._stores = stores
         self.options = given.beside(in_code)
         if given.rules:
             self.options["rules"] = [*given.rules]
+        if "limiter" not in in_code:
+            self._leave_out_unused()
         for name in given.wrong:
             self.leave_out(name)
+
+    def _leave_out_unused(self) -> None:
+        """Do without functions that could not be had, where no rule counts by them."""
+        bys = [rule.get("by") for rule in self._given.rules]
+        used = {by for each in bys for by in (each if isinstance(each, list) else [each])}
+        for by, function in self._given.options.get("keys", {}).items():
+            if function is nobody and by not in used:
+                del self.options["keys"][by]
 
     def error(self) -> Exception | None:
         """What the policy says of the arguments."""
         try:
             options = self._with_scratch(self.options)
-            if "rules" in options and not isinstance(options["rules"], tuple):
-                options["rules"] = [rule_of(self._with_scratch(each)) for each in options["rules"]]
+            if self._given.rules:
+                options["rules"] = [*starmap(self._rule, enumerate(options["rules"]))]
             if options.get("metrics"):
                 options["metrics"] = _scratch_registry(options["metrics"])
             made = PolicyOptions(**options)
@@ -77,6 +91,10 @@ class _Trial:
         except REFUSALS as error:
             return error
         return None
+
+    def _rule(self, place: int, arguments: dict[str, Any]) -> Rule:
+        with at_rule(place):
+            return rule_of(self._with_scratch(arguments))
 
     def _with_scratch(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments with stores that may be thrown away."""
@@ -142,9 +160,19 @@ def try_policy(given: Given, in_code: dict[str, Any], problems: Problems) -> Non
                     raise error
                 found = _by_leaving_out(trial, given, str(error)), str(error)
             place, message = found
-            problems.add(given.lines.get(place, 0), in_words_of_file(message, given))
+            line = given.lines.get(_entry(place, message, given), 0)
+            problems.add(line, in_words_of_file(message, given))
             if not trial.leave_out(place):
                 return
+
+
+def _entry(place: str, message: str, given: Given) -> str:
+    """The place, or that of the entry of ``keys`` which the message shows."""
+    if place == "keys":
+        for by in given.options.get("keys", {}):
+            if f"got {by!r}" in message or f"have {by!r}" in message:
+                return f"keys[{by!r}]" if f"keys[{by!r}]" in given.lines else place
+    return place
 
 
 def _by_leaving_out(trial: _Trial, given: Given, message: str) -> str:

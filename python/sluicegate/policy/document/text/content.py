@@ -9,7 +9,7 @@ from typing import Final
 from sluicegate.errors import PolicyFileError
 from sluicegate.policy.document.text.from_toml import read_toml
 from sluicegate.policy.document.text.from_yaml import read_yaml
-from sluicegate.policy.document.text.nodes import Node
+from sluicegate.policy.document.text.nodes import Node, words_of
 from sluicegate.policy.document.text.problems import Problems
 
 __all__ = ["check_path", "read_bytes", "read_nodes"]
@@ -58,14 +58,18 @@ def read_bytes(where: str, path: str) -> bytes:
 
 
 def read_nodes(content: bytes, problems: Problems) -> Node | None:
-    """The nodes of a file's content; ``None`` if there are none, which ``problems`` say."""
+    """The table of a file's content; ``None`` if there are none, which ``problems`` say."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         problems.add(line, f"it must be UTF-8, and byte {error.start} is not: {error.reason}")
         return None
-    return _FORMATS[_suffix(problems.path)](text, problems)
+    root = _FORMATS[_suffix(problems.path)](text, problems)
+    if root is not None and not isinstance(root.value, dict):
+        problems.add(root.line, f"a policy is a table of keys, got {words_of(root)}")
+        return None
+    return root
 
 
 def _suffix(path: str) -> str:

@@ -138,7 +138,7 @@ TOP: Final = {
     "on_error": Key(_ON_ERROR, "Who decides when the store does not answer."),
     "timeout": Key(Number(0.001, 60), "Seconds for which the store may take for a decision.", 0.25),
     "workers": Key(
-        Whole(1, 2**32 - 1), "Among how many processes a quota is shared without the store.", 4
+        Whole(1, 1_000_000), "Among how many processes a quota is shared without the store.", 4
     ),
     "remember": Key(Flag(), "Whether refused keys are remembered in this process."),
     "max_keys": Key(Whole(1, 2**32 - 1), "Most keys that are held in memory.", 1_000_000),
@@ -154,7 +154,7 @@ TOP: Final = {
     "shadow": Key(Flag(), "Decide and count, but refuse nobody."),
     "headers": Key(_HEADERS, "Which sets of header fields are sent.", ["ietf"]),
     "closed_status": Key(Whole(400, 599), "The status of refusals that nobody decided.", 503),
-    "concurrency": Key(Either(Whole(1, 1_000_000), _QUOTA), "Most requests of one key at once.", 5),
+    "concurrency": Key(Either(Whole(1, 2**32 - 1), _QUOTA), "Most requests of one key at once.", 5),
     "messages": Key(_QUOTA, "The quota of each WebSocket's incoming messages.", "10/second"),
     "cors": Key(
         Either(Text(), _TEXTS),
