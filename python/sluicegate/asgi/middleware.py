@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Answer
@@ -14,31 +13,18 @@ from sluicegate.asgi.option_names import NamesOptions
 from sluicegate.asgi.responder import admit_plainly, refuse, release, request_in
 from sluicegate.asgi.serving import serve
 from sluicegate.asgi.starting import refuses_to_start
-from sluicegate.policy.owned import Owned, owned_by
-from sluicegate.policy.policy import Policy
+from sluicegate.policy.policy import PolicyOfOptions, policy_of
 from sluicegate.policy.request import REQUEST, Request
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
     from sluicegate.policy.enforcer import Enforcer
+    from sluicegate.policy.policy import Policy
 
     #: An Enforcer, and how it admits plain requests, if it does.
     _AtWork = tuple[Enforcer, Callable[[Scope, Send], Any] | None]
 
 __all__ = ["RateLimitMiddleware"]
-
-
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class PolicyOfOptions(Policy):
-    """A policy of a middleware's own options, of which ``policy`` replaces all others.
-
-    Those that are made of one ``tiers`` object before the first request count together.
-    """
-
-    policy: Policy | None = None
-
-    def _owned(self) -> Owned:
-        return owned_by(self.limiter if self.tiers is None else self.tiers)
 
 
 class RateLimitMiddleware(NamesOptions):
@@ -67,13 +53,7 @@ class RateLimitMiddleware(NamesOptions):
     def __init__(
         self, app: ASGIApp, *tiers: Any, policy: Policy | None = None, **options: Any
     ) -> None:
-        if policy is None:
-            policy = PolicyOfOptions(*tiers, **options)
-        elif tiers or options:
-            given = "tiers" if tiers else next(iter(options))
-            raise TypeError(f"policy= stands for all other options: leave out {given}=")
-        elif not isinstance(policy, Policy):
-            raise TypeError(f"policy must be a Policy, got {policy!r}")
+        policy = policy_of(policy, *tiers, **options)
         self.app = app
         self._policy = policy  # which keeps what it has counted
         self._at_work: _AtWork = self._ready(policy.enforcer)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sluicegate._support.single import Single
 from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import PolicyOptions
-from sluicegate.policy.owned import Owned
+from sluicegate.policy.owned import Owned, owned_by
 
-__all__ = ["Policy"]
+__all__ = ["Policy", "PolicyOfOptions", "policy_of"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,3 +124,28 @@ class Policy(Single, PolicyOptions):
             "process make one of its own, by a function that returns it; with redis= or store= they "
             "count together"
         )
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PolicyOfOptions(Policy):
+    """A policy of a middleware's own options, of which ``policy`` replaces all others.
+
+    Those that are made of one ``tiers`` object before the first request count together.
+    """
+
+    policy: Policy | None = None
+
+    def _owned(self) -> Owned:
+        return owned_by(self.limiter if self.tiers is None else self.tiers)
+
+
+def policy_of(policy: Policy | None, *tiers: Any, **options: Any) -> Policy:
+    """The policy of a middleware: the one that is given, or that of its other options."""
+    if policy is None:
+        return PolicyOfOptions(*tiers, **options)
+    if tiers or options:
+        given = "tiers" if tiers else next(iter(options))
+        raise TypeError(f"policy= stands for all other options: leave out {given}=")
+    if not isinstance(policy, Policy):
+        raise TypeError(f"policy must be a Policy, got {policy!r}")
+    return policy
