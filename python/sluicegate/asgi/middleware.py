@@ -96,13 +96,20 @@ class RateLimitMiddleware(NamesOptions):
                     decision = await decision
                 request.judge(enforcer.default, key, 1, decision)
             if outer is None:
-                answer = Answer(request, *request.told_by(), request.headers, send)
+                told: Any = request.decision
+                fields: Any = None
+                if request.earlier:
+                    told = fields = request  # which tells of all
+                elif request.tells:
+                    fields = request.tier.headers.made
+                answer = Answer(request, told, fields, request.headers, send)
                 scope[REQUEST] = answer
                 send = answer.send
             else:
                 scope[REQUEST] = request
             if limited:
-                scope["sluicegate.decision"] = request.deciding()
+                decided = request.deciding() if request.earlier else request.decision
+                scope["sluicegate.decision"] = decided
                 if enforcer.observer is not None:
                     enforcer.observer.saw(scope, self._view, request)
                 if outer is not None:
@@ -116,7 +123,7 @@ class RateLimitMiddleware(NamesOptions):
                         receive, send, enforcer.messages, request.key, enforcer.policy.shadow
                     )
                     receive, send = messages.receive, messages.send
-                if enforcer.rules is not None:
+                if request.lingers:
                     return await serve(self.app, request, scope, receive, send)
             return await self.app(scope, receive, send)
         finally:
@@ -124,5 +131,5 @@ class RateLimitMiddleware(NamesOptions):
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
             else:
                 scope[REQUEST] = found
-            if permit is not None or request.holds():
+            if permit is not None or request.held is not None or request.earlier:
                 await release(permit, *(verdict.held for verdict in request.in_stores()))
