@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Answer
@@ -15,32 +13,20 @@ from sluicegate.asgi.option_names import NamesOptions
 from sluicegate.asgi.responder import admit_plainly, refuse, release, request_in
 from sluicegate.asgi.serving import serve
 from sluicegate.asgi.starting import refuses_to_start
-from sluicegate.policy.document.shared import policy_at
-from sluicegate.policy.owned import Owned, owned_by
-from sluicegate.policy.policy import Policy
+from sluicegate.policy.policy import PolicyOfOptions, policy_of
 from sluicegate.policy.request import REQUEST, Request
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
     from sluicegate.policy.enforcer import Enforcer
+    from sluicegate.policy.policy import Policy
 
     #: An Enforcer, and how it admits plain requests, if it does.
     _AtWork = tuple[Enforcer, Callable[[Scope, Send], Any] | None]
 
 __all__ = ["RateLimitMiddleware"]
-
-
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class PolicyOfOptions(Policy):
-    """A policy of a middleware's own options, of which ``policy`` replaces all others.
-
-    Those that are made of one ``tiers`` object before the first request count together.
-    """
-
-    policy: Policy | str | PathLike[str] | None = None
-
-    def _owned(self) -> Owned:
-        return owned_by(self.limiter if self.tiers is None else self.tiers)
 
 
 class RateLimitMiddleware(NamesOptions):
@@ -76,16 +62,10 @@ class RateLimitMiddleware(NamesOptions):
         policy: Policy | str | PathLike[str] | None = None,
         **options: Any,
     ) -> None:
-        if policy is None:
-            policy = PolicyOfOptions(*tiers, **options)
-        elif not isinstance(policy, Policy):
-            policy = policy_at(Policy.from_file, policy, tiers, options)
-        elif tiers or options:
-            given = "tiers" if tiers else next(iter(options))
-            raise TypeError(f"policy= stands for all other options: leave out {given}=")
+        made = policy_of(policy, *tiers, **options)
         self.app = app
-        self._policy = policy  # which keeps what it has counted
-        self._at_work: _AtWork = self._ready(policy.enforcer)
+        self._policy = made  # which keeps what it has counted
+        self._at_work: _AtWork = self._ready(made.enforcer)
 
     def _ready(self, enforcer: Enforcer) -> _AtWork:
         """What decides from now on."""
@@ -128,13 +108,20 @@ class RateLimitMiddleware(NamesOptions):
                     decision = await decision
                 request.judge(enforcer.default, key, 1, decision)
             if outer is None:
-                answer = Answer(request, *request.told_by(), request.headers, send)
+                told: Any = request.decision
+                fields: Any = None
+                if request.earlier:
+                    told = fields = request  # which tells of all
+                elif request.tells:
+                    fields = request.tier.headers.made
+                answer = Answer(request, told, fields, request.headers, send)
                 scope[REQUEST] = answer
                 send = answer.send
             else:
                 scope[REQUEST] = request
             if limited:
-                scope["sluicegate.decision"] = request.deciding()
+                decided = request.deciding() if request.earlier else request.decision
+                scope["sluicegate.decision"] = decided
                 if enforcer.observer is not None:
                     enforcer.observer.saw(scope, self._view, request)
                 if outer is not None:
@@ -148,7 +135,7 @@ class RateLimitMiddleware(NamesOptions):
                         receive, send, enforcer.messages, request.key, enforcer.policy.shadow
                     )
                     receive, send = messages.receive, messages.send
-                if enforcer.rules is not None:
+                if request.lingers:
                     return await serve(self.app, request, scope, receive, send)
             return await self.app(scope, receive, send)
         finally:
@@ -156,5 +143,5 @@ class RateLimitMiddleware(NamesOptions):
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
             else:
                 scope[REQUEST] = found
-            if permit is not None or request.holds():
+            if permit is not None or request.held is not None or request.earlier:
                 await release(permit, *(verdict.held for verdict in request.in_stores()))

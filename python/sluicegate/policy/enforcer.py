@@ -20,7 +20,7 @@ from sluicegate.policy.gates.joint import JointLimits
 from sluicegate.policy.held.permits import RequestPermit, acquire_of, permits_of
 from sluicegate.policy.making import check_limiter, make_limiter, tier_of
 from sluicegate.policy.observer import observer_of
-from sluicegate.policy.steps import Cost, Steps, checked_cost, checked_text
+from sluicegate.policy.steps import Charged, Steps, checked_cost, checked_text
 from sluicegate.policy.tiers.of_policy import tiers_of
 from sluicegate.policy.tiers.tier import Tier, is_elsewhere
 from sluicegate.policy.verbs import refuse_coroutines
@@ -141,7 +141,8 @@ class Enforcer:
             free = self.exempt_paths.match(scope)
         elif not free and self.exempt is not None:
             free = yield self.exempt, (seen,)
-        path, places = "", tuple[int, ...]()
+        path = ""
+        places: tuple[int, ...] = ()
         if self.rules is not None and not free:
             path = path_of(scope)
             places = self.rules.matching(scope, path)
@@ -149,7 +150,7 @@ class Enforcer:
         if free:
             verdict.leave(self.default, "", 0)
             return False
-        cost: Cost = 1
+        cost: Charged = 1
         if policy.cost is not None and self.rules is None:
             cost = checked_cost((yield policy.cost, (seen,)))
         if policy.identify is None and self.keys is None:
@@ -177,8 +178,13 @@ class Enforcer:
         if not selection.tiers and (selection.is_exempt or self._only_by_rules):
             verdict.leave(self.default, "", 0)
             return False
-        subject = Subject(scope, seen, path, client, name)
-        yield from selection.charge(verdict, subject, permit)
+        subject, only = Subject(scope, seen, path, client, name), selection.only
+        verdict.lingers = selection.lingers
+        if only is None:
+            yield from selection.charge(verdict, subject, permit)
+        else:  # most often, and in less time
+            cost, keys = only.cost_of(subject), only.keys_of(subject)
+            yield from verdict.charge(only, client.key, cost, permit, keys)
         return True
 
     def find_client(self, scope: Scope, view: Any) -> Steps[Client]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 # These are what typing.get_type_hints() looks for.
 from sluicegate._support.arguments import whole
@@ -100,12 +100,16 @@ class PolicyOptions(SharedOptions):
     identity: Identity | None = None
     secret: str | bytes | None = None
 
+    #: The object that ``rules`` was.
+    rules_given: ClassVar[object] = ()
+
     def __post_init__(self) -> None:
         if self.identity is not None:
             if not isinstance(self.identity, Identity):
                 raise TypeError(f"identity must be an Identity, got {self.identity!r}")
             self.identity.put_into(self)
         super().__post_init__()
+        object.__setattr__(self, "rules_given", self.rules)
         object.__setattr__(self, "rules", _rules(self.rules))
         _check_secret(self.secret)
         for option in ("exempt_preflight", "shadow"):

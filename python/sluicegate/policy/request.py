@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluicegate.policy.cors import expose, origin_of
 from sluicegate.policy.fields import answer_fields, refusal_fields, strictness, told
@@ -66,15 +66,6 @@ class Request(Verdict):
         if not (outermost.earlier or outermost.later):
             return [outermost]
         return [each for one in (outermost, *(outermost.later or ())) for each in one.in_stores()]
-
-    def told_by(self) -> tuple[Any, Any]:
-        """The decision that an answer tells of by itself, and what makes its fields.
-
-        Where there are several it has to ask this request.
-        """
-        if self.earlier:
-            return self, self
-        return self.decision, self.tier.headers.made if self.tells else None
 
     def deciding(self) -> Decision | None:
         """The decision that refuses, or else that with the smallest share left."""

@@ -38,6 +38,7 @@ class Verdict:
         client: whom the request is from; ``None`` if nobody has looked, as when it is exempt.
         tells: whether clients are told of the quota, which somebody knows then.
         earlier: what other stores have said before, which were asked for the same policy.
+        lingers: whether there is something to be done once the request is admitted.
     """
 
     tier: Tier
@@ -51,6 +52,7 @@ class Verdict:
     refusal: Refusal | None = None
     tells: bool = False
     earlier: Sequence[Verdict] = ()
+    lingers: bool = False
 
     def judge(self, tier: Tier, key: str, cost: Charged, decision: Decision) -> None:
         """What the limiter has decided."""
@@ -85,11 +87,10 @@ class Verdict:
         ``keys`` are those of a gate that counts by more than whom the request is from.
         """
         self.keys = keys
-        if tier.is_gate or not isinstance(cost, int) or cost > tier.terms.limit:
+        excess = None
+        if cost != 1 and (tier.is_gate or not isinstance(cost, int) or cost > tier.terms.limit):
             cost = tier.charged(cost)
             excess = tier.excess(cost)
-        else:
-            excess = None
         if excess is not None:
             self.leave(tier, key, cost, excess)
         elif permit is not None and not (yield from permit.take(key)):
@@ -153,10 +154,6 @@ class Verdict:
     def give_back_earlier(self) -> Steps[None]:
         """Give back what stores before the last one have admitted."""
         yield from put_right([each.given_back() for each in self.earlier], NOT_GIVEN_BACK)
-
-    def holds(self) -> bool:
-        """Whether it holds permits of gates."""
-        return self.held is not None or any(each.held is not None for each in self.earlier)
 
     def delay(self) -> float | None:
         """Seconds that the request is to be held; ``None`` if no limit holds requests."""

@@ -30,9 +30,23 @@ class Selection:
         cost: what one costs a limiter that was given: a number, or one of these functions.
         is_exempt: whether a rule says that nothing else limits them.
         free: admits those that nothing limits.
+
+    Attributes:
+        only: the limits that apply, if they are in one store and nothing has to be called.
+        lingers: whether there is something to be done once they are admitted.
     """
 
-    __slots__ = ("_asks", "_cost", "_costs", "_free", "_named", "is_exempt", "tiers")
+    __slots__ = (
+        "_asks",
+        "_cost",
+        "_costs",
+        "_free",
+        "_named",
+        "is_exempt",
+        "lingers",
+        "only",
+        "tiers",
+    )
 
     def __init__(
         self,
@@ -51,6 +65,9 @@ class Selection:
         self._costs = tuple({id(each): each for each in costs}.values())
         self._cost = cost
         self._asks = bool(self._named or self._costs)
+        first = self.tiers[0] if len(self.tiers) == 1 and not self._asks else None
+        self.only = first if isinstance(first, Applied) else None
+        self.lingers = any(tier.delays or tier.settles for tier in self.tiers)
 
     def charge(
         self, request: Verdict, subject: Subject, permit: RequestPermit | None

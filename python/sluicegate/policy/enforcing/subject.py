@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Subject"]
 
 Function = Callable[[Any], Any]
+
+_NOTHING: Final[Mapping[Any, Any]] = {}
 
 
 class Subject:
@@ -38,16 +40,18 @@ class Subject:
         self.path = path
         self.client = client
         self.tier = tier
-        self.named: dict[str, str | None] = {}
-        self.costs: dict[int, Cost] = {}
+        self.named: Mapping[str, str | None] = _NOTHING
+        self.costs: Mapping[int, Cost] = _NOTHING
 
     def ask(self, named: Mapping[str, Function], costs: Iterable[Function]) -> Steps[None]:
         """Ask the functions of the limits that apply, each once."""
+        found: dict[str, str | None] = {}
         for name, function in named.items():
-            text = checked_text(f"keys[{name!r}]", (yield function, (self.view,)))
-            self.named[name] = text
+            found[name] = checked_text(f"keys[{name!r}]", (yield function, (self.view,)))
+        units: dict[int, Cost] = {}
         for function in costs:
-            self.costs[id(function)] = checked_cost((yield function, (self.view,)))
+            units[id(function)] = checked_cost((yield function, (self.view,)))
+        self.named, self.costs = found, units
 
     @property
     def is_a_try(self) -> bool:
