@@ -181,6 +181,15 @@ def test_a_path_with_dots_is_limited_as_it_is_spelt_and_by_what_it_leads_to() ->
     assert matcher.match("GET", None, "/static/./x/../login") == (1,)
     assert matcher.params(2, "/static/../login") == {"x": ".."}
     assert matcher.params(2, "/static/./7/login") == {"x": "7"}
+    assert Matcher([Rule("/{x}", "5/second")]).params(0, "/a/../b") == {"x": "b"}
+
+
+def test_places_are_in_order_however_they_were_found() -> None:
+    matches = ["/z"] * 7 + ["/a", "/*"]
+    assert Matcher([Rule(match, "5/second") for match in matches]).match("GET", None, "/./a") == (
+        7,
+        8,
+    )
 
 
 def test_methods() -> None:
@@ -214,6 +223,9 @@ def test_hosts() -> None:
     assert matcher.match("GET", "b.example.com", "/x") == (1, 3)
     assert matcher.match("GET", "badexample.com", "/x") == (3,)
     assert matcher.match("GET", None, "/x") == (3,)
+    matcher = Matcher([Rule("//[::1]/x", "5/second"), Rule("//[::2]/x", "5/second")])
+    assert matcher.match("GET", "[::1]:8000", "/x") == matcher.match("GET", "[::1]", "/x") == (0,)
+    assert matcher.match("GET", "[::3]:8000", "/x") == matcher.match("GET", "[", "/x") == ()
 
 
 def lines_of(run: Callable[[], Any]) -> int:
