@@ -1,4 +1,4 @@
-"""The command line, ``sluicegate`` (extra ``[cli]``): what is wrong is one line, and exit code 2."""
+"""The command line, ``sluicegate`` (extra ``[cli]``): a line for what is wrong, and exit code 2."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
-from sluicegate.errors import StoreError
+from sluicegate.errors import PolicyFileError, StoreError
 
 __all__ = ["main"]
 
@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if missing.name is None or missing.name.partition(".")[0] not in ("typer", "rich", "click"):
             raise
         _fail(f'{missing.name} is not installed: pip install "sluicegate[cli]"')
+    except PolicyFileError as error:
+        print(error, file=sys.stderr)  # a line for each fault
+        sys.exit(2)
     except (ValueError, StoreError) as error:
         _fail(str(error))
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import typer
 
 from sluicegate._core import __version__
 from sluicegate._zone.command import zone
+from sluicegate.checking.command import check_policy
 from sluicegate.replay.command import replay_log
 
 __all__ = ["run"]
@@ -48,3 +49,4 @@ def _main(
 
 app.command("replay")(replay_log)
 app.command("zone")(zone)
+app.command("check")(check_policy)

@@ -91,6 +91,11 @@ class Applied(SeveralLimits):
             self.settle = partial(verb_of(gate, "_settle_by", blocks), by)
         self.watches = tuple(limit.name for limit in limits if limit.is_shadow)
 
+    @property
+    def limits(self) -> tuple[AppliedLimit, ...]:
+        """Its limits, in the order of the gate."""
+        return self._limits
+
     def keys_of(self, subject: Subject) -> dict[str, str | None]:
         """The keys of a request, as the gate takes them."""
         return {by: key(subject) for by, key in self._keys.items()}

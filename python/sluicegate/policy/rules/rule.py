@@ -171,6 +171,10 @@ class Rule:
         for field, value in checked.items():
             object.__setattr__(self, field, value)
 
+    def but(self, **changed: Any) -> Rule:
+        """Another rule of the same arguments but for those that are given."""
+        return Rule(**{**self._given(), **changed})
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Rule cannot be changed: make another one, got {name}={value!r}")
 

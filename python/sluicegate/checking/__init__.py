@@ -1,0 +1,1 @@
+"""``sluicegate check``: what a policy file says, and what it would do with one request."""
