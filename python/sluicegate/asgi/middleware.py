@@ -73,6 +73,11 @@ class RateLimitMiddleware(NamesOptions):
         self._enforcer = policy.enforcer
         self._admit = admit_plainly(policy.enforcer)
 
+    @property
+    def policy(self) -> Policy:
+        """The policy, of which others may have middlewares, too."""
+        return self._policy
+
     def _view(self, scope: Scope) -> Any:
         """What the callables get."""
         return scope

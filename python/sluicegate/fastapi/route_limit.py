@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sluicegate.policy.tiers.tier import Tier
     from sluicegate.types import AnyLimiter
 
-__all__ = ["RouteLimit"]
+__all__ = ["RouteLimit", "limit_of"]
 
 
 class RouteLimit:
@@ -47,6 +48,11 @@ class RouteLimit:
         #: By the enforcer of the middleware before it.
         self._tiers: WeakKeyDictionary[Enforcer, Tier] = WeakKeyDictionary()
         self._has_looked_for_mounts = False
+
+    @property
+    def header_sets(self) -> Iterable[str] | str:
+        """The sets of fields that its answers have."""
+        return self._options.headers
 
     async def limited(self, connection: HTTPConnection, response: Response) -> dict[str, Any]:
         """Charge a call of the endpoint, and say what is left."""
@@ -141,8 +147,14 @@ class RouteLimit:
         )
 
 
+def limit_of(dependency: Any) -> RouteLimit | None:
+    """The limit whose dependency this is."""
+    owner = getattr(dependency, "__self__", None)
+    return owner if isinstance(owner, RouteLimit) else None
+
+
 def _is_limit(dependency: Any) -> bool:
-    return isinstance(getattr(dependency, "__self__", None), RouteLimit)
+    return limit_of(dependency) is not None
 
 
 def _client_of(request: Request, enforcer: Enforcer, scope: Scope, hides: bool) -> Steps[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
+    from sluicegate.policy.options import PolicyOptions
 
-__all__ = ["Paths", "exemption"]
+__all__ = ["Paths", "covers", "exemption"]
 
 
 class Paths:
@@ -45,3 +46,9 @@ def exemption(exempt: Iterable[str] | Callable[[Any], Any]) -> Paths | Callable[
         if "*" in path.removesuffix("/*"):
             raise ValueError(f"exempt may have '*' only as a last '/*', got {path!r}")
     return Paths(paths) if paths else None
+
+
+def covers(policy: PolicyOptions, method: str, path: str) -> bool:  # noqa: ARG001
+    """Whether ``policy`` limits some clients' requests to a path, or to its template."""
+    exempt = exemption(policy.exempt)
+    return not (isinstance(exempt, Paths) and exempt.match({"path": path}))
