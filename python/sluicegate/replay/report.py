@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sluicegate.replay.access_log import AccessLog
+from sluicegate.replay.logs.access_log import AccessLog
 from sluicegate.replay.outcome import Findings, Outcome, Part
 
 __all__ = ["show"]
@@ -33,10 +33,7 @@ def show(console: Console, findings: Findings) -> None:
         console.print(f"  {note}")
     when = _format(_shortest(log))
     _titled(console, "What each limit would have done", _comparison(findings, when))
-    console.print(
-        "The log has whole seconds. The requests of a second are spread over it, in the order of "
-        "their lines; 'at once' is the share if they had all come at its start."
-    )
+    console.print(_accuracy(findings))
     if any(len(outcome.spec.parts) > 1 for outcome in outcomes):
         console.print(
             "Of several limits that decide together, a request that more than one refuses counts for "
@@ -57,6 +54,22 @@ def show(console: Console, findings: Findings) -> None:
         console.print(
             "For sliding_counter a smaller one that would do too is not ruled out, only the next smaller."
         )
+
+
+def _accuracy(findings: Findings) -> str:
+    """How far the figures can be off, since logs say no more than they do."""
+    if findings.log.is_exact:
+        return "The log's times say more than the second: the requests are replayed at them."
+    shares = [
+        f"{_percent(min(both))} to {_percent(max(both))}"
+        for outcome, at_once in zip(findings.outcomes, findings.at_once, strict=True)
+        for both in [(outcome.share, at_once / outcome.requests)]
+    ]
+    return (
+        "The log has whole seconds. The requests of a second are spread over it, in the order of "
+        "their lines; 'at once' is the share if they had all come at its start. The truth most likely "
+        f"lies between the two: {', '.join(shares)}."
+    )
 
 
 def _titled(console: Console, title: str, table: Table) -> None:
