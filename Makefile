@@ -9,7 +9,8 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 PYTEST = $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
-.PHONY: help demo test test-full bench bench-peers bench-redis bench-publish bench-core lint wheel format clean
+.PHONY: help demo test test-full bench bench-peers bench-redis bench-publish bench-core wheel format clean
+.PHONY: lint lint-rust lint-python tests-built
 
 help:
 	@echo "make demo       a FastAPI app under load, limited three ways: table and picture"
@@ -24,9 +25,14 @@ help:
 demo: $(VENV)/demo $(VENV)/built
 	@$(PY) examples/demo.py $(DEMO)
 
-test: $(VENV)/test $(VENV)/built
+test: $(VENV)/test
+	@$(MAKE) --no-print-directory -j2 $(VENV)/built tests-built
 	cargo test --no-default-features --features redis,zone --quiet
 	$(PYTEST)
+
+# Beside the release build, which has one long step on one core.
+tests-built:
+	cargo test --no-default-features --features redis,zone --quiet --no-run
 
 test-full: $(VENV)/test $(VENV)/built
 	PROPTEST_CASES=20000 cargo test --no-default-features --features redis,zone --release --quiet
@@ -48,13 +54,17 @@ bench-publish:
 bench-core: $(VENV)/test $(VENV)/built
 	$(PY) -m benches.python
 
-lint: $(VENV)/lint $(VENV)/built
+lint: lint-rust lint-python
+
+lint-rust: $(VENV)/lint
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features --features zone -- -D warnings
 	cargo check --quiet --no-default-features
 	cargo check --quiet --no-default-features --features redis
+
+lint-python: $(VENV)/lint $(VENV)/built
 	$(PY) tools/check_structure.py
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check

@@ -18,9 +18,9 @@ from replays import SECOND, START, document, line, run, write
 from sluicegate import ManualClock
 from sluicegate.policy import algorithms
 from sluicegate.replay import specs
-from sluicegate.replay.access_log import AccessLog, read
 from sluicegate.replay.engine import refused_at_once, replay, smallest_limit
-from sluicegate.replay.keys import CLIENT, client_key, path_key
+from sluicegate.replay.logs.access_log import AccessLog, read
+from sluicegate.replay.logs.keys import CLIENT, client_key, path_key
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def log_of(trace: list[tuple[int, str]]) -> AccessLog:
     log = AccessLog()
     log.names = ["a", "b", "c"]
     for second, name in sorted(trace):
-        log.times.append(START + second)
+        log.times.append((START + second) * SECOND)
         log.keys.append(log.names.index(name))
     log.put_in_order()
     return log

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from replays import SECOND, START, document, line, run, write
 from sluicegate.replay import specs
-from sluicegate.replay.access_log import AccessLog
 from sluicegate.replay.engine import refused_at_once, replay, smallest_limit
+from sluicegate.replay.logs.access_log import AccessLog
 from sluicegate.replay.outcome import Outcome
 from sluicegate.replay.specs import Refusal, Several
 
@@ -28,7 +28,7 @@ def log_of(trace: Trace) -> AccessLog:
     log = AccessLog()
     log.names = ["a", "b", "c"]
     for second, name in sorted(trace):
-        log.times.append(START + second)
+        log.times.append((START + second) * 1_000_000)
         log.keys.append(log.names.index(name))
     log.put_in_order()
     return log

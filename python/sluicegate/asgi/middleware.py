@@ -72,6 +72,11 @@ class RateLimitMiddleware(NamesOptions):
         self._at_work = enforcer, admit_plainly(enforcer)
         return self._at_work
 
+    @property
+    def policy(self) -> Policy:
+        """The policy, of which others may have middlewares, too."""
+        return self._policy
+
     def _view(self, scope: Scope) -> Any:
         """What the callables get."""
         return scope

@@ -2,6 +2,7 @@
 
 from sluicegate.fastapi.dependency import rate_limit
 from sluicegate.fastapi.middleware import RateLimitMiddleware
+from sluicegate.fastapi.openapi import describe_all, describe_limits
 from sluicegate.identity.principal import Principal
 from sluicegate.identity.verified import VerifiedKeys
 from sluicegate.refusals import Refusal, json_refusal, problem_refusal
@@ -11,7 +12,10 @@ __all__ = [
     "RateLimitMiddleware",
     "Refusal",
     "VerifiedKeys",
+    "describe_limits",
     "json_refusal",
     "problem_refusal",
     "rate_limit",
 ]
+
+describe_all()

@@ -10,7 +10,7 @@ from starlette.routing import Host, Match, Mount
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
-__all__ = ["route_key", "route_template"]
+__all__ = ["all_routes", "route_key", "route_template"]
 
 
 def route_key(scope: Scope, name: str, client: str) -> str:
@@ -67,7 +67,7 @@ def _mounted_at(scope: Scope) -> str:
 
 def _walk(at: dict[str, Any], routes: Iterable[Any]) -> str:
     """Match the mounts and hosts again from the outermost router on; moves ``at`` along."""
-    for route in _flat(routes):
+    for route in all_routes(routes):
         match, child = route.matches(at)
         if match is not Match.FULL:
             continue
@@ -78,7 +78,7 @@ def _walk(at: dict[str, Any], routes: Iterable[Any]) -> str:
     return ""
 
 
-def _flat(routes: Iterable[Any]) -> Iterator[Any]:
+def all_routes(routes: Iterable[Any]) -> Iterator[Any]:
     """The routes, with those of FastAPI's included routers in their places."""
     for route in routes:
         included = getattr(route, "effective_route_contexts", None)

@@ -14,7 +14,8 @@ _BINS = 24
 def as_document(findings: Findings) -> dict[str, Any]:
     """What ``--json`` prints. Times are Unix seconds, shares lie in 0 to 1.
 
-    ``by, requests, keys, first, last`` (times of the first and last request), ``lines,
+    ``times`` (``"exact"``, or ``"whole seconds"`` over which requests are spread), ``by, requests,
+    keys, first, last`` (times of the first and last request), ``lines,
     malformed, first_malformed`` (line numbers), ``out_of_order, damage`` (``null``, or why
     reading ended early), ``doubt`` (``null``, or why the keys are most likely no clients),
     ``at_most_percent``, and ``limits``, each with
@@ -38,6 +39,7 @@ def as_document(findings: Findings) -> dict[str, Any]:
     """
     log = findings.log
     return {
+        "times": "exact" if log.is_exact else "whole seconds",
         "by": findings.by,
         "requests": len(log),
         "keys": len(log.names),

@@ -9,7 +9,7 @@ from itertools import compress, islice
 from math import isqrt
 
 from sluicegate._core import ManualClock
-from sluicegate.replay.access_log import AccessLog
+from sluicegate.replay.logs.access_log import AccessLog
 from sluicegate.replay.outcome import Outcome
 from sluicegate.replay.specs import Refusal, Several, Spec
 

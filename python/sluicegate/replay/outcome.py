@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import repeat
 from typing import NamedTuple
 
-from sluicegate.replay.access_log import AccessLog
+from sluicegate.replay.logs.access_log import AccessLog
 from sluicegate.replay.specs import Refusal, Several, Spec
 
 __all__ = ["Bin", "Findings", "Outcome", "Part", "Refused"]
