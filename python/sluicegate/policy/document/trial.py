@@ -87,7 +87,7 @@ class _Trial:
             if options.get("metrics"):
                 options["metrics"] = _scratch_registry(options["metrics"])
             made = PolicyOptions(**options)
-            Enforcer(made, Owned(made))
+            Enforcer(made, Owned(made, lasts=True))
         except REFUSALS as error:
             return error
         return None
