@@ -83,13 +83,15 @@ def rule(quota: str) -> str:
 #: What stands in the file, before and after; and how many more pass when five were admitted.
 CHANGES = [
     (tiers("5/hour"), tiers("8/hour"), 3),
-    (tiers("5/hour"), tiers("5/hour; 9/day"), 4),
+    (tiers("5/hour"), tiers("5/hour; 9/day"), 0),
+    (tiers("5/hour; 9/day"), tiers("7/hour"), 2),
+    (tiers("5/day"), tiers("9/hour; 7/day"), 2),
     (tiers("5/hour; 50/day"), tiers("7/hour; 50/day"), 2),
     (tiers("9/hour; 5/day"), tiers("9/hour; 6/day"), 1),
     (rule("5/hour"), rule("8/hour"), 3),
     (rule("5/hour; 50/day"), rule("7/hour; 50/day"), 2),
     (tiers("5/hour") + rule("7/hour"), tiers("9/hour") + rule("6/hour"), 1),
-    (tiers("5/hour"), tiers("8/hour") + rule("2/hour"), 2),
+    (tiers("5/hour"), tiers("8/hour") + rule("50/hour"), 3),
     (tiers("5/hour") + rule("6/hour"), tiers("7/hour"), 2),
     (rule("5/hour") + '[tiers]\nfree = "50/hour"\n', rule("8/hour") + '[tiers]\nfree = "60/hour"\n', 3),
     (tiers("5/hour"), 'shadow = false\nheaders = []\n' + tiers("6/hour"), 1),
@@ -233,9 +235,12 @@ def test_requests_under_way_end_under_the_old_policy(path: Path) -> None:
     )
     policy, _ = limited(path)
 
-    async def reloads(scope: Any, receive: Any, send: Any) -> None:
+    def change() -> None:
         path.write_text('[tiers]\nfree = "5/hour"\n')
         assert policy.reload()
+
+    async def reloads(scope: Any, receive: Any, send: Any) -> None:
+        change()
         await hello(scope, receive, send)
 
     app = RateLimitMiddleware(reloads, policy=policy)

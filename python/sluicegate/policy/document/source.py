@@ -123,9 +123,9 @@ class PolicySource:
                 if not hasty:
                     self._note_failure(policy, version, error)
                 return False
-            # What a handler of a signal has read meanwhile is newer.
-            if mine == self._tries:
-                self._put_into_force(policy, enforcer, version)
+            if mine != self._tries:
+                return False  # what a handler of a signal has read meanwhile is newer
+            self._put_into_force(policy, enforcer, version)
         _warn(self.path, document)
         return True
 
