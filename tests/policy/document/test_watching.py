@@ -19,7 +19,7 @@ from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.policy import Policy
 from sluicegate.policy.document.reload import Watcher
 
-ONE, TWO = (f"[tiers]\nfree = \"{amount}/hour\"\n" for amount in (1, 2))
+ONE, TWO = (f'[tiers]\nfree = "{amount}/hour"\n' for amount in (1, 2))
 
 
 @pytest.fixture
