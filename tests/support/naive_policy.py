@@ -111,9 +111,7 @@ class NaivePolicy:
         each = [self.part(by, asked, tier, named) for by in rule.by]
         return None if None in each else repr(each)
 
-    def part(
-        self, by: str, asked: Asked, tier: str | None, named: Mapping[str, str]
-    ) -> str | None:
+    def part(self, by: str, asked: Asked, tier: str | None, named: Mapping[str, str]) -> str | None:
         address = f"ip:{self.address(asked)}"
         user = None if asked.user is None else f"user:{asked.user}"
         if by.startswith("path:"):

@@ -73,7 +73,9 @@ requests = st.builds(
     cost=st.sampled_from([1, 1, 1, 0, 2, 7]),
     status=st.sampled_from([200, 200, 201, 302, 401, 500]),
 )
-steps = st.lists(st.tuples(st.sampled_from([0.0, 0.0, 0.0, 0.25, 1.0, 20.0, 60.0]), requests), max_size=40)
+steps = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.0, 0.0, 0.25, 1.0, 20.0, 60.0]), requests), max_size=40
+)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
