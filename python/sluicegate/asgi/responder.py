@@ -71,7 +71,7 @@ async def refuse(
     scope["sluicegate.refusal"] = refusal
     request.name(refusal)
     request.outermost().refused = refusal, request.enforcer.cors
-    answer = request.enforcer.policy.refusal
+    answer: Any = request.enforcer.policy.refusal
     if scope["type"] == "websocket":
         await websocket.refuse(answer, scope, receive, websocket.as_websocket(send))
     else:
