@@ -79,9 +79,9 @@ class RateLimitMiddleware:
             request.has_begun = True  # the environ may be passed on to another app
             _release(request, permit)
             raise
-        if request.held is None and (permit is None or not permit.is_held):
-            return body  # as it is: it may be what the server knows how to send
-        return ended(body, partial(_release, request, permit))
+        if any(each is not None and each.is_held for each in (permit, request.held)):
+            return ended(body, partial(_release, request, permit))
+        return body  # as it is: it may be what the server knows how to send
 
     def _decided(
         self,
