@@ -40,7 +40,7 @@ def test_it_is_frozen_and_shows_no_secret() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "^a policy needs either tiers= or limiter=, got neither"),
+        ({}, "^a policy needs tiers=, limiter= or rules=, got none of them"),
         ({"tiers": {"a": (1, 60)}, "limiter": FixedWindow(1, 60)}, "limiter=, got both"),
         ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: limit must be an int from 1"),
         ({"limiter": FixedWindow(1, 60), "max_keys": 5}, "max_keys= means nothing here"),

@@ -292,7 +292,7 @@ def test_a_subclass_that_decides_otherwise_is_asked_as_it_decides() -> None:
         ({"messages": "1/second", "tiers": {"a": "1/hour"}}, TypeError, "messages= means nothing"),
         ({"policy": Policy({"a": "1/hour"}), "shadow": True}, TypeError, "leave out shadow="),
         ({"policy": 3}, TypeError, "policy must be a Policy"),
-        ({}, TypeError, "either tiers= or limiter="),
+        ({}, TypeError, "a policy needs tiers="),
         ({"tiers": {"a": "1/hour"}, "refusal": 3}, TypeError, "refusal must be callable"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Answer
@@ -10,13 +11,18 @@ from sluicegate._support.signatures import takes_app_and
 from sluicegate.asgi import websocket
 from sluicegate.asgi.option_names import NamesOptions
 from sluicegate.asgi.responder import admit_plainly, refuse, release, request_in
+from sluicegate.asgi.serving import serve
 from sluicegate.asgi.starting import refuses_to_start
 from sluicegate.policy.policy import PolicyOfOptions, policy_of
 from sluicegate.policy.request import REQUEST, Request
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
+    from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.policy import Policy
+
+    #: An Enforcer, and how it admits plain requests, if it does.
+    _AtWork = tuple[Enforcer, Callable[[Scope, Send], Any] | None]
 
 __all__ = ["RateLimitMiddleware"]
 
@@ -50,22 +56,28 @@ class RateLimitMiddleware(NamesOptions):
         policy = policy_of(policy, *tiers, **options)
         self.app = app
         self._policy = policy  # which keeps what it has counted
-        self._enforcer = policy.enforcer
-        self._admit = admit_plainly(policy.enforcer)
+        self._at_work: _AtWork = self._ready(policy.enforcer)
+
+    def _ready(self, enforcer: Enforcer) -> _AtWork:
+        """What decides from now on."""
+        self._at_work = enforcer, admit_plainly(enforcer)
+        return self._at_work
 
     def _view(self, scope: Scope) -> Any:
         """What the callables get."""
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        plain: Any = None if self._admit is None else self._admit(scope, send)
+        enforcer, admit = self._at_work
+        if enforcer is not self._policy.enforcer:  # it has been loaded again
+            enforcer, admit = self._ready(self._policy.enforcer)
+        plain: Any = None if admit is None else admit(scope, send)
         if type(plain) is Answer:
             try:
                 return await self.app(scope, receive, plain.send)
             finally:
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
         kind = scope["type"]
-        enforcer = self._enforcer
         if kind != "http" and kind != "websocket":
             refuses = kind == "lifespan" and enforcer.needs_asyncio
             if not (refuses and await refuses_to_start(receive, send)):
@@ -84,14 +96,20 @@ class RateLimitMiddleware(NamesOptions):
                     decision = await decision
                 request.judge(enforcer.default, key, 1, decision)
             if outer is None:
-                fields = request.tier.headers.made if request.tells else None
-                answer = Answer(request, request.decision, fields, request.headers, send)
+                told: Any = request.decision
+                fields: Any = None
+                if request.earlier:
+                    told = fields = request  # which tells of all
+                elif request.tells:
+                    fields = request.tier.headers.made
+                answer = Answer(request, told, fields, request.headers, send)
                 scope[REQUEST] = answer
                 send = answer.send
             else:
                 scope[REQUEST] = request
             if limited:
-                scope["sluicegate.decision"] = request.decision
+                decided = request.deciding() if request.earlier else request.decision
+                scope["sluicegate.decision"] = decided
                 if enforcer.observer is not None:
                     enforcer.observer.saw(scope, self._view, request)
                 if outer is not None:
@@ -105,11 +123,13 @@ class RateLimitMiddleware(NamesOptions):
                         receive, send, enforcer.messages, request.key, enforcer.policy.shadow
                     )
                     receive, send = messages.receive, messages.send
+                if request.lingers:
+                    return await serve(self.app, request, scope, receive, send)
             return await self.app(scope, receive, send)
         finally:
             if outer is None:
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
             else:
                 scope[REQUEST] = found
-            if permit is not None or request.held is not None:
-                await release(permit, request.held)
+            if permit is not None or request.held is not None or request.earlier:
+                await release(permit, *(verdict.held for verdict in request.in_stores()))

@@ -51,16 +51,16 @@ def request_in(scope: Scope) -> Request | None:
     return found.asked() if isinstance(found, Answer) else found
 
 
-async def release(permit: RequestPermit | None, held: Held | None) -> None:
+async def release(*held: RequestPermit | Held | None) -> None:
     """Give back what a request has held, whatever becomes of the one or the other."""
+    first, *others = held
     try:
-        released = None if permit is None else permit.release()
+        released = None if first is None else first.release()
         if released is not None:
             await released
     finally:
-        released = None if held is None else held.release()
-        if released is not None:
-            await released
+        if others:
+            await release(*others)
 
 
 async def refuse(
@@ -71,7 +71,7 @@ async def refuse(
     scope["sluicegate.refusal"] = refusal
     request.name(refusal)
     request.outermost().refused = refusal, request.enforcer.cors
-    answer: Any = request.enforcer.policy.refusal
+    answer = request.answer_to(refusal)
     if scope["type"] == "websocket":
         await websocket.refuse(answer, scope, receive, websocket.as_websocket(send))
     else:

@@ -14,10 +14,12 @@ from sluicegate.identity.proxies import header_name, ipv6_prefix_bits, trusted
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
-__all__ = ["ClientAddress"]
+__all__ = ["ENVIRON", "ClientAddress"]
 
 _log = logging.getLogger("sluicegate")
 
+#: Where a scope has the WSGI environ that it was made of, if it was.
+ENVIRON: Final = "wsgi.environ"
 _FORWARDED_HEADERS: Final = frozenset(
     (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 )
@@ -134,6 +136,11 @@ class ClientAddress:
             last = address
         return last
 
+    def has_trusted_peer(self, scope: Scope) -> bool:
+        """Whether a request has come from one of the proxies, whose headers are believed."""
+        client = scope.get("client")
+        return self._trusts and self._is_trusted(_address(client[0] if client else None), 1)
+
     def _is_trusted(self, address: Address | None, hop: int) -> bool:
         if self._hops:
             return hop <= self._hops
@@ -143,7 +150,7 @@ class ClientAddress:
 
     def _unknown(self, scope: Scope) -> str:
         if callable(self._no_address):
-            key: object = self._no_address(scope)
+            key: object = self._no_address(scope.get(ENVIRON, scope))
             if not isinstance(key, str):
                 kind = type(key).__name__
                 raise TypeError(f"no_address must return a str, got {kind}")

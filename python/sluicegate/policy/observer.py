@@ -160,6 +160,8 @@ class Observer:
     def saw(self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict) -> None:
         """Take note of what came of a request."""
         tier, decision, refusal = verdict.tier, verdict.decision, verdict.refusal
+        if tier.watches or verdict.earlier:
+            self._tell_of_watching(scope, view, verdict)
         if refusal is None and (decision is None or not self._sees_admissions):
             return
         endpoint = self._name(scope, view)
@@ -171,6 +173,20 @@ class Observer:
                 tier.tally.count_refusal(refusal, endpoint)
             if self._hooks is not None:
                 self._hooks.tell_undecided(tier.name, refusal, endpoint, verdict.key)
+
+    def _tell_of_watching(
+        self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict
+    ) -> None:
+        """Tell of the limits that only watch. Metrics have them of the gates."""
+        if self._hooks is None or not self._hooks.watched:
+            return
+        for each in verdict.in_stores():
+            if each.decision is None:
+                continue
+            tier = each.tier
+            for name, decision in tier.would_refuse(each.decision):
+                cost, endpoint = tier.units_of(name, each.cost), self._name(scope, view)
+                self._hooks.tell_watched(tier.name, name, decision, cost, endpoint, each.key)
 
     def _name(self, scope: Scope, view: Callable[[Scope], Any]) -> str:
         """What the request is for; ``other`` if the program cannot say."""

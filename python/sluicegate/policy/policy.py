@@ -18,7 +18,8 @@ __all__ = ["Policy", "PolicyOfOptions", "policy_of"]
 class Policy(Single, PolicyOptions):
     """Which limits requests have. Frozen, and checked as a whole when it is made.
 
-    ``Policy(tiers={"free": "100/minute", "premium": "1000/minute"})`` or
+    ``Policy(tiers={"free": "100/minute", "premium": "1000/minute"})``,
+    ``Policy(rules=[Rule("POST /login", "5/minute", by="address")])``, both, or
     ``Policy(limiter=any_limiter)``. What it counts is its own: all middlewares with one policy
     count together, and a copy of a policy is itself.
 
@@ -32,7 +33,11 @@ class Policy(Single, PolicyOptions):
             tier.
         limiter: one limiter, or a :class:`~sluicegate.Gate`, for all, instead of tiers; of this
             process or in Redis. Permits of a gate are held until the app has returned.
-        keys: what limits of a gate count by, other than ``client`` (or ``key``, whom the request is
+        rules: which requests have limits beside those of their tier, counted by what: some
+            :class:`Rule`. All that match apply, together and with the tier: a request is admitted by
+            all of them, or spends nothing. Where there is neither a tier nor a limiter, what no rule
+            matches is not limited.
+        keys: what limits of a gate, or rules, count by, other than ``client`` (or ``key``, whom the request is
             from) → a function of the request, such as ``{"org": org_of}``: its ``None`` leaves those
             limits out. A gate whose limits all count by one thing needs none for the client.
         store: where quotas are counted, by all processes together: ``"redis://localhost:6379/0"``
@@ -68,6 +73,10 @@ class Policy(Single, PolicyOptions):
             :class:`~sluicegate.identity.VerifiedKeys`, which can ``forget``.
         verify_ttl: seconds for which a verified key is remembered; 0: not at all.
         api_key_header: where the API key is sent.
+        identity: these eight options as one value, an :class:`Identity`.
+        secret: with which rules hash the headers that they count by, 16 characters or more: to be given
+            if such a rule is counted in a zone or in Redis, the same in all processes. In memory it is
+            made up.
         exempt: paths that are not limited (``"/health"``, or ``"/static/*"`` for all below),
             or a predicate like ``cost``.
         exempt_preflight: leave out the ``OPTIONS`` by which a browser asks for a script.
@@ -113,10 +122,14 @@ class Policy(Single, PolicyOptions):
 
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.
+        rules = f"{len(self.rules)} rules" if len(self.rules) != 1 else "1 rule"
+        if self.has_only_rules:
+            return f"<Policy of {rules}>"
         names = self.tiers if isinstance(self.tiers, Mapping) else [self.name]
+        of = f"the tiers {', '.join(map(str, names))}"
         if self.has_plans:
-            return "<Policy of tiers by a function>"
-        return f"<Policy of the tiers {', '.join(map(str, names))}>"
+            of = "tiers by a function"
+        return f"<Policy of {of} and {rules}>" if self.rules else f"<Policy of {of}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -130,12 +143,15 @@ class Policy(Single, PolicyOptions):
 class PolicyOfOptions(Policy):
     """A policy of a middleware's own options, of which ``policy`` replaces all others.
 
-    Those that are made of one ``tiers`` object before the first request count together.
+    Those that are made of one ``tiers`` object before the first request count together; of rules
+    alone, of one ``rules`` object.
     """
 
     policy: Policy | None = None
 
     def _owned(self) -> Owned:
+        if self.has_only_rules:
+            return owned_by(self.rules_given)
         return owned_by(self.limiter if self.tiers is None else self.tiers)
 
 

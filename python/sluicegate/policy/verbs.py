@@ -69,12 +69,16 @@ def refuse_coroutines(options: SharedOptions) -> None:
     given: dict[str, Any] = {
         name: getattr(options, name, None) for name in ("identify", "tier", "cost", "exempt")
     }
+    for place, rule in enumerate(getattr(options, "rules", ())):
+        given[f"rules[{place}]: cost"] = rule.cost
     for by, function in (options.keys or {}).items():
         given[f"keys[{by!r}]"] = function
     verify = getattr(options, "verify", None)
     if isinstance(verify, VerifiedKeys):
         verify = verify._verify  # noqa: SLF001
     given["verify"] = verify
+    for place, rule in enumerate(getattr(options, "rules", ())):
+        given[f"rules[{place}]: cost"] = rule.cost
     for option, function in given.items():
         if is_async(function):
             raise TypeError(

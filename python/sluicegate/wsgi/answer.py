@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._support.awaiting import drive_at_once
+
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import StartResponse
     from sluicegate.wsgi.request import WSGIRequest
@@ -23,10 +25,12 @@ class Answer:
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """``start_response``; gives the server's ``write``. A second call has an exception."""
-        request = self._request
+        request, code = self._request, int(status[:3])
+        if request.lingers and not request.has_begun:
+            drive_at_once(request.settle(code))
         request.has_begun = True
         if request.outer is None:
-            headers = request.whole_headers(int(status[:3]), headers)
+            headers = request.whole_headers(code, headers)
         if exc_info is None:
             return self._start_response(status, headers)
         try:

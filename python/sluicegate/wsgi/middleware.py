@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,13 @@ from sluicegate.wsgi.options import refuse_options
 from sluicegate.wsgi.refusing import refusal_app
 from sluicegate.wsgi.request import WSGIRequest, request_in
 from sluicegate.wsgi.scope import environ_of, scope_of
+from sluicegate.wsgi.serving import serving
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Environ, StartResponse, WSGIApp
     from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.held.permits import RequestPermit
+    from sluicegate.policy.held.reservation import Held
     from sluicegate.policy.policy import Policy
 
 __all__ = ["RateLimitMiddleware"]
@@ -79,7 +82,7 @@ class RateLimitMiddleware:
             request.has_begun = True  # the environ may be passed on to another app
             _release(request, permit)
             raise
-        if any(each is not None and each.is_held for each in (permit, request.held)):
+        if any(each.is_held for each in _holding(request, permit)):
             return ended(body, partial(_release, request, permit))
         return body  # as it is: it may be what the server knows how to send
 
@@ -98,23 +101,26 @@ class RateLimitMiddleware:
             environ["sluicegate.principal"] = scope["sluicegate.principal"]
         if not limited:
             return self.app
-        environ["sluicegate.decision"] = request.decision
+        environ["sluicegate.decision"] = request.deciding()
         if enforcer.observer is not None:
             enforcer.observer.saw(scope, environ_of, request)
         if request.outer is not None:
             request.outer.add(request)
         if request.refusal is None or enforcer.policy.shadow:
-            return self.app
+            return serving(self.app, request) if request.lingers else self.app
         if request.outer is not None:  # else there is nothing but this verdict
             drive_at_once(request.give_back())
         return refusal_app(request, request.refusal, environ)
 
 
+def _holding(request: WSGIRequest, permit: RequestPermit | None) -> list[RequestPermit | Held]:
+    """What may hold something for a request."""
+    held = [verdict.held for verdict in request.in_stores()]
+    return [each for each in (permit, *held) if each is not None]
+
+
 def _release(request: WSGIRequest, permit: RequestPermit | None) -> None:
     """Give back what a request has held, whatever becomes of the one or the other."""
-    try:
-        if permit is not None:
-            permit.release()
-    finally:
-        if request.held is not None:
-            request.held.release()
+    with ExitStack() as each:
+        for held in _holding(request, permit):
+            each.callback(held.release)

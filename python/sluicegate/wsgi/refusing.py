@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluicegate._support.awaiting import at_once
 from sluicegate._support.functions import is_async
-from sluicegate.refusals import json_refusal
 from sluicegate.wsgi.scope import scope_of
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def refusal_app(request: WSGIRequest, refusal: Refusal, environ: Environ) -> WSG
     enforcer = request.enforcer
     cors = None if enforcer is None else enforcer.cors
     request.outermost().refused = refusal, cors
-    app: Any = json_refusal if enforcer is None else enforcer.policy.refusal
+    app = request.answer_to(refusal)
     return _of_asgi(app) if _is_asgi(app) else app
 
 

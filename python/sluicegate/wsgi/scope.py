@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from sluicegate.identity.client_address import ENVIRON
+
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Environ
     from sluicegate.headers import Field
 
-__all__ = ["ENVIRON", "as_bytes", "environ_of", "origin_in", "scope_of"]
+__all__ = ["as_bytes", "environ_of", "origin_in", "scope_of"]
 
-#: Where the scope has what it was made of.
-ENVIRON: Final = "wsgi.environ"
 # CGI names these two otherwise than all other header fields.
 _UNPREFIXED: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 
@@ -30,7 +30,7 @@ def scope_of(environ: Environ) -> dict[str, Any]:
     scope = {
         "type": "http",
         "http_version": environ.get("SERVER_PROTOCOL", "HTTP/1.1").rpartition("/")[2],
-        "method": environ.get("REQUEST_METHOD", "GET"),
+        "method": environ.get("REQUEST_METHOD", "GET").upper(),  # as Flask and Django read it
         "scheme": environ.get("wsgi.url_scheme", "http"),
         "path": root + path,
         "root_path": root,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluicegate._core import GateDecision
-    from sluicegate.policy.steps import Cost
 
 __all__ = ["Held", "HeldByThread"]
 
@@ -20,9 +19,9 @@ class Held:
 
     __slots__ = ("_call", "_decision")
 
-    def __init__(self, gate: Any, keys: Any, cost: Cost) -> None:
-        # The call of a reservation, whose block is the whole of the request.
-        self._call = gate.reserve(keys, cost)._call  # noqa: SLF001
+    def __init__(self, reservation: Any) -> None:
+        # Its call, whose block is the whole of the request.
+        self._call = reservation._call  # noqa: SLF001
         self._decision: GateDecision | None = None
 
     async def acquire(self) -> GateDecision:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from sluicegate._core import Quota
 from sluicegate._support.arguments import number
 from sluicegate._support.functions import is_async
+from sluicegate.policy.gates.joint import JointLimits
 from sluicegate.policy.making import declared
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
@@ -59,6 +60,7 @@ class Plans:
         ask: Callable[[str], Any],
         policy: PolicyOptions,
         owned: Owned,
+        joint: JointLimits | None = None,
         *,
         blocks: bool = False,
     ) -> None:
@@ -78,6 +80,7 @@ class Plans:
             is_joint=lambda _: bool(self._is_joint),
             beside_joint=lambda _: beside,
             most=_MOST_LIMITERS,
+            joint=joint,
             blocks=blocks,
         )
         self._known: dict[str, _Known] = {}

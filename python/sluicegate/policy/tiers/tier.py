@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sluicegate._core import Quota
 from sluicegate.headers import Headers, QuotaHeaders
 from sluicegate.limiters import Limiter
 from sluicegate.policy.quotas import REQUESTS, UNLIMITED
-from sluicegate.policy.steps import Cost
+from sluicegate.policy.steps import Charged, Cost
 from sluicegate.policy.verbs import verbs_of
 from sluicegate.refusals import Refusal
 from sluicegate.types import AnyLimiter
@@ -62,6 +62,10 @@ class Tier:
         one: what costs least and is charged.
         holds: whether it has permits, which are held until the app has returned.
         is_plain: whether a check takes no more than whom the request is from.
+        settles: whether something may come back when the status of the answer is known; then
+            ``settle`` gives it back.
+        delays: whether requests may be held instead of refused.
+        watches: the names of limits of rules that only watch.
     """
 
     __slots__ = (
@@ -85,6 +89,10 @@ class Tier:
     one: Cost = 1
     holds: bool = False
     is_plain: bool = True
+    settles: bool = False
+    settle: Callable[..., Any] | None = None
+    delays: bool = False
+    watches: Sequence[str] = ()
 
     def __init__(
         self,
@@ -128,7 +136,7 @@ class Tier:
         self.closed_status = closed_status
         self.tally: TierMetrics | None = None
 
-    def charged(self, cost: Cost) -> Cost:
+    def charged(self, cost: Charged) -> Charged:
         """What a request of this cost is charged: of a mapping the tier's unit."""
         if not isinstance(cost, Mapping):
             return cost
@@ -140,7 +148,7 @@ class Tier:
             )
         return 1 if units is None else units
 
-    def excess(self, cost: Cost) -> Refusal | None:
+    def excess(self, cost: Charged) -> Refusal | None:
         """The refusal of a cost that can never be admitted."""
         limit = self.terms.limit
         assert isinstance(cost, int)
@@ -148,16 +156,37 @@ class Tier:
             return None
         return Refusal(self.name, limit, cost, None, None)
 
-    def too_large(self, error: CostError, cost: Cost) -> Refusal:
+    def too_large(self, error: CostError, cost: Charged) -> Refusal:
         """The refusal of a cost that one of the limits can never admit."""
         return Refusal(self.name, error.limit, self.units_of(error.name, cost), None, None)
 
-    def refusal(self, decision: Decision, cost: Cost, wait: int) -> Refusal:
+    def refusal(self, decision: Decision, cost: Charged, wait: int) -> Refusal:
         """Why a decision refuses."""
         assert isinstance(cost, int)
         return Refusal(self.name, decision.limit, cost, wait, decision, self.closed_status)
 
-    def units_of(self, limit_name: str | None, cost: Cost) -> int:  # noqa: ARG002
+    def answer(self, limit_name: str | None) -> Any:  # noqa: ARG002
+        """What answers a request that one of the limits refuses; ``None``: what the policy says."""
+        return None
+
+    def reservation(self, keys: Any, cost: Charged) -> Any:
+        """The limits of a request with permits, to be held."""
+        limiter: Any = self.limiter
+        return limiter.reserve(keys, cost)
+
+    def delay(self, decision: Any, cost: Charged) -> float:  # noqa: ARG002
+        """Seconds that an admitted request is to be held."""
+        return 0.0
+
+    def used(self, status: int, cost: Charged) -> tuple[int | None, ...] | None:  # noqa: ARG002
+        """What stays spent of a request that was answered so, by limit; ``None``: all of it."""
+        return None
+
+    def would_refuse(self, decision: Any) -> Iterable[tuple[str, Decision]]:  # noqa: ARG002
+        """The limits of rules that only watch and would have refused."""
+        return ()
+
+    def units_of(self, limit_name: str | None, cost: Charged) -> int:  # noqa: ARG002
         """What a cost is in the unit of a limit."""
         assert isinstance(cost, int)
         return cost

@@ -8,6 +8,7 @@ from typing import Any
 from sluicegate._core import Quota
 from sluicegate.policy.algorithms import common_window
 from sluicegate.policy.gates.joint import Beside, JointLimits
+from sluicegate.policy.gates.store_limits import StoreLimits
 from sluicegate.policy.making import (
     algorithm_of,
     check_name,
@@ -42,6 +43,7 @@ class Windows:
         is_joint: whether a quota's window is one of several in some tier.
         beside_joint: gives what ``beside`` is for such a one.
         most: how many limiters are made of quotas.
+        joint: what counts all quotas, whichever they are; ``None``: each as its tiers ask for.
         blocks: whether they are asked by threads.
     """
 
@@ -53,18 +55,19 @@ class Windows:
         is_joint: Callable[[Quota], bool],
         beside_joint: Beside,
         most: int | None = None,
+        joint: JointLimits | None = None,
         *,
         blocks: bool = False,
     ) -> None:
         self._policy = policy
         self._owned = owned
         self._beside = tuple(beside)
-        self._is_joint = is_joint
+        self._is_joint = is_joint if joint is None else lambda _: True
         self._beside_joint = beside_joint
         self._most = most
         self._blocks = blocks
         self._made: dict[object, Counting] = {}
-        self._joint: JointLimits | None = None
+        self._joint = joint
 
     def tier(self, place: str, name: str, given: Any) -> Tier:
         """The tier of what is ``given`` at ``place``, which errors name.
@@ -104,7 +107,8 @@ class Windows:
         joint = self._joint
         if joint is None:
             described = "joint tiers", policy.algorithm, policy.description()
-            joint = self._joint = self._owned.first(described, JointLimits(policy, "tier"))
+            counted = StoreLimits(policy, ("tier",))
+            joint = self._joint = self._owned.first(described, JointLimits(policy, counted))
         self._make_room(joint.lacks(quotas))
         return joint.tier(place, name, quotas, policy, self._beside_joint, blocks=self._blocks)
 
