@@ -11,7 +11,7 @@ import asgi_calls
 import wsgi_calls
 from sluicegate import FixedWindow, Gate, Limit, ManualClock
 from sluicegate.asgi import RateLimitMiddleware as ASGIMiddleware
-from sluicegate.policy import Policy
+from sluicegate.policy import Policy, Rule
 from sluicegate.refusals import json_refusal, problem_refusal
 from sluicegate.wsgi import Principal, RateLimitMiddleware
 
@@ -101,6 +101,32 @@ POLICIES: dict[str, Any] = {
         ),
         "keys": {"org": lambda scope: header(scope, "x-org")},
     },
+    "rules": lambda clock: {
+        "tiers": {"free": "5/minute", "pro": "9/minute"},
+        "tier": lambda scope: header(scope, "x-tier"),
+        "rules": [
+            Rule("GET /health", exempt=True),
+            Rule("GET /static/*", "2/minute", by="all", group="a", refusal="problem"),
+            Rule("*", "3/minute", by=("address", "org"), group="a", name="orgs"),
+            Rule("/", "4/minute", by="header:x-who", tier="pro", headers=["x-ratelimit"]),
+            Rule("POST *", "1/minute", shadow=True),
+            Rule("/", "2/minute", by="address", counts="failures", name="failed"),
+            Rule("/", "30 tokens/minute", cost=lambda scope: {"tokens": 10}, by="tier"),
+        ],
+        "keys": {"org": lambda scope: header(scope, "x-org") or "none"},
+        "trusted_proxies": ["192.0.2.0/24"],
+        "clock": clock,
+    },
+    "rules alone": lambda clock: {
+        "rules": [
+            Rule("/static/{file}", "2/minute", by="path:file", counts="successes"),
+            Rule("HEAD|GET //127.0.0.1/health", "1/minute", by="client"),
+            Rule("/", "1 concurrent", by="client"),
+            Rule("/", "60/minute", by="client", delay=1.5, name="held"),
+        ],
+        "exempt": lambda scope: header(scope, "x-tier") == "gold",
+        "clock": clock,
+    },
     "closed": lambda clock: {
         "tiers": {"free": "1/minute"},
         "redis": "redis://127.0.0.1:1/0",
@@ -119,8 +145,10 @@ REQUESTS: list[tuple[str, str, dict[str, str], dict[str, Any]]] = [
     ("GET", "/", {"x-tier": "pro", "x-cost": "3"}, {}),
     ("GET", "/", {"x-tier": "all", "x-cost": "0", "x-org": "acme"}, {}),
     ("GET", "/", {"x-tier": "gold", "x-cost": "9"}, {}),
-    ("GET", "/", {"x-api-key": "good"}, {}),
-    ("GET", "/", {"x-api-key": "bad"}, {}),
+    ("GET", "/", {"x-api-key": "good", "x-status": "401"}, {}),
+    ("POST", "/static/x", {"x-status": "500"}, {}),
+    ("GET", "/", {"x-api-key": "bad", "x-status": "404"}, {}),
+    ("GET", "/health", {"host": "127.0.0.1:8000"}, {}),
     ("GET", "/", {"x-api-key": "worse"}, {"peer": "192.0.2.7"}),
     ("GET", "/", {"x-forwarded-for": "203.0.113.9, 192.0.2.4", "x-who": "ip:1"}, {}),
     ("GET", "/", {"x-forwarded-for": "203.0.113.9, 192.0.2.4"}, {"peer": "8.8.8.8"}),
@@ -141,8 +169,8 @@ REQUESTS: list[tuple[str, str, dict[str, str], dict[str, Any]]] = [
 def test_both_answer_alike(of: str, refusal: Any) -> None:
     clocks = ManualClock(), ManualClock()
     of_asgi, of_wsgi = (Policy(**{"refusal": refusal, **POLICIES[of](clock)}) for clock in clocks)
-    asgi = ASGIMiddleware(asgi_calls.hello, policy=of_asgi)
-    wsgi = RateLimitMiddleware(validator(wsgi_calls.hello), policy=of_wsgi)
+    asgi = ASGIMiddleware(answered_as_asked, policy=of_asgi)
+    wsgi = RateLimitMiddleware(validator(answered_as_asked_in_wsgi), policy=of_wsgi)
     seen = set()
     for number, (method, where, headers, more) in enumerate(REQUESTS * 3):
         fields = [*headers.items()]
@@ -155,7 +183,7 @@ def test_both_answer_alike(of: str, refusal: Any) -> None:
         assert one.status == other.status, (number, method, where, headers)
         if method != "HEAD":
             assert one.body == other.body
-        same = ("sluicegate.decision", "sluicegate.principal")
+        same = ("sluicegate.decision", "sluicegate.principal", "sluicegate.delay")
         for name in same:
             assert told(one.scope.get(name)) == told(other.environ.get(name))
         seen.add(one.status)
@@ -164,12 +192,23 @@ def test_both_answer_alike(of: str, refusal: Any) -> None:
     assert seen > {200} or of in ("shadow",), "nothing is refused"
 
 
+async def answered_as_asked(scope: Any, receive: Any, send: Any) -> None:
+    status = int(header(scope, "x-status") or 200)
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def answered_as_asked_in_wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    start_response(f"{header(environ, 'x-status') or 200} So", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
 def ours(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.startswith(OURS)}
 
 
 def told(given: Any) -> Any:
-    if isinstance(given, Principal):
+    if isinstance(given, (Principal, float)):
         return given
     return None if given is None else (given.allowed, given.remaining, given.store)
 

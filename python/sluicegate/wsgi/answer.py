@@ -26,7 +26,7 @@ class Answer:
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """``start_response``; gives the server's ``write``. A second call has an exception."""
         request, code = self._request, int(status[:3])
-        if request.lingers and not request.has_begun:
+        if request.awaits_status and not request.has_begun:
             drive_at_once(request.settle(code))
         request.has_begun = True
         if request.outer is None:

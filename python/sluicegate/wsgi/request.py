@@ -22,9 +22,11 @@ class WSGIRequest(Request):
 
     Attributes:
         has_begun: whether its answer has: then no limit that is asked is within it.
+        awaits_status: whether the status of its answer settles what was spent.
     """
 
     has_begun: bool = False
+    awaits_status: bool = False
 
     def __init__(self, enforcer: Enforcer | None, environ: Environ) -> None:
         super().__init__(enforcer, origin_in(environ))

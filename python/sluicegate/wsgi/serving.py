@@ -25,7 +25,8 @@ def serving(app: WSGIApp, request: WSGIRequest) -> WSGIApp:
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         _hold(request, environ)
-        if not request.settles():
+        request.awaits_status = request.settles()
+        if not request.awaits_status:
             return app(environ, start_response)
         try:
             body = app(environ, start_response)
