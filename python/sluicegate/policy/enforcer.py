@@ -242,7 +242,8 @@ class Enforcer:
         """
         if self.blocking:
             return self
-        with self._lock:
-            if self._for_threads is None:
-                self._for_threads = Enforcer(self.policy, self.owned, blocking=True)
-            return self._for_threads
+        if self._for_threads is None:
+            with self._lock:
+                if self._for_threads is None:
+                    self._for_threads = Enforcer(self.policy, self.owned, blocking=True)
+        return self._for_threads
