@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,20 +32,13 @@ def agrees(seed: int) -> bool:
     return True
 
 
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    logging.disable()  # some of the limits can never refuse where all of them decide
-    yield
-    logging.disable(logging.NOTSET)
-
-
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("quiet_log")
 def test_random_choices_are_counted_as_by_ledgers() -> None:
     for seed in range(150):
         trace(seed).run(60)
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("quiet_log")
 @pytest.mark.parametrize("wrong", ["owe", "give_back", "left"])
 def test_a_wrong_ledger_is_found_out(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if wrong == "left":
@@ -161,7 +153,7 @@ def outcome(ask: Callable[[], Any]) -> Any:
         return error.name
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("quiet_log")
 @settings(deadline=None)
 @given(limits, calls)
 def test_a_choice_is_a_call_that_names_each_limit(limits: list[Any], trace: list[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -138,6 +137,7 @@ def test_a_gate_of_a_thousand_limits_sends_what_is_chosen(make: Make, redis_serv
     assert len(keys) == 2, keys
 
 
+@pytest.mark.usefixtures("quiet_log")
 def test_random_choices_are_counted_as_in_memory(moved_server: Server) -> None:
     clock, made = ManualClock(START / 1e6), list[Gate]()
     moved_server.moved.micros = START
@@ -151,11 +151,7 @@ def test_random_choices_are_counted_as_in_memory(moved_server: Server) -> None:
         clock.advance(ticks / 1e6)
         moved_server.moved.micros += ticks
 
-    logging.disable()
-    try:
-        for seed in range(40):
-            trace = Trace(seed, IN_MEMORY, gates, advance, moved_server.moved.micros)
-            trace.run(40)
-            made[-1].close()
-    finally:
-        logging.disable(logging.NOTSET)
+    for seed in range(40):
+        trace = Trace(seed, IN_MEMORY, gates, advance, moved_server.moved.micros)
+        trace.run(40)
+        made[-1].close()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chosen_traces import EVERYWHERE, START, Trace
+from chosen_traces import EVERYWHERE, START, WHOLE, Trace
 from sluicegate import Gate as MemoryGate
 from sluicegate import Limit, ManualClock, Quota, RateLimitError
 from sluicegate.shared import Gate
@@ -81,13 +80,10 @@ def test_a_gate_of_a_thousand_limits(url: str, clock: ManualClock) -> None:
     assert [each.remaining for each in told.limits.values()] == [8, 7]
 
 
+@pytest.mark.usefixtures("quiet_log")
 def test_random_choices_are_counted_as_in_memory(tmp_path: Path) -> None:
-    logging.disable()
-    try:
-        for seed in range(60):
-            run(seed, tmp_path)
-    finally:
-        logging.disable(logging.NOTSET)
+    for seed in range(60):
+        run(seed, tmp_path)
 
 
 def run(seed: int, folder: Path) -> None:
@@ -97,4 +93,7 @@ def run(seed: int, folder: Path) -> None:
         store = f"shared://{folder}/{seed}.zone?size=1m"
         return [MemoryGate(limits, clock=clock), Gate(store, limits, clock=clock)]
 
-    Trace(seed, EVERYWHERE, gates, lambda ticks: clock.advance(ticks / 1e6)).run(60)
+    def advance(ticks: int) -> None:
+        clock.advance(ticks / 1e6)
+
+    Trace(seed, EVERYWHERE, gates, advance, amounts=WHOLE, only_last=True).run(60)

@@ -14,8 +14,11 @@ from sluicegate import GateDecision, Limit, Quota, RateLimitError
 START = 1_800_000_000 * 10**6
 SECOND = 10**6
 KEYS = "ab"
-#: The algorithms that answer the same wherever they are kept; and those of memory and Redis.
+#: The algorithms that answer the same wherever they are kept; and those of memory and Redis. A zone
+#: counts the parts of a token by whole ticks, so that its buckets need amounts which divide a second, and
+#: its buckets' receipts do not know of each other, so that only the last call is put right.
 EVERYWHERE = ("fixed_window", "sliding_counter", "token_bucket")
+WHOLE = (1, 2, 5, 8)
 IN_MEMORY = (*EVERYWHERE, "sliding_window", "segmented_window")
 #: Which ledger counts as which algorithm.
 _LEDGERS = {
@@ -84,13 +87,15 @@ class Trace:
         make: Callable[[list[Limit]], list[Any]],
         advance: Callable[[int], None],
         begin: int = START,
+        amounts: Sequence[int] = (1, 2, 3, 5, 9),
+        only_last: bool = False,
     ) -> None:
         chance = self.chance = random.Random(seed)
-        self.now, self.advance = begin, advance
+        self.now, self.advance, self.only_last = begin, advance, only_last
         self.accounts = [
             Account(
                 chance.choice(algorithms),
-                chance.choice([1, 2, 3, 5, 9]),
+                chance.choice(amounts),
                 chance.choice([1, 2, 10]),
                 chance.random() < 0.15,
             )
@@ -126,12 +131,14 @@ class Trace:
         if what < 0.6:
             self.ask(number, spends=what < 0.5)
         elif self.spent:
-            self.settle(chance.randrange(len(self.spent)))
+            self.settle(-1 if self.only_last else chance.randrange(len(self.spent)))
+            if self.only_last:
+                self.spent.clear()
 
     def ask(self, number: int, spends: bool) -> None:
         chance, many = self.chance, range(len(self.accounts))
         chosen = sorted(chance.sample(many, chance.randint(1, len(self.accounts))))
-        bys = {self.bys[at] for at in chosen}
+        bys = dict.fromkeys(self.bys[at] for at in chosen)
         keys = {by: chance.choice([*KEYS, *KEYS, None]) for by in bys}
         cost = tuple(
             chance.choice([0, 1, 1, chance.randint(1, self.accounts[at].limit)]) for at in chosen
