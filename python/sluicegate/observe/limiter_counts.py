@@ -37,7 +37,14 @@ class LimiterCounts:
         self._seen: dict[int, Totals] = {}
         self._totals: Totals = Counter()
 
-    def add(self, limiter: _Counting) -> None:
+    def add(self, limiter: _Counting, after: _Counting | None = None) -> None:
+        """Count what a limiter does.
+
+        ``after`` is the one whose place it takes: what that had counted it goes on from.
+        """
+        if after is not None:
+            self._end(after)
+        begun: Totals = Counter() if after is None else _counted(limiter.statistics())[1]
         name = id(limiter)
         limiters, seen = self._limiters, self._seen
 
@@ -49,7 +56,14 @@ class LimiterCounts:
         with self._lock:
             if name not in self._limiters:
                 self._limiters[name] = weakref.ref(limiter, gone)
-                self._seen[name] = Counter()
+                self._seen[name] = begun
+
+    def _end(self, limiter: _Counting) -> None:
+        """Count what it has done until now, and no more."""
+        name = id(limiter)
+        with self._lock:
+            if self._limiters.pop(name, None) is not None:
+                self._totals += _counted(limiter.statistics())[1] - self._seen.pop(name, Counter())
 
     def read(self) -> tuple[int | None, dict[tuple[str, str], int]]:
         """Keys that live limiters hold (``None``: none of them knows), and all counts so far.

@@ -112,6 +112,9 @@ class Enforcer:
         self.observer = observer_of(self.tiers, self.messages, policy)
         if self.rules is not None and self.observer is not None:
             self.rules.watch(self.observer.watch)
+            for store in [] if stores is None else stores.stores:
+                for gate in store.gates:
+                    self.observer.count(gate, self.default.name, store.follows)
         refuse_unused(policy, self.observer is not None)
         more = (*options, self.exempt, self.observer, self.rules)
         is_plain = not policy.has_plans and all(each is None for each in more)

@@ -146,6 +146,12 @@ class Observer:
         self._watched: WeakSet[Any] = WeakSet()
         self._sees_admissions = bool(collector is not None or hooks.admitted)
 
+    def count(self, gate: Any, name: str, after: Any) -> None:
+        """Tell of the tier ``name`` what a gate of rules counts, which takes the place of ``after``."""
+        if self._collector is not None and gate not in self._watched:
+            self._watched.add(gate)
+            self._collector.metrics(name).counts.add(gate, after)
+
     def watch(self, tier: Tier) -> None:
         """Count what this tier decides from now on, and time it."""
         if self._collector is None:
