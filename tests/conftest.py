@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,3 +29,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def clock() -> ManualClock:
     """A clock at Unix 0 that the test moves."""
     return ManualClock()
+
+
+@pytest.fixture
+def quiet_log() -> Iterator[None]:
+    """Nothing is logged: random limits are such that no user would write."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)

@@ -281,7 +281,10 @@ class Gate:
         max_keys: int | None = None,
         overflow: _Overflow | None = None,
         clock: ManualClock | None = None,
+        before: Gate | None = None,
     ) -> Self: ...
+    def _afresh(self) -> list[str]:
+        """The limits that begin afresh although the gate before had one of their name."""
     def check(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
         """Decide now for all limits, and spend from all of them if none refuses: a :class:`GateDecision`, which
         is true when allowed. Where one refuses, nothing is spent anywhere.

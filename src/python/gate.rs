@@ -18,6 +18,7 @@ mod questions;
 mod quotas;
 mod receipts;
 mod settling;
+mod succession;
 mod used;
 mod waiting;
 

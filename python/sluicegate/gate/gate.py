@@ -14,7 +14,7 @@ from sluicegate.gate.parts import Part, parts_of, plans_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any, Literal, NoReturn
 
     from typing_extensions import Self
@@ -66,9 +66,22 @@ class Gate(Single, _core.Gate):
         checked_name("name", name)
         parts = parts_of(limits)
         gate = super().__new__(cls, *plans_of(parts), max_keys, overflow, clock)
-        gate.name = name
-        gate._parts = {part.name: part for part in parts}
-        gate._changing = new_lock()
+        gate._begin(name, parts)
+        return gate
+
+    def _begin(self, name: str, parts: Iterable[Part]) -> None:
+        self.name = name
+        self._parts = {part.name: part for part in parts}
+        self._changing = new_lock()
+
+    def _successor(self, limits: Limits) -> Self:
+        """Another gate, of these limits. Those of the name, algorithm, window and unit of one here have its
+        counts with it: by the quota of each gate, which both go on.
+        """
+        parts = parts_of(limits, self._parts)
+        gate = _core.Gate.__new__(type(self), *plans_of(parts), before=self)
+        gate._begin(self.name, parts)
+        gate._tell_of(gate._afresh())
         return gate
 
     @property
@@ -87,17 +100,19 @@ class Gate(Single, _core.Gate):
             parts = parts_of(limits, self._parts)
             afresh = self._set_parts(*plans_of(parts))
             self._parts = {part.name: part for part in parts}
-        if afresh:
+        self._tell_of(afresh)
+
+    def _tell_of(self, afresh: Iterable[str]) -> None:
+        """Say in the log which limits begin afresh whose names were known."""
+        for name in afresh:
             import logging
 
-            log = logging.getLogger("sluicegate")
-            for name in afresh:
-                log.warning(
-                    "The limit %r of the gate %r begins afresh: its window, unit or algorithm is "
-                    "another one now.",
-                    name,
-                    self.name,
-                )
+            logging.getLogger("sluicegate").warning(
+                "The limit %r of the gate %r begins afresh: its window, unit or algorithm is "
+                "another one now.",
+                name,
+                self.name,
+            )
 
     def statistics(self) -> GateStatistics:
         """What the gate and its limits have done, as a :class:`GateStatistics`."""

@@ -18,8 +18,9 @@ pub(in crate::python) struct Choice {
 
 /// One of the limits.
 pub(in crate::python) struct Member {
-    /// By its place in the gate.
+    /// By its place in the gate, and its name there.
     pub(in crate::python) limit: usize,
+    name: Arc<str>,
     /// By their places in the choice.
     pub(super) by: usize,
     pub(super) unit: usize,
@@ -63,6 +64,7 @@ impl Choice {
             }
             Member {
                 limit,
+                name: Arc::clone(&part.name),
                 by,
                 unit,
                 quota,
@@ -80,7 +82,9 @@ impl Choice {
     pub(super) fn is_of(&self, parts: &[Part]) -> bool {
         self.members.iter().all(|member| {
             parts.get(member.limit).is_some_and(|part| {
-                part.by == self.bys[member.by].by && part.unit == self.units[member.unit]
+                (Arc::ptr_eq(&part.name, &member.name) || part.name == member.name)
+                    && part.by == self.bys[member.by].by
+                    && part.unit == self.units[member.unit]
             })
         })
     }

@@ -1,6 +1,5 @@
 //! The limits of a gate in memory, with their stores; and what comes of a call.
 
-use std::mem::discriminant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,17 +11,19 @@ use super::FEW;
 use super::choice::Choice;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
-use super::part::Part;
 use crate::clock::Ticks;
-use crate::gate::{Limit, LimitAsk, MemoryGate, Question, Settled, Verdict};
+use crate::gate::{LimitAsk, MemoryGate, Question, Settled, Verdict};
 use crate::python::arguments::with_bytes;
 use crate::python::limits_off::{limits_are_off, untouched};
-use crate::store::{self, Ask, Fingerprint, JointStore, Options, Patience, Stop, in_memory};
+use crate::quota::Quota;
+use crate::store::{self, Ask, Fingerprint, JointStore, Patience, Stop};
 
 /// The limits of a gate, and where their keys are.
 pub(super) struct Limits {
     pub(super) layout: Layout,
     pub(super) gate: Arc<MemoryGate>,
+    /// By which quota each of them asks its store, if that one's own is another.
+    pub(super) quotas: Box<[Option<Arc<Quota>>]>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -50,59 +51,6 @@ pub(super) type Said<'a> = (Asks<'a>, Verdict);
 pub(super) type Asks<'a> = SmallVec<[LimitAsk<'a>; FEW]>;
 
 impl Limits {
-    /// Limits that nobody has spent from.
-    pub(super) fn new(layout: Layout, options: &Options) -> PyResult<Self> {
-        let stores = layout.parts.iter();
-        let stores = stores.map(|part| in_memory(part.algorithm.clone(), options.clone()));
-        let shadows = layout.parts.iter().map(|part| part.is_shadow);
-        Self::with(shadows.zip(stores).collect(), layout, Arc::default())
-    }
-
-    /// Other limits in their place: those of the same name, algorithm, window and unit keep what was
-    /// spent. Also the names of those that there were, and which begin afresh.
-    pub(super) fn succeeded(
-        &self,
-        layout: Layout,
-        options: &Options,
-    ) -> PyResult<(Self, Vec<String>)> {
-        let (mut afresh, mut kept) = (Vec::new(), Vec::new());
-        let mut limits = Vec::with_capacity(layout.parts.len());
-        for part in &layout.parts {
-            let before = self.layout.place_of(&part.name);
-            let same = before.filter(|&place| part.continues(&self.layout.parts[place]));
-            let store = if let Some(place) = same {
-                let store = Arc::clone(&self.gate.limits()[place].store);
-                kept.push((Arc::clone(&store), part.algorithm.clone()));
-                store
-            } else {
-                afresh.extend(before.map(|_| part.name.to_string()));
-                in_memory(part.algorithm.clone(), options.clone())
-            };
-            limits.push((part.is_shadow, store));
-        }
-        let core = Self::with(limits, layout, Arc::clone(&self.counts))?;
-        for (store, algorithm) in kept {
-            let is_same = store.set_quota(algorithm);
-            debug_assert!(is_same);
-        }
-        Ok((core, afresh))
-    }
-
-    fn with(
-        limits: Vec<(bool, Arc<dyn JointStore>)>,
-        layout: Layout,
-        counts: Arc<Counts>,
-    ) -> PyResult<Self> {
-        let limits = limits.into_iter();
-        let limits = limits.map(|(is_shadow, store)| Limit { store, is_shadow });
-        let gate = Arc::new(MemoryGate::new(limits.collect())?);
-        Ok(Self {
-            layout,
-            gate,
-            counts,
-        })
-    }
-
     /// By what a key is known here.
     pub(super) fn fingerprint(&self, key: &Bound<'_, PyString>) -> PyResult<Fingerprint> {
         with_bytes(key.as_any(), |bytes| self.gate.fingerprint(bytes))
@@ -123,7 +71,7 @@ impl Limits {
                 limit: asked.limit,
                 key: asked.key,
                 cost: asked.cost,
-                quota: asked.quota,
+                quota: asked.quota.or_else(|| self.quotas[asked.limit].clone()),
             })
             .collect())
     }
@@ -244,15 +192,6 @@ impl Limits {
 
     fn first(&self) -> &dyn JointStore {
         &*self.gate.limits()[0].store
-    }
-}
-
-impl Part {
-    /// Whether what was spent from `before` counts for it.
-    fn continues(&self, before: &Self) -> bool {
-        discriminant(&self.algorithm) == discriminant(&before.algorithm)
-            && self.quota.unit == before.quota.unit
-            && before.algorithm.under(&self.quota).is_ok()
     }
 }
 

@@ -30,12 +30,14 @@ type Counted = (u64, u64, Vec<(String, PyStatistics)>);
 #[pyclass(subclass, frozen, weakref, name = "Gate", module = "sluicegate._core")]
 pub(in crate::python) struct PyGate {
     in_force: Arc<InForce>,
+    /// The limits that begin afresh although the gate before had one of their name.
+    afresh: Vec<String>,
 }
 
 #[pymethods]
 impl PyGate {
     #[new]
-    #[pyo3(signature = (parts, plans, max_keys=None, overflow=None, clock=None))]
+    #[pyo3(signature = (parts, plans, max_keys=None, overflow=None, clock=None, before=None))]
     fn new(
         py: Python<'_>,
         parts: Vec<GivenPart>,
@@ -43,12 +45,25 @@ impl PyGate {
         max_keys: Option<Any<'_, '_>>,
         overflow: Option<Any<'_, '_>>,
         clock: Option<Any<'_, '_>>,
+        before: Option<&Bound<'_, Self>>,
     ) -> PyResult<Self> {
-        let options = options(max_keys, overflow, clock)?;
-        let in_force = InForce::new(Layout::new(py, parts, plans)?, options)?;
+        let layout = Layout::new(py, parts, plans)?;
+        let (in_force, afresh) = match before {
+            Some(before) => before.get().in_force.successor(layout)?,
+            None => (
+                InForce::new(layout, options(max_keys, overflow, clock)?)?,
+                Vec::new(),
+            ),
+        };
         Ok(Self {
             in_force: Arc::new(in_force),
+            afresh,
         })
+    }
+
+    /// The limits that begin afresh although the gate before had one of their name.
+    fn _afresh(&self) -> Vec<String> {
+        self.afresh.clone()
     }
 
     /// Decide now for all limits, and spend from all of them if none refuses: a :class:`GateDecision`, which

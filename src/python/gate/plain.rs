@@ -33,7 +33,7 @@ impl Limits {
             let ask = Ask {
                 key: known[part.by],
                 cost: 1,
-                quota: None,
+                quota: self.quotas[limit].as_deref(),
             };
             asks.push(LimitAsk::new(limit, ask));
         }
