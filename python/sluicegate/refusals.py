@@ -107,7 +107,7 @@ async def problem_refusal(scope: Scope, receive: Receive, send: Send) -> None:  
 
 
 #: Those that rules may name.
-REFUSALS: Final[dict[Any, Any]] = {"json": json_refusal, "problem": problem_refusal}
+REFUSALS: Final[dict[str, Any]] = {"json": json_refusal, "problem": problem_refusal}
 
 
 # In a flood many are refused for as long; writing JSON takes 7 µs.

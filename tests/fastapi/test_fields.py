@@ -133,7 +133,7 @@ def test_nor_is_one_in_front_of_a_mounted_app() -> None:
 
 @pytest.mark.parametrize("path", ["/value", "/response"])
 def test_a_starlette_that_sends_otherwise(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluicegate.fastapi.answering._cell_of_send", lambda _: None)
+    monkeypatch.setattr("sluicegate.fastapi.answering.cell_of_send", lambda _: None)
     app = app_with(rate_limit(LIMIT, 60), rate_limit(1, 60))
     told, refused = get(app, path), get(app, path)
     if path == "/value":  # FastAPI hands on the fields of a dependency with a value alone

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sluicegate._support.asgi_types import ASGIApp, Message, Receive, Scope, Send
     from sluicegate.policy.request import Request
 
-__all__ = ["hold", "serve"]
+__all__ = ["Settling", "hold", "serve"]
 
 _FAILED: Final = 500
 #: Statuses of the messages that begin an answer and have none: of a handshake that is accepted, or
@@ -23,10 +23,15 @@ _FIRST: Final = frozenset(("http.response.start", "websocket.http.response.start
 async def serve(app: ASGIApp, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
     """Run the app, when the request's time has come; settle it before its answer begins."""
     await hold(request, scope)
-    if request.settles():
-        await _settled(app, request, scope, receive, send)
-    else:
+    if not request.settles():
         await app(scope, receive, send)
+        return
+    settled = Settling(request, send)
+    try:
+        await app(scope, receive, settled)
+    except Exception:
+        await settled.fail()
+        raise
 
 
 async def hold(request: Request, scope: Scope) -> None:
@@ -40,26 +45,30 @@ async def hold(request: Request, scope: Scope) -> None:
         await pause(seconds)
 
 
-async def _settled(
-    app: ASGIApp, request: Request, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """An app that raises has failed; of one that ends without an answer, as its client has gone, all
-    stays spent.
+class Settling:
+    """A ``send`` that settles a request by the status of its answer, before that is passed on.
+
+    Of an app that ends without an answer, as its client has gone, all stays spent.
     """
-    is_known = False
 
-    async def send_settled(message: Message) -> None:
-        nonlocal is_known
+    __slots__ = ("_is_known", "_request", "_send")
+
+    def __init__(self, request: Request, send: Send) -> None:
+        self._request = request
+        self._send = send
+        self._is_known = False
+
+    async def __call__(self, message: Message) -> None:
         kind = message["type"]
-        if not is_known and kind in _FIRST:
-            is_known = True
-            status: int = message.get("status") or _WITHOUT.get(kind, 200)
-            await drive(request.settle(status))
-        await send(message)
+        if kind in _FIRST:
+            await self._settle(message.get("status") or _WITHOUT.get(kind, 200))
+        await self._send(message)
 
-    try:
-        await app(scope, receive, send_settled)
-    except Exception:
-        if not is_known:
-            await drive(request.settle(_FAILED))
-        raise
+    async def fail(self) -> None:
+        """The app has raised: it has failed, unless it has answered already."""
+        await self._settle(_FAILED)
+
+    async def _settle(self, status: int) -> None:
+        if not self._is_known:
+            self._is_known = True
+            await drive(self._request.settle(status))

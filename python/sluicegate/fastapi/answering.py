@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sluicegate.policy.tiers.tier import Tier
 
-__all__ = ["request_of"]
+__all__ = ["cell_of_send", "request_of"]
 
 
 def request_of(connection: HTTPConnection, tier: Tier) -> Request:
@@ -26,14 +26,15 @@ def request_of(connection: HTTPConnection, tier: Tier) -> Request:
     """
     request = Request(None, connection.scope["headers"])
     request.leave(tier, "", 0)
-    cell = _cell_of_send(connection)
+    cell = cell_of_send(connection)
     request.is_answered = cell is not None
     if cell is not None:
         cell.cell_contents = Answer(request, None, None, request.headers, cell.cell_contents).send
     return request
 
 
-def _cell_of_send(connection: Any) -> CellType | None:
+def cell_of_send(connection: Any) -> CellType | None:
+    """What holds the ``send`` of an endpoint's answer, if Starlette has made it so."""
     sender: Any = getattr(connection, "_send", None)
     if getattr(sender, "__module__", "") != "starlette._exception_handler":
         return None

@@ -7,13 +7,14 @@ from typing import Any
 from fastapi import Depends
 
 from sluicegate._support.signatures import takes
+from sluicegate.fastapi.by_policy import PolicyEndpoint
 from sluicegate.fastapi.limited import LimitedRoute
-from sluicegate.policy.routes.options import RouteOptions
+from sluicegate.fastapi.options import EndpointOptions
 
 __all__ = ["rate_limit"]
 
 
-@takes(RouteOptions)
+@takes(EndpointOptions)
 def rate_limit(*quota: Any, **options: Any) -> Any:
     """A limit for one endpoint.
 
@@ -34,6 +35,8 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
             calls per window, ≥ 1.
         window_seconds: 0.000001 to 1,000,000,000.
         window: the same by another name; not both.
+        policy: a :class:`~sluicegate.policy.Policy`, alone: its rules and tiers limit the endpoint, as a
+            middleware would. Where a middleware has that policy, it has done so.
         scope: a name: endpoints that give the same one, and the same limit, share one quota of a
             client.
         store, redis, algorithm, identify, cost, keys, trusted_proxies, proxy_header, ipv6_prefix,
@@ -48,4 +51,7 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
             the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's
             handshake is refused the same way.
     """
-    return Depends(LimitedRoute(RouteOptions(*quota, **options)).limited)
+    given = EndpointOptions(*quota, **options)
+    if given.policy is not None:
+        return Depends(PolicyEndpoint(given.policy).limited)
+    return Depends(LimitedRoute(given).limited)

@@ -123,7 +123,7 @@ class Request(Verdict):
         answer: Any = json_refusal if self.enforcer is None else self.enforcer.policy.refusal
         if self.refusal is refusal:
             answer = self.tier.answer(refusal.limit_name) or answer
-        return REFUSALS.get(answer, answer)
+        return REFUSALS[answer] if isinstance(answer, str) else answer
 
     def name(self, refusal: Refusal) -> None:
         """Let it name the limits that refuse as the fields do, where others are told of as well."""

@@ -1,0 +1,33 @@
+"""What ``rate_limit`` takes in FastAPI: limits of its own, or a policy."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, fields
+
+from sluicegate._core import Quota
+from sluicegate.policy.policy import Policy
+from sluicegate.policy.routes.options import RouteOptions
+from sluicegate.types import AnyGate
+
+__all__ = ["EndpointOptions"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EndpointOptions(RouteOptions):
+    """The options of one ``rate_limit``, of which ``policy`` replaces all others."""
+
+    limit: int | str | Quota | AnyGate | None = None  # type: ignore[assignment]
+    _: KW_ONLY
+    policy: Policy | None = None
+
+    def __post_init__(self) -> None:
+        if self.policy is None:
+            if self.limit is None:
+                raise TypeError("rate_limit needs a quota, such as '10/minute', or policy=")
+            super().__post_init__()
+            return
+        if not isinstance(self.policy, Policy):
+            raise TypeError(f"policy must be a Policy, got {self.policy!r}")
+        for field in fields(self):
+            if field.name != "policy" and self.is_given(field.name):
+                raise TypeError(f"policy= stands for all other options: leave out {field.name}=")
