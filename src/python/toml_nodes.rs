@@ -99,9 +99,7 @@ impl<'py> Nodes<'py, '_> {
         let made = match (value.get_ref(), room.checked_sub(1)) {
             (DeValue::Table(table), Some(room)) => self.table(table, room)?,
             (DeValue::Array(array), Some(room)) => self.list(array, room)?,
-            (DeValue::Table(_) | DeValue::Array(_), None) => {
-                self.refuse(line, column, TOO_DEEP)
-            }
+            (DeValue::Table(_) | DeValue::Array(_), None) => self.refuse(line, column, TOO_DEEP),
             (DeValue::String(text), _) => PyString::new(self.py, text).into_any(),
             (DeValue::Boolean(truth), _) => truth.into_pyobject(self.py)?.to_owned().into_any(),
             (DeValue::Integer(number), _) => {
