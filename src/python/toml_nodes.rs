@@ -7,6 +7,7 @@ use toml::de::{DeArray, DeTable, DeValue, Error};
 
 /// Deeper than any file that means something, and not too deep to walk.
 const DEEPEST: usize = 100;
+const TOO_DEEP: &str = "it is nested too deeply";
 
 /// An error's line and column, from 1, and what it says.
 type Told = (usize, usize, String);
@@ -67,6 +68,7 @@ impl<'a> Lines<'a> {
         let (line, column) = self.place(span.start);
         let said = match (error.message(), self.text.get(span)) {
             ("duplicate key", Some(key)) => format!("{key} is given twice: leave one out"),
+            ("recursion limit", _) => TOO_DEEP.to_owned(),
             (message, _) => message.to_owned(),
         };
         (line, column, said)
@@ -97,9 +99,7 @@ impl<'py> Nodes<'py, '_> {
         let made = match (value.get_ref(), room.checked_sub(1)) {
             (DeValue::Table(table), Some(room)) => self.table(table, room)?,
             (DeValue::Array(array), Some(room)) => self.list(array, room)?,
-            (DeValue::Table(_) | DeValue::Array(_), None) => {
-                self.refuse(line, column, "it is nested too deeply")
-            }
+            (DeValue::Table(_) | DeValue::Array(_), None) => self.refuse(line, column, TOO_DEEP),
             (DeValue::String(text), _) => PyString::new(self.py, text).into_any(),
             (DeValue::Boolean(truth), _) => truth.into_pyobject(self.py)?.to_owned().into_any(),
             (DeValue::Integer(number), _) => {

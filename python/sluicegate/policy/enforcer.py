@@ -109,7 +109,7 @@ class Enforcer:
         self.exempt_paths = exempt if isinstance(exempt, Paths) else None
         self.exempt = None if isinstance(exempt, Paths) else exempt
         self.cors = None if policy.cors is None else Cors(policy.cors)
-        self.observer = observer_of(self.tiers, self.messages, policy)
+        self.observer = observer_of(self.tiers, self.messages, policy, owned)
         if self.rules is not None and self.observer is not None:
             self.rules.watch(self.observer.watch)
             for store in [] if stores is None else stores.stores:

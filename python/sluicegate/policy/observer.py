@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sluicegate.observe.collector import TierCollector
     from sluicegate.observe.tier_metrics import TierMetrics
     from sluicegate.policy.options import PolicyOptions
+    from sluicegate.policy.owned import Owned
     from sluicegate.policy.tiers.named import Tiers
     from sluicegate.policy.tiers.plans import Plans
     from sluicegate.policy.tiers.tier import Tier
@@ -36,9 +37,12 @@ _log = logging.getLogger("sluicegate")
 
 
 def observer_of(
-    tiers: Tiers | Plans, messages: Tier | None, policy: PolicyOptions
+    tiers: Tiers | Plans, messages: Tier | None, policy: PolicyOptions, owned: Owned
 ) -> Observer | None:
-    """The observer that the options ask for, or ``None``: then a request costs nothing more."""
+    """The observer that the options ask for, or ``None``: then a request costs nothing more.
+
+    What ``owned``'s limiters count by themselves is told of one tier, whichever policy comes next.
+    """
     endpoint = policy.endpoint
     if endpoint is not None and (not callable(endpoint) or is_async(endpoint)):
         raise TypeError(f"endpoint must be a plain function, got {endpoint!r}")
@@ -46,7 +50,8 @@ def observer_of(
     if policy.metrics is False and not hooks:
         return None
     collector = None if policy.metrics is False else _collector(policy.metrics)
-    observer = Observer(collector, hooks, endpoint)
+    watched: WeakSet[Any] = owned.first(("watched", collector), WeakSet())
+    observer = Observer(collector, hooks, endpoint, watched)
     tiers.watch(observer.watch)
     if messages is not None:
         observer.watch(messages)
@@ -138,12 +143,13 @@ class Observer:
         collector: TierCollector | None,
         hooks: Hooks,
         endpoint: Callable[[Any], str] | None,
+        watched: WeakSet[Any],
     ) -> None:
         self._collector = collector
         self._hooks = hooks or None
         self._endpoint = endpoint
         self._failed = False
-        self._watched: WeakSet[Any] = WeakSet()
+        self._watched = watched
         self._sees_admissions = bool(collector is not None or hooks.admitted)
 
     def count(self, gate: Any, name: str, after: Any) -> None:

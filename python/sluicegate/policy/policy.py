@@ -170,6 +170,13 @@ class Policy(Single, PolicyOptions):
         """How often its file has come into force again, and how often not."""
         return PolicyStatistics() if self.source is None else self.source.statistics
 
+    def require(self, check: Callable[[Enforcer], object]) -> None:
+        """Have ``check`` called with the Enforcer, now and before another one takes its place.
+
+        What it raises now propagates, and then keeps the policy as it is.
+        """
+        check(self.enforcer) if self.source is None else self.source.require(check)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "enforcer", Enforcer(self, self._owned()))

@@ -52,6 +52,16 @@ def test_middlewares_of_one_file_count_together_until_a_request_comes(path: Path
     assert get(RateLimitMiddleware(hello, policy=str(path), exempt=exempt)).status == 200
 
 
+def test_a_middleware_of_a_file_that_has_changed_has_what_it_says_now(path: Path) -> None:
+    first = RateLimitMiddleware(hello, policy=str(path))
+    path.write_text('[tiers]\nfree = "1/hour"\n')
+    second = RateLimitMiddleware(hello, policy=str(path))
+    assert [get(app).status for app in (first, second) for _ in range(3)] == [
+        *(200, 200, 429),
+        *(200, 429, 429),
+    ]
+
+
 def test_middlewares_with_other_options_beside_one_file_do_not_count_together(path: Path) -> None:
     apps = [RateLimitMiddleware(hello, policy=path, exempt=[f"/{n}"]) for n in range(2)]
     assert [get(app).status for app in apps for _ in range(3)] == [200, 200, 429] * 2

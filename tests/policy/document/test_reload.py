@@ -302,6 +302,23 @@ def test_metrics_count_on_over_reloads(path: Path, text: str) -> None:
     }
 
 
+def test_metrics_tell_of_one_tier_what_a_limit_counts_itself(path: Path) -> None:
+    registry = CollectorRegistry()
+    path.write_text('[tiers]\nfree = "5/hour"\n')
+    policy, app = limited(path, metrics=registry)
+    assert admitted(app) == 5
+    path.write_text('[tiers]\nbasic = "7/hour"\n')
+    assert policy.reload()
+    assert admitted(app) == 2
+    counted = {
+        (sample.labels["tier"], sample.labels["result"]): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "rate_limit_limit_decisions_total"
+    }
+    assert counted == {("free", "allowed"): 7, ("free", "rejected"): 2}
+
+
 def test_a_clock_of_a_test_is_the_policys_after_a_reload_too(
     path: Path, clock: ManualClock
 ) -> None:

@@ -23,7 +23,7 @@ def policy_at(
     """The policy that ``make`` makes of the file at ``path`` and the ``options`` beside it.
 
     Some frameworks build a middleware anew for each route, all from the same arguments: they get
-    the same policy, as long as that has not decided anything.
+    the same policy, as long as that has not decided anything and the file is the same.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"policy must be a Policy, or the path of a file, got {path!r}")
@@ -31,7 +31,8 @@ def policy_at(
     name = os.path.abspath(path), tuple(sorted((key, id(each)) for key, each in given.items()))
     with _making:
         known: Any = _made.get(name)
-        if known is None or known.enforcer.owned.has_begun():
+        has_begun = known is None or known.enforcer.owned.has_begun()
+        if has_begun or not known.source.is_in_force():
             known = _made[name] = make(path, **given)
         made: P = known
         return made

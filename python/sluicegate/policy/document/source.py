@@ -55,6 +55,8 @@ class PolicySource:
         self._watching = False
         self._tries = 0
         self._loaded = b""
+        self._document: Document | None = None
+        self._checks: list[Callable[[Enforcer], object]] = []
         self._told: tuple[bytes, str] | None = None
 
     def made(self, kind: type[P]) -> P:
@@ -68,7 +70,7 @@ class PolicySource:
         object.__setattr__(policy, "source", self)  # by which its limits are made to last
         with self._naming_lines(document):
             policy.__init__(**document.options)  # type: ignore[misc]
-        self._policy = ref(policy)
+        self._policy, self._document = ref(policy), document
         object.__setattr__(policy, "on_first_request", self.begin)
         self._loaded = _digest(content)
         self.statistics = PolicyStatistics(0, 0, time.time())
@@ -76,6 +78,20 @@ class PolicySource:
         _warn(self.path, document)
         fork.call_in_child(self._in_child)
         return policy
+
+    def is_in_force(self) -> bool:
+        """Whether the file says what it said when it came into force."""
+        return _digest(read_bytes(self.where, self.path)) == self._loaded
+
+    def require(self, check: Callable[[Enforcer], object]) -> None:
+        """Have ``check`` accept the Enforcer, now and before another one takes its place."""
+        with self._lock:
+            policy = self._policy()
+            if policy is None or self._document is None or check in self._checks:
+                return
+            with self._naming_lines(self._document):
+                check(policy.enforcer)
+            self._checks.append(check)
 
     def begin(self) -> None:
         """Have the file watched in this process, from its first request on."""
@@ -119,12 +135,15 @@ class PolicySource:
                 with self._naming_lines(document):
                     options = PolicyOptions(**document.options)
                     enforcer = Enforcer(options, policy.enforcer.owned)
+                    for check in self._checks:
+                        check(enforcer)
             except Exception as error:
                 if not hasty:
                     self._note_failure(policy, version, error)
                 return False
             if mine != self._tries:
                 return False  # what a handler of a signal has read meanwhile is newer
+            self._document = document
             self._put_into_force(policy, enforcer, version)
         _warn(self.path, document)
         return True
