@@ -31,6 +31,7 @@ def test_the_table_names_each_option_and_whose_it_is() -> None:
     of_middleware = set(inspect.signature(RateLimitMiddleware).parameters) - {"app"}
     of_dependency = set(inspect.signature(rate_limit).parameters) - {
         "limit",
+        "scope",
         "window",
         "window_seconds",
     }

@@ -12,8 +12,12 @@ __all__ = ["Paths", "exemption", "path_of"]
 
 
 def path_of(scope: Scope) -> str:
-    """The path of a request below its root path, as frameworks route it."""
-    path: str = scope["path"]
+    """The path of a request below its root path, as frameworks route it.
+
+    Starlette routes ``/login%0A`` as ``/login``: to its regular expressions the end is before a last
+    newline, too.
+    """
+    path: str = scope["path"].removesuffix("\n")
     root: str = scope.get("root_path", "")
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         return path[len(root) :]

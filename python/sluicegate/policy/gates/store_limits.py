@@ -32,7 +32,15 @@ class StoreLimits:
             window and unit have counted stays; elsewhere it does so by their names.
     """
 
-    __slots__ = ("__weakref__", "_gates", "_limits", "_lock", "_names", "_on_errors", "options")
+    __slots__ = (
+        "__weakref__",
+        "_gates",
+        "_limits",
+        "_lock",
+        "_names",
+        "_on_errors",
+        "options",
+    )
 
     def __init__(
         self,
