@@ -72,6 +72,7 @@ __all__ = [
     "inspect_zone",
     "limits_are_off",
     "limits_off",
+    "read_toml",
     "zone_lateness",
     "zone_parts_for",
 ]
@@ -1586,6 +1587,14 @@ def zone_parts_for(largest: int, /) -> int:
 def zone_lateness(largest: int, window_seconds: float, /) -> float:
     """How many seconds later than by an exact log a unit may be back, in a zone's segments that are laid
     out for `largest` units.
+    """
+
+def read_toml(text: str, /) -> tuple[tuple[int, Any], list[tuple[int, int, str]]]:
+    """The nodes of a TOML text, and its errors: ``(line, column, reason)``, both from 1.
+
+    A node is ``(line, value)``: a ``str``, ``int``, ``float``, ``bool``, ``None`` for what cannot be
+    read, ``("a date",)``, a list of nodes, or a dict of ``(line of the key, node)``, as they are written.
+    What stands beside an error is there as far as it could be understood.
     """
 
 def limits_off(off: bool) -> None:

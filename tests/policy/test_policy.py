@@ -72,8 +72,8 @@ def test_it_stands_alone() -> None:
     for more in ({"shadow": True}, {"tiers": {"free": (1, 1)}}):
         with pytest.raises(TypeError, match="policy= stands for all other options: leave out"):
             make(hello, policy=policy, **more)
-    with pytest.raises(TypeError, match="policy must be a Policy, got 'limits'"):
-        make(hello, policy="limits")
+    with pytest.raises(TypeError, match="policy must be a Policy, or the path of a file, got 5"):
+        make(hello, policy=5)
 
 
 def answers(steps: Generator[Any, Any, Any]) -> Any:

@@ -18,6 +18,8 @@ from sluicegate.policy.policy import PolicyOfOptions, policy_of
 from sluicegate.policy.request import REQUEST, Request
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
     from sluicegate.asgi.plain import Plainly
     from sluicegate.policy.enforcer import Enforcer
@@ -43,7 +45,10 @@ class RateLimitMiddleware(NamesOptions):
 
     Args:
         app: the ASGI app.
-        policy: a :class:`~sluicegate.policy.Policy`, instead of all other options.
+        policy: a :class:`~sluicegate.policy.Policy`, instead of all other options; or the path of a
+            file, as ``"limits.toml"``, beside which the options of
+            :meth:`~sluicegate.policy.Policy.from_file` may stand. Those that are made of one file
+            and the same options before the first request count together.
 
     The other options are those of :class:`~sluicegate.policy.Policy`, which says what they mean.
 
@@ -53,12 +58,16 @@ class RateLimitMiddleware(NamesOptions):
 
     @takes_app_and(PolicyOfOptions)
     def __init__(
-        self, app: ASGIApp, *tiers: Any, policy: Policy | None = None, **options: Any
+        self,
+        app: ASGIApp,
+        *tiers: Any,
+        policy: Policy | str | PathLike[str] | None = None,
+        **options: Any,
     ) -> None:
-        policy = policy_of(policy, *tiers, **options)
+        made = policy_of(policy, *tiers, **options)
         self.app = app
-        self._policy = policy  # which keeps what it has counted
-        self._at_work: _AtWork = self._ready(policy.enforcer)
+        self._policy = made  # which keeps what it has counted
+        self._at_work: _AtWork = self._ready(made.enforcer)
 
     def _ready(self, enforcer: Enforcer) -> _AtWork:
         """What decides from now on."""
@@ -71,9 +80,12 @@ class RateLimitMiddleware(NamesOptions):
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        policy = self._policy
+        if policy.on_first_request is not None:
+            policy.on_first_request()
         enforcer, by_address, admit = self._at_work
-        if enforcer is not self._policy.enforcer:  # it has been loaded again
-            enforcer, by_address, admit = self._ready(self._policy.enforcer)
+        if enforcer is not policy.enforcer:  # it has been loaded again
+            enforcer, by_address, admit = self._ready(policy.enforcer)
         plain: Any = None if admit is None else admit(scope, send)
         if type(plain) is Answer:
             try:

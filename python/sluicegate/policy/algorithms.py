@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sluicegate._core import Quota, TokenBucketConfig
 from sluicegate._support.functions import is_async
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from sluicegate._core import ManualClock
 
 __all__ = [
+    "NAMES",
     "Algorithm",
     "common_window",
     "default_algorithm",
+    "is_ours",
     "limiter_for",
     "limiter_in_redis",
     "limiter_in_zone",
@@ -59,6 +61,9 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     "fixed_window": FixedWindow,
     "token_bucket": TokenBucket,
 }
+
+#: Those of ours.
+NAMES: Final = tuple(_BY_NAME)
 
 
 def _named(algorithm: Algorithm) -> Callable[..., Any]:
@@ -185,6 +190,11 @@ def name_of(algorithm: Algorithm) -> str | None:
     """The name of an algorithm of ours, which may be given as a class; ``None`` for another one."""
     kind = _kind_of(algorithm)
     return None if kind is None else _name_of_kind(kind)
+
+
+def is_ours(algorithm: Algorithm | None) -> bool:
+    """Whether it is an algorithm of ours, as those that are chosen by the quota are."""
+    return algorithm is None or name_of(algorithm) is not None
 
 
 def _name_of_kind(kind: Any) -> str:

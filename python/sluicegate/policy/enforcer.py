@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._support import fork
+from sluicegate.policy.algorithms import is_ours
 from sluicegate.policy.cors import Cors, is_preflight
 from sluicegate.policy.enforcing.at_work import check_together, rules_at_work
 from sluicegate.policy.enforcing.clients import Clients
@@ -68,6 +69,7 @@ class Enforcer:
         stores, joint = None, None
         if policy.rules:
             check_together(policy)
+        if policy.rules or (owned.lasts and is_ours(policy.algorithm)):
             known = None if beside is None else beside.stores
             stores = RuleStores(policy, policy.rules, owned) if known is None else known
             joint = JointLimits(policy, stores.stores[0])
@@ -105,7 +107,7 @@ class Enforcer:
         self.clients = Clients(policy, owned, self._tries, hides=self.hides_keys, blocking=blocking)
         self.address = self.clients.address
         self.rules: PolicyRules | None = None
-        if stores is not None:
+        if stores is not None and policy.rules:
             self.rules = rules_at_work(policy, stores, self.address, owned, blocks=blocking)
         #: Without options a request costs one check of the default tier, by its address.
         options = (policy.identify, policy.verify, policy.tier, policy.cost, policy.concurrency)
@@ -113,12 +115,12 @@ class Enforcer:
         self.exempt_paths = exempt if isinstance(exempt, Paths) else None
         self.exempt = None if isinstance(exempt, Paths) else exempt
         self.cors = None if policy.cors is None else Cors(policy.cors)
-        self.observer = observer_of(self.tiers, self.messages, policy)
+        self.observer = observer_of(self.tiers, self.messages, policy, owned)
         if self.rules is not None and self.observer is not None:
             self.rules.watch(self.observer.watch)
             for store in [] if stores is None else stores.stores:
                 for gate in store.gates:
-                    self.observer.count(gate, self.default.name, store.follows)
+                    self.observer.count(gate, self.default.name)
         refuse_unused(policy, self.observer is not None)
         more = (*options, self.exempt, self.observer)
         is_plain = not policy.has_plans and all(each is None for each in more)

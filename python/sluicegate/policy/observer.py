@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from sluicegate._core import Limiter
 from sluicegate._support.awaiting import maybe_await
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sluicegate.observe.collector import TierCollector
     from sluicegate.observe.tier_metrics import TierMetrics
     from sluicegate.policy.options import PolicyOptions
+    from sluicegate.policy.owned import Owned
     from sluicegate.policy.tiers.named import Tiers
     from sluicegate.policy.tiers.plans import Plans
     from sluicegate.policy.tiers.tier import Tier
@@ -36,9 +37,12 @@ _log = logging.getLogger("sluicegate")
 
 
 def observer_of(
-    tiers: Tiers | Plans, messages: Tier | None, policy: PolicyOptions
+    tiers: Tiers | Plans, messages: Tier | None, policy: PolicyOptions, owned: Owned
 ) -> Observer | None:
-    """The observer that the options ask for, or ``None``: then a request costs nothing more."""
+    """The observer that the options ask for, or ``None``: then a request costs nothing more.
+
+    What ``owned``'s limiters count by themselves is told of one tier, whichever policy comes next.
+    """
     endpoint = policy.endpoint
     if endpoint is not None and (not callable(endpoint) or is_async(endpoint)):
         raise TypeError(f"endpoint must be a plain function, got {endpoint!r}")
@@ -46,7 +50,8 @@ def observer_of(
     if policy.metrics is False and not hooks:
         return None
     collector = None if policy.metrics is False else _collector(policy.metrics)
-    observer = Observer(collector, hooks, endpoint)
+    watched = owned.first(("watched", collector), WeakKeyDictionary())
+    observer = Observer(collector, hooks, endpoint, watched)
     tiers.watch(observer.watch)
     if messages is not None:
         observer.watch(messages)
@@ -138,30 +143,38 @@ class Observer:
         collector: TierCollector | None,
         hooks: Hooks,
         endpoint: Callable[[Any], str] | None,
+        watched: WeakKeyDictionary[object, TierMetrics],
     ) -> None:
         self._collector = collector
         self._hooks = hooks or None
         self._endpoint = endpoint
         self._failed = False
-        self._watched: WeakSet[Any] = WeakSet()
+        self._watched = watched
         self._sees_admissions = bool(collector is not None or hooks.admitted)
 
-    def count(self, gate: Any, name: str, after: Any) -> None:
-        """Tell of the tier ``name`` what a gate of rules counts, which takes the place of ``after``."""
-        if self._collector is not None and gate not in self._watched:
-            self._watched.add(gate)
-            self._collector.metrics(name).counts.add(gate, after)
+    def count(self, limiter: Any, name: str) -> None:
+        """Have what a limiter counts by itself be told of the tier ``name``.
+
+        One that takes another's place is told of the tier that was told of that.
+        """
+        if self._collector is not None:
+            family = getattr(limiter, "_family", limiter)
+            tally = self._watched.setdefault(family, self._collector.metrics(name))
+            tally.counts.add(limiter)
 
     def watch(self, tier: Tier) -> None:
         """Count what this tier decides from now on, and time it."""
         if self._collector is None:
             return
         tally = tier.tally = self._collector.metrics(tier.name)
-        limiter: Any = tier.limiter
-        if _counts_itself(tier) and limiter not in self._watched:
-            self._watched.add(limiter)  # what it counts by itself is told of one tier
-            tally.counts.add(limiter)
+        if _counts_itself(tier):
+            self.count(tier.limiter, tier.name)
         tier.check = _timed(tier, tally)
+
+    def loaded(self, result: str | None, loaded_at: float | None) -> None:
+        """Take note of when the policy's file was read, and of what came of reading it again."""
+        if self._collector is not None:
+            self._collector.reloads.note(result, loaded_at)
 
     def saw(self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict) -> None:
         """Take note of what came of a request."""

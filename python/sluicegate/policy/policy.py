@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sluicegate._support.single import Single
+from sluicegate.policy.document.shared import policy_at
+from sluicegate.policy.document.statistics import PolicyStatistics
 from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned, owned_by
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from sluicegate.policy.document.source import PolicySource
+else:
+    PolicySource = Any  # which typing.get_type_hints() looks for
 
 __all__ = ["Policy", "PolicyOfOptions", "policy_of"]
 
@@ -112,6 +122,60 @@ class Policy(Single, PolicyOptions):
     """
 
     enforcer: Enforcer = field(init=False)
+    #: The file that it comes from.
+    source: PolicySource | None = field(init=False, default=None)
+    #: To be called when a request comes, unless it is ``None``.
+    on_first_request: Callable[[], None] | None = field(init=False, default=None)
+
+    @classmethod
+    def from_file(
+        cls, path: str | PathLike[str], *, reload_seconds: float = 1.0, **in_code: Any
+    ) -> Self:
+        """A policy that a file describes, in TOML or in YAML (which needs ``sluicegate[yaml]``).
+
+        The file has the same options by the same names; ``docs/policy-file.md`` has them all.
+
+        When it changes it is read again, by a thread that starts with the first request of a process
+        and looks at what the path leads to. The new limits hold from the next request on, and what
+        was spent stays spent. A file that is wrong changes nothing: the log says why, once.
+
+        Args:
+            path: ``limits.toml``, ``.yaml`` or ``.yml``, up to 10 MiB of UTF-8.
+            reload_seconds: how often the file is looked at, 0 to 86,400; 0: never.
+            in_code: options of a :class:`Policy` that stand beside the file's, such as ``keys=``,
+                ``verify=``, ``hooks=`` or ``clock=``. One may be given in one place only.
+
+        Raises:
+            PolicyFileError: the file is wrong, or cannot be read: all problems, with their lines.
+            ValueError, TypeError: an option in code is wrong.
+            ImportError: PyYAML is missing.
+        """
+        from sluicegate.policy.document.source import PolicySource
+
+        return PolicySource(path, in_code, reload_seconds).made(cls)
+
+    def reload(self) -> bool:
+        """Read the file now. Returns whether it says something else, which is in force then.
+
+        A file that is wrong changes nothing: it is logged, once for each version, and counted by
+        :meth:`statistics`. The file is read in the calling thread, in some milliseconds.
+
+        Raises ``TypeError`` if the policy was not read from a file.
+        """
+        if self.source is None:
+            raise TypeError("this policy was made in code: only one of Policy.from_file has a file")
+        return self.source.reload()
+
+    def statistics(self) -> PolicyStatistics:
+        """How often its file has come into force again, and how often not."""
+        return PolicyStatistics() if self.source is None else self.source.statistics
+
+    def require(self, check: Callable[[Enforcer], object]) -> None:
+        """Have ``check`` called with the Enforcer, now and before another one takes its place.
+
+        What it raises now propagates, and then keeps the policy as it is.
+        """
+        check(self.enforcer) if self.source is None else self.source.require(check)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -119,18 +183,20 @@ class Policy(Single, PolicyOptions):
 
     def _owned(self) -> Owned:
         """Whose the limiters are that are made of its numbers."""
-        return Owned(self)
+        return Owned(self, lasts=self.source is not None)
 
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.
-        rules = f"{len(self.rules)} rules" if len(self.rules) != 1 else "1 rule"
-        if self.has_only_rules:
-            return f"<Policy of {rules}>"
-        names = self.tiers if isinstance(self.tiers, Mapping) else [self.name]
+        what = "Policy" if self.source is None else f"Policy {self.source.path!r}"
+        options = self.enforcer.policy
+        rules = f"{len(options.rules)} rules" if len(options.rules) != 1 else "1 rule"
+        if options.has_only_rules:
+            return f"<{what} of {rules}>"
+        names = options.tiers if isinstance(options.tiers, Mapping) else [options.name]
         of = f"the tiers {', '.join(map(str, names))}"
-        if self.has_plans:
+        if options.has_plans:
             of = "tiers by a function"
-        return f"<Policy of {of} and {rules}>" if self.rules else f"<Policy of {of}>"
+        return f"<{what} of {of} and {rules}>" if options.rules else f"<{what} of {of}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -148,7 +214,7 @@ class PolicyOfOptions(Policy):
     alone, of one ``rules`` object.
     """
 
-    policy: Policy | None = None
+    policy: Policy | str | PathLike[str] | None = None
 
     def _owned(self) -> Owned:
         if self.has_only_rules:
@@ -156,13 +222,13 @@ class PolicyOfOptions(Policy):
         return owned_by(self.limiter if self.tiers is None else self.tiers)
 
 
-def policy_of(policy: Policy | None, *tiers: Any, **options: Any) -> Policy:
-    """The policy of a middleware: the one that is given, or that of its other options."""
+def policy_of(policy: Policy | str | PathLike[str] | None, *tiers: Any, **options: Any) -> Policy:
+    """The policy of a middleware: the one that is given, a file's, or that of its other options."""
     if policy is None:
         return PolicyOfOptions(*tiers, **options)
+    if not isinstance(policy, Policy):
+        return policy_at(Policy.from_file, policy, tiers, options)
     if tiers or options:
         given = "tiers" if tiers else next(iter(options))
         raise TypeError(f"policy= stands for all other options: leave out {given}=")
-    if not isinstance(policy, Policy):
-        raise TypeError(f"policy must be a Policy, got {policy!r}")
     return policy

@@ -20,6 +20,8 @@ from sluicegate.wsgi.scope import environ_of, scope_of
 from sluicegate.wsgi.serving import serving
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from sluicegate._support.asgi_types import Environ, StartResponse, WSGIApp
     from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.held.permits import RequestPermit
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
     from sluicegate.policy.policy import Policy
 
 __all__ = ["RateLimitMiddleware"]
+
+
+def _is_ready(enforcer: Enforcer) -> None:
+    """Have what cannot be in WSGI be an error before a request comes."""
+    refuse_options(enforcer.policy)
+    enforcer.for_threads()
 
 
 class RateLimitMiddleware:
@@ -45,7 +53,9 @@ class RateLimitMiddleware:
     Args:
         app: the WSGI app.
         policy: a :class:`~sluicegate.policy.Policy`, instead of all other options. One that ASGI
-            middlewares have as well counts both together.
+            middlewares have as well counts both together. Or the path of a file, as
+            ``"limits.toml"``, beside which the options of
+            :meth:`~sluicegate.policy.Policy.from_file` may stand.
 
     The other options are those of :class:`~sluicegate.policy.Policy`, which says what they mean; here
     their functions get the environ, and must be plain ones. ``refusal`` is a WSGI app that finds
@@ -57,7 +67,11 @@ class RateLimitMiddleware:
 
     @takes_wsgi_app_and(PolicyOfOptions)
     def __init__(
-        self, app: WSGIApp, *tiers: Any, policy: Policy | None = None, **options: Any
+        self,
+        app: WSGIApp,
+        *tiers: Any,
+        policy: Policy | str | PathLike[str] | None = None,
+        **options: Any,
     ) -> None:
         if not callable(app) or is_async(app):
             raise TypeError(f"app must be a WSGI app, got {app!r}")
@@ -67,11 +81,13 @@ class RateLimitMiddleware:
             )
         self.app = app
         self._policy = policy_of(policy, *tiers, **options)  # which keeps what it has counted
-        refuse_options(self._policy)
-        self._policy.enforcer.for_threads()  # what can only be awaited is an error now
+        self._policy.require(_is_ready)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        enforcer = self._policy.enforcer.for_threads()
+        policy = self._policy
+        if policy.on_first_request is not None:
+            policy.on_first_request()
+        enforcer = policy.enforcer.for_threads()
         request = WSGIRequest(enforcer, environ)
         request.outer = request_in(environ)
         permit = None if enforcer.permits is None else enforcer.new_permit()
