@@ -10,6 +10,7 @@ import pytest
 from asgi_calls import get, hello, scope_of
 from sluicegate import FixedWindow, ManualClock
 from sluicegate.asgi import RateLimitMiddleware
+from sluicegate.policy import Policy, Rule
 
 
 def both_ways(**options: Any) -> list[RateLimitMiddleware]:
@@ -94,3 +95,66 @@ def test_exempt_paths_leave_the_servers_start_alone() -> None:
     nobody: Any = None
     asyncio.run(limited({"type": "lifespan", "asgi": {"version": "3.0"}}, nobody, nobody))
     assert seen == ["lifespan"]
+
+
+def rules_both_ways(**options: Any) -> list[RateLimitMiddleware]:
+    """Rules that count by nothing but the address: without steps, and step by step."""
+    rules = [
+        Rule("/a/*", "2/minute", name="a"),
+        Rule("/a/b", "9/hour", by="address", name="b", headers="ietf"),
+        Rule("/a/c", "9/hour", by="all", name="c"),
+        Rule("/free", exempt=True),
+    ]
+    tiers = {"free": "3/minute", "paid": "9/minute"}
+    return [
+        RateLimitMiddleware(
+            hello, policy=Policy(tiers, rules=rules, clock=ManualClock(), **options, **more)
+        )
+        for more in ({}, {"cost": lambda _: 1})
+    ]
+
+
+@pytest.mark.parametrize("asked", [[], [("origin", "https://a.example")]])
+@pytest.mark.parametrize("more", [{}, {"shadow": True}, {"exempt": ["/a/e/*"]}, {"headers": ()}])
+@pytest.mark.parametrize("path", ["/", "/a/x", "/a/b", "/a/c", "/a/e/1", "/free"])
+def test_rules_answer_alike_both_ways(path: str, asked: Any, more: Any) -> None:
+    plain, by_steps = (
+        [get(app, path, headers=asked) for _ in range(4)] for app in rules_both_ways(**more)
+    )
+    assert [each.sent for each in plain] == [each.sent for each in by_steps]
+    decisions = [
+        [each.scope.get("sluicegate.decision") for each in answers] for answers in (plain, by_steps)
+    ]
+    assert decisions[0] == decisions[1]
+
+
+def test_requests_that_meet_rules_are_admitted_without_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    app, _ = rules_both_ways()
+    decide = type(app._policy.enforcer).decide
+
+    def noted(enforcer: Any, request: Any, scope: Any, *more: Any) -> Any:
+        asked.append(scope["path"])
+        return decide(enforcer, request, scope, *more)
+
+    monkeypatch.setattr(type(app._policy.enforcer), "decide", noted)
+    for path in ("/", "/a/x", "/a/b", "/a/b", "/a/c", "/free"):
+        get(app, path)
+    assert asked == ["/a/c", "/free"]
+
+
+def test_what_they_have_spent_comes_back() -> None:
+    """A limit further in that refuses gives back what was spent without steps, by the rules' keys."""
+    app, _ = rules_both_ways()
+    inner = RateLimitMiddleware(hello, limiter=FixedWindow(1, 60, clock=ManualClock()))
+    app.app = inner
+    assert [get(app, "/a/b").status for _ in range(4)] == [200, 429, 429, 429]
+    app.app = hello
+    decision = get(app, "/a/b").scope["sluicegate.decision"]
+    assert {name: each.remaining for name, each in decision.limits.items()} == {
+        "a/minute": 0,
+        "b/hour": 7,
+        "client/minute": 1,
+    }

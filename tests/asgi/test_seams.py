@@ -118,7 +118,7 @@ def test_the_clock_is_also_that_of_look_ups() -> None:
     get(app, **with_key("junk"))
     assert len(asked) == 4
     keys = VerifiedKeys(asked.append, clock=clock)
-    assert limited(verify=keys)._policy.enforcer.keys is keys
+    assert limited(verify=keys)._policy.enforcer.clients.keys is keys
 
 
 def test_a_call_that_is_not_charged_needs_no_server() -> None:

@@ -155,6 +155,6 @@ def test_it_stands_for_all_other_options() -> None:
     with pytest.raises(TypeError, match="leave out name="):
         rate_limit(policy=policy, name="x")
     with pytest.raises(
-        TypeError, match="rate_limit needs a quota, such as '10/minute', or policy="
+        TypeError, match="missing limit, a quota such as '10/minute', or else policy="
     ):
         rate_limit()

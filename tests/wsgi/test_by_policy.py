@@ -188,5 +188,5 @@ def test_it_stands_for_all_other_options() -> None:
     policy = Policy(rules=[Rule("*", "1/minute")])
     with pytest.raises(TypeError, match="leave out limit="):
         rate_limit("1/minute", policy=policy)
-    with pytest.raises(TypeError, match="rate_limit needs a quota, such as"):
+    with pytest.raises(TypeError, match="missing limit, a quota such as"):
         rate_limit()

@@ -10,7 +10,8 @@ from sluicegate._support.awaiting import drive
 from sluicegate._support.signatures import takes_app_and
 from sluicegate.asgi import websocket
 from sluicegate.asgi.option_names import NamesOptions
-from sluicegate.asgi.responder import admit_plainly, refuse, release, request_in
+from sluicegate.asgi.plain import plainly
+from sluicegate.asgi.responder import refuse, release, request_in
 from sluicegate.asgi.serving import serve
 from sluicegate.asgi.starting import refuses_to_start
 from sluicegate.policy.policy import PolicyOfOptions, policy_of
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
+    from sluicegate.asgi.plain import Plainly
     from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.policy import Policy
 
-    #: An Enforcer, and how it admits plain requests, if it does.
-    _AtWork = tuple[Enforcer, Callable[[Scope, Send], Any] | None]
+    #: An Enforcer, and how it checks plain requests, if it does.
+    _AtWork = tuple[Enforcer, Plainly | None, Callable[[Scope, Send], Any] | None]
 
 __all__ = ["RateLimitMiddleware"]
 
@@ -69,7 +71,8 @@ class RateLimitMiddleware(NamesOptions):
 
     def _ready(self, enforcer: Enforcer) -> _AtWork:
         """What decides from now on."""
-        self._at_work = enforcer, admit_plainly(enforcer)
+        plain = plainly(enforcer)
+        self._at_work = enforcer, plain, None if plain is None else plain.admit
         return self._at_work
 
     @property
@@ -85,9 +88,9 @@ class RateLimitMiddleware(NamesOptions):
         policy = self._policy
         if policy.on_first_request is not None:
             policy.on_first_request()
-        enforcer, admit = self._at_work
+        enforcer, by_address, admit = self._at_work
         if enforcer is not policy.enforcer:  # it has been loaded again
-            enforcer, admit = self._ready(policy.enforcer)
+            enforcer, by_address, admit = self._ready(policy.enforcer)
         plain: Any = None if admit is None else admit(scope, send)
         if type(plain) is Answer:
             try:
@@ -105,13 +108,13 @@ class RateLimitMiddleware(NamesOptions):
         outer = request.outer = None if found is None else request_in(scope)
         permit = None if enforcer.permits is None else enforcer.new_permit()
         try:
-            if plain is None:
+            if plain is None or by_address is None:
                 limited = await drive(enforcer.decide(request, scope, self._view, permit))
             else:
                 limited, (key, decision) = True, plain
                 if hasattr(decision, "__await__"):
                     decision = await decision
-                request.judge(enforcer.default, key, 1, decision)
+                by_address.judge(request, scope, key, decision)
             if outer is None:
                 told: Any = request.decision
                 fields: Any = None

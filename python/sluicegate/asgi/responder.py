@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sluicegate._core import Answer, PlainRequests
+from sluicegate._core import Answer
 from sluicegate.asgi import websocket
 from sluicegate.policy.request import REQUEST, Request
 
 if TYPE_CHECKING:
-    from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Receive, Scope, Send
-    from sluicegate.headers import Field
-    from sluicegate.policy.enforcer import Enforcer
     from sluicegate.policy.held.permits import RequestPermit
     from sluicegate.policy.held.reservation import Held
     from sluicegate.refusals import Refusal
 
-__all__ = ["admit_plainly", "refuse", "release", "request_in"]
-
-
-def admit_plainly(enforcer: Enforcer) -> Callable[[Scope, Send], Any] | None:
-    """How requests are checked where no option asks for more; ``None`` where one does."""
-    if not enforcer.is_plain:
-        return None
-    tier, address = enforcer.default, enforcer.address
-
-    def request(key: str, decision: Decision, headers: Iterable[Field]) -> Request:
-        request = Request(enforcer, headers)
-        request.judge(tier, key, 1, decision)
-        return request
-
-    quota = tier.headers if tier.tells else None
-    admit = PlainRequests(tier.check, address, address.known, quota, request).admit
-    paths = enforcer.exempt_paths
-    if paths is None:
-        return admit
-
-    def unless_exempt(scope: Scope, send: Send) -> Any:
-        # A server's start has no path.
-        return None if "path" not in scope or paths.match(scope) else admit(scope, send)
-
-    return unless_exempt
+__all__ = ["refuse", "release", "request_in"]
 
 
 def request_in(scope: Scope) -> Request | None:

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 
+class _Family:
+    """A gate and all that come after it, whose limits count together."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Gate(Single, _core.Gate):
     """Several limits and one decision: all admit and spend, or nothing is spent anywhere.
 
@@ -49,8 +55,9 @@ class Gate(Single, _core.Gate):
             ``Limit`` twice; the message names it.
     """
 
-    __slots__ = ("_changing", "_parts", "name")
+    __slots__ = ("_changing", "_family", "_parts", "name")
     _changing: Any
+    _family: _Family
     _parts: dict[str, Part]
     name: str
 
@@ -73,6 +80,7 @@ class Gate(Single, _core.Gate):
         self.name = name
         self._parts = {part.name: part for part in parts}
         self._changing = new_lock()
+        self._family = _Family()
 
     def _successor(self, limits: Limits) -> Self:
         """Another gate, of these limits. Those of the name, algorithm, window and unit of one here have its
@@ -81,6 +89,7 @@ class Gate(Single, _core.Gate):
         parts = parts_of(limits, self._parts)
         gate = _core.Gate.__new__(type(self), *plans_of(parts), before=self)
         gate._begin(self.name, parts)
+        gate._family = self._family  # noqa: SLF001
         gate._tell_of(gate._afresh())
         return gate
 

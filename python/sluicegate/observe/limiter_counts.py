@@ -29,41 +29,40 @@ class LimiterCounts:
     (But for what they counted between the last look and their end.)
     """
 
-    __slots__ = ("_limiters", "_lock", "_seen", "_totals")
+    __slots__ = ("_families", "_limiters", "_lock", "_seen", "_totals")
 
     def __init__(self) -> None:
         self._lock = fork.new_lock()
         self._limiters: dict[int, weakref.ref[_Counting]] = {}
+        self._families: dict[int, weakref.ref[object]] = {}
         self._seen: dict[int, Totals] = {}
         self._totals: Totals = Counter()
 
-    def add(self, limiter: _Counting, after: _Counting | None = None) -> None:
-        """Count what a limiter does.
+    def add(self, limiter: _Counting) -> None:
+        """Count what it counts; where it goes on in another's place, from where that was."""
+        family = getattr(limiter, "_family", limiter)
+        name = id(family)
+        limiters, families, seen = self._limiters, self._families, self._seen
 
-        ``after`` is the one whose place it takes: what that had counted it goes on from.
-        """
-        if after is not None:
-            self._end(after)
-        begun: Totals = Counter() if after is None else _counted(limiter.statistics())[1]
-        name = id(limiter)
-        limiters, seen = self._limiters, self._seen
+        # Without the lock: these may run in any thread, whatever that holds.
+        def gone(reference: object) -> None:
+            if limiters.get(name) is reference:
+                limiters.pop(name, None)
 
-        def gone(_: object) -> None:
-            # Without the lock: this may run in any thread, whatever that holds.
-            limiters.pop(name, None)
+        def all_gone(_: object) -> None:
+            families.pop(name, None)
             seen.pop(name, None)
 
         with self._lock:
-            if name not in self._limiters:
-                self._limiters[name] = weakref.ref(limiter, gone)
-                self._seen[name] = begun
-
-    def _end(self, limiter: _Counting) -> None:
-        """Count what it has done until now, and no more."""
-        name = id(limiter)
-        with self._lock:
-            if self._limiters.pop(name, None) is not None:
-                self._totals += _counted(limiter.statistics())[1] - self._seen.pop(name, Counter())
+            known = limiters.get(name)
+            before = None if known is None else known()
+            if before is limiter:
+                return
+            if before is not None:
+                self._look(name, before)  # at limits that it alone has
+            limiters[name] = weakref.ref(limiter, gone)
+            if name not in families:
+                families[name], seen[name] = weakref.ref(family, all_gone), Counter()
 
     def read(self) -> tuple[int | None, dict[tuple[str, str], int]]:
         """Keys that live limiters hold (``None``: none of them knows), and all counts so far.
@@ -76,12 +75,21 @@ class LimiterCounts:
                 limiter = reference()
                 if limiter is None:
                     continue
-                held, now = _counted(limiter.statistics())
-                self._totals += now - self._seen[name]
-                self._seen[name] = now
+                held = self._look(name, limiter)
                 if held is not None:
                     keys = held + (keys or 0)
             return keys, dict(self._totals)
+
+    def _look(self, name: int, limiter: _Counting) -> int | None:
+        """Add what was counted since the last look. Returns the keys that are held."""
+        held, now = _counted(limiter.statistics())
+        seen = self._seen.get(name, Counter())
+        for counted, number in now.items():
+            before = seen[counted]
+            # A limit that began afresh has begun to count afresh.
+            self._totals[counted] += number - before if number >= before else number
+        self._seen[name] = now
+        return held
 
 
 def _counted(statistics: object) -> tuple[int | None, Totals]:

@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._support import fork
-from sluicegate.identity.client import Client, api_client, user_client
-from sluicegate.identity.principal import principal_of
-from sluicegate.identity.proxies import header_name
 from sluicegate.policy.algorithms import is_ours
 from sluicegate.policy.cors import Cors, is_preflight
-from sluicegate.policy.enforcing.api_keys import verified_keys
 from sluicegate.policy.enforcing.at_work import check_together, rules_at_work
+from sluicegate.policy.enforcing.clients import Clients
 from sluicegate.policy.enforcing.stores import RuleStores
 from sluicegate.policy.enforcing.subject import Subject
 from sluicegate.policy.enforcing.unused import refuse_unused
@@ -44,10 +41,18 @@ class Enforcer:
 
     It does no I/O: what has to be called, and perhaps awaited, are steps that a shell makes.
     The ``view`` of a request is what the options' functions get of it. A ``blocking`` one asks
-    limiters by verbs that block their thread, for WSGI, and gives nothing to await.
+    limiters by verbs that block their thread, for WSGI, and gives nothing to await; it may be
+    ``beside`` another one of the policy, and counts as that does.
     """
 
-    def __init__(self, policy: PolicyOptions, owned: Owned, *, blocking: bool = False) -> None:
+    def __init__(
+        self,
+        policy: PolicyOptions,
+        owned: Owned,
+        *,
+        blocking: bool = False,
+        beside: Enforcer | None = None,
+    ) -> None:
         if policy.tiers is not None and policy.limiter is not None:
             raise TypeError("a policy needs either tiers= or limiter=, got both")
         if policy.has_only_rules and not policy.rules:
@@ -65,8 +70,10 @@ class Enforcer:
         if policy.rules:
             check_together(policy)
         if policy.rules or (owned.lasts and is_ours(policy.algorithm)):
-            stores = RuleStores(policy, policy.rules, owned)
+            known = None if beside is None else beside.stores
+            stores = RuleStores(policy, policy.rules, owned) if known is None else known
             joint = JointLimits(policy, stores.stores[0])
+        self.stores: RuleStores | None = stores
         self.tiers = tiers_of(policy, owned, joint, blocks=blocking)
         self.messages: Tier | None = None
         if policy.messages is not None and not blocking:
@@ -97,12 +104,11 @@ class Enforcer:
         self.needs_asyncio = any(getattr(each, "_NEEDS_ASYNCIO", False) for each in counting)
         #: Whether keys go to another server, or may do so, by a tier to come.
         self.hides_keys = policy.has_plans or any(map(is_elsewhere, counting))
-        self.address = policy.client_address()
+        self.clients = Clients(policy, owned, self._tries, hides=self.hides_keys, blocking=blocking)
+        self.address = self.clients.address
         self.rules: PolicyRules | None = None
         if stores is not None and policy.rules:
             self.rules = rules_at_work(policy, stores, self.address, owned, blocks=blocking)
-        self.keys = verified_keys(policy.verify, policy.verify_ttl, owned, policy.clock)
-        self._api_key_header = header_name(policy.api_key_header, "api_key_header").encode("ascii")
         #: Without options a request costs one check of the default tier, by its address.
         options = (policy.identify, policy.verify, policy.tier, policy.cost, policy.concurrency)
         exempt = exemption(policy.exempt)
@@ -114,20 +120,28 @@ class Enforcer:
             self.rules.watch(self.observer.watch)
             for store in [] if stores is None else stores.stores:
                 for gate in store.gates:
-                    self.observer.count(gate, self.default.name, store.follows)
+                    self.observer.count(gate, self.default.name)
         refuse_unused(policy, self.observer is not None)
-        more = (*options, self.exempt, self.observer, self.rules)
+        more = (*options, self.exempt, self.observer)
         is_plain = not policy.has_plans and all(each is None for each in more)
-        self.is_plain = is_plain and self.default.is_plain
+        self.is_plain = is_plain and self.rules is None and self.default.is_plain
+        #: Whether the same holds but for its rules.
+        self.has_plain_rules = is_plain and self.rules is not None
         #: Whether a request that no rule is for is not limited.
         self._only_by_rules = policy.has_only_rules and self.permits is None is self.messages
-        if stores is not None:
+        if stores is not None and beside is None:
             stores.keep(policy.rules)
 
     @property
     def default(self) -> Tier:
         """The tier of clients who have none, as it was last known."""
         return self.tiers.default
+
+    @property
+    def default_name(self) -> str | None:
+        """What rules know that tier by."""
+        policy = self.policy
+        return policy.default_tier if policy.tiers is None else self.default.name
 
     def decide(
         self,
@@ -158,10 +172,11 @@ class Enforcer:
         cost: Charged = 1
         if policy.cost is not None and self.rules is None:
             cost = checked_cost((yield policy.cost, (seen,)))
-        if policy.identify is None and self.keys is None:
-            client = self.default_client(scope)
+        clients = self.clients
+        if clients.are_known:
+            client = clients.default(scope)
         else:
-            client = yield from self.find_client(scope, seen)
+            client = yield from clients.find(scope, seen)
         verdict.client = client
         principal, name = client.principal, None
         if client.source == "unknown_api_key":
@@ -192,47 +207,12 @@ class Enforcer:
             yield from verdict.charge(only, client.key, cost, permit, keys)
         return True
 
-    def find_client(self, scope: Scope, view: Any) -> Steps[Client]:
-        """Find out who the request is from."""
-        identify = self.policy.identify
-        key = None if identify is None else checked_text("identify", (yield identify, (view,)))
-        api_key = None if key is not None else self._api_key(scope)
-        if api_key is not None:
-            return (yield from self._verify(scope, api_key))
-        if key is not None:
-            return Client(key, "identify", principal_of(scope))
-        return self.default_client(scope)
-
-    def default_client(self, scope: Scope) -> Client:
-        """Who has logged in, or else the address."""
-        principal = principal_of(scope) if "user" in scope else None
-        return (
-            Client(self.address(scope), "address") if principal is None else user_client(principal)
-        )
-
-    def _verify(self, scope: Scope, api_key: str) -> Steps[Client]:
-        assert self.keys is not None
-        address = self.address(scope)
-        # An address may try as many wrong keys as the default tier has requests.
-        terms = self.default.terms
-        tries = terms.limit, terms.window_seconds
+    def _tries(self) -> tuple[int, float]:
+        """An address may try as many wrong API keys as the default tier has requests."""
         if self.policy.has_only_rules:
-            tries = _TRIES
-        find = self.keys.find_sync if self.blocking else self.keys.find
-        principal = yield find, (api_key, address, *tries)
-        if principal is None:
-            return Client(address, "unknown_api_key")
-        scope["sluicegate.principal"] = principal
-        return api_client(principal, self.hides_keys)
-
-    def _api_key(self, scope: Scope) -> str | None:
-        if self.keys is None:
-            return None
-        for name, value in scope.get("headers", ()):
-            if name == self._api_key_header:
-                text: str = value.decode("latin-1")
-                return text or None
-        return None
+            return _TRIES
+        terms = self.default.terms
+        return terms.limit, terms.window_seconds
 
     def new_permit(self) -> RequestPermit:
         """What ``concurrency`` may give a request, to be released when the app has returned."""
@@ -248,5 +228,7 @@ class Enforcer:
         if self._for_threads is None:
             with self._lock:
                 if self._for_threads is None:
-                    self._for_threads = Enforcer(self.policy, self.owned, blocking=True)
+                    self._for_threads = Enforcer(
+                        self.policy, self.owned, blocking=True, beside=self
+                    )
         return self._for_threads

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from sluicegate._core import Limiter
 from sluicegate._support.awaiting import maybe_await
@@ -50,7 +50,7 @@ def observer_of(
     if policy.metrics is False and not hooks:
         return None
     collector = None if policy.metrics is False else _collector(policy.metrics)
-    watched: WeakSet[Any] = owned.first(("watched", collector), WeakSet())
+    watched = owned.first(("watched", collector), WeakKeyDictionary())
     observer = Observer(collector, hooks, endpoint, watched)
     tiers.watch(observer.watch)
     if messages is not None:
@@ -143,7 +143,7 @@ class Observer:
         collector: TierCollector | None,
         hooks: Hooks,
         endpoint: Callable[[Any], str] | None,
-        watched: WeakSet[Any],
+        watched: WeakKeyDictionary[object, TierMetrics],
     ) -> None:
         self._collector = collector
         self._hooks = hooks or None
@@ -152,21 +152,23 @@ class Observer:
         self._watched = watched
         self._sees_admissions = bool(collector is not None or hooks.admitted)
 
-    def count(self, gate: Any, name: str, after: Any) -> None:
-        """Tell of the tier ``name`` what a gate of rules counts, which takes the place of ``after``."""
-        if self._collector is not None and gate not in self._watched:
-            self._watched.add(gate)
-            self._collector.metrics(name).counts.add(gate, after)
+    def count(self, limiter: Any, name: str) -> None:
+        """Have what a limiter counts by itself be told of the tier ``name``.
+
+        One that takes another's place is told of the tier that was told of that.
+        """
+        if self._collector is not None:
+            family = getattr(limiter, "_family", limiter)
+            tally = self._watched.setdefault(family, self._collector.metrics(name))
+            tally.counts.add(limiter)
 
     def watch(self, tier: Tier) -> None:
         """Count what this tier decides from now on, and time it."""
         if self._collector is None:
             return
         tally = tier.tally = self._collector.metrics(tier.name)
-        limiter: Any = tier.limiter
-        if _counts_itself(tier) and limiter not in self._watched:
-            self._watched.add(limiter)  # what it counts by itself is told of one tier
-            tally.counts.add(limiter)
+        if _counts_itself(tier):
+            self.count(tier.limiter, tier.name)
         tier.check = _timed(tier, tally)
 
     def loaded(self, result: str | None, loaded_at: float | None) -> None:

@@ -32,7 +32,7 @@ class Owned:
             tiers are counted in one way, whatever windows and rules there are beside them.
     """
 
-    __slots__ = ("__weakref__", "_latest", "_lock", "_made", "lasts", "owner")
+    __slots__ = ("__weakref__", "_latest", "_lock", "_made", "_settled", "lasts", "owner")
 
     def __init__(self, owner: object, *, lasts: bool = False) -> None:
         self._lock = fork.new_lock()
@@ -40,6 +40,7 @@ class Owned:
         self.lasts = lasts
         self._made: list[tuple[object, Any]] = []
         self._latest: list[tuple[object, Any]] = []
+        self._settled: list[tuple[object, Any]] = []
 
     def first(self, description: object, limiter: Any) -> Any:
         """The first limiter that had this description: ``limiter`` itself if it is new.
@@ -63,6 +64,16 @@ class Owned:
         with self._lock:
             self._latest = [each for each in self._latest if each[0] != description]
             self._latest.append((description, made))
+
+    def settle(self) -> None:
+        """Note that what was kept is in force."""
+        with self._lock:
+            self._settled = [*self._latest]
+
+    def go_back(self) -> None:
+        """Keep again what is in force: nothing comes of what was to take its place."""
+        with self._lock:
+            self._latest = [*self._settled]
 
     def has_begun(self) -> bool:
         """Whether one of them has decided anything."""

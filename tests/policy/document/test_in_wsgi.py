@@ -65,3 +65,16 @@ def test_a_file_that_wsgi_cannot_do_keeps_the_policy(path: Path) -> None:
     path.write_text('[tiers]\nfree = "3/hour"\n')
     assert policy.reload()
     assert statuses(app) == [200, 429, 429, 429]
+
+
+def test_what_comes_after_a_refused_version_goes_on_from_what_is_in_force(path: Path) -> None:
+    rules = '[[rules]]\nmatch = "*"\nquota = "{}/hour"\n'
+    path.write_text(rules.format(2))
+    policy = Policy.from_file(path, reload_seconds=0)
+    app = RateLimitMiddleware(hello, policy=policy)
+    assert statuses(app) == [200, 200, 429, 429]
+    path.write_text('[identity]\nverify = "policy_plans:looked_up_later"\n[tiers]\nfree = "9/hour"\n')
+    assert not policy.reload()
+    path.write_text(rules.format(3))
+    assert policy.reload()
+    assert statuses(app) == [200, 429, 429, 429]

@@ -70,7 +70,9 @@ class PolicySource:
         object.__setattr__(policy, "source", self)  # by which its limits are made to last
         with self._naming_lines(document):
             policy.__init__(**document.options)  # type: ignore[misc]
+        made: Any = policy
         self._policy, self._document = ref(policy), document
+        made.enforcer.owned.settle()
         object.__setattr__(policy, "on_first_request", self.begin)
         self._loaded = _digest(content)
         self.statistics = PolicyStatistics(0, 0, time.time())
@@ -122,7 +124,7 @@ class PolicySource:
                 return False
             self._tries += 1
             mine = self._tries
-            version = b""
+            version, owned = b"", policy.enforcer.owned
             try:
                 content = read_bytes(self.where, self.path)
                 version = _digest(content)
@@ -134,14 +136,16 @@ class PolicySource:
                 self.may_recover = True
                 with self._naming_lines(document):
                     options = PolicyOptions(**document.options)
-                    enforcer = Enforcer(options, policy.enforcer.owned)
+                    enforcer = Enforcer(options, owned)
                     for check in self._checks:
                         check(enforcer)
             except Exception as error:
+                owned.go_back()  # counts go on from what is in force
                 if not hasty:
                     self._note_failure(policy, version, error)
                 return False
             if mine != self._tries:
+                owned.go_back()
                 return False  # what a handler of a signal has read meanwhile is newer
             self._document = document
             self._put_into_force(policy, enforcer, version)
@@ -152,6 +156,7 @@ class PolicySource:
         object.__setattr__(policy, "enforcer", enforcer)
         self.may_recover = False
         self._loaded, self._told = version, None
+        enforcer.owned.settle()
         reloads, failed, _ = self.statistics
         self.statistics = PolicyStatistics(reloads + 1, failed, time.time())
         self._note_metrics(policy, "ok")

@@ -49,6 +49,7 @@ class Applied(SeveralLimits):
         "_places",
         "delays",
         "holds",
+        "is_of_address",
         "settle",
         "settles",
         "told_as",
@@ -90,6 +91,9 @@ class Applied(SeveralLimits):
         self.settle: Callable[..., Any] | None = None
         if self.settles:
             self.settle = partial(verb_of(gate, "_settle_by", blocks), by)
+        is_of_client = all(limit.is_of_client for limit in limits) and self._fixed == 1
+        #: Whether :meth:`check_client` says all of a request whose client is known by an address.
+        self.is_of_address = is_of_client and not (self.holds or self.delays or self.settles)
         self.watches = tuple(limit.name for limit in limits if limit.is_shadow)
 
     @property
@@ -100,6 +104,14 @@ class Applied(SeveralLimits):
     def keys_of(self, subject: Subject) -> dict[str, str | None]:
         """The keys of a request, as the gate takes them."""
         return {by: key(subject) for by, key in self._keys.items()}
+
+    def keys_of_client(self, key: str) -> dict[str, str]:
+        """The keys of a request of which no more counts than this one."""
+        return dict.fromkeys(self._keys, key)
+
+    def check_client(self, key: str) -> Any:
+        """Check such a request, which costs 1."""
+        return self.check(dict.fromkeys(self._keys, key))
 
     def cost_of(self, subject: Subject) -> Charged:
         """What a request costs each of the limits."""

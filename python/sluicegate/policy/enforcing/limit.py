@@ -53,6 +53,7 @@ class AppliedLimit(NamedTuple):
         unit: what it counts.
         is_only_unit: whether its rule or tier counts nothing else, beside permits.
         sets: of header fields that tell of it.
+        is_of_client: whether its key is whom the request is from, or their address.
         answer: what answers those that it refuses; ``None``: what the policy says.
     """
 
@@ -65,6 +66,7 @@ class AppliedLimit(NamedTuple):
     unit: str
     is_only_unit: bool
     sets: tuple[str, ...]
+    is_of_client: bool
     is_shadow: bool = False
     counts: Counts = "all"
     hold: Hold | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sluicegate.headers import HEADER_SETS, header_sets
 from sluicegate.policy.enforcing.costs import PERMITS, CostOf, units_of
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sluicegate.policy.rules.rule import Rule
 
 __all__ = ["cost_of", "limits_of_rule", "limits_of_tier"]
+
+
+_OF_CLIENT: Final = (("client",), ("address",))
 
 
 def cost_of(policy: PolicyOptions) -> Any:
@@ -46,6 +49,7 @@ def limits_of_rule(
             unit_of(quota),
             is_only_unit,
             _sets(policy.headers if rule.headers is None else rule.headers),
+            is_of_client=rule.by in _OF_CLIENT,
             is_shadow=rule.shadow,
             counts="all" if unit_of(quota) == PERMITS else rule.counts,
             hold=None if rule.delay is None else _hold(quota, rule.undelayed),
@@ -71,6 +75,7 @@ def limits_of_tier(tier: GateTier, policy: PolicyOptions) -> Iterator[AppliedLim
             unit_of(quota),
             is_only_unit,
             sets,
+            is_of_client=True,
         )
 
 

@@ -33,6 +33,7 @@ class Selection:
 
     Attributes:
         only: the limits that apply, if they are in one store and nothing has to be called.
+        plain: the same, if they count by nothing but the client's address.
         lingers: whether there is something to be done once they are admitted.
     """
 
@@ -45,6 +46,7 @@ class Selection:
         "is_exempt",
         "lingers",
         "only",
+        "plain",
         "tiers",
     )
 
@@ -67,6 +69,7 @@ class Selection:
         self._asks = bool(self._named or self._costs)
         first = self.tiers[0] if len(self.tiers) == 1 and not self._asks else None
         self.only = first if isinstance(first, Applied) else None
+        self.plain = self.only if self.only is not None and self.only.is_of_address else None
         self.lingers = any(tier.delays or tier.settles for tier in self.tiers)
 
     def charge(

@@ -30,9 +30,6 @@ class StoreLimits:
         on_errors: which may be asked for, the store's own first; one, ``None``, unless in Redis.
         before: the limits whose place these take. In memory what those of the same name, algorithm,
             window and unit have counted stays; elsewhere it does so by their names.
-
-    Attributes:
-        follows: the gate whose counts this one's limits go on with; ``None`` if they are its own.
     """
 
     __slots__ = (
@@ -42,7 +39,6 @@ class StoreLimits:
         "_lock",
         "_names",
         "_on_errors",
-        "follows",
         "options",
     )
 
@@ -60,14 +56,12 @@ class StoreLimits:
         self._lock = fork.new_lock()
         self._limits: dict[str, Limit] = {}
         self._gates: dict[OnError | None, Any] = {}
-        self.follows: Any = None
         limits = dict(limits or {})
         if before is not None and options.place == "memory":
             # The tiers, which come later, are as they were.
             limits |= before.of_tiers()
             if limits and before.limiter is not None:
-                self.follows = before.limiter
-                gate = self.follows._successor(list(limits.values()))  # noqa: SLF001
+                gate = before.limiter._successor(list(limits.values()))  # noqa: SLF001
                 self._gates, self._limits = {self._on_errors[0]: gate}, limits
                 return
         if limits:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, fields
+from typing import Final
 
 from sluicegate._core import Quota
+from sluicegate.policy.options import default
 from sluicegate.policy.policy import Policy
 from sluicegate.policy.routes.options import RouteOptions
 from sluicegate.types import AnyGate
@@ -12,18 +14,23 @@ from sluicegate.types import AnyGate
 __all__ = ["EndpointOptions"]
 
 
+_NOT_GIVEN: Final = default("")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class EndpointOptions(RouteOptions):
     """The options of one ``rate_limit``, of which ``policy`` replaces all others."""
 
-    limit: int | str | Quota | AnyGate | None = None  # type: ignore[assignment]
+    limit: int | str | Quota | AnyGate = _NOT_GIVEN
     _: KW_ONLY
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
         if self.policy is None:
-            if self.limit is None:
-                raise TypeError("rate_limit needs a quota, such as '10/minute', or policy=")
+            if not self.is_given("limit"):
+                raise TypeError(
+                    "rate_limit() missing limit, a quota such as '10/minute', or else policy="
+                )
             super().__post_init__()
             return
         if not isinstance(self.policy, Policy):

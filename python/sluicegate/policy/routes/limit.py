@@ -163,7 +163,7 @@ def _client_of(
     """Whom a middleware has found, or who has logged in since."""
     client = request.client
     if client is None:  # it has not been looked for, as where the request is exempt
-        client = yield from enforcer.find_client(scope, view(scope))
+        client = yield from enforcer.clients.find(scope, view(scope))
     if client.source in ("address", "unknown_api_key"):
         principal = principal_of(scope)
         return enforcer.address(scope) if principal is None else user_client(principal).key
