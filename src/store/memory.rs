@@ -1,4 +1,4 @@
-//! The in-memory store: 64 shards, each a table under a lock, bounded as a whole.
+//! The in-memory store: up to 64 shards, each a table under a lock, bounded as a whole.
 
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
@@ -11,9 +11,9 @@ use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, ClockObserver, Ticks};
 use crate::decision::Decision;
 use crate::fork as forks;
-use others::InUse;
 use queue::{Queue, WakeUp};
 use shard::Shard;
+use shards::{ShardLock, Shards};
 
 mod applicants;
 mod batch;
@@ -34,6 +34,7 @@ mod quota;
 mod receipts;
 mod reserve;
 mod shard;
+mod shards;
 mod siphash;
 mod slot;
 #[cfg(test)]
@@ -47,9 +48,6 @@ pub use joint::{
 };
 #[cfg(feature = "redis")]
 pub(in crate::store) use receipts::forgotten::Forgotten;
-
-/// One table stalls for 39 ms when it grows at a million keys, 64 shards for 0.6 ms.
-const SHARDS: usize = 64;
 
 /// What decides for new keys while `max_keys` live ones are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,25 +88,6 @@ pub struct Statistics {
     pub defaulted: u64,
 }
 
-/// A lock with its shard, alone on its cache lines.
-#[repr(align(128))]
-struct ShardLock<A: Algorithm> {
-    shard: Mutex<Shard<A>>,
-    /// The shard's `idle_from`, to be read without the lock; written under it.
-    idle_from: AtomicU64,
-}
-
-impl<A: Algorithm> ShardLock<A> {
-    fn publish(&self, shard: &Shard<A>) {
-        self.idle_from.store(shard.idle_from(), Relaxed);
-    }
-
-    /// Whether the shard may hold a key that is idle at `now`.
-    fn may_be_idle(&self, now: Ticks) -> bool {
-        self.idle_from.load(Relaxed) <= now
-    }
-}
-
 /// A number that no other store of this process has, in memory or not.
 pub(in crate::store) fn new_number() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -121,7 +100,7 @@ pub struct MemoryStore<A: Algorithm> {
     number: u32,
     /// Its place in the order of locks; see [`forks::register`].
     place: AtomicU64,
-    locks: Box<[ShardLock<A>]>,
+    shards: Shards<A>,
     hasher: KeyHasher,
     clock: Clock,
     keys: AtomicUsize,
@@ -167,15 +146,10 @@ impl<A: Algorithm> MemoryStore<A> {
     pub fn new(algorithm: &A, options: Options) -> Arc<Self> {
         let offset = options.clock.offset();
         let algorithm = algorithm.clone().aligned(offset);
-        let in_use = Arc::new(InUse::default());
-        let shard_lock = |_| ShardLock {
-            shard: Mutex::new(Shard::new(algorithm.clone(), Arc::clone(&in_use))),
-            idle_from: AtomicU64::new(Ticks::MAX),
-        };
         let store = Arc::new(Self {
             number: new_number(),
             place: AtomicU64::new(0),
-            locks: (0..SHARDS).map(shard_lock).collect(),
+            shards: Shards::new(algorithm.clone()),
             hasher: KeyHasher::of_process(),
             clock: options.clock,
             keys: AtomicUsize::new(0),
@@ -202,8 +176,24 @@ impl<A: Algorithm> MemoryStore<A> {
         store
     }
 
-    fn lock_of(&self, key: Fingerprint) -> &ShardLock<A> {
-        &self.locks[key.shard() as usize % SHARDS]
+    /// The lock of the shard of `key`, which is made if need be.
+    #[inline]
+    fn lock_of(&self, key: Fingerprint, patience: Patience) -> Result<&ShardLock<A>> {
+        self.shards.make_at(shards::place_of(key), patience)
+    }
+
+    /// The same if it is made. Where it is not, no key of it was ever held.
+    #[inline]
+    fn made_lock_of(&self, key: Fingerprint) -> Option<&ShardLock<A>> {
+        self.shards.at(shards::place_of(key))
+    }
+
+    /// Tell others what they may read of the shard of `key` without its lock, which is held.
+    #[inline]
+    fn publish(&self, key: Fingerprint, shard: &Shard<A>) {
+        if let Some(lock) = self.made_lock_of(key) {
+            lock.publish(shard);
+        }
     }
 
     /// Whether aligned windows are laid by the wall clock of now.
@@ -218,20 +208,13 @@ impl<A: Algorithm> MemoryStore<A> {
         if !self.is_aligned() {
             self.realign(patience)?;
         }
-        locked(&self.lock_of(key).shard, patience)
-    }
-
-    fn lock_all(&self) -> Vec<MutexGuard<'_, Shard<A>>> {
-        self.locks
-            .iter()
-            .map(|lock| locked_now(&lock.shard))
-            .collect()
+        locked(&self.lock_of(key, patience)?.shard, patience)
     }
 
     /// Wake the first waiter of every queue: what they wait for may have changed.
     fn wake_heads(&self) {
         let mut heads = Vec::new();
-        for lock in &self.locks {
+        for lock in self.shards.made() {
             let mut shard = locked_now(&lock.shard);
             heads.extend(shard.disturb_all());
         }
@@ -243,7 +226,7 @@ impl<A: Algorithm> ClockObserver for MemoryStore<A> {
     fn moved(&self) {
         let now = self.clock.now();
         let mut concerned: Vec<WakeUp> = Vec::new();
-        for lock in &self.locks {
+        for lock in self.shards.made() {
             let shard = locked_now(&lock.shard);
             concerned.extend(shard.concerned(now));
         }

@@ -8,7 +8,7 @@ from sluicegate.gate.limit import Limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     #: What a gate may be made of.
@@ -59,13 +59,13 @@ def parts_of(
             known = _chosen_before(limit, quota, (before or {}).get(name))
             algorithm = known or algorithm_of(quota, limit.algorithm)
             parts.append(Part(limit, quota, name, algorithm))
-    names = [part.name for part in parts]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            first = parts[names.index(name)].quota
+    known: dict[str, Part] = {}
+    for part in parts:
+        first = known.setdefault(part.name, part)
+        if first is not part:
             raise ValueError(
-                f"limits must have names that differ, got {name!r} for '{first}' and "
-                f"'{parts[place].quota}': give one of them a name, as Limit('{first}', name='other')"
+                f"limits must have names that differ, got {part.name!r} for '{first.quota}' and "
+                f"'{part.quota}': give one of them a name, as Limit('{first.quota}', name='other')"
             )
     _warn_of_idle(parts)
     return tuple(parts)
@@ -73,18 +73,20 @@ def parts_of(
 
 def plans_of(parts: Iterable[Part]) -> tuple[list[tuple[Any, ...]], list[Any]]:
     """The parts as the core takes them, and the functions that name quotas for keys."""
-    limits: list[Limit] = []
+    #: By which number each function is called.
+    plans: dict[int, int] = {}
+    functions: list[Any] = []
     given: list[tuple[Any, ...]] = []
     for part in parts:
         limit, plan = part.limit, None
         if limit.quota_for is not None:
-            if not any(limit is known for known in limits):
-                limits.append(limit)
-            plan = next(place for place, known in enumerate(limits) if known is limit)
+            plan = plans.setdefault(id(limit), len(functions))
+            if plan == len(functions):
+                functions.append(limit.quota_for)
         given.append(
             (part.name, limit.by, part.quota, part.algorithm, limit.shadow, limit.optional, plan)
         )
-    return given, [limit.quota_for for limit in limits]
+    return given, functions
 
 
 def _limits(limits: Limits) -> list[Limit]:
@@ -100,13 +102,15 @@ def _limits(limits: Limits) -> list[Limit]:
     if not given:
         raise ValueError("limits must be at least one, as '5/second; 300/minute', got none")
     made: list[Limit] = []
+    known: set[int] = set()
     for place, limit in enumerate(given):
         if isinstance(limit, Limit):
-            if any(limit is other for other in made):
+            if id(limit) in known:
                 raise ValueError(
                     f"limits must not have the same Limit twice, got {limit!r}: for another key give "
                     "another one, with by="
                 )
+            known.add(id(limit))
             made.append(limit)
         elif isinstance(limit, str | Quota):
             made.append(Limit(limit))
@@ -138,36 +142,54 @@ def _chosen_before(limit: Limit, quota: Quota, known: Part | None) -> str | None
 
 def _warn_of_idle(parts: list[Part]) -> None:
     """Say in the log which limits can never refuse, since a longer window allows less."""
-    for short in parts:
-        for long in parts:
-            if _never_refuses(short, long):
-                import logging
+    beside: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        quota = part.quota
+        has_window = quota.window_seconds is not None and quota.limit is not None
+        if has_window and part.limit.quota_for is None:
+            beside.setdefault((part.limit.by, quota.unit), []).append(part)
+    for group in beside.values():
+        for short, long in _idle(group):
+            import logging
 
-                logging.getLogger("sluicegate").warning(
-                    "The limit %r, '%s', can never refuse: %r allows only '%s' of the same key.",
-                    short.name,
-                    short.quota,
-                    long.name,
-                    long.quota,
-                )
-                break
-
-
-def _never_refuses(short: Part, long: Part) -> bool:
-    if short.limit.by != long.limit.by or long.limit.shadow:
-        return False
-    if long.limit.quota_for is not None or short.limit.quota_for is not None:
-        return False
-    return is_idle(short.quota, long.quota)
+            logging.getLogger("sluicegate").warning(
+                "The limit %r, '%s', can never refuse: %r allows only '%s' of the same key.",
+                short.name,
+                short.quota,
+                long.name,
+                long.quota,
+            )
 
 
 def is_idle(short: Quota, long: Quota) -> bool:
     """Whether ``short`` never refuses a key that ``long`` counts too, whose longer window allows less."""
     windows = short.window_seconds, long.window_seconds
-    limits = short.limit, long.limit
-    if short.unit != long.unit or None in windows or None in limits:
+    if short.unit != long.unit or None in windows or None in (short.limit, long.limit):
         return False
-    # A bucket refuses beyond its burst at once, and lets a burst pass beside its rate.
-    least = min(limits[0], short.burst or limits[0])  # type: ignore[type-var]
-    most = limits[1] + (long.burst or 0)  # type: ignore[operator]
-    return windows[0] < windows[1] and least > most  # type: ignore[operator]
+    return windows[0] < windows[1] and _at_once(short) > _in_all(long)  # type: ignore[operator]
+
+
+def _idle(parts: list[Part]) -> Iterator[tuple[Part, Part]]:
+    """Those that can never refuse, each with the one of a longer window that allows least."""
+    by_window: dict[float, list[Part]] = {}
+    for part in parts:
+        by_window.setdefault(part.quota.window_seconds or 0, []).append(part)
+    least: Part | None = None
+    for window in sorted(by_window, reverse=True):
+        same = by_window[window]
+        if least is not None:
+            most = _in_all(least.quota)
+            yield from ((short, least) for short in same if _at_once(short.quota) > most)
+        enforced = [part for part in same if not part.limit.shadow]
+        known = [*enforced, *([] if least is None else [least])]
+        least = min(known, key=lambda part: _in_all(part.quota), default=None)
+
+
+def _at_once(quota: Quota) -> int:
+    """What it admits at one time: a bucket refuses beyond its burst."""
+    return min(quota.limit or 0, quota.burst or quota.limit or 0)
+
+
+def _in_all(quota: Quota) -> int:
+    """The most in a window: a bucket lets a burst pass beside its rate."""
+    return (quota.limit or 0) + (quota.burst or 0)

@@ -59,3 +59,32 @@ fn forks_and_calls_do_not_wait_for_each_other() {
         check(&gate, &limits.map(|limit| (limit, name, 1))).allowed
     });
 }
+
+/// Shards are made while the process forks: a child finds none half made.
+#[test]
+fn forks_and_first_calls_do_not_wait_for_each_other() {
+    let clock = Arc::new(ManualClock::new(0));
+    let stores: Vec<_> = (0..200)
+        .map(|_| store(&fixed(u32::MAX, 10), &clock, 100))
+        .collect();
+    let gate = Arc::new(gate(stores.iter().map(limit).collect()));
+    let forks = AtomicUsize::new(0);
+    count_yes(10_000, move |thread, call| {
+        let two = [call % 200, (call + 1) % 200];
+        let keys = two.map(|limit| (limit, "a", 1));
+        if thread > 0 {
+            return check(&gate, &keys).allowed;
+        }
+        if forks.fetch_add(1, SeqCst) >= 40 {
+            return false;
+        }
+        let status = status_of_child(|| {
+            (0..200).all(|limit| {
+                let told = gate.check(&mut asks(&gate, &[(limit, "a", 1)]), Patience::Try);
+                told.is_ok_and(|told| told.allowed)
+            })
+        });
+        assert_eq!(status, 0, "a lock is held in the child");
+        true
+    });
+}

@@ -1,9 +1,8 @@
 //! Many keys in one call: a shard is locked once for all keys of a chunk that it holds.
 
 use super::decide::Answer;
-use super::{
-    Algorithm, Ask, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Store, Ticks,
-};
+use super::shards::{SHARDS, place_of};
+use super::{Algorithm, Ask, Fingerprint, MemoryStore, Patience, Result, Stop, Store, Ticks};
 use crate::error;
 use crate::quota::Quota;
 
@@ -23,17 +22,16 @@ struct ByShard {
 impl ByShard {
     /// Keys of one shard stay in their order.
     fn of(keys: &[Fingerprint]) -> Self {
-        let shard = |key: &Fingerprint| key.shard() as usize % SHARDS;
         let mut begins = [0; SHARDS + 1];
         for key in keys {
-            begins[shard(key) + 1] += 1;
+            begins[place_of(*key) + 1] += 1;
         }
         for shard in 0..SHARDS {
             begins[shard + 1] += begins[shard];
         }
         let (mut places, mut next) = ([0; CHUNK], begins);
         for (place, key) in keys.iter().enumerate() {
-            let next = &mut next[shard(key)];
+            let next = &mut next[place_of(*key)];
             places[usize::from(*next)] = place as u16;
             *next += 1;
         }

@@ -4,6 +4,7 @@
 //! when it does. So the first waiter of each queue looks for room when there may be some, and the
 //! one that finds it has the next one look.
 
+use super::shards::SHARDS;
 use super::{Algorithm, Fingerprint, MemoryStore, Overflow, Queue, Relaxed, Shard, Ticks};
 use crate::clock::SECOND;
 
@@ -38,7 +39,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     pub(super) fn book_look(&self, now: Ticks) -> Ticks {
-        let idle_from = self.locks.iter().map(|lock| lock.idle_from.load(Relaxed));
+        let idle_from = self.shards.made().map(|lock| lock.idle_from.load(Relaxed));
         let idle_from = idle_from.min().unwrap_or(now);
         let wanted = idle_from.clamp(now + PAUSE, now + SOON);
         let after = |next: Ticks| Some((next.max(wanted) + PAUSE).min(now + SPREAD));
@@ -54,8 +55,8 @@ impl<A: Algorithm> MemoryStore<A> {
         }
         self.has_crowd.store(false, Relaxed);
         let first = self.next_swept.load(Relaxed);
-        let one = (0..self.locks.len()).find_map(|step| {
-            let lock = &self.locks[(first + step) % self.locks.len()];
+        let one = (0..SHARDS).find_map(|step| {
+            let lock = self.shards.at((first + step) % SHARDS)?;
             let shard = super::locked_now(&lock.shard);
             let mut queues = shard.queues.iter();
             queues
@@ -70,6 +71,6 @@ impl<A: Algorithm> MemoryStore<A> {
 
     fn may_have_room(&self) -> bool {
         let now = self.clock.now();
-        !self.is_full() || self.locks.iter().any(|lock| lock.may_be_idle(now))
+        !self.is_full() || self.shards.made().any(|lock| lock.may_be_idle(now))
     }
 }

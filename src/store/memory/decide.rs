@@ -212,7 +212,7 @@ impl<A: Algorithm> MemoryStore<A> {
             let idle_at = now.saturating_add(algorithm.reset_after(&state, now));
             tell(&algorithm, &state, now, allowed);
             shard.insert(call.key, state, quota, idle_at);
-            self.lock_of(call.key).publish(shard);
+            self.publish(call.key, shard);
         } else {
             tell(&algorithm, &state, now, allowed);
         }

@@ -1,6 +1,7 @@
 //! The bound on keys: new ones reserve room, idle ones give it back.
 
-use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, SHARDS, Shard, Ticks, locked};
+use super::shards::SHARDS;
+use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, Shard, Ticks, locked};
 
 /// After so many calls to a shard, a sweep looks at the next shard in turn, so that idle keys
 /// go even if only one key is ever used.
@@ -17,7 +18,7 @@ impl<A: Algorithm> MemoryStore<A> {
     /// reserve are tried, and all of a shard is looked at only once its reserve is used up.
     #[cold]
     pub(super) fn reclaim(&self, now: Ticks, patience: Patience) -> Result<bool> {
-        for lock in &self.locks {
+        for lock in self.shards.made() {
             if !lock.may_be_idle(now) {
                 continue;
             }
@@ -45,10 +46,10 @@ impl<A: Algorithm> MemoryStore<A> {
 
     #[cold]
     fn sweep_next(&self, own: &mut Shard<A>, now: Ticks) {
-        let next = &self.locks[self.next_swept.fetch_add(1, Relaxed) % SHARDS];
-        if !next.may_be_idle(now) {
+        let next = self.next_swept.fetch_add(1, Relaxed) % SHARDS;
+        let Some(next) = self.shards.at(next).filter(|next| next.may_be_idle(now)) else {
             return;
-        }
+        };
         // Only tried, since a lock is held already; what cannot be locked is most likely our own.
         let dropped = match locked(&next.shard, Patience::Try) {
             Ok(mut other) => {

@@ -5,31 +5,32 @@ use std::sync::{Arc, MutexGuard};
 
 use hashbrown::HashTable;
 
-use super::{Algorithm, MemoryStore, Shard, WakeUp, locked_now};
+use super::shards::AllLocked;
+use super::{Algorithm, MemoryStore, WakeUp, locked_now};
 use crate::fork::{Forks, Held};
 
 type Guard<T> = MutexGuard<'static, T>;
 
 /// Every lock of a store. Fields are dropped in this order, the store last.
 struct HeldStore<A: Algorithm> {
-    shards: Vec<Guard<Shard<A>>>,
+    all: AllLocked<'static, A>,
     _overflow: Guard<A::State>,
     store: Arc<MemoryStore<A>>,
 }
 
 impl<A: Algorithm> Forks for MemoryStore<A> {
     fn hold(self: Arc<Self>) -> Box<dyn Held> {
-        let (shards, overflow) = (self.lock_all(), locked_now(&self.overflow_state));
+        let (all, overflow) = (self.shards.lock_all(), locked_now(&self.overflow_state));
         // SAFETY: the guards borrow from the store, which does not move and is kept alive
         // beside them until they are gone.
-        let (shards, overflow) = unsafe {
+        let (all, overflow) = unsafe {
             (
-                transmute::<Vec<MutexGuard<'_, Shard<A>>>, Vec<Guard<Shard<A>>>>(shards),
+                transmute::<AllLocked<'_, A>, AllLocked<'static, A>>(all),
                 transmute::<MutexGuard<'_, A::State>, Guard<A::State>>(overflow),
             )
         };
         Box::new(HeldStore {
-            shards,
+            all,
             _overflow: overflow,
             store: self,
         })
@@ -37,7 +38,7 @@ impl<A: Algorithm> Forks for MemoryStore<A> {
 
     fn wake_all(&self) {
         let mut everybody: Vec<WakeUp> = Vec::new();
-        for lock in &self.locks {
+        for lock in self.shards.made() {
             let shard = locked_now(&lock.shard);
             everybody.extend(shard.everybody());
         }
@@ -50,7 +51,7 @@ impl<A: Algorithm> Held for HeldStore<A> {
 
     fn release_in_child(mut self: Box<Self>) {
         let mut gone = Vec::new();
-        for shard in &mut self.shards {
+        for (_, shard) in &mut self.all.shards {
             let table = if A::IS_HELD {
                 shard.take_table()
             } else {

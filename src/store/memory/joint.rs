@@ -163,13 +163,18 @@ impl<A: Algorithm> JointStore for MemoryStore<A> {
         patience: Patience,
     ) -> Result<Option<Arc<dyn Applicant>>> {
         // Whatever the wall clock did meanwhile: this changes nothing but the queue.
-        let mut shard = locked(&self.lock_of(key).shard, patience)?;
-        Ok(shard.step_out(key, number, None))
+        let Some(lock) = self.made_lock_of(key) else {
+            return Ok(None);
+        };
+        Ok(locked(&lock.shard, patience)?.step_out(key, number, None))
     }
 
     #[cfg(test)]
     fn applicants(&self) -> usize {
-        let shards = self.locks.iter().map(|lock| super::locked_now(&lock.shard));
+        let shards = self
+            .shards
+            .made()
+            .map(|lock| super::locked_now(&lock.shard));
         shards.map(|shard| shard.applicants()).sum()
     }
 

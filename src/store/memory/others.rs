@@ -45,11 +45,6 @@ impl<A: Algorithm> Others<A> {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn in_use(&self) -> usize {
-        self.in_use.len()
-    }
-
     /// The same list for a copy of the shard's keys.
     #[cfg(test)]
     pub(super) fn copied(&self) -> Self {

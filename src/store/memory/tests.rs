@@ -10,6 +10,7 @@ mod held;
 mod looks;
 mod queues;
 mod quotas;
+mod shards;
 mod steps;
 mod watched;
 
@@ -257,6 +258,13 @@ fn eight_threads_on_one_key_admit_exactly_the_limit() {
     exact_under_threads(&bucket(100, 1.0));
 }
 
+impl<A: Algorithm> MemoryStore<A> {
+    fn shard_of(&self, key: Fingerprint) -> &ShardLock<A> {
+        self.lock_of(key, Patience::Wait)
+            .expect("waits for the lock")
+    }
+}
+
 /// The mutant: looks, lets others run, then acts.
 #[test]
 fn checking_before_acting_is_noticed() {
@@ -271,7 +279,7 @@ fn checking_before_acting_is_noticed() {
                 .allowed;
             std::thread::yield_now();
             if free {
-                let lock = store.lock_of(hot);
+                let lock = store.shard_of(hot);
                 let mut shard = locked_now(&lock.shard);
                 let mut state = shard
                     .find(hot)

@@ -59,7 +59,7 @@ impl<A: Algorithm> MemoryStore<A> {
                 self.release_keys(usize::from(shard.drop_idle(key)));
             } else {
                 shard.expect_idle(key, now.saturating_add(left));
-                self.lock_of(key).publish(&shard);
+                self.publish(key, &shard);
             }
         }
         let head = shard.disturb(key);
@@ -190,7 +190,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
     }
 
     fn clear(&self) {
-        for lock in &self.locks {
+        for lock in self.shards.made() {
             let mut shard = locked_now(&lock.shard);
             let table = shard.take_table();
             let number = shard.admitted;
@@ -200,9 +200,9 @@ impl<A: Algorithm> Store for MemoryStore<A> {
             self.release_keys(table.len());
         }
         {
-            // Under a shard's lock, so that the quota is not changed in between.
-            let shard = locked_now(&self.locks[0].shard);
-            *locked_now(&self.overflow_state) = shard.algorithm.fresh();
+            // Under this lock, so that the quota is not changed in between.
+            let pattern = self.shards.pattern();
+            *locked_now(&self.overflow_state) = pattern.algorithm.fresh();
         }
         self.wake_heads();
     }
@@ -216,7 +216,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
 
     fn statistics(&self, patience: Patience) -> Result<Statistics> {
         let mut sum = Statistics::default();
-        for lock in &self.locks {
+        for lock in self.shards.made() {
             let shard = locked(&lock.shard, patience)?;
             sum.admitted += shard.admitted;
             sum.refused += shard.refused;

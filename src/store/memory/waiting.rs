@@ -112,7 +112,10 @@ impl<A: Algorithm> Queues for MemoryStore<A> {
 
     fn leave(&self, ticket: &Ticket, patience: Patience) -> Result<()> {
         // Whatever the wall clock did meanwhile: this changes nothing but the queue.
-        let mut shard = locked(&self.lock_of(ticket.key).shard, patience)?;
+        let Some(lock) = self.made_lock_of(ticket.key) else {
+            return Ok(());
+        };
+        let mut shard = locked(&lock.shard, patience)?;
         if let Some(position) = shard.position(ticket.into()) {
             let removed = shard.dequeue(ticket.key, position, None);
             drop(shard);
@@ -278,7 +281,10 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut next = Some(one);
         while let Some(gone) = next.take_if(|one| !one.wake.wake()) {
             let removed = {
-                let mut shard = locked_now(&self.lock_of(gone.key).shard);
+                let Some(lock) = self.made_lock_of(gone.key) else {
+                    break;
+                };
+                let mut shard = locked_now(&lock.shard);
                 match shard.position(gone.call()) {
                     Some(position) => shard.dequeue(gone.key, position, None),
                     None => break,

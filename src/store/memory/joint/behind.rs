@@ -34,7 +34,8 @@ impl<A: Algorithm> MemoryStore<A> {
         agree: Agree<'_>,
     ) -> JointResult<Decision> {
         let key = part.ask.key;
-        let mut shard: MutexGuard<'_, Shard<A>> = locked(&self.lock_of(key).shard, part.patience)?;
+        let lock = self.lock_of(key, part.patience)?;
+        let mut shard: MutexGuard<'_, Shard<A>> = locked(&lock.shard, part.patience)?;
         let now = shard.at(part.now.unwrap_or_else(|| self.clock.now()));
         let waits_by;
         let mut quota = part.ask.quota;

@@ -72,7 +72,7 @@ impl<A: Algorithm> MemoryStore<A> {
             return Ok(false);
         }
         shard.insert(call.key, algorithm.fresh(), index, now);
-        self.lock_of(call.key).publish(shard);
+        self.publish(call.key, shard);
         Ok(true)
     }
 

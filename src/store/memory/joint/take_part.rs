@@ -44,7 +44,10 @@ impl<A: Algorithm> MemoryStore<A> {
         if let Some(queuing) = part.queuing {
             return self.take_part_of_waiter(part, queuing, agree);
         }
-        let mut shard = locked(&self.lock_of(part.ask.key).shard, part.patience)?;
+        let mut shard = locked(
+            &self.lock_of(part.ask.key, part.patience)?.shard,
+            part.patience,
+        )?;
         let now = shard.at(part.now.unwrap_or_else(|| self.clock.now()));
         let call = Locked::call(&shard, part, part.ask.quota)?;
         let locked = Locked {
@@ -181,7 +184,7 @@ impl<'a, A: Algorithm> Locked<'a, A> {
         let outcome = self.told(&algorithm, &state, call.cost, (true, true));
         let idle_at = now.saturating_add(algorithm.reset_after(&state, now));
         shard.insert(call.key, state, index, idle_at);
-        store.lock_of(call.key).publish(shard);
+        store.publish(call.key, shard);
         Ok(outcome)
     }
 

@@ -44,7 +44,7 @@ impl InUse {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store::memory) fn len(&self) -> usize {
         locked_now(&self.quotas).len()
     }
 

@@ -100,11 +100,6 @@ impl<A: Algorithm> Shard<A> {
         Some(state)
     }
 
-    #[cfg(test)]
-    pub(in crate::store::memory) fn quotas_in_use(&self) -> usize {
-        self.others.in_use()
-    }
-
     /// The most units that may have been spent at once: who gives them back need not know by which
     /// quota.
     pub(in crate::store::memory) fn most(&self) -> u32 {

@@ -48,7 +48,7 @@ fn a_batch_decides_as_single_calls_do() {
         let names: Vec<u64> = (0..3_000).map(|call| call * call % 1_009 % 600).collect();
         let single: Vec<_> = names.iter().map(|name| allowed(&one.0, name)).collect();
         let keys: Vec<_> = names.iter().map(|name| key(&many.0, name)).collect();
-        let held = locked_now(&many.0.lock_of(keys[0]).shard);
+        let held = locked_now(&many.0.shard_of(keys[0]).shard);
         let mut answers = vec![None; keys.len()];
         let tried = many
             .0
@@ -78,7 +78,7 @@ fn a_dropped_key_does_not_come_back_at_an_earlier_time() {
         let store = MemoryStore::new(&log(1, 10), options);
         let a = key(&store, &"a");
         let mut keys = (0..).map(|name| key(&store, &name));
-        let elsewhere = |key: &Fingerprint| !std::ptr::eq(store.lock_of(*key), store.lock_of(a));
+        let elsewhere = |key: &Fingerprint| !std::ptr::eq(store.shard_of(*key), store.shard_of(a));
         let far = keys.find(elsewhere).unwrap();
         let at = |key, seconds| {
             let now = seconds * SECOND;

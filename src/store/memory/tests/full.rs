@@ -83,7 +83,7 @@ impl<A: Algorithm> Model<A> {
         let mut held = 0;
         for name in 0..names {
             let key = key(&self.store, &name);
-            let lock = self.store.lock_of(key);
+            let lock = self.store.shard_of(key);
             let shard = locked_now(&lock.shard);
             let Some(state) = shard.find(key) else {
                 assert!(!self.states.contains_key(&name), "key {name} is forgotten");

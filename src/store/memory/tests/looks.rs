@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::*;
+use crate::store::memory::shards::SHARDS;
 
 #[derive(Debug, Clone, Copy)]
 struct Call {
@@ -32,7 +33,7 @@ fn decided(answer: Result<Decision>) -> Decision {
 fn live<A: Algorithm>(store: &MemoryStore<A>, names: u8, now: Ticks) -> Vec<u8> {
     let is_live = |name: &u8| {
         let key = key(store, name);
-        let shard = locked_now(&store.lock_of(key).shard);
+        let shard = locked_now(&store.shard_of(key).shard);
         let state = shard.find(key);
         state.is_some_and(|state| shard.algorithm.reset_after(state, now) > 0)
     };
@@ -47,7 +48,11 @@ fn copied<A: Algorithm>(store: &MemoryStore<A>, algorithm: &A) -> Arc<MemoryStor
         clock: store.clock.clone(),
     };
     let copy = MemoryStore::new(algorithm, options);
-    for (lock, same) in store.locks.iter().zip(&copy.locks) {
+    for place in 0..SHARDS {
+        let Some(lock) = store.shards.at(place) else {
+            continue;
+        };
+        let same = copy.shards.make_at(place, Patience::Wait).expect("waits");
         let shard = locked_now(&lock.shard).copied();
         same.publish(&shard);
         *locked_now(&same.shard) = shard;

@@ -72,7 +72,7 @@ fn poll<A: Algorithm>(store: &MemoryStore<A>, waiting: &Waiting) -> Option<Decis
 
 /// Whether nobody waits for any key.
 fn is_empty<A: Algorithm>(store: &MemoryStore<A>) -> bool {
-    let mut shards = store.locks.iter().map(|lock| locked_now(&lock.shard));
+    let mut shards = store.shards.made().map(|lock| locked_now(&lock.shard));
     shards.all(|shard| shard.queues.is_empty())
 }
 

@@ -17,7 +17,7 @@ fn ask(key: Fingerprint, cost: u32, quota: &Quota) -> Ask<'_> {
 
 impl<A: Algorithm> MemoryStore<A> {
     fn quotas_in_use(&self) -> usize {
-        locked_now(&self.locks[0].shard).quotas_in_use()
+        self.shards.pattern().quotas_in_use()
     }
 }
 
