@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -219,7 +220,7 @@ def test_the_first_asks_again_and_again_and_once_more_at_the_end() -> None:
         ]
         assert await lines.served("k", acquire, LoopWaiter, 0.5) == 30.0
         assert set(await asyncio.gather(*others)) == {30.0}
-        steps = [later - at for at, later in zip(asked, asked[1:], strict=False)]
+        steps = [later - at for at, later in pairwise(asked)]
         assert all(step <= 0.126 for step in steps)
         assert len(asked) < 30, "one asks for all of them"
         ends = [began + 0.5, began + 1.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._connection.bridge import bridge_of, planned, running_loop
+from sluicegate._connection.bridge import bridge_of, planned, running_loop, then
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.places import Places
 from sluicegate._connection.rights import ping
@@ -148,8 +148,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         bridge = bridge_of(loop)
         futures = self._core.begin_refund(bridge, loop.create_future, keys, decision)
         loop.call_soon(bridge.flush)
-        await asyncio.gather(*futures)
-        self._places.look_again()
+        await then(asyncio.gather(*futures), self._places.look_again)
 
     @to_be_awaited
     async def reset(self, keys: Keys) -> None:
@@ -158,8 +157,7 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         bridge = bridge_of(loop)
         future: asyncio.Future[GateDecision] = loop.create_future()
         begun = self._core.begin_reset(bridge, future, keys)
-        await planned(loop, bridge, future, begun)
-        self._places.look_again()
+        await then(planned(loop, bridge, future, begun), self._places.look_again)
 
     def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
         """As of a gate in memory: for ``_check_by``, one for each limit; ``None`` leaves it out."""
