@@ -19,6 +19,7 @@ from sluicegate._support.pickling import MadeAnew
 from sluicegate.gate.limit import checked_name
 from sluicegate.gate.parts import Part, parts_of
 from sluicegate.gate.statistics import GateStatistics
+from sluicegate.redis.clearing import Clearing
 from sluicegate.redis.gate_blocking import BlockingGate
 from sluicegate.redis.gate_limits import (
     checked_tag,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 
-class Gate(GateWaits, BlockingGate, MadeAnew):
+class Gate(GateWaits, Clearing, BlockingGate, MadeAnew):
     """Several limits and one decision, in Redis: all admit and spend, or nothing is spent anywhere.
 
     ``Gate("redis://…", [Limit("5/second; 10000/day", by="user"), Limit("1000000/day", by="org")])``:

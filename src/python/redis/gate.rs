@@ -12,6 +12,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::blocking;
 use super::bridge::PyBridge;
+use super::clearing;
 use super::limiter::PyRedisLimiter;
 use super::values::{store_error, told};
 use crate::gate::{RedisGate, RedisLimit};
@@ -169,6 +170,16 @@ impl PyRedisGate {
         let questions = self.limits.resets(keys)?;
         let call = || self.limits.call(Verb::Reset, &questions);
         asked(keys.py(), &self.limits.route, call).map(drop)
+    }
+
+    /// An awaitable, which ends when every key of every limit is forgotten.
+    fn clear<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        clearing::begun(py, &self.limits.route, self.limits.kept_by())
+    }
+
+    /// Forget every key of every limit. Blocks this thread.
+    fn ask_clear(&self, py: Python<'_>) -> PyResult<()> {
+        clearing::asked(py, &self.limits.route, self.limits.kept_by())
     }
 
     /// Begin to give back what a decision spent: one request each, for what `new_future` gives.

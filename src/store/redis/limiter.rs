@@ -1,5 +1,6 @@
 //! One limiter: its quota, what it does when the server does not answer, and its counts.
 
+mod forgetting;
 mod instead;
 mod part;
 mod part_here;

@@ -18,7 +18,7 @@ use crate::python::redis::lazy_route::LazyRoute;
 use crate::python::redis::limiter::PyRedisLimiter;
 use crate::python::redis::renewing::THREADS;
 use crate::python::redis::values::{store_error, told};
-use crate::store::redis::{Answer, Holders, Reply, Request, Several, Verb};
+use crate::store::redis::{Answer, Holders, RedisLimiter, Reply, Request, Several, Verb};
 
 /// A key as the server's limits know it.
 pub(super) type Asked = Question<Vec<u8>>;
@@ -66,6 +66,12 @@ impl Limits {
         let quotas = quotas.map(|quotas| &*quotas.get().0);
         let questions = self.layout.questions_by(quotas, keys, cost, bytes)?;
         Ok(questions.into_vec())
+    }
+
+    /// By which limiters they are kept.
+    pub(super) fn kept_by(&self) -> Vec<Arc<RedisLimiter>> {
+        let limits = self.gate.limits().iter();
+        limits.map(|limit| Arc::clone(&limit.limiter)).collect()
     }
 
     pub(super) fn keys_of_limits(&self, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Vec<u8>>>> {
