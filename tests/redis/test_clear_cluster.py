@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gate_same import difference
 from in_loop import in_loop
 from redis_clock import MissingError
 from redis_servers import Server
@@ -105,3 +106,16 @@ async def test_while_a_slot_moves(cluster: Cluster) -> None:
     await gate.clear()
     assert names(cluster) == set()
     await gate.aclose()
+
+
+def test_by_a_tag_a_gate_does_what_one_in_memory_does(cluster: Cluster) -> None:
+    """Also where keys are named by their digests."""
+
+    def made(limits: list[Limit]) -> Gate:
+        options: dict[str, Any] = {"timeout": 10, "on_error": "raise", "remember": False}
+        return Gate(cluster.url, limits, name="same", tag_by="user", **options)
+
+    for seed in range(8):
+        for server in primaries(cluster):
+            server.command("FLUSHALL")
+        assert difference(seed, made, is_odd=True) is None

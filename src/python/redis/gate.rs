@@ -118,14 +118,14 @@ impl PyRedisGate {
         future: Py<PyAny>,
         name: &str,
         keys: Any<'_, 'py>,
-        cost: Option<Any<'_, 'py>>,
+        cost: Any<'_, 'py>,
         quotas: Option<&Bound<'py, PyGateQuotas>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let limits = &self.limits;
         if name == "check" {
             limits.layout.without_permits("check")?;
         }
-        let questions = limits.questions_by(quotas, keys, cost)?;
+        let questions = limits.questions_by(quotas, keys, Some(cost))?;
         begun(
             py,
             &limits.route,
@@ -141,13 +141,13 @@ impl PyRedisGate {
         &self,
         name: &str,
         keys: Any<'_, '_>,
-        cost: Option<Any<'_, '_>>,
+        cost: Any<'_, '_>,
     ) -> PyResult<Py<PyGateDecision>> {
         let limits = &self.limits;
         if name == "check" {
             limits.layout.without_permits("check_sync")?;
         }
-        let questions = limits.questions(keys, cost)?;
+        let questions = limits.questions(keys, Some(cost))?;
         limits.asked(keys.py(), verb(name), &questions, drop)
     }
 
@@ -205,7 +205,7 @@ impl PyRedisGate {
     fn call(
         &self,
         keys: Any<'_, '_>,
-        cost: Option<Any<'_, '_>>,
+        cost: Any<'_, '_>,
         verb: Option<&str>,
     ) -> PyResult<PyRedisGateCall> {
         if let Some(verb) = verb {
@@ -213,7 +213,7 @@ impl PyRedisGate {
         }
         Ok(PyRedisGateCall {
             limits: Arc::clone(&self.limits),
-            questions: self.limits.questions(keys, cost)?,
+            questions: self.limits.questions(keys, Some(cost))?,
             held: Mutex::default(),
         })
     }

@@ -134,6 +134,8 @@ impl RedisLimiter {
         remember: bool,
     ) -> Self {
         let lease = Duration::from_micros(quota.window());
+        // A permit may be given back at any time, wherever it is held.
+        let remember = remember && !quota.are_permits();
         Self {
             leases: quota.are_permits().then(|| Leases::new(lease)),
             quotas: Mutex::new(Quotas::new(quota)),

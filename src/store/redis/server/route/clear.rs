@@ -54,10 +54,10 @@ impl Route {
         loop {
             // Asked again each time: another may have come to be in charge.
             let primaries = self.primaries(Instant::now() + timeout).await;
-            let primaries = primaries.map_err(|failure| failure.at(SCAN))?.into_iter();
+            let mut primaries = primaries.map_err(|failure| failure.at(SCAN))?.into_iter();
             let is_new =
                 |one: &Arc<Connection>| !walked.iter().any(|other| Arc::ptr_eq(one, other));
-            let Some(primary) = primaries.filter(is_new).next() else {
+            let Some(primary) = primaries.find(is_new) else {
                 return Ok(());
             };
             self.walk(&primary, sought, &mut command, timeout).await?;
