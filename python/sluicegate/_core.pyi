@@ -997,6 +997,10 @@ class RedisGate:
         """Begin to forget keys, as `begin`."""
     def ask_reset(self, keys: object) -> None:
         """Forget keys. Blocks this thread."""
+    def clear(self) -> Awaitable[None]:
+        """An awaitable, which ends when every key of every limit is forgotten."""
+    def ask_clear(self) -> None:
+        """Forget every key of every limit. Blocks this thread."""
     def begin_refund(
         self, bridge: Bridge, new_future: Callable[[], Any], keys: object, decision: object
     ) -> list[Any]:
@@ -1306,6 +1310,10 @@ class RedisLimiter:
     def renewal() -> str:
         """The text of the script that renews permits."""
     def set_quota(self, quota: object) -> None: ...
+    def clear(self) -> Awaitable[None]:
+        """An awaitable, which ends when every key is forgotten."""
+    def ask_clear(self) -> None:
+        """Forget every key. Blocks this thread."""
     def statistics(self) -> tuple[int, int, int, int, int, int]:
         """Admitted, refused, errors, timeouts, local and remembered."""
     def examine(self, key: str, cost: int, quota: Quota | str | None = None) -> None:

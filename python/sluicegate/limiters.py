@@ -45,6 +45,7 @@ class Limiter(Single, _core.Limiter):
     peek_sync = _core.Limiter.peek
     refund_sync = _core.Limiter.refund
     reset_sync = _core.Limiter.reset
+    clear_sync = _core.Limiter.clear
 
     def check_many_sync(
         self, keys: Iterable[str], cost: int = 1, *, quota: Quota | str | None = None

@@ -80,6 +80,13 @@ impl MemoryGate {
         })
     }
 
+    /// The mutant: it locks in an order of its own.
+    #[cfg(test)]
+    pub(super) fn locking_as_given(self) -> Self {
+        let locks = (0..self.limits.len() as u64).collect();
+        Self { locks, ..self }
+    }
+
     /// The limits, in the order in which they were given.
     #[must_use]
     pub fn limits(&self) -> &[Limit] {

@@ -108,7 +108,7 @@ impl RedisGate {
     }
 
     fn parts(&self, verb: Verb, asks: Vec<RedisAsk>) -> Result<Vec<(usize, Part)>> {
-        if asks.len() > MOST_LIMITS {
+        if asks.len() > MOST_LIMITS && verb != Verb::Reset {
             let range = "at most 32 in one decision";
             return Err(Error::out_of_range("limits", &asks.len(), range));
         }

@@ -3,6 +3,7 @@
 
 mod blocking;
 mod bridge;
+mod clearing;
 mod gate;
 pub(super) mod inside;
 mod lazy_route;

@@ -19,6 +19,7 @@ mod request;
 mod run;
 mod script;
 mod server;
+mod sought;
 mod uncharged;
 
 pub use answer::{Answer, Failure, Reply, Several, Sink};
@@ -36,3 +37,4 @@ pub use server::{
     Route, RouteUse, Settings, Tls, Topology, after_fork_in_child, after_fork_in_parent,
     before_fork, generation, handle, notice, take_notices,
 };
+pub use sought::Sought;

@@ -29,6 +29,7 @@ class Desk:
         self.places: Places[Decision] = Places(1.0)
         self.room = 0
         self.admitted: list[int] = []
+        self._kept: list[object] = []  # an event loop does not keep who waits in it
         self._lock = threading.Lock()
 
     def call(self, number: int) -> OneCall:
@@ -61,7 +62,7 @@ class Desk:
         """One more, in a loop or in a thread of its own, who is in line when this returns."""
         before = self.in_line()
         if loop is not None:
-            asyncio.run_coroutine_threadsafe(self.wait(number), loop)
+            self._kept.append(asyncio.run_coroutine_threadsafe(self.wait(number), loop))
         else:
             threading.Thread(target=self.wait_sync, args=(number,), daemon=True).start()
         until(lambda: self.in_line() > before, "it stands in line", pause=0.001)

@@ -135,6 +135,9 @@ async def by_asking(seed: int, trace: list[Event]) -> tuple[Told, int]:
         def free_after(self, decision: GateDecision, name: str) -> float:
             return decision.limits[name].retry_after
 
+        def may_be_sooner(self, _: str) -> bool:
+            return False
+
     async def wait(number: int, keys: Any, timeout: float | None) -> None:
         seconds = inf if timeout is None else timeout + 1e-6
         decision = await places.decided(Call(keys), LoopWaiter, seconds)

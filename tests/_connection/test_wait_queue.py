@@ -21,7 +21,6 @@ from sluicegate._connection import bridge as _redis_bridge
 from sluicegate._connection import places
 from sluicegate._connection.line import Line
 from sluicegate._support.per_loop import PerLoop
-from sluicegate.concurrency import permit_queue
 from sluicegate.redis import ConcurrencyLimiter, TokenBucket
 
 
@@ -51,24 +50,18 @@ def test_a_line_lets_go_whom_the_obvious_one_does(seed: int) -> None:
     chance = random.Random(seed)
     line = Line()
     deadlines: dict[int, float] = {}
-    let_go, left = set[int](), set[int]()
+    left = set[int]()
     for number in range(600):
         step = chance.random()
         if step < 0.5 or not deadlines:
             deadlines[number] = chance.choice([math.inf, chance.uniform(0, 100)])
             line.enter(number, deadlines[number])
         elif step < 0.6:
-            line.free_at = chance.uniform(0, 100)
-            told = set(line.tell(line.free_at))
-            let_go |= told
-            assert told <= deadlines.keys() | left
-            late = {n for n, deadline in deadlines.items() if deadline < line.free_at}
-            assert let_go & deadlines.keys() >= late
-        elif (
-            step < 0.7 and left
-        ):  # one who has left comes again, and is before those who came later
-            again = left.pop()
-            let_go.discard(again)
+            free_at = chance.uniform(0, 100)
+            late = {n for n, deadline in deadlines.items() if deadline < free_at}
+            assert set(line.tell(free_at, free_at)) == late
+        elif step < 0.7 and left:
+            again = left.pop()  # it is before those who came later
             deadlines[again] = math.inf
             line.enter(again, math.inf)
         else:
@@ -83,6 +76,48 @@ def test_a_line_lets_go_whom_the_obvious_one_does(seed: int) -> None:
         assert all((n in line) is (n in deadlines) for n in range(number + 2))
 
 
+@pytest.mark.parametrize("stays", [math.inf, 0.5, 2.0])
+def test_many_who_have_left_leave_nothing(stays: float) -> None:
+    line = Line()
+    line.enter(0, stays)
+    most = 0
+    for number in range(1, 100_001):
+        line.enter(number, 1 + number / 1e6)
+        if number > 10:
+            line.leave(number - 10)
+        most = max(most, sys.getsizeof(line._soonest))
+    for number in range(99_990, 100_001):
+        line.leave(number)
+    assert most < 1_000
+    assert line.numbers == [0]
+    assert line.tell(math.inf, math.inf) == ([0] if stays < math.inf else [])
+    line.leave(0)
+    assert not line.deadlines
+    assert not line._soonest
+
+
+def test_who_enters_while_others_are_forgotten_is_known() -> None:
+    """A thread is interrupted there; as nobody can choose the moment, the copy says when it is."""
+    line = Line()
+
+    class Deadlines(dict[int, float]):
+        def copy(self) -> dict[int, float]:
+            copied = dict(self)
+            if not comes:
+                comes.append(5)
+                line.enter(5, 5.0)
+            return copied
+
+    comes: list[int] = []
+    line.deadlines = Deadlines()
+    for number in range(1, 4):
+        line.enter(number, float(number))
+    line.leave(1)
+    line.leave(2)
+    assert comes
+    assert line.tell(9.0, 9.0) == [3, 5]
+
+
 def at_depth(depth: int, call: Callable[[], object]) -> None:
     if depth:
         return at_depth(depth - 1, call)
@@ -95,9 +130,7 @@ def test_those_behind_one_that_could_not_leave_come_first(
     kind: str, redis_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first is closed by hand where the stack has room for some calls, and for others not."""
-    for module in (permit_queue, places):
-        monkeypatch.setattr(module, "_LOOKS_AFTER", 0.05)
-
+    monkeypatch.setattr(places, "_LOOKS_AFTER", 0.05)
     permits = ConcurrencyLimiter(redis_server.url, 1, timeout=20)
     bucket = TokenBucket(redis_server.url, TokenBucketConfig(1, 1_000), timeout=20)
 

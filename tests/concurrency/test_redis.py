@@ -16,6 +16,7 @@ from polling import until
 from redis_servers import Server
 from running import run
 from sluicegate import RateLimitError
+from sluicegate._connection import seconds
 from sluicegate.redis import ConcurrencyLimiter, Permit, StoreError
 from sluicegate.testing import limits_off
 
@@ -309,8 +310,7 @@ def test_cancelled_anywhere_it_leaks_nothing(redis_server: Server) -> None:
     async def check() -> None:
         await asyncio.sleep(0.006)
         await eventually(redis_server, 0)
-        here = limiter._now_here()
-        assert not here.queues
+        assert not len(limiter._lines)
 
     async def main() -> int:
         count = await cancelled_everywhere(work, check)
@@ -359,8 +359,8 @@ def test_waiters_of_a_loop_are_first_come_first_served(redis_server: Server) -> 
 
 
 def test_a_release_wakes_who_waits(redis_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    for pause in ("_SHORTEST_PAUSE", "_LONGEST_PAUSE"):
-        monkeypatch.setattr(f"sluicegate.concurrency.permit_queue.{pause}", 1_000)
+    for pause in ("_SHORTEST", "_LONGEST"):
+        monkeypatch.setattr(seconds, pause, 1_000)
 
     async def main() -> None:
         limiter = limiter_in(redis_server, 1)
@@ -377,8 +377,8 @@ def test_a_release_wakes_who_waits(redis_server: Server, monkeypatch: pytest.Mon
 def test_nobody_overtakes_who_waits_in_the_same_loop(
     redis_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pause in ("_SHORTEST_PAUSE", "_LONGEST_PAUSE"):
-        monkeypatch.setattr(f"sluicegate.concurrency.permit_queue.{pause}", 1_000)
+    for pause in ("_SHORTEST", "_LONGEST"):
+        monkeypatch.setattr(seconds, pause, 1_000)
 
     async def main() -> None:
         limiter, elsewhere = limiter_in(redis_server, 1), limiter_in(redis_server, 1)
@@ -389,7 +389,7 @@ def test_nobody_overtakes_who_waits_in_the_same_loop(
         assert await limiter.in_use("k") == 0
         with pytest.raises(RateLimitError):
             await limiter.permit("k").__aenter__()
-        limiter._now_here().wake("k")
+        limiter._lines.wake("k")
         await (await waiter).release()
 
     run(main())

@@ -13,11 +13,14 @@ from sluicegate._support import fork
 from sluicegate._support.per_loop import PerLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sluicegate._core import Decision
 
     D = TypeVar("D", bound=Decision)
+T = TypeVar("T")
 
-__all__ = ["bridge_of", "collect", "planned", "running_loop"]
+__all__ = ["bridge_of", "collect", "planned", "running_loop", "then"]
 
 _log = logging.getLogger("sluicegate")
 
@@ -74,6 +77,17 @@ def planned(
     elif begun is not None:
         future.set_result(begun)
     return future
+
+
+async def then(awaited: Awaitable[T], does: Callable[[], object]) -> T:
+    """What a call comes to, and what is to be done then."""
+    try:
+        told = await awaited
+    except asyncio.CancelledError:
+        does()  # it was sent, and comes before what is asked now
+        raise
+    does()
+    return told
 
 
 def _after_fork() -> None:

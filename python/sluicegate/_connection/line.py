@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from contextlib import suppress
-from heapq import heappop, heappush
 from math import inf
 
 __all__ = ["Line", "Place"]
@@ -15,19 +14,22 @@ Place = Hashable
 
 
 class Line:
-    """Numbers in order, and when the first may be admitted.
+    """Numbers in order, and what the first was told.
 
     Any thread may call it, without a lock: each change is one call into C that compares numbers, so
     no other thread and no handler of a signal sees half of it.
     """
 
-    __slots__ = ("__weakref__", "deadlines", "free_at", "numbers")
+    __slots__ = ("__weakref__", "_soonest", "deadlines", "free_at", "looks_at", "numbers")
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
-        #: Those of the waiters, and of some who have left: the soonest first.
-        self.deadlines: list[tuple[float, int]] = []
-        self.free_at = -inf
+        #: Of those who do not wait for ever, by their numbers.
+        self.deadlines: dict[int, float] = {}
+        #: The same and the number, the soonest first; also of some who have left.
+        self._soonest: list[tuple[float, int]] = []
+        #: Not before the first may be admitted, as far as is known; and when it looks again.
+        self.free_at = self.looks_at = -inf
 
     def __contains__(self, number: int) -> bool:
         at = bisect_left(self.numbers, number)
@@ -40,17 +42,32 @@ class Line:
     def enter(self, number: int, deadline: float) -> None:
         insort(self.numbers, number)
         if deadline < inf:
-            heappush(self.deadlines, (deadline, number))
+            self.deadlines[number] = deadline
+            insort(self._soonest, (deadline, number))
 
-    def tell(self, free_at: float) -> Iterator[int]:
-        """When the first may be admitted; gives those who cannot wait so long."""
-        self.free_at = free_at
-        while self.deadlines and self.deadlines[0][0] < free_at:
-            with suppress(IndexError):  # another thread was faster
-                yield heappop(self.deadlines)[1]
+    def tell(self, looks_at: float, free_at: float) -> list[int]:
+        """What the first was told; gives those who cannot wait so long."""
+        self.looks_at, self.free_at = looks_at, free_at
+        late = self._soonest[: bisect_left(self._soonest, (free_at, 0))]
+        return [number for _, number in late if number in self.deadlines]
+
+    def knows_nothing(self) -> None:
+        """Something may have changed: the first is to look at once."""
+        self.free_at = self.looks_at = -inf
 
     def leave(self, number: int) -> None:
         if self.numbers[:1] == [number]:
-            self.free_at = -inf  # the next may want less; before it is first, and tells itself
+            self.knows_nothing()  # the next may want less; before it is first, and tells itself
+        self.deadlines.pop(number, None)
         with suppress(ValueError):
             self.numbers.remove(number)
+        if len(self._soonest) > 2 * len(self.deadlines):
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget those who have left, when they are more than the others."""
+        kept = self.deadlines.copy()
+        self._soonest[:] = sorted(zip(kept.values(), kept, strict=True))
+        for number, deadline in self.deadlines.copy().items():
+            if number not in kept:  # it entered meanwhile, and may have been overwritten
+                insort(self._soonest, (deadline, number))

@@ -75,9 +75,14 @@ class Lines:
         self._lines.sweep()
 
     def free_at(self, place: Place) -> float:
-        """When the first there may be admitted; ``-inf`` if nobody knows."""
+        """Not before the first there may be admitted; ``-inf`` if nobody knows."""
         line = self.line(place)
         return -inf if line is None else line.free_at
+
+    def looks_at(self, place: Place) -> float:
+        """When the first there looks whether it would be admitted."""
+        line = self.line(place)
+        return -inf if line is None else line.looks_at
 
     def first(self, place: Place) -> Waiter | None:
         """Without those whose leaving was interrupted, and those who do not move."""

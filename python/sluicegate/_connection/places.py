@@ -8,16 +8,23 @@ from typing import Generic, Protocol, TypeVar
 
 from sluicegate._connection.lines import Lines, Place
 from sluicegate._connection.waiter import Waiter
-from sluicegate._core import Decision, GateDecision
 
-__all__ = ["Caller", "Place", "Places"]
+__all__ = ["Caller", "Outcome", "Place", "Places"]
 
 # Should a wake-up be lost, or those before it not move, one looks for itself after so many seconds.
 _LOOKS_AFTER = 1.0
 # Nobody asks again sooner.
 _LEAST = 0.000001
 
-D = TypeVar("D", Decision, GateDecision)
+
+class Outcome(Protocol):
+    """What one who asks is told: a decision, or a permit."""
+
+    @property
+    def allowed(self) -> bool: ...
+
+
+D = TypeVar("D", bound=Outcome)
 
 
 class Caller(Protocol[D]):
@@ -36,11 +43,11 @@ class Caller(Protocol[D]):
 
     def peek(self) -> Awaitable[D]: ...
 
-    def refused_by(self, decision: D) -> Collection[str]:
+    def refused_by(self, decision: D, /) -> Collection[str]:
         """The names of the limits that refuse it."""
         ...
 
-    def wait(self, decision: D, left: float) -> float:
+    def wait(self, decision: D, left: float, /) -> float:
         """Seconds until it asks again after a refusal; ``inf``: more than are left."""
         ...
 
@@ -48,7 +55,11 @@ class Caller(Protocol[D]):
         """Seconds until a limit that refuses may admit it."""
         ...
 
-    def behind(self, decision: D, waits: Mapping[str, float]) -> D:
+    def may_be_sooner(self, name: str, /) -> bool:
+        """Whether that is a guess, as of permits, which are given back at any time."""
+        ...
+
+    def behind(self, decision: D, waits: Mapping[str, float], /) -> D:
         """A look, as a refusal by limits at which others are first for so many seconds."""
         ...
 
@@ -98,12 +109,14 @@ class Places(Generic[D]):
         waiter.deadline = waiter.due_at + seconds
         self.lines.hold(waiter, places)
 
-    def look_again(self) -> None:
-        """Something has changed: who is first in a line shall ask."""
+    def look_again(self, *places: Place) -> None:
+        """Something has changed, at these places or wherever it was: who is first in a line shall ask."""
         self._epoch = object()
-        for place, line in self.lines.lines.items():
-            line.free_at = -inf
-            self.lines.wake_first(place)
+        for place in places or self.lines.lines:
+            line = self.lines.line(place)
+            if line is not None:
+                line.knows_nothing()
+                self.lines.wake_first(place)
 
     def _refuse(self, waiter: Waiter, caller: Caller[D], decision: D) -> bool:
         """It waits where it is refused now or others came before it, and is passed elsewhere.
@@ -124,13 +137,14 @@ class Places(Generic[D]):
         lines.hold(waiter, stays)
         for name in refusing:
             if lines.first(places[name]) is waiter:
-                self._tell(places[name], now + caller.free_after(decision, name))
+                looks_at = now + caller.free_after(decision, name)
+                self._tell(places[name], looks_at, -inf if caller.may_be_sooner(name) else looks_at)
         return True
 
-    def _tell(self, place: Place, free_at: float) -> None:
+    def _tell(self, place: Place, looks_at: float, free_at: float) -> None:
         """Who cannot wait so long need not wait."""
         line = self.lines.line(place)
-        for number in () if line is None else line.tell(free_at):
+        for number in () if line is None else line.tell(looks_at, free_at):
             impatient = self.lines.known(number)
             if impatient is not None:
                 self.lines.wake(impatient)
@@ -161,7 +175,7 @@ class Places(Generic[D]):
             free_at = max(map(lines.free_at, held), default=-inf)
             if now >= waiter.deadline or free_at > waiter.deadline:
                 return False
-            looks_at = min(map(lines.free_at, firsts), default=inf)
+            looks_at = min(map(lines.looks_at, firsts), default=inf)
             if looks_at <= now:
                 # Where it would be admitted by now it holds up nobody.
                 waiter.asked_in = epoch

@@ -10,25 +10,27 @@ from sluicegate._connection.bridge import bridge_of
 from sluicegate._core import Decision, Permit, RedisLimiter
 from sluicegate.concurrency.lease import Lease, process
 from sluicegate.concurrency.permit import Undecided
-from sluicegate.concurrency.permit_queue import PermitQueue
+from sluicegate.concurrency.waiting import PermitLines
 
 __all__ = ["Leases"]
 
 
 class Leases:
-    """Who waits in one event loop for one limiter's permits, and the timer that renews what it holds.
+    """What one event loop has of one limiter's permits, and the timer that renews that.
 
     What is held, and until when, the core knows. There is no timer while nothing is held.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, core: RedisLimiter, lease_seconds: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        core: RedisLimiter,
+        lease_seconds: float,
+        lines: PermitLines,
     ) -> None:
-        self.core, self.process = core, process()
+        self.core, self.process, self._lines = core, process(), lines
         self._loop = ref(loop)
         self._pause = lease_seconds / 3
-        #: Who waits in this loop, by key.
-        self.queues: dict[str, PermitQueue] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def acquire(self, key: str) -> Permit | float:
@@ -69,22 +71,17 @@ class Leases:
     def drop(self, lease: Lease) -> None:
         """Release what nobody holds, from any thread; the server is told unless the loop is closed."""
         lent, loop = self.core.leave(lease.key, lease.number), self._loop()
-        if not lent and loop is not None:
+        if lent:
+            self._lines.wake(lease.key)
+        elif loop is not None:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._give_up, loop, lease)
 
     def released(self, loop: asyncio.AbstractEventLoop, key: str) -> None:
         """A permit is free, as far as the server can be told now; another loop keeps no books."""
+        self._lines.wake(key)
         if loop is self._loop():
-            if self.queues:
-                self.wake(key)
             self._rest()
-
-    def wake(self, key: str) -> None:
-        """A permit is free: who waits for it here may ask at once."""
-        queue = self.queues.get(key)
-        if queue is not None:
-            queue.wake()
 
     def renew(self) -> list[asyncio.Future[Decision]]:
         """Renew what is held, and release again what may not have been."""

@@ -1,28 +1,26 @@
-"""Those who wait for a permit of one key in Redis, in order: of one event loop, or threads without one."""
+"""Those who wait for a permit of one key in a zone, in order: of one event loop, or threads without one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
-from random import uniform
 from typing import TypeVar
 from weakref import ref
 
+from sluicegate._connection.seconds import pauses
 from sluicegate._connection.waiter import LoopWaiter, Waiter
 
 __all__ = ["PermitQueue"]
 
 T = TypeVar("T")
 
-# Between two questions to the server, in seconds; it doubles.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 # A waiter whose wake-up was lost looks for itself after so many seconds.
 _LOOKS_AFTER = 1.0
 
 
 class PermitQueue:
-    """The first asks the server again and again, and can be told to at once; the others wait to be first.
+    """The first asks again and again, and can be told to at once; the others wait to be first.
 
     Deadlines are by the clock of who waits: the loop's.
     """
@@ -68,7 +66,7 @@ class PermitQueue:
         self, waiter: Waiter, attempt: Callable[[], Awaitable[T | float]], seconds: float
     ) -> T | float:
         """:meth:`served` for one who has joined."""
-        deadline, pause = self.now() + seconds, _SHORTEST_PAUSE
+        deadline, planned = self.now() + seconds, pauses()
         if not await self._come_first(waiter, deadline):
             return self.told
         while True:
@@ -81,8 +79,7 @@ class PermitQueue:
             left = deadline - self.now()
             if left <= 0:
                 return got
-            await self._asker.sleep(min(got, left, pause * uniform(0.75, 1.25)))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await self._asker.sleep(min(got, left, next(planned)))
 
     async def _come_first(self, waiter: Waiter, deadline: float) -> bool:
         while self._first() is not waiter and (left := deadline - self.now()) > 0:

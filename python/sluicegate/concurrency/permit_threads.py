@@ -1,4 +1,4 @@
-"""Threads of this process that wait for a permit of one key in Redis, in order."""
+"""Threads of this process that wait for a permit of one key in a zone, in order."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from sluicegate._connection.rights import commands_of, ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
+from sluicegate._connection.waiter import LoopWaiter
 from sluicegate._core import Decision, Permit, Quota, RedisLimiter
 from sluicegate._support.arguments import (
     checked_key,
@@ -29,8 +30,8 @@ from sluicegate._support.pickling import MadeAnew
 from sluicegate.concurrency.lease import process
 from sluicegate.concurrency.leases import Leases
 from sluicegate.concurrency.permit import Entry, Undecided
-from sluicegate.concurrency.permit_queue import PermitQueue
 from sluicegate.concurrency.thread_leases import ThreadLeases
+from sluicegate.concurrency.waiting import PermitLines
 
 __all__ = ["ConcurrencyLimiter"]
 
@@ -44,8 +45,9 @@ class ConcurrencyLimiter(MadeAnew):
     trip, and so does releasing it. A short key with one permit takes 80 bytes in Redis, and
     each of the next hundred some 30.
 
-    Those of one event loop who wait for a key are first come, first served, and so are threads
-    without one; those elsewhere compete with them, asking every 5 to 100 ms.
+    Those who wait for a key in one process, on any event loop and in any thread, are first come,
+    first served; those elsewhere compete with them, asking every 5 to 100 ms. One whose event loop
+    stands still for over a second is passed until it goes on.
 
     Args:
         redis: where the permits are; see :mod:`sluicegate.redis`.
@@ -67,8 +69,8 @@ class ConcurrencyLimiter(MadeAnew):
 
     _NEEDS_ASYNCIO = True
     __slots__ = (
-        *("__weakref__", "_core", "_here", "_lease_seconds", "_limit", "_made_of"),
-        *("_scripts", "_threads"),
+        *("__weakref__", "_core", "_here", "_lease_seconds", "_limit", "_lines"),
+        *("_made_of", "_scripts", "_threads"),
     )
 
     def __init__(
@@ -99,8 +101,9 @@ class ConcurrencyLimiter(MadeAnew):
         self._core = RedisLimiter("permits", settings, quota, **options, remember=False)
         self._scripts = Scripts(settings, name, timeout)
         self._made_of = (settings, limit), {"lease_seconds": lease_seconds, **options}
+        self._lines = PermitLines(timeout)
         self._here: PerLoop[Leases] = PerLoop()
-        self._threads = ThreadLeases(self._core)
+        self._threads = ThreadLeases(self._core, self._lines)
 
     def _plan(self) -> Any:
         return ConcurrencyLimiter, *self._made_of
@@ -220,12 +223,12 @@ class ConcurrencyLimiter(MadeAnew):
         return self._here.here(loop, partial(self._new_here, loop)) if here is None else here
 
     def _new_here(self, loop: asyncio.AbstractEventLoop) -> Leases:
-        return Leases(loop, self._core, self._lease_seconds)
+        return Leases(loop, self._core, self._lease_seconds, self._lines)
 
     def _by_threads(self) -> ThreadLeases:
         here = self._threads
         if here.process is not process():
-            here = self._threads = ThreadLeases(self._core)
+            here = self._threads = ThreadLeases(self._core, self._lines)
         return here
 
     def _block(self, key: str, seconds: float) -> Permit | float:
@@ -234,17 +237,12 @@ class ConcurrencyLimiter(MadeAnew):
 
     def _acquire(self, key: str, seconds: float) -> Coroutine[Any, Any, Permit | float]:
         """A permit; or seconds, > 0, until one may be free."""
-        here = self._now_here()
-        if not seconds and not here.queues.get(key):
-            return here.acquire(key)
-        return self._in_queue(here, key, seconds)
+        acquire = partial(self._now_here().acquire, key)
+        if seconds:
+            return self._lines.served(key, acquire, LoopWaiter, seconds)
+        told = self._lines.told(key)
+        return acquire() if told is None else _said(told)
 
-    async def _in_queue(self, here: Leases, key: str, seconds: float) -> Permit | float:
-        queue = here.queues.setdefault(key, PermitQueue())
-        if not seconds:
-            return queue.told
-        try:
-            return await queue.served(partial(here.acquire, key), seconds)
-        finally:
-            if not queue:
-                here.queues.pop(key, None)
+
+async def _said(seconds: float) -> float:
+    return seconds

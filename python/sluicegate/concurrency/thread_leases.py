@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sluicegate._connection.blocking import may_block
+from sluicegate._connection.waiter import ThreadWaiter
 from sluicegate._core import Permit, RedisLimiter
 from sluicegate._support.awaiting import at_once
 from sluicegate.concurrency.lease import AnyLease, process
 from sluicegate.concurrency.permit import Undecided
-from sluicegate.concurrency.permit_threads import in_line, permits_in_line
+from sluicegate.concurrency.waiting import PermitLines
 
 __all__ = ["ThreadLeases"]
 
@@ -15,20 +16,19 @@ __all__ = ["ThreadLeases"]
 class ThreadLeases:
     """What threads have of one limiter's permits. All its calls block."""
 
-    def __init__(self, core: RedisLimiter) -> None:
-        self.core, self.process = core, process()
+    def __init__(self, core: RedisLimiter, lines: PermitLines) -> None:
+        self.core, self.process, self._lines = core, process(), lines
 
     def wait(self, key: str, seconds: float) -> Permit | float:
         """A permit within ``seconds``; or the seconds, > 0, until one may be free."""
         if not seconds:
-            waiting = permits_in_line(self.core, key)
-            return self.acquire(key) if waiting is None else waiting.told
+            told = self._lines.told(key)
+            return self.acquire(key) if told is None else told
 
         async def attempt() -> Permit | float:
             return self.acquire(key)
 
-        with in_line(self.core, key) as (queue, waiter):
-            return at_once(queue.first_served(waiter, attempt, seconds))
+        return at_once(self._lines.served(key, attempt, ThreadWaiter, seconds))
 
     def acquire(self, key: str) -> Permit | float:
         """A permit; or the seconds, > 0, until one may be free."""
@@ -51,18 +51,12 @@ class ThreadLeases:
         """Give it back, and wait until the server knows, or does not answer in time."""
         if not self.core.leave(lease.key, lease.number):
             self.core.ask("give_up", lease.key, 1, lease.number)
-        self._wake(lease.key)
+        self._lines.wake(lease.key)
 
     def drop(self, lease: _ThreadLease) -> None:
         """Release what nobody holds, without waiting."""
         self._give_up(lease)
-        self._wake(lease.key)
-
-    def _wake(self, key: str) -> None:
-        """A permit is free: the first who waits for it may ask at once."""
-        waiting = permits_in_line(self.core, key)
-        if waiting is not None:
-            waiting.wake()
+        self._lines.wake(lease.key)
 
     def _give_up(self, lease: _ThreadLease) -> None:
         if not self.core.leave(lease.key, lease.number):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from math import inf
-from random import uniform
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluicegate._connection.bridge import running_loop
 from sluicegate._connection.refused import refused_by_several
+from sluicegate._connection.seconds import pauses
 from sluicegate._connection.waiter import LoopWaiter, ThreadWaiter
 from sluicegate._support.awaiting import at_once
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from sluicegate._core import GateDecision
 
 __all__ = ["Asking", "Asks", "in_loop", "in_thread"]
-
-# Nobody knows when a permit is free: it is asked for again after so many seconds, which double.
-_SHORTEST, _LONGEST = 0.005, 0.1
 
 
 class Asks(Protocol):
@@ -41,7 +39,12 @@ class Asking:
     #: Its gate, where it waits in ``_places``.
     gate: Any
     call: Any
-    _pause = _SHORTEST
+    #: Of the last refusal, after so many seconds permits are asked for again.
+    _again = 0.0
+
+    @cached_property
+    def _pauses(self) -> Iterator[float]:
+        return pauses()
 
     async def check(self) -> GateDecision:
         raise NotImplementedError
@@ -59,24 +62,24 @@ class Asking:
     def wait(self, decision: GateDecision, left: float) -> float:
         """Permits may be free before a lease ends, when they are given back: they are asked for often."""
         call: Asks = self.call
-        waits = [self.free_after(decision, name) for name in decision.refused_by]
+        refusing = decision.refused_by
         known = [
-            decision.limits[name].retry_after
-            for name in decision.refused_by
-            if not call.are_permits(name)
+            decision.limits[name].retry_after for name in refusing if not call.are_permits(name)
         ]
-        wait = max([*waits, *known], default=0.0)
+        if len(known) < len(refusing):
+            self._again = next(self._pauses)
+        wait = max([self.free_after(decision, name) for name in refusing], default=0.0)
         if max(known, default=0) > left or left <= 0 or (not call.has_permits and wait > left):
             return inf
-        if len(known) < len(waits):
-            self._pause = min(2 * self._pause, _LONGEST)
         return min(wait, left)
 
     def free_after(self, decision: GateDecision, name: str) -> float:
         call: Asks = self.call
-        if call.are_permits(name):
-            return self._pause * uniform(0.75, 1.25)
-        return decision.limits[name].retry_after
+        return self._again if call.are_permits(name) else decision.limits[name].retry_after
+
+    def may_be_sooner(self, name: str) -> bool:
+        call: Asks = self.call
+        return call.are_permits(name)
 
     def behind(self, decision: GateDecision, waits: Mapping[str, float]) -> GateDecision:
         return refused_by_several(decision, waits, self.places())

@@ -187,6 +187,7 @@ class Gate(Single, _core.Gate):
     peek_sync = _core.Gate.peek
     refund_sync = _core.Gate.refund
     reset_sync = _core.Gate.reset
+    clear_sync = _core.Gate.clear
 
     def ping_sync(self, timeout: float = 1.0) -> str:
         """``"memory"``: there is no server to reach."""

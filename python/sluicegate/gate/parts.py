@@ -59,9 +59,9 @@ def parts_of(
             known = _chosen_before(limit, quota, (before or {}).get(name))
             algorithm = known or algorithm_of(quota, limit.algorithm)
             parts.append(Part(limit, quota, name, algorithm))
-    known: dict[str, Part] = {}
+    by_name: dict[str, Part] = {}
     for part in parts:
-        first = known.setdefault(part.name, part)
+        first = by_name.setdefault(part.name, part)
         if first is not part:
             raise ValueError(
                 f"limits must have names that differ, got {part.name!r} for '{first.quota}' and "

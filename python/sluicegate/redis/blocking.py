@@ -59,6 +59,7 @@ class BlockingCalls:
         """``reset`` that blocks its thread: forget ``key``."""
         may_block("reset_sync")
         self._core.ask("reset", key, 1)
+        self._places.look_again(key)
 
     def wait_sync(
         self,

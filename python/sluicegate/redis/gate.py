@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._connection.bridge import bridge_of, planned, running_loop
+from sluicegate._connection.bridge import bridge_of, planned, running_loop, then
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.places import Places
 from sluicegate._connection.rights import ping
@@ -19,6 +19,7 @@ from sluicegate._support.pickling import MadeAnew
 from sluicegate.gate.limit import checked_name
 from sluicegate.gate.parts import Part, parts_of
 from sluicegate.gate.statistics import GateStatistics
+from sluicegate.redis.clearing import Clearing
 from sluicegate.redis.gate_blocking import BlockingGate
 from sluicegate.redis.gate_choosing import GateChooses
 from sluicegate.redis.gate_limits import (
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 
-class Gate(GateChooses, GateWaits, BlockingGate, MadeAnew):
+class Gate(GateChooses, GateWaits, Clearing, BlockingGate, MadeAnew):
     """Several limits and one decision, in Redis: all admit and spend, or nothing is spent anywhere.
 
     ``Gate("redis://…", [Limit("5/second; 10000/day", by="user"), Limit("1000000/day", by="org")])``:
@@ -149,8 +150,7 @@ class Gate(GateChooses, GateWaits, BlockingGate, MadeAnew):
         bridge = bridge_of(loop)
         futures = self._core.begin_refund(bridge, loop.create_future, keys, decision)
         loop.call_soon(bridge.flush)
-        await asyncio.gather(*futures)
-        self._places.look_again()
+        await then(asyncio.gather(*futures), self._places.look_again)
 
     @to_be_awaited
     async def reset(self, keys: Keys) -> None:
@@ -159,8 +159,7 @@ class Gate(GateChooses, GateWaits, BlockingGate, MadeAnew):
         bridge = bridge_of(loop)
         future: asyncio.Future[GateDecision] = loop.create_future()
         begun = self._core.begin_reset(bridge, future, keys)
-        await planned(loop, bridge, future, begun)
-        self._places.look_again()
+        await then(planned(loop, bridge, future, begun), self._places.look_again)
 
     def reserve(self, keys: Keys, cost: Cost = 1, *, timeout: float | None = 0) -> Reservation:
         """Spend now and put it right later: ``async with gate.reserve(...) as reservation:``.

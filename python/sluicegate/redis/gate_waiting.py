@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from sluicegate._connection.blocking import must_not_wait
-from sluicegate._connection.bridge import bridge_of, planned, running_loop
+from sluicegate._connection.bridge import bridge_of, planned, running_loop, then
 from sluicegate._connection.notices import Complaint
 from sluicegate._connection.seconds import seconds_of
 from sluicegate._support.arguments import seconds_to_wait
@@ -105,6 +105,8 @@ class _InRedis:
 
     def give_up(self) -> None:
         self._call.give_up()
+        if self._call.has_permits:
+            self._look_again()
 
     def examine(self, actual: Used) -> None:
         self._call.examine(actual)
@@ -114,18 +116,26 @@ class _InRedis:
             self._call.ask_end(decision, actual)
         except StoreError as error:
             _complaint.make(_NOT_ENDED, error)
+        self._look_again()
 
     async def end(self, decision: GateDecision, actual: Used | None) -> None:
         loop = running_loop()
         bridge = bridge_of(loop)
         futures = self._call.begin_end(bridge, loop.create_future, decision, actual)
         loop.call_soon(bridge.flush)
-        for told in await asyncio.gather(*futures, return_exceptions=True):
+        answers = asyncio.gather(*futures, return_exceptions=True)
+        for told in await then(answers, self._look_again):
             if isinstance(told, StoreError):
                 _complaint.make(_NOT_ENDED, told)
 
     def abandon(self, decision: GateDecision) -> None:
         self._call.abandon(decision)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """What came back is for those who wait."""
+        asking = self._asking
+        asking.gate._places.look_again(*asking.call.places().values())  # noqa: SLF001
 
 
 _NOT_ENDED = "What reservations did not use is not given back to Redis"

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._connection.bridge import bridge_of, planned, running_loop
+from sluicegate._connection.bridge import bridge_of, planned, running_loop, then
 from sluicegate._connection.on_error import OnError
 from sluicegate._connection.places import Places
 from sluicegate._connection.rights import commands_of, ping
@@ -19,6 +19,7 @@ from sluicegate._core import Decision, Quota, RedisLimiter
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.redis.blocking import BlockingCalls
+from sluicegate.redis.clearing import Clearing
 from sluicegate.redis.prefix import windows_prefix
 from sluicegate.redis.refunds import Refunds
 from sluicegate.redis.several_keys import SeveralKeys
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncLimiter", "OnError", "RedisStatistics"]
 
 
-class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
+class AsyncLimiter(Refunds, Clearing, BlockingCalls, SeveralKeys, MadeAnew):
     """Base class of the limiters in Redis. One script, one key, one round trip a decision.
 
     Make one of the classes in :mod:`sluicegate.redis`. Use it from any number of event
@@ -85,6 +86,11 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
     def _set_quota(self, quota: Any) -> None:
         self._core.set_quota(quota)
         self._quota = quota
+        self._places.look_again()
+
+    def _counts_as(self, other: AsyncLimiter) -> bool:
+        """Whether their keys begin alike."""
+        return bool(self._made_of[1]["prefix"] == other._made_of[1]["prefix"])
 
     def _prefix(self, quota: Any, prefix: str | None, name: str | None) -> str:
         return windows_prefix(self._ALGORITHM, quota, prefix, name)
@@ -131,8 +137,11 @@ class AsyncLimiter(Refunds, BlockingCalls, SeveralKeys, MadeAnew):
 
     @to_be_awaited
     async def reset(self, key: str) -> None:
-        """Forget ``key``: its whole quota is back. Seen as :meth:`refund`."""
-        await self._begun("reset", key, 1)
+        """Forget ``key``: its whole quota is back, and who waits for it here asks again.
+
+        Seen as :meth:`refund`.
+        """
+        await then(self._begun("reset", key, 1), partial(self._places.look_again, key))
 
     def _begun(
         self, verb: str, key: str, cost: int, quota: Quota | str | None = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from sluicegate._connection.blocking import may_block
-from sluicegate._connection.bridge import bridge_of, planned, running_loop
+from sluicegate._connection.bridge import bridge_of, planned, running_loop, then
 from sluicegate._support.pending import to_be_awaited
 
 if TYPE_CHECKING:
+    from sluicegate._connection.places import Places
     from sluicegate._core import Decision, RedisLimiter
 
 __all__ = ["Refunds"]
@@ -22,6 +24,7 @@ class Refunds:
 
     if TYPE_CHECKING:
         _core: RedisLimiter
+        _places: Places[Decision]
 
     @overload
     async def refund(self, key: str, cost: Decision, units: int | None = None) -> None: ...
@@ -50,7 +53,8 @@ class Refunds:
         65,000 keys or so have been reset. If another process has reset it, a fixed window and a log
         know; a counter, segments and a bucket do not, and would free what was spent since.
 
-        Seen at once here, and by other processes within one second (see ``remember``).
+        Seen at once here, where who waits for ``key`` asks again, and by other processes within one second
+        (see ``remember``).
 
         Raises ``TypeError`` or ``ValueError`` for the arguments that :meth:`check` rejects;
         ``ValueError`` for a decision that is no receipt: a refusal, a copy, one of another limiter,
@@ -62,7 +66,8 @@ class Refunds:
         bridge = bridge_of(loop)
         future: asyncio.Future[Decision] = loop.create_future()
         begun = self._core.begin_refund(bridge, future, key, cost, units)
-        await planned(loop, bridge, future, begun)
+        look_again = partial(self._places.look_again, key)
+        await then(planned(loop, bridge, future, begun), look_again)
 
     @overload
     def refund_sync(self, key: str, cost: Decision, units: int | None = None) -> None: ...
@@ -72,3 +77,4 @@ class Refunds:
         """``refund`` that blocks its thread: by receipt, ``refund_sync(key, decision)``, or ``cost`` units."""
         may_block("refund_sync")
         self._core.ask_refund(key, cost, units)
+        self._places.look_again(key)

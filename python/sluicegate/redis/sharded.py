@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, overload
 
 from sluicegate._connection.on_error import OnError
-from sluicegate._connection.options import Settings
-from sluicegate._connection.settings import settings_of
 from sluicegate._core import Decision, Quota
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
 from sluicegate.redis.hash_ring import ConsistentHashRing
 from sluicegate.redis.limiter import AsyncLimiter
+from sluicegate.redis.node import Node
 
 if TYPE_CHECKING:
     from sluicegate._support.pickling import Plan
@@ -22,6 +20,7 @@ __all__ = ["ClusterRateLimiter"]
 
 # A quota comes with each call; so many different ones are kept ready for each node.
 _MOST_QUOTAS = 256
+_NO_NODES = "redis_nodes are all removed: add one with add_node"
 
 
 class ClusterRateLimiter(MadeAnew):
@@ -59,9 +58,9 @@ class ClusterRateLimiter(MadeAnew):
         if isinstance(redis_nodes, str | bytes) or not isinstance(redis_nodes, Iterable):
             kind = type(redis_nodes).__name__  # not the value: it may have a password
             raise TypeError(f"redis_nodes must be a list of servers, got one {kind}")
-        self._nodes: dict[str, _Node] = {}
+        self._nodes: dict[str, Node] = {}
         for redis in redis_nodes:
-            node = _Node.of(redis)
+            node = Node.of(redis)
             if node.name in self._nodes:
                 raise ValueError(f"redis_nodes must name each server once, got {node.name} twice")
             self._nodes[node.name] = node
@@ -105,10 +104,40 @@ class ClusterRateLimiter(MadeAnew):
         """:meth:`is_allowed` that blocks its thread, from any number of threads."""
         return self._in_charge(key, limit, window).check_sync(key)
 
+    @overload
+    async def clear(self, limit: Quota | str) -> None: ...
+    @overload
+    async def clear(self, limit: int, window: float) -> None: ...
+    @to_be_awaited
+    async def clear(self, limit: Quota | str | int, window: Any = ...) -> None:
+        """Forget every key of this quota at every server, one server after the other.
+
+        Arguments as of :meth:`is_allowed`. Costs and raises as :meth:`sluicegate.redis.FixedWindow.clear`.
+        """
+        for limiter in self._everywhere(limit, window):
+            await limiter.clear()
+
+    @overload
+    def clear_sync(self, limit: Quota | str) -> None: ...
+    @overload
+    def clear_sync(self, limit: int, window: float) -> None: ...
+    def clear_sync(self, limit: Quota | str | int, window: Any = ...) -> None:
+        """:meth:`clear` that blocks its thread; where an event loop runs it is a ``RuntimeError``."""
+        for limiter in self._everywhere(limit, window):
+            limiter.clear_sync()
+
+    def _everywhere(self, limit: Quota | str | int, window: Any) -> list[AsyncLimiter]:
+        """One limiter at each server."""
+        quota = (limit,) if window is ... else (limit, window)
+        nodes = list(self._nodes)
+        if not nodes:
+            raise ValueError(_NO_NODES)
+        return [self._limiter(node, *quota) for node in nodes]
+
     def _in_charge(self, key: str, limit: Quota | str | int, window: Any) -> AsyncLimiter:
         node = self.ring.get_node(key)
         if node is None:
-            raise ValueError("redis_nodes are all removed: add one with add_node")
+            raise ValueError(_NO_NODES)
         quota = (limit,) if window is ... else (limit, window)
         return self._limiter(node, *quota)
 
@@ -118,7 +147,7 @@ class ClusterRateLimiter(MadeAnew):
         One that is there already changes nothing. Raises ``ValueError`` if it is there with
         another password, TLS or other option: remove it first.
         """
-        new = _Node.of(node)
+        new = Node.of(node)
         known = self._nodes.setdefault(new.name, new)
         if known.settings != new.settings:
             raise ValueError(
@@ -132,7 +161,7 @@ class ClusterRateLimiter(MadeAnew):
         Its keys move to the others, and its connection closes. Raises ``ValueError`` if it is
         not there.
         """
-        name = _Node.of(node).name
+        name = Node.of(node).name
         self.ring.remove_node(name)
         del self._nodes[name]
         for quota in list(self._limiters):
@@ -161,8 +190,14 @@ class ClusterRateLimiter(MadeAnew):
             made = SlidingWindowRateLimiter(redis, *quota[1:], **self._options)
             if len(self._limiters) >= _MOST_QUOTAS:
                 self._drop(next(iter(self._limiters)))
-            limiter = self._limiters.setdefault(quota, made)  # another thread's may be there
+            # The same quota in other words is the same limiter, which remembers refusals; and another
+            # thread's may be there.
+            limiter = self._limiters.setdefault(quota, self._known(node, made) or made)
         return limiter
+
+    def _known(self, node: str, made: AsyncLimiter) -> AsyncLimiter | None:
+        known = list(self._limiters.items())
+        return next((one for (at, *_), one in known if at == node and one._counts_as(made)), None)  # noqa: SLF001
 
     def _drop(self, quota: tuple[Any, ...]) -> None:
         limiter = self._limiters.pop(quota, None)
@@ -183,38 +218,3 @@ class ClusterRateLimiter(MadeAnew):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-class _Node(NamedTuple):
-    """A server by its place on the ring."""
-
-    name: str
-    url: str
-    settings: Settings
-    redis: object
-
-    @classmethod
-    def of(cls, redis: object) -> _Node:
-        settings = settings_of(redis)
-        return cls(_name(settings), _url(settings), settings, redis)
-
-
-def _name(settings: Settings) -> str:
-    # In any order it is the same cluster, or the same sentinels.
-    hosts = ",".join(sorted(f"{host}:{port}" for host, port in settings.nodes))
-    service = f"/{settings.service}" if settings.service else ""
-    return f"{hosts or settings.unix_path}{service}/{settings.db}"
-
-
-def _url(settings: Settings) -> str:
-    if settings.unix_path is not None:
-        return f"unix://{quote(settings.unix_path)}?db={settings.db}"
-    kind = "" if settings.topology == "standalone" else f"+{settings.topology}"
-    scheme = ("rediss" if settings.tls else "redis") + kind
-    hosts = ",".join(f"{_host(host)}:{port}" for host, port in settings.nodes)
-    service = f"/{quote(settings.service, '')}" if settings.service else ""
-    return f"{scheme}://{hosts}{service}/{settings.db}"
-
-
-def _host(host: str) -> str:
-    return f"[{quote(host, ':')}]" if ":" in host else host

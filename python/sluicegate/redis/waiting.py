@@ -46,5 +46,8 @@ class OneCall:
     def free_after(self, decision: Decision, _: str) -> float:
         return decision.retry_after
 
+    def may_be_sooner(self, _: str) -> bool:
+        return False
+
     def behind(self, decision: Decision, waits: Mapping[str, float]) -> Decision:
         return refused(decision, waits.get(_ONLY, 0.0))

@@ -180,6 +180,7 @@ class Gate(Single, GateWaits, _core.ZoneGate):
     peek_sync = _core.ZoneGate.peek
     refund_sync = refund
     reset_sync = reset
+    clear_sync = clear
 
     def ping_sync(self, timeout: float = 1.0) -> str:
         """``"shared"``: the zone is in memory, and there is no server to reach."""

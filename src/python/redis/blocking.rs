@@ -33,21 +33,32 @@ pub(super) fn answers(
     route: &LazyRoute,
     mut requests: Vec<Request>,
 ) -> PyResult<Option<Vec<Answer>>> {
+    for (number, request) in requests.iter_mut().enumerate() {
+        request.id = number as u64;
+    }
+    settled(py, route, requests.len(), |route, sink| {
+        route.send(requests, &sink);
+    })
+}
+
+/// So many answers of what is begun by `begin`, by their numbers from 0; else the same.
+pub(super) fn settled(
+    py: Python<'_>,
+    route: &LazyRoute,
+    number: usize,
+    begin: impl FnOnce(&Arc<Route>, Arc<dyn Sink>) + Send,
+) -> PyResult<Option<Vec<Answer>>> {
     end_with_the_interpreter(py)?;
     let route = route.get()?;
     let seat = FREE.take().filter(|seat| seat.generation == generation());
     let seat = seat.unwrap_or_else(Seat::new);
-    let turn = seat.expect(requests.len());
+    let turn = seat.expect(number);
     let mut next = turn.map_or_else(Vec::new, way_back::pass);
-    for (number, request) in requests.iter_mut().enumerate() {
-        request.id = number as u64;
-    }
-    let mut requests = Some(requests);
+    let mut begin = Some(begin);
     loop {
         let is_answered = detached(py, || {
-            if let Some(requests) = requests.take() {
-                let sink: Arc<dyn Sink> = Arc::new(ToSeat(Arc::clone(&seat)));
-                route.send(requests, &sink);
+            if let Some(begin) = begin.take() {
+                begin(&route, Arc::new(ToSeat(Arc::clone(&seat))));
                 way_back::wake(&take(&mut next));
             }
             seat.wait(SIGNAL_CHECK)

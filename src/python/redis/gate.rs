@@ -13,6 +13,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::blocking;
 use super::bridge::PyBridge;
+use super::clearing;
 use super::limiter::PyRedisLimiter;
 use super::values::{store_error, told};
 use crate::gate::{RedisGate, RedisLimit};
@@ -118,7 +119,7 @@ impl PyRedisGate {
         future: Py<PyAny>,
         name: &str,
         keys: Any<'_, 'py>,
-        cost: Option<Any<'_, 'py>>,
+        cost: Any<'_, 'py>,
         quotas: Option<&Bound<'py, PyGateQuotas>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let limits = &self.limits;
@@ -126,7 +127,7 @@ impl PyRedisGate {
         if name == "check" {
             limits.layout.without_permits(chosen, "check")?;
         }
-        let questions = limits.questions(chosen, keys, cost)?;
+        let questions = limits.questions(chosen, keys, Some(cost))?;
         begun(
             py,
             &limits.route,
@@ -142,7 +143,7 @@ impl PyRedisGate {
         &self,
         name: &str,
         keys: Any<'_, '_>,
-        cost: Option<Any<'_, '_>>,
+        cost: Any<'_, '_>,
         quotas: Option<&Bound<'_, PyGateQuotas>>,
     ) -> PyResult<Py<PyGateDecision>> {
         let limits = &self.limits;
@@ -150,7 +151,7 @@ impl PyRedisGate {
         if name == "check" {
             limits.layout.without_permits(chosen, "check_sync")?;
         }
-        let questions = limits.questions(chosen, keys, cost)?;
+        let questions = limits.questions(chosen, keys, Some(cost))?;
         limits.asked(keys.py(), verb(name), &questions, drop)
     }
 
@@ -173,6 +174,16 @@ impl PyRedisGate {
         let questions = self.limits.resets(keys)?;
         let call = || self.limits.call(Verb::Reset, &questions);
         asked(keys.py(), &self.limits.route, call).map(drop)
+    }
+
+    /// An awaitable, which ends when every key of every limit is forgotten.
+    fn clear<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        clearing::begun(py, &self.limits.route, self.limits.kept_by())
+    }
+
+    /// Forget every key of every limit. Blocks this thread.
+    fn ask_clear(&self, py: Python<'_>) -> PyResult<()> {
+        clearing::asked(py, &self.limits.route, self.limits.kept_by())
     }
 
     /// Begin to give back what a decision spent: one request each, for what `new_future` gives.

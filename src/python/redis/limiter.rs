@@ -292,17 +292,19 @@ impl PyRedisLimiter {
         Ok(())
     }
 
+    /// An awaitable, which ends when every key is forgotten.
+    fn clear<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.clearing(py)
+    }
+
+    /// Forget every key. Blocks this thread.
+    fn ask_clear(&self, py: Python<'_>) -> PyResult<()> {
+        self.cleared(py)
+    }
+
     /// Admitted, refused, errors, timeouts, local and remembered.
     fn statistics(&self) -> (u64, u64, u64, u64, u64, u64) {
-        let s = self.limiter.statistics();
-        (
-            s.admitted,
-            s.refused,
-            s.errors,
-            s.timeouts,
-            s.local,
-            s.remembered,
-        )
+        self.counted()
     }
 
     /// Raise what a check would.

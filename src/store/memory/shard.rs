@@ -46,6 +46,8 @@ pub(super) struct Shard<A: Algorithm> {
     pub(super) forgotten: Forgotten,
     pub(super) returned: Returned,
     pub(super) admitted: u64,
+    /// How many of these were no calls, but what a call had used beyond its estimate.
+    pub(super) unasked: u64,
     pub(super) refused: u64,
     pub(super) would_have_refused: u64,
     pub(super) evicted: u64,
@@ -78,6 +80,7 @@ impl<A: Algorithm> Shard<A> {
             forgotten: Forgotten::default(),
             returned: Returned::default(),
             admitted: 0,
+            unasked: 0,
             refused: 0,
             would_have_refused: 0,
             evicted: 0,

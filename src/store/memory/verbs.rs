@@ -218,7 +218,7 @@ impl<A: Algorithm> Store for MemoryStore<A> {
         let mut sum = Statistics::default();
         for lock in self.shards.made() {
             let shard = locked(&lock.shard, patience)?;
-            sum.admitted += shard.admitted;
+            sum.admitted += shard.admitted - shard.unasked;
             sum.refused += shard.refused;
             sum.would_have_refused += shard.would_have_refused;
             sum.evicted += shard.evicted;

@@ -17,6 +17,8 @@ pub enum Failure {
     Down(String),
     /// It answered with an error.
     Refused(String),
+    /// Keys are forgotten in part: it failed at that command.
+    At(&'static str, Box<Failure>),
 }
 
 impl fmt::Display for Failure {
@@ -25,6 +27,9 @@ impl fmt::Display for Failure {
             Self::Timeout => f.write_str("Redis did not answer in time"),
             Self::Down(why) => write!(f, "there is no connection to Redis: {why}"),
             Self::Refused(why) => write!(f, "Redis answered with an error: {why}"),
+            Self::At(command, failure) => {
+                write!(f, "{failure} (to {command}; so not all keys are forgotten)")
+            }
         }
     }
 }
@@ -34,6 +39,12 @@ impl Failure {
     #[must_use]
     pub fn not_understood() -> Self {
         Self::Refused("the script's reply was not understood".into())
+    }
+
+    /// That, at a command by which keys are forgotten.
+    #[must_use]
+    pub fn at(self, command: &'static str) -> Self {
+        Self::At(command, Box::new(self))
     }
 }
 

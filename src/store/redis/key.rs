@@ -44,6 +44,30 @@ impl KeyNames {
         &self.prefix
     }
 
+    /// What all names begin with, or `None` where a key's name may be the key alone.
+    pub(super) fn start(&self) -> Option<Vec<u8>> {
+        match (&self.tag, &*self.prefix) {
+            (Tag::Text(tag), prefix) => Some(format!("{prefix}:{{{tag}}}:").into()),
+            (_, "") => None,
+            (_, prefix) => Some(format!("{prefix}:{{").into()),
+        }
+    }
+
+    /// Whether it is the name of one of its keys, and not of another limiter's whose names begin alike.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        let start = self.start();
+        let rest = start.and_then(|start| name.strip_prefix(&*start));
+        match (&self.tag, rest) {
+            (_, None) => false,
+            (Tag::Text(_), Some(_)) => true,
+            (_, Some(rest)) => {
+                rest.iter().position(|byte| matches!(byte, b'{' | b'}'))
+                    == rest.len().checked_sub(1)
+                    && rest.ends_with(b"}")
+            }
+        }
+    }
+
     pub(super) fn name(&self, key: &[u8]) -> Vec<u8> {
         match (&self.tag, &*self.prefix) {
             (Tag::Text(tag), prefix) => tagged(&format!("{prefix}:{{{tag}}}:"), key),

@@ -133,6 +133,14 @@ impl Leases {
         false
     }
 
+    /// Nobody holds any permit any more. What was given back, the server is still told.
+    pub(super) fn forget_all(&self) {
+        self.table().known.retain(|_, known| {
+            known.held = None;
+            known.leaving_until.is_some()
+        });
+    }
+
     pub(super) fn holds(&self, key: &[u8], number: u64) -> bool {
         let table = self.table();
         let known = table.known.get(&self.name(key, number));
@@ -257,6 +265,24 @@ mod tests {
         assert!(leases.holds(b"k", 4), "lent, not leased");
         leases.hear(Verb::Refund, b"k", &of(2), now, &reply);
         assert!(leases.is_idle());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_held_nor_renewed() {
+        let leases = Leases::new(LEASE);
+        granted(&leases, 0, Instant::now());
+        leases.lend(b"k", &of(1), 9, 9);
+        granted(&leases, 2, Instant::now());
+        leases.leave(b"k", 2);
+        leases.forget_all();
+        assert!([0, 1, 2].iter().all(|&number| !leases.holds(b"k", number)));
+        assert_eq!(
+            due(&leases, 7),
+            [(Verb::Refund, vec![1, 2])],
+            "the server may have granted them"
+        );
+        granted(&leases, 3, Instant::now());
+        assert!(leases.holds(b"k", 3) && leases.lend(b"k", &of(4), 1, 9));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One limiter: its quota, what it does when the server does not answer, and its counts.
 
+mod forgetting;
 mod instead;
 mod part;
 mod part_here;
@@ -133,6 +134,8 @@ impl RedisLimiter {
         remember: bool,
     ) -> Self {
         let lease = Duration::from_micros(quota.window());
+        // A permit may be given back at any time, wherever it is held.
+        let remember = remember && !quota.are_permits();
         Self {
             leases: quota.are_permits().then(|| Leases::new(lease)),
             quotas: Mutex::new(Quotas::new(quota)),

@@ -47,6 +47,14 @@ impl Receipts {
         locked_now(self.shard(key)).add(key, number);
     }
 
+    /// Every key is: to be said as of one.
+    pub(super) fn forget_all(&self) {
+        let number = self.calls.load(Relaxed);
+        for shard in &self.forgotten {
+            locked_now(shard).add_all(number);
+        }
+    }
+
     /// A decision with its receipt: the call of that number has spent `cost` units of `key`. What the
     /// limiter in this process admitted keeps what that one has to know.
     pub(super) fn signed(

@@ -82,6 +82,13 @@ impl Uncharged {
         }
     }
 
+    /// Every key is.
+    pub(super) fn clear(&self) {
+        let mut units = locked_now(&self.units);
+        *units = Listed::new(1);
+        self.len.store(0, Relaxed);
+    }
+
     fn name(&self, key: &[u8]) -> Name {
         Name {
             key: self.hasher.fingerprint(key),
@@ -112,6 +119,11 @@ mod tests {
         uncharged.add(b"a", 2, now, SECOND);
         uncharged.forget(b"a");
         assert_eq!(uncharged.take(b"a", 4, now), 0);
+        uncharged.add(b"a", 2, now, SECOND);
+        uncharged.clear();
+        assert_eq!(uncharged.take(b"a", 4, now), 0);
+        uncharged.add(b"a", 2, now, SECOND);
+        assert_eq!(uncharged.take(b"a", 4, now), 2);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::python::redis::lazy_route::LazyRoute;
 use crate::python::redis::limiter::PyRedisLimiter;
 use crate::python::redis::renewing::THREADS;
 use crate::python::redis::values::{store_error, told};
-use crate::store::redis::{Answer, Holders, Reply, Request, Several, Verb};
+use crate::store::redis::{Answer, Holders, RedisLimiter, Reply, Request, Several, Verb};
 
 /// A key as the server's limits know it.
 pub(super) type Asked = Question<Vec<u8>>;
@@ -57,6 +57,12 @@ impl Limits {
         let bytes = |key: &Bound<'_, pyo3::types::PyString>| key_bytes(key.as_any());
         let questions = self.layout.questions_by(chosen, keys, cost, bytes)?;
         Ok(questions.into_vec())
+    }
+
+    /// By which limiters they are kept.
+    pub(super) fn kept_by(&self) -> Vec<Arc<RedisLimiter>> {
+        let limits = self.gate.limits().iter();
+        limits.map(|limit| Arc::clone(&limit.limiter)).collect()
     }
 
     pub(super) fn keys_of_limits(&self, keys: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Vec<u8>>>> {

@@ -36,6 +36,7 @@ impl<A: Algorithm> MemoryStore<A> {
             }) = spent
             {
                 shard.count(true);
+                shard.unasked += 1;
                 let decision = self.signed(decision, ask.key, &mut shard, is_overflow);
                 // Those who wait for the key have to wait longer.
                 let first = shard.disturb(ask.key);

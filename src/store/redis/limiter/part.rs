@@ -56,15 +56,6 @@ impl RedisLimiter {
             },
         }
     }
-
-    /// A key is to be reset.
-    pub(super) fn forget(&self, key: &[u8]) {
-        self.uncharged.forget(key);
-        self.receipts.forget(key);
-        if let Some(remembered) = &self.remembered {
-            remembered.forget(key);
-        }
-    }
 }
 
 impl Part {

@@ -2,6 +2,8 @@
 //!
 //! A call that was MOVED or told to ASK has done nothing, and is sent again, it alone.
 
+mod primaries;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};

@@ -201,6 +201,11 @@ impl Connection {
         }
     }
 
+    /// The number of the connection that there is, or will be by the deadline.
+    pub(super) async fn session(&self, deadline: Instant) -> Result<u64, Failure> {
+        Ok(self.connected(deadline).await?.number)
+    }
+
     /// Whether it becomes known by `deadline` that there is a connection, or none.
     pub(super) async fn is_settled(&self, deadline: Instant) -> bool {
         let mut state = self.state.subscribe();

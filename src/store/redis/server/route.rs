@@ -1,5 +1,7 @@
 //! How calls get to a server, and back to who made them.
 
+mod clear;
+
 use std::sync::Arc;
 
 use redis::{Cmd, Pipeline, Value};
