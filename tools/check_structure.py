@@ -29,7 +29,7 @@ PYTHON_FLOORS = [
     "hooks metrics opentelemetry retry breaker identity",
     "policy",
     "asgi",
-    "fastapi replay",
+    "fastapi replay importers",
     "__init__ commands",
     "cli",
     "__main__",

@@ -8,6 +8,7 @@ import typer
 
 from sluicegate._core import __version__
 from sluicegate._zone.command import zone
+from sluicegate.importers.command import importing
 from sluicegate.replay.command import replay_log
 
 __all__ = ["run"]
@@ -48,3 +49,4 @@ def _main(
 
 app.command("replay")(replay_log)
 app.command("zone")(zone)
+app.add_typer(importing, name="import")
