@@ -126,10 +126,7 @@ class NginxLimits:
         if node is None:
             return
         exact = node.excess - use.rate * (now - node.last) / 1000 + 1000
-        marks = (
-            [use.burst * 1000] if use.delay >= use.burst else [use.burst * 1000, use.delay * 1000]
-        )
-        self.margin = min([self.margin, *(abs(exact - mark) * 1000 / use.rate for mark in marks)])
+        self.margin = min(self.margin, abs(exact - use.burst * 1000) * 1000 / use.rate)
 
     @staticmethod
     def _excess(node: _Node, rate: int, now: int) -> int:
@@ -181,7 +178,11 @@ class NginxLimits:
         if source in entries:
             return self.expand(entries[source], request)
         for text, value in entries.items():
-            match = re.search(text[1:].replace("(?<", "(?P<"), source) if text[0] == "~" else None
+            match = (
+                re.search(text[1:].replace("(?<", "(?P<"), source)
+                if text[:1] == "~" and source
+                else None
+            )
             if match:
                 for name, group in match.groupdict().items():
                     value = value.replace(f"${name}", group)

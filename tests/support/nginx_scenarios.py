@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from nginx_limits import Request
 
 CLIENTS = 24
-_OFFSET = 100  # of a burst behind the request that begins it
 
 
 class Scenario(NamedTuple):
@@ -19,17 +19,23 @@ class Scenario(NamedTuple):
         http: what stands in the http block.
         make: gives the next requests, at times from now on.
         refused: the status of refused ones.
+        margin: no arrival is nearer, in milliseconds, to a time at which it would have another outcome.
+            More than two servers may differ by, since a busy machine is late.
     """
 
     http: str
     make: Callable[[random.Random], list[Request]]
     refused: int = 429
+    margin: int = 60
 
 
 def bursts(
-    *paths: str, headers: tuple[tuple[tuple[str, str], ...], ...] = ((),), most: int = 9
+    *paths: str,
+    headers: tuple[tuple[tuple[str, str], ...], ...] = ((),),
+    most: int = 9,
+    offset: int = 100,
 ) -> Callable[[random.Random], list[Request]]:
-    """A client's burst behind a first request, or single ones, with pauses."""
+    """A client's burst, ``offset`` ms behind a first request, or single ones, with pauses."""
 
     def make(source: random.Random) -> list[Request]:
         pause = source.choice([10, 40, 80, 160, 300])
@@ -41,7 +47,7 @@ def bursts(
         first = Request(pause, client, path, sent)
         if source.random() < 0.5:
             return [first]
-        later = first._replace(at=pause + _OFFSET)
+        later = first._replace(at=pause + offset)
         return [first, *[later] * source.randint(2, most)]
 
     return make
@@ -59,6 +65,30 @@ _SERVER = "server {{ listen 127.0.0.1:PORT; {} location / {{ {} empty_gif; }} }}
 
 def _alone(limits: str) -> str:
     return _ADDRESS + _SERVER.format("", limits)
+
+
+def mended() -> str:
+    """The http block of configs/article.conf, whose premium location chooses a zone by a variable.
+
+    A zone for each kind of client does what it means: its key is empty for the others.
+    """
+    text = (Path(__file__).parents[1] / "importers" / "configs" / "article.conf").read_text()
+    begin, end = text.index("# Check API key tier"), text.index("limit_req zone=$rate_limit_zone")
+    text = text.replace(text[begin:end], "").replace(
+        "limit_req zone=$rate_limit_zone burst=50 nodelay;",
+        "limit_req zone=without_key burst=50 nodelay; limit_req zone=with_key burst=50 nodelay;",
+    )
+    maps = """
+    map $http_x_api_key $without_key { "" $binary_remote_addr; default ""; }
+    map $http_x_api_key $with_key { default $http_x_api_key; }
+    limit_req_zone $without_key zone=without_key:10m rate=10r/s;
+    limit_req_zone $with_key zone=with_key:10m rate=100r/s;
+    """
+    text = text.replace("server api1:8000 weight=5;", "server APP;").replace(
+        "server api2:8000 weight=5;", ""
+    )
+    text = text.replace("listen 80;", "listen 127.0.0.1:PORT;")
+    return maps + text[text.index("{") + 1 : text.rindex("}")]
 
 
 SCENARIOS = {
@@ -159,5 +189,19 @@ SCENARIOS = {
         "limit_req_zone $http_x_api_key zone=key:1m rate=5r/s; limit_req_status 429;"
         + _SERVER.format("", "limit_req zone=key burst=3 nodelay;"),
         bursts("/", headers=((("x-api-key", "one"),), (("x-api-key", "two"),))),
+    ),
+    "the printed configuration, mended": Scenario(
+        mended(),
+        bursts(
+            "/api/a",
+            "/api/premium/a",
+            "/api/auth/a",
+            "/api/b",
+            "/other",
+            headers=((), (), (("x-api-key", "one"),), (("x-api-key", "two"),)),
+            most=30,
+            offset=50,
+        ),
+        margin=40,
     ),
 }

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nginx_limits import NginxLimits, Outcome, Request
+from nginx_scenarios import Scenario
 
-#: No arrival is nearer to a time at which it would have another outcome; milliseconds. Twice what
-#: two servers may differ by, since a busy machine is late.
-MARGIN = 60
 #: How exact the time is for which a request is held.
 HELD = 15
 
@@ -32,25 +30,19 @@ class Answer(NamedTuple):
 
 
 def planned(
-    model: Callable[[], NginxLimits],
-    make: Callable[[random.Random], list[Request]],
-    seed: int,
-    groups: int,
+    model: Callable[[], NginxLimits], scenario: Scenario, seed: int, groups: int
 ) -> tuple[list[Request], list[Outcome]]:
-    """Traffic of which no outcome hangs on 25 ms: arrivals are moved until that is so.
-
-    ``make`` gives the next requests, at times from now on, all together; the model decides.
-    """
+    """Traffic of which no outcome hangs on the scenario's margin: arrivals are moved until that is so."""
     source = random.Random(seed)
     requests: list[Request] = []
     now = 0
     for group in range(groups):
-        drawn = make(source)
+        drawn = scenario.make(source)
         for moved in range(0, 400, 13):
             tried = [each._replace(at=now + each.at + moved) for each in drawn]
             if (
                 all(later.at >= now for later in tried)
-                and _margin(model, [*requests, *tried]) >= MARGIN
+                and _margin(model, [*requests, *tried]) >= scenario.margin
             ):
                 requests += tried
                 now = max(each.at for each in tried)
@@ -126,10 +118,10 @@ def paired(
     ]
 
 
-def is_certain(pairs: list[tuple[Request, Answer, Outcome]]) -> bool:
+def is_certain(pairs: list[tuple[Request, Answer, Outcome]], margin: int) -> bool:
     """Whether all came so near to their times that no outcome can be another."""
     return all(
-        answer.sent - request.at + max(answer.took - outcome.delay - request.hold, 0) < MARGIN
+        answer.sent - request.at + max(answer.took - outcome.delay - request.hold, 0) < margin
         for request, answer, outcome in pairs
     )
 

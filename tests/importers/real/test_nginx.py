@@ -43,7 +43,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def _check_same(found: list[Outcome], outcomes: list[Outcome]) -> None:
     """All outcomes are the same; nginx's delays are whole milliseconds, cut off."""
     for one, other in zip(found, outcomes, strict=True):
-        assert one.kind == other.kind
+        assert (one.kind == "refused") == (other.kind == "refused")
         assert abs(one.delay - other.delay) <= 1
 
 
@@ -53,7 +53,7 @@ def run(scenario: Scenario, folder: Path, seed: int, groups: int = 40) -> None:
         http = scenario.http.replace("PORT", str(port)).replace("APP", address)
         path = configured(folder, http)
         tree = parse(str(path)).all("http")[0]
-        requests, outcomes = planned(lambda: NginxLimits(tree), scenario.make, seed, groups)
+        requests, outcomes = planned(lambda: NginxLimits(tree), scenario, seed, groups)
         kinds = {outcome.kind for outcome in outcomes}
         assert len(requests) > groups
         assert {"passed", "refused"} <= kinds
@@ -61,7 +61,7 @@ def run(scenario: Scenario, folder: Path, seed: int, groups: int = 40) -> None:
         document = read_nginx(str(path))
         if not any("concurrent" in str(rule.values.get("quota")) for rule in document.rules):
             _check_same(GatePolicy(document).run(requests), outcomes)
-        assert _agree(lambda: nginx(path, port), port, requests, outcomes, scenario.refused)
+        assert _agree(lambda: nginx(path, port), port, requests, outcomes, scenario)
 
 
 def _agree(
@@ -69,22 +69,27 @@ def _agree(
     port: int,
     requests: list[Request],
     outcomes: list[Outcome],
-    refused: int,
+    scenario: Scenario,
 ) -> bool:
-    """Whether a server does what the model says; tried again while the machine is busy."""
-    were_certain = False
+    """Whether a server does what the model says; tried again while the machine is busy.
+
+    An answer that is late by chance is in time at another try.
+    """
+    was_certain, in_time = False, set[int]()
     for _ in range(_TRIES):
         with serve():
             answers = sent(port, requests)
-        pairs = paired(requests, answers, outcomes, refused)
-        if not is_certain(pairs):
+        pairs = paired(requests, answers, outcomes, scenario.refused)
+        if not is_certain(pairs, scenario.margin):
             continue
-        were_certain = True
-        assert unlike(pairs, refused) == []
-        assert min(late(pairs)) > -HELD
-        if max(late(pairs)) < HELD:
+        was_certain = True
+        assert unlike(pairs, scenario.refused) == []
+        lateness = late(pairs)
+        assert min(lateness) > -HELD
+        in_time |= {place for place, by in enumerate(lateness) if by < HELD}
+        if len(in_time) == len(lateness):
             return True
-    what = "times for which requests are held" if were_certain else "outcomes"
+    what = "times for which requests are held" if was_certain else "outcomes"
     pytest.skip(f"the machine is too busy to be certain of the {what}")
 
 
