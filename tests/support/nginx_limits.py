@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from nginx_model import blocks_of, server_of
+from nginx_search import blocks_of, server_of
 from sluicegate.importers.nginx.parsing import Directive
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from nginx_limits import Outcome, Request
-from nginx_model import matches
+from nginx_search import matches
 from sluicegate import Gate, Limit, Quota
 from sluicegate.importers.document import Document
 from sluicegate.testing import ManualClock

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nginx_configs import differences, rules
-from nginx_model import applied_at, applied_by, blocks_of, same, server_of
 from nginx_scenarios import mended
+from nginx_search import applied_at, applied_by, blocks_of, same, server_of
 from nginx_servers import configured, needs_nginx, refusal_of
 from sluicegate.importers.nginx.parsing import parse
 from sluicegate.importers.nginx.reading import read_nginx

@@ -9,7 +9,7 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from nginx_configs import ZONES, imported, write
-from nginx_model import applied_at, applied_by, blocks_of, same, server_of
+from nginx_search import applied_at, applied_by, blocks_of, same, server_of
 from nginx_strategies import HOSTS, limits, paths, servers
 from sluicegate.importers.nginx.parsing import parse
 from sluicegate.importers.origins import ImportFileError

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from nginx_model import matches
+from nginx_search import matches
 from sluicegate.importers.nginx.regex import paths_of
 
 SAID = {

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from nginx_configs import ZONES
 from nginx_limits import NginxLimits, Outcome, Request
-from nginx_model import blocks_of, server_of
 from nginx_policies import GatePolicy
 from nginx_scenarios import SCENARIOS, Scenario
+from nginx_search import blocks_of, server_of
 from nginx_servers import configured, free_port, needs_nginx, nginx
 from nginx_strategies import HOSTS, paths, servers
 from nginx_traffic import HELD, is_certain, late, paired, planned, sent, unlike
