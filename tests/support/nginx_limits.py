@@ -112,8 +112,8 @@ class NginxLimits:
             if not key:
                 continue
             ends = self._conn.setdefault((directive.args[0], key), [])
-            ends[:] = [end for end in ends if end > now]
             self.margin = min([self.margin, *(abs(end - now) for end in ends)])
+            ends[:] = [end for end in ends if end > now]
             if len(ends) >= int(directive.args[1]):
                 return False
             counted.append(ends)

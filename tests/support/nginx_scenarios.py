@@ -34,11 +34,15 @@ def bursts(
     headers: tuple[tuple[tuple[str, str], ...], ...] = ((),),
     most: int = 9,
     offset: int = 100,
+    gap: int = 0,
 ) -> Callable[[random.Random], list[Request]]:
-    """A client's burst, ``offset`` ms behind a first request, or single ones, with pauses."""
+    """A client's burst, ``offset`` ms behind a first request, or single ones, with pauses.
+
+    Where clients share a key, a ``gap`` keeps them from overtaking each other.
+    """
 
     def make(source: random.Random) -> list[Request]:
-        pause = source.choice([10, 40, 80, 160, 300])
+        pause = max(source.choice([10, 40, 80, 160, 300]), gap)
         client, path = (
             source.randrange(CLIENTS // 4 if source.random() < 0.6 else CLIENTS),
             source.choice(paths),
@@ -110,7 +114,7 @@ SCENARIOS = {
             "server_name localhost;",
             "limit_req zone=ip burst=4 nodelay; limit_req zone=all burst=12;",
         ),
-        bursts("/"),
+        bursts("/", gap=80),
     ),
     "inheritance": Scenario(
         _ADDRESS
@@ -154,6 +158,7 @@ SCENARIOS = {
         + _SERVER.format("", "limit_req zone=ip burst=3 nodelay;"),
         bursts(
             "/",
+            gap=80,
             headers=(
                 (),
                 (),
@@ -188,7 +193,7 @@ SCENARIOS = {
     "a header": Scenario(
         "limit_req_zone $http_x_api_key zone=key:1m rate=5r/s; limit_req_status 429;"
         + _SERVER.format("", "limit_req zone=key burst=3 nodelay;"),
-        bursts("/", headers=((("x-api-key", "one"),), (("x-api-key", "two"),))),
+        bursts("/", headers=((("x-api-key", "one"),), (("x-api-key", "two"),)), gap=80),
     ),
     "the printed configuration, mended": Scenario(
         mended(),
@@ -201,6 +206,7 @@ SCENARIOS = {
             headers=((), (), (("x-api-key", "one"),), (("x-api-key", "two"),)),
             most=30,
             offset=50,
+            gap=80,
         ),
         margin=40,
     ),

@@ -135,8 +135,20 @@ def unlike(pairs: list[tuple[Request, Answer, Outcome]], refused: int) -> list[s
     ]
 
 
+def early(pairs: list[tuple[Request, Answer, Outcome]]) -> list[float]:
+    """By how many milliseconds each answer came too early, those of admitted requests.
+
+    A request that is late is held less, since its slot is that of the plan.
+    """
+    return [
+        request.at + outcome.delay + request.hold - answer.sent - answer.took
+        for request, answer, outcome in pairs
+        if outcome.kind != "refused"
+    ]
+
+
 def late(pairs: list[tuple[Request, Answer, Outcome]]) -> list[float]:
-    """By how many milliseconds each answer came too late, those of admitted requests."""
+    """By how many milliseconds each took too long."""
     return [
         answer.took - outcome.delay - request.hold
         for request, answer, outcome in pairs

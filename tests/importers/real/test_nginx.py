@@ -22,7 +22,7 @@ from nginx_scenarios import SCENARIOS, Scenario
 from nginx_search import blocks_of, server_of
 from nginx_servers import configured, free_port, needs_nginx, nginx
 from nginx_strategies import HOSTS, paths, servers
-from nginx_traffic import HELD, is_certain, late, paired, planned, sent, unlike
+from nginx_traffic import HELD, early, is_certain, late, paired, planned, sent, unlike
 from servers import serving
 from sluicegate.importers.nginx.parsing import parse
 from sluicegate.importers.nginx.reading import read_nginx
@@ -85,7 +85,7 @@ def _agree(
         was_certain = True
         assert unlike(pairs, scenario.refused) == []
         lateness = late(pairs)
-        assert min(lateness) > -HELD
+        assert max(early(pairs)) < HELD
         in_time |= {place for place, by in enumerate(lateness) if by < HELD}
         if len(in_time) == len(lateness):
             return True
