@@ -24,7 +24,7 @@ def test_a_policy_is_written_and_shown(tmp_path: Path) -> None:
     assert done.returncode == 0
     policy = tomllib.loads(output.read_text())
     assert policy["rules"][0]["quota"] == "10/second burst 3"
-    assert policy["store"] == "shared:limits?size=1m"
+    assert policy["store"] == "shared:limits"
     assert b"10/second burst 3" in done.stdout
     # Zones that are not used, in a table of what has no equivalent.
     assert b"Without an equivalent:" in done.stderr

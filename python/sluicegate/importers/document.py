@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from sluicegate.importers.origins import Source
 from sluicegate.importers.unmatched import Unmatched
 
-__all__ = ["Document", "Entry", "Value"]
+__all__ = ["Document", "Entry", "FromEnvironment", "Value"]
+
+
+class FromEnvironment(str):
+    """The name of an environment variable, whose value the policy file takes: ``${NAME}``."""
+
+    __slots__ = ()
+
 
 #: What a policy file can hold.
 Value = str | int | float | bool | Sequence["Value"] | Mapping[str, "Value"]
