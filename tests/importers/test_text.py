@@ -9,7 +9,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.importers.document import Document, Entry, FromEnvironment
+from sluicegate.importers.document import Document, Entry, Template
 from sluicegate.importers.origins import Origin, Source
 from sluicegate.importers.text import policy_text, printable
 from sluicegate.importers.unmatched import Unmatched
@@ -80,7 +80,7 @@ def test_a_policy_reads_like_this() -> None:
     document = Document("nginx", "a.conf")
     document.options = [
         Entry({"store": "shared:x"}, (place(1, "a zone"),), ("For all workers.",)),
-        Entry({"secret": FromEnvironment("SECRET"), "name": "a${b}"}),
+        Entry({"secret": Template("${SECRET}"), "name": "a${b}"}),
     ]
     document.identity = [Entry({"ipv6_prefix": 128})]
     document.keys = [Entry({"org": "limits_keys:org"})]

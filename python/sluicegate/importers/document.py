@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from sluicegate.importers.origins import Source
 from sluicegate.importers.unmatched import Unmatched
 
-__all__ = ["Document", "Entry", "FromEnvironment", "Value"]
+__all__ = ["Document", "Entry", "Template", "Value"]
 
 
-class FromEnvironment(str):
-    """The name of an environment variable, whose value the policy file takes: ``${NAME}``."""
+class Template(str):
+    """A text in which ``${NAME}`` stands for what the environment has, as in a policy file."""
 
     __slots__ = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluicegate.importers.document import Document, Entry, FromEnvironment
+from sluicegate.importers.document import Document, Entry, Template
 from sluicegate.importers.nginx.differences import tell_of_limits, tell_of_others
 from sluicegate.importers.nginx.entries import Entry as Place
 from sluicegate.importers.nginx.entries import entries_of, reduced
@@ -92,7 +92,7 @@ def _options(places: list[Place], name: str) -> list[Entry]:
             "What headers hold is hashed with this: 16 characters or more, the same for all workers, "
             "as python -c 'import secrets; print(secrets.token_hex(32))' prints them."
         )
-        options.insert(1, Entry({"secret": FromEnvironment(_SECRET)}, (), (note,)))
+        options.insert(1, Entry({"secret": Template(f"${{{_SECRET}}}")}, (), (note,)))
     return options
 
 
