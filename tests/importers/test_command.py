@@ -65,8 +65,8 @@ def test_what_is_wrong_is_told_line_by_line_and_nothing_is_written(tmp_path: Pat
     done = run("import", "nginx", str(path), "-o", str(output))
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().splitlines() == [
-        f"sluicegate: {path}:3: limit_req: no limit_req_zone declares the zone 'a'",
-        f"sluicegate: {path}:4: limit_conn: no limit_conn_zone declares the zone 'b'",
+        f"{path}:3: limit_req: no limit_req_zone declares the zone 'a'",
+        f"{path}:4: limit_conn: no limit_conn_zone declares the zone 'b'",
     ]
     assert output.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["limits.toml", "nginx.conf"]
