@@ -29,7 +29,7 @@ PYTHON_FLOORS = [
     "hooks metrics opentelemetry retry breaker identity",
     "policy",
     "asgi wsgi",
-    "fastapi replay checking",
+    "fastapi replay checking importers",
     "__init__ commands",
     "cli",
     "__main__",

@@ -11,6 +11,7 @@ from sluicegate.errors import PolicyFileError, StoreError
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_EXTRAS = {"typer": "cli", "rich": "cli", "click": "cli", "crossplane": "import", "yaml": "import"}
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -22,9 +23,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
         sys.exit(run(sys.argv[1:] if arguments is None else arguments))
     except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.partition(".")[0] not in ("typer", "rich", "click"):
+        package = (missing.name or "").partition(".")[0]
+        if package not in _EXTRAS:
             raise
-        _fail(f'{missing.name} is not installed: pip install "sluicegate[cli]"')
+        _fail(f'{missing.name} is not installed: pip install "sluicegate[{_EXTRAS[package]}]"')
     except PolicyFileError as error:
         print(error, file=sys.stderr)  # a line for each fault
         sys.exit(2)

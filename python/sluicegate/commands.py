@@ -9,6 +9,7 @@ import typer
 from sluicegate._core import __version__
 from sluicegate._zone.command import zone
 from sluicegate.checking.command import check_policy
+from sluicegate.importers.command import importing
 from sluicegate.replay.command import replay_log
 
 __all__ = ["run"]
@@ -50,3 +51,4 @@ def _main(
 app.command("replay")(replay_log)
 app.command("zone")(zone)
 app.command("check")(check_policy)
+app.add_typer(importing, name="import")

@@ -1,0 +1,1 @@
+"""nginx.conf: what limit_req and limit_conn allow, and to which requests."""
