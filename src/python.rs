@@ -21,6 +21,7 @@ mod quota_fields;
 mod redis;
 mod refund;
 mod token_bucket;
+mod toml_nodes;
 mod waiting;
 #[cfg(target_os = "linux")]
 mod zone;
@@ -82,6 +83,8 @@ mod core {
     };
     #[pymodule_export]
     use super::token_bucket::{PyTokenBucket, PyTokenBucketConfig};
+    #[pymodule_export]
+    use super::toml_nodes::read_toml;
     #[pymodule_export]
     use super::waiting::{PyBells, PyListener, PyTicket};
     #[cfg(target_os = "linux")]

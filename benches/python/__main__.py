@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from benches.python import core, gate, key_quotas, memory, metrics, middleware, zone
+from benches.python import core, gate, key_quotas, memory, metrics, middleware, rules, zone
 from benches.python.harness import OUTPUT, say
 
 
@@ -14,6 +14,7 @@ def main() -> None:
     gate.main()
     key_quotas.main()
     zone.main()
+    rules.main()
     middleware.main()
     metrics.main()
     memory.main()

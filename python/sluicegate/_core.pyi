@@ -72,6 +72,7 @@ __all__ = [
     "inspect_zone",
     "limits_are_off",
     "limits_off",
+    "read_toml",
     "zone_lateness",
     "zone_parts_for",
 ]
@@ -267,6 +268,8 @@ _Part = tuple[str, str, Quota, str, bool, bool, int | None]
 _Plan = Callable[[str], Quota | str | None]
 _Keys = str | Mapping[str, str | None]
 _Cost = int | Mapping[str, int]
+_CostBy = _Cost | tuple[int, ...]
+_Used = dict[str, int] | tuple[int | None, ...]
 
 class Gate:
     """What the gates in memory are based on."""
@@ -296,10 +299,28 @@ class Gate:
         :meth:`reserve` is for.
         """
     def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
-        """Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part."""
-    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _Cost = 1) -> GateDecision:
-        """:meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
-        last one.
+        """What chooses limits, and quotas for them: one for each limit in their order; ``None``: that limit
+        takes no part. It stays right when limits are added behind the last one.
+        """
+    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _CostBy = 1) -> GateDecision:
+        """:meth:`check` of the limits that are chosen, by these quotas. ``cost`` may be a ``tuple`` of one for
+        each of them in their order, where 0 leaves one out. Takes no longer for those that are not chosen.
+        """
+    def _peek_by(self, quotas: GateQuotas, keys: _Keys, cost: _CostBy = 1) -> GateDecision:
+        """:meth:`peek` of the limits that are chosen, as :meth:`_check_by`."""
+    def _settle_by(
+        self,
+        quotas: GateQuotas,
+        keys: _Keys,
+        cost: _CostBy,
+        decision: GateDecision,
+        used: tuple[int | None, ...],
+    ) -> None:
+        """Put right what ``decision`` spent at the limits that were chosen, by what was used of each: less
+        comes back, more is spent as a debt of at most one quota, ``None`` leaves it. The other arguments
+        are those by which it was admitted. What a limit let pass without spending stays as it is.
+
+        Once for each limit: raises ``ValueError`` as :meth:`refund`, with nothing put right.
         """
     def peek(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
         """Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
@@ -326,8 +347,16 @@ class Gate:
         """
     def _counts(self) -> tuple[int, int, list[tuple[str, Statistics]]]:
         """Admitted and refused calls, and of each limit its name and what it has done."""
-    def _call(self, keys: _Keys, cost: _Cost, verb: str | None = None) -> GateCall:
-        """A call that waits, or is put right later. Where no permit may be kept, the `verb` is named."""
+    def _call(
+        self,
+        keys: _Keys,
+        cost: _CostBy,
+        verb: str | None = None,
+        quotas: GateQuotas | None = None,
+    ) -> GateCall:
+        """A call that waits, or is put right later, of all limits or those that are chosen. Where no permit
+        may be kept, the `verb` is named.
+        """
 
 @final
 class GateCall:
@@ -339,9 +368,9 @@ class GateCall:
         """Admit at once if nobody need wait: a decision, else None."""
     def give_up(self) -> None:
         """Give all back that it was admitted to, as nobody came to know of it."""
-    def settle(self, decision: GateDecision, actual: dict[str, int]) -> None:
-        """Put right what was spent, by what was used of each unit."""
-    def examine(self, actual: dict[str, int]) -> None:
+    def settle(self, decision: GateDecision, actual: _Used) -> None:
+        """Put right what was spent, by what was used of each unit, or at each limit that was chosen."""
+    def examine(self, actual: _Used) -> None:
         """Raise what `settle` would, and do nothing."""
     def end(self, decision: GateDecision, is_cancelled: bool) -> None:
         """Give the permits back, or all that was spent."""
@@ -565,8 +594,8 @@ class CostError(ValueError):
 
 @final
 class GateQuotas:
-    """Which quota each limit of a gate has in a call, by its place there. Limits that were added behind
-    the last one since take no part.
+    """Which limits of a gate take part in a call, and by which quotas: by their places there. Limits that
+    were added behind the last one since take no part.
     """
 
 @final
@@ -940,7 +969,9 @@ class RedisGate:
         before: RedisGate | None = None,
     ) -> Self: ...
     def quotas(self, quotas: list[Quota | None]) -> GateQuotas:
-        """Quotas for `begin`, one for each limit in their order; `None`: that limit takes no part."""
+        """What chooses limits, and quotas for them: one for each limit in their order; `None`: that limit
+        takes no part.
+        """
     def begin(
         self,
         bridge: Bridge,
@@ -951,9 +982,11 @@ class RedisGate:
         quotas: GateQuotas | None = None,
     ) -> GateDecision | Literal[True] | None:
         """Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned.
-        By other quotas than the limits', if there are any.
+        Of all limits, or those that are chosen.
         """
-    def ask(self, name: str, keys: object, cost: object) -> GateDecision:
+    def ask(
+        self, name: str, keys: object, cost: object, quotas: GateQuotas | None = None
+    ) -> GateDecision:
         """The same; blocks this thread."""
     def begin_reset(
         self, bridge: Bridge, future: object, keys: object
@@ -967,8 +1000,36 @@ class RedisGate:
         """Begin to give back what a decision spent: one request each, for what `new_future` gives."""
     def ask_refund(self, keys: object, decision: object) -> None:
         """The same. Blocks this thread."""
-    def call(self, keys: object, cost: object, verb: str | None = None) -> RedisGateCall:
-        """A call that is made more than once: to wait for it, or to reserve. `verb`: which must keep no permit."""
+    def begin_settle(
+        self,
+        bridge: Bridge,
+        new_future: Callable[[], Any],
+        quotas: GateQuotas,
+        keys: object,
+        cost: object,
+        decision: object,
+        used: tuple[int | None, ...],
+    ) -> list[Any]:
+        """Begin to put right what a decision spent at the limits that were chosen, as `begin_refund`."""
+    def ask_settle(
+        self,
+        quotas: GateQuotas,
+        keys: object,
+        cost: object,
+        decision: object,
+        used: tuple[int | None, ...],
+    ) -> None:
+        """The same. Blocks this thread."""
+    def call(
+        self,
+        keys: object,
+        cost: object,
+        verb: str | None = None,
+        quotas: GateQuotas | None = None,
+    ) -> RedisGateCall:
+        """A call that is made more than once, to wait for it or to reserve, of all limits or those that are
+        chosen. `verb`: which must keep no permit.
+        """
     def statistics(self) -> tuple[int, int, int, int, int, int]:
         """Calls of the gate: admitted, refused, errors, timeouts, local and remembered."""
     def would_have_refused(self) -> list[int]:
@@ -1013,10 +1074,28 @@ class ZoneGate:
         :meth:`reserve` is for.
         """
     def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
-        """Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part."""
-    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _Cost = 1) -> GateDecision:
-        """:meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
-        last one.
+        """What chooses limits, and quotas for them: one for each limit in their order; ``None``: that limit
+        takes no part. It stays right when limits are added behind the last one.
+        """
+    def _check_by(self, quotas: GateQuotas, keys: _Keys, cost: _CostBy = 1) -> GateDecision:
+        """:meth:`check` of the limits that are chosen, by these quotas. ``cost`` may be a ``tuple`` of one for
+        each of them in their order, where 0 leaves one out. Takes no longer for those that are not chosen.
+        """
+    def _peek_by(self, quotas: GateQuotas, keys: _Keys, cost: _CostBy = 1) -> GateDecision:
+        """:meth:`peek` of the limits that are chosen, as :meth:`_check_by`."""
+    def _settle_by(
+        self,
+        quotas: GateQuotas,
+        keys: _Keys,
+        cost: _CostBy,
+        decision: GateDecision,
+        used: tuple[int | None, ...],
+    ) -> None:
+        """Put right what ``decision`` spent at the limits that were chosen, by what was used of each: less
+        comes back, more is spent as a debt of at most one quota, ``None`` leaves it. The other arguments
+        are those by which it was admitted. What a limit let pass without spending stays as it is.
+
+        Once for each limit: raises ``ValueError`` as :meth:`refund`, with nothing put right.
         """
     def peek(self, keys: _Keys, cost: _Cost = 1) -> GateDecision:
         """Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
@@ -1048,8 +1127,16 @@ class ZoneGate:
         """Admitted and refused calls of this process, of each limit its name and what it has done."""
     def _lost_races(self) -> int:
         """How many calls of this process found a limit empty that had room when they looked."""
-    def _call(self, keys: _Keys, cost: _Cost, verb: str | None = None) -> ZoneGateCall:
-        """A call that waits, or is put right later. Where no permit may be kept, the `verb` is named."""
+    def _call(
+        self,
+        keys: _Keys,
+        cost: _CostBy,
+        verb: str | None = None,
+        quotas: GateQuotas | None = None,
+    ) -> ZoneGateCall:
+        """A call that waits, or is put right later, of all limits or those that are chosen. Where no permit
+        may be kept, the `verb` is named.
+        """
     def _permits(self) -> ZoneGatePermits:
         """The permits that this process holds by it."""
 
@@ -1073,10 +1160,10 @@ class ZoneGateCall:
         """Whether permits are among what is asked for."""
     def are_permits(self, name: str) -> bool:
         """Whether the limit of that name is of permits."""
-    def examine(self, actual: dict[str, int]) -> None:
+    def examine(self, actual: _Used) -> None:
         """Raise what `settle` would, and do nothing."""
-    def settle(self, decision: GateDecision, actual: dict[str, int]) -> None:
-        """Put right what was spent, by what was used of each unit."""
+    def settle(self, decision: GateDecision, actual: _Used) -> None:
+        """Put right what was spent, by what was used of each unit, or at each limit that was chosen."""
     def end(self, decision: GateDecision, is_cancelled: bool) -> None:
         """Give the permits back, or all that was spent."""
 
@@ -1113,19 +1200,19 @@ class RedisGateCall:
         """Whether the limit of that name is of permits."""
     def renew(self) -> None:
         """Have permits renewed, once some may be held."""
-    def examine(self, actual: dict[str, int]) -> None:
+    def examine(self, actual: _Used) -> None:
         """Raise what ending a reservation by these units would."""
     def begin_end(
         self,
         bridge: Bridge,
         new_future: Callable[[], Any],
         decision: GateDecision,
-        actual: dict[str, int] | None,
+        actual: _Used | None,
     ) -> list[Any]:
-        """Put right what was spent, by what was used of each unit, or give all back, and give the permits
-        back: one request each, for what `new_future` gives.
+        """Put right what was spent, by what was used of each unit or at each limit that was chosen, or give
+        all back, and give the permits back: one request each, for what `new_future` gives.
         """
-    def ask_end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+    def ask_end(self, decision: GateDecision, actual: _Used | None) -> None:
         """The same. Blocks this thread."""
     def abandon(self, decision: GateDecision) -> None:
         """Give the permits of a decision back, without waiting for the server."""
@@ -1497,6 +1584,14 @@ def zone_parts_for(largest: int, /) -> int:
 def zone_lateness(largest: int, window_seconds: float, /) -> float:
     """How many seconds later than by an exact log a unit may be back, in a zone's segments that are laid
     out for `largest` units.
+    """
+
+def read_toml(text: str, /) -> tuple[tuple[int, Any], list[tuple[int, int, str]]]:
+    """The nodes of a TOML text, and its errors: ``(line, column, reason)``, both from 1.
+
+    A node is ``(line, value)``: a ``str``, ``int``, ``float``, ``bool``, ``None`` for what cannot be
+    read, ``("a date",)``, a list of nodes, or a dict of ``(line of the key, node)``, as they are written.
+    What stands beside an error is there as far as it could be understood.
     """
 
 def limits_off(off: bool) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Receive, Scope, Send
 
-__all__ = ["Refusal", "json_refusal", "problem_refusal"]
+__all__ = ["REFUSALS", "Refusal", "json_refusal", "problem_refusal"]
 
 # Registered by draft-ietf-httpapi-ratelimit-headers.
 _TYPES: Final = "https://iana.org/assignments/http-problem-types#"
@@ -104,6 +104,10 @@ async def problem_refusal(scope: Scope, receive: Receive, send: Send) -> None:  
     violated = () if refusal.unavailable else refusal.violated
     body = _problem(refusal.message, refusal.retry_after, refusal.status, violated)
     await _respond(send, refusal.status, b"application/problem+json", body)
+
+
+#: Those that rules may name.
+REFUSALS: Final[dict[Any, Any]] = {"json": json_refusal, "problem": problem_refusal}
 
 
 # In a flood many are refused for as long; writing JSON takes 7 µs.

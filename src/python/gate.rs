@@ -2,7 +2,9 @@
 
 mod answers;
 mod call;
+mod choice;
 mod cost_error;
+mod costs;
 mod decision;
 mod fields;
 mod in_force;
@@ -16,13 +18,14 @@ mod questions;
 mod quotas;
 mod receipts;
 mod settling;
+mod used;
 mod waiting;
 
 /// Most calls concern no more limits, keys or units, and need no memory of their own for them.
 const FEW: usize = 4;
 
-pub(super) use answers::Answer as GateAnswer;
 pub(super) use call::PyGateCall;
+pub(super) use choice::Choice;
 pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;
 pub(super) use fields::PyGateFields;
@@ -31,5 +34,7 @@ pub(super) use memory::PyGate;
 pub(super) use part::Part;
 pub(super) use questions::Question;
 pub(super) use quotas::PyGateQuotas;
+pub(super) use receipts::receipt;
 pub(super) use settling::Names;
+pub(super) use used::Used;
 pub(super) use waiting::{PyGateTicket, gate_enqueue, gate_wait_sync};

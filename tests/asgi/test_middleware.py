@@ -400,7 +400,7 @@ def test_a_response_used_twice_does_not_collect_headers(limiter: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "either tiers= or limiter="),
+        ({}, "a policy needs tiers=, limiter= or rules="),
         ({"tiers": {}}, "tiers must name at least one tier"),
         ({"tiers": [1]}, "tiers must be a dict"),
         ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: limit must be an int from 1"),

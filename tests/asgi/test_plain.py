@@ -42,13 +42,13 @@ def test_the_core_admits_and_leaves_the_rest_to_the_enforcer(
 ) -> None:
     asked: list[str] = []
     app = RateLimitMiddleware(hello, limiter=FixedWindow(1, 60))
-    decide = type(app._enforcer).decide
+    decide = type(app._policy.enforcer).decide
 
     def noted(enforcer: Any, request: Any, scope: Any, *more: Any) -> Any:
         asked.append(f"{scope['type']} {scope['method']}")
         return decide(enforcer, request, scope, *more)
 
-    monkeypatch.setattr(type(app._enforcer), "decide", noted)
+    monkeypatch.setattr(type(app._policy.enforcer), "decide", noted)
     assert [get(app).status for _ in range(2)] == [200, 429]
     assert get(app, method="OPTIONS").status == 429
     assert get(app, user=None).status == 429

@@ -36,7 +36,7 @@ class Bucket(in_redis.TokenBucket):
 @pytest.mark.parametrize("kind", [in_redis.TokenBucket, Bucket])
 def test_a_bucket_in_redis_as_algorithm_fills_up_in_the_window(kind: Any) -> None:
     app = limited(tiers={"free": (10, 60)}, algorithm=partial(kind, NOWHERE))
-    limiter = app._enforcer.tiers.default.limiter
+    limiter = app._policy.enforcer.tiers.default.limiter
     assert (limiter.limit, limiter.window_seconds) == (10, 60)
 
 
@@ -118,7 +118,7 @@ def test_the_clock_is_also_that_of_look_ups() -> None:
     get(app, **with_key("junk"))
     assert len(asked) == 4
     keys = VerifiedKeys(asked.append, clock=clock)
-    assert limited(verify=keys)._enforcer.keys is keys
+    assert limited(verify=keys)._policy.enforcer.keys is keys
 
 
 def test_a_call_that_is_not_charged_needs_no_server() -> None:

@@ -170,7 +170,7 @@ def test_shadow_mode_changes_nothing_but_the_refusal() -> None:
             decision = answer.scope["sluicegate.decision"]
             principal = answer.scope.get("sluicegate.principal")
             seen.append((principal, decision.allowed, decision.limit, decision.remaining))
-        tiers = {tier.name: tier.limiter.statistics() for tier in app._enforcer.tiers}
+        tiers = {tier.name: tier.limiter.statistics() for tier in app._policy.enforcer.tiers}
         counts = {name: (each.admitted, each.refused) for name, each in tiers.items()}
         return asked, seen, counts
 

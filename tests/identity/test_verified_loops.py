@@ -348,7 +348,7 @@ def test_any_order_of_requests_ends_and_cancellations(seed: int) -> None:
         (here,) = keys._loops.values()
         assert not here.look_ups
         assert not here.queues._queues
-        (failed,) = keys._budgets.values()
+        (failed,) = keys._failures._limiters.values()
         assert failed.peek("ip:192.0.2.1").remaining == limit - model.failed
         await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -177,12 +177,12 @@ def test_a_tier_that_was_changed_meanwhile_keeps_what_was_spent() -> None:
 def test_messages_and_concurrency_belong_to_the_same() -> None:
     for owner in ({"tiers": {"free": (9, 60)}}, {"limiter": FixedWindow(9, 60)}):
         options: Any = {**owner, "messages": (2, 60), "concurrency": 1}
-        one, two = (RateLimitMiddleware(hello, **options)._enforcer for _ in range(2))
+        one, two = (RateLimitMiddleware(hello, **options)._policy.enforcer for _ in range(2))
         assert one.permits is two.permits
         assert one.messages is not None
         assert two.messages is not None
         assert one.messages.limiter is two.messages.limiter
-        other = RateLimitMiddleware(hello, **{**options, "concurrency": 2})._enforcer
+        other = RateLimitMiddleware(hello, **{**options, "concurrency": 2})._policy.enforcer
         assert other.permits is not one.permits
 
 

@@ -34,7 +34,7 @@ def fields_of(
     verdicts = [Verdict() for _ in limits]
     for verdict, (tier, decision) in zip(verdicts, limits, strict=True):
         verdict.judge(tier, "key", 1, decision)
-    return answer_fields(verdicts, verdicts[0] if around else None, status, own)
+    return answer_fields(verdicts, verdicts[:1] if around else (), status, own)
 
 
 def items(fields: list[tuple[bytes, bytes]], name: bytes) -> dict[str, dict[str, int]]:

@@ -160,7 +160,6 @@ def test_a_server_that_is_gone(start: Any, on_error: Any, status: int) -> None:
     server = start(Server)
     server.kill()
     app = app_of(server, on_error=on_error)
-    app._enforcer.default.limiter  # noqa: B018
 
     async def main() -> None:
         (answer,) = await ask(app)

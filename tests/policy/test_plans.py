@@ -259,7 +259,7 @@ def test_names_are_kept_up_to_a_number(database: Database, monkeypatch: pytest.M
     app = app_of(database)
     for number in range(9):
         ask(app, f"p{number}")
-    made: Any = app._enforcer.tiers
+    made: Any = app._policy.enforcer.tiers
     assert list(made._known) == ["p6", "p7", "p8"]
     for number in range(9):
         ask(app, f"stranger{number}")

@@ -40,7 +40,7 @@ def test_it_is_frozen_and_shows_no_secret() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "^a policy needs either tiers= or limiter=, got neither"),
+        ({}, "^a policy needs tiers=, limiter= or rules=, got none of them"),
         ({"tiers": {"a": (1, 60)}, "limiter": FixedWindow(1, 60)}, "limiter=, got both"),
         ({"tiers": {"free": (0, 60)}}, r"tiers\['free'\]: limit must be an int from 1"),
         ({"limiter": FixedWindow(1, 60), "max_keys": 5}, "max_keys= means nothing here"),
@@ -72,8 +72,8 @@ def test_it_stands_alone() -> None:
     for more in ({"shadow": True}, {"tiers": {"free": (1, 1)}}):
         with pytest.raises(TypeError, match="policy= stands for all other options: leave out"):
             make(hello, policy=policy, **more)
-    with pytest.raises(TypeError, match="policy must be a Policy, got 'limits'"):
-        make(hello, policy="limits")
+    with pytest.raises(TypeError, match="policy must be a Policy, or the path of a file, got 5"):
+        make(hello, policy=5)
 
 
 def answers(steps: Generator[Any, Any, Any]) -> Any:

@@ -70,7 +70,7 @@ def test_algorithms_and_prefixes_count_apart(url: str) -> None:
 
 
 def limiter_of(app: RateLimitMiddleware) -> Any:
-    return app._enforcer.default.limiter
+    return app._policy.enforcer.default.limiter
 
 
 def test_without_a_name_it_is_segments_or_a_bucket(url: str) -> None:
@@ -214,7 +214,7 @@ def test_requests_at_once_are_counted_in_the_zone(url: str) -> None:
 
 def test_messages_are_counted_there_too(url: str) -> None:
     app = limited(url, messages="3/minute")
-    messages = app._enforcer.messages
+    messages = app._policy.enforcer.messages
     assert messages is not None
     assert isinstance(messages.limiter, shared.SegmentedWindow)
 

@@ -23,7 +23,7 @@ from sluicegate._connection.options import (
     text,
 )
 
-__all__ = ["ACCEPTED", "is_url", "settings_of_url"]
+__all__ = ["ACCEPTED", "SCHEMES", "is_url", "settings_of_url"]
 
 ACCEPTED = (
     "redis://[user[:password]@]host[:port][/db], rediss:// (TLS), unix:///path[?db=1], "
@@ -59,13 +59,13 @@ def _schemes() -> dict[str, _Scheme]:
     return found
 
 
-_SCHEMES = _schemes()
+SCHEMES = _schemes()
 
 
 def is_url(text: str) -> bool:
     """Whether it begins as a URL of a server does."""
     name, separator, _ = text.partition("://")
-    return bool(separator) and name.lower() in _SCHEMES
+    return bool(separator) and name.lower() in SCHEMES
 
 
 def settings_of_url(url: str) -> Settings:
@@ -75,7 +75,7 @@ def settings_of_url(url: str) -> Settings:
         ValueError: it is malformed, or has an option that is not known or cannot be honoured.
     """
     name, separator, rest = url.partition("://")
-    scheme = _SCHEMES.get(name.lower()) if separator else None
+    scheme = SCHEMES.get(name.lower()) if separator else None
     if scheme is None:
         raise _refused("its scheme is not known")
     if not rest.isprintable() or " " in rest or "#" in rest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar, cast
 
-__all__ = ["at_once", "drive", "maybe_await"]
+__all__ = ["at_once", "drive", "drive_at_once", "maybe_await"]
 
 T = TypeVar("T")
 
@@ -33,6 +33,31 @@ async def drive(steps: Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any
     except StopIteration as end:
         returned: T = end.value
         return returned
+
+
+def drive_at_once(steps: Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]) -> T:
+    """The same where nobody can await: what gives something to be awaited raises a ``TypeError``."""
+    try:
+        function, arguments = next(steps)
+        while True:
+            try:
+                answer = function(*arguments)
+                if hasattr(answer, "__await__"):
+                    raise _never_awaited(function, answer)
+            except Exception as error:  # noqa: PERF203
+                function, arguments = steps.throw(error)
+            else:
+                function, arguments = steps.send(answer)
+    except StopIteration as end:
+        returned: T = end.value
+        return returned
+
+
+def _never_awaited(function: object, answer: Any) -> TypeError:
+    close = getattr(answer, "close", None)
+    if close is not None:
+        close()  # or Python warns that it was never awaited
+    return TypeError(f"{function!r} must return its answer here, where nobody can await it")
 
 
 def at_once(steps: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Answer
@@ -11,28 +11,22 @@ from sluicegate._support.signatures import takes_app_and
 from sluicegate.asgi import websocket
 from sluicegate.asgi.option_names import NamesOptions
 from sluicegate.asgi.responder import admit_plainly, refuse, release, request_in
+from sluicegate.asgi.serving import serve
 from sluicegate.asgi.starting import refuses_to_start
-from sluicegate.policy.owned import Owned, owned_by
-from sluicegate.policy.policy import Policy
+from sluicegate.policy.policy import PolicyOfOptions, policy_of
 from sluicegate.policy.request import REQUEST, Request
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from sluicegate._support.asgi_types import ASGIApp, Receive, Scope, Send
+    from sluicegate.policy.enforcer import Enforcer
+    from sluicegate.policy.policy import Policy
+
+    #: An Enforcer, and how it admits plain requests, if it does.
+    _AtWork = tuple[Enforcer, Callable[[Scope, Send], Any] | None]
 
 __all__ = ["RateLimitMiddleware"]
-
-
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class PolicyOfOptions(Policy):
-    """A policy of a middleware's own options, of which ``policy`` replaces all others.
-
-    Those that are made of one ``tiers`` object before the first request count together.
-    """
-
-    policy: Policy | None = None
-
-    def _owned(self) -> Owned:
-        return owned_by(self.limiter if self.tiers is None else self.tiers)
 
 
 class RateLimitMiddleware(NamesOptions):
@@ -49,7 +43,10 @@ class RateLimitMiddleware(NamesOptions):
 
     Args:
         app: the ASGI app.
-        policy: a :class:`~sluicegate.policy.Policy`, instead of all other options.
+        policy: a :class:`~sluicegate.policy.Policy`, instead of all other options; or the path of a
+            file, as ``"limits.toml"``, beside which the options of
+            :meth:`~sluicegate.policy.Policy.from_file` may stand. Those that are made of one file
+            and the same options before the first request count together.
 
     The other options are those of :class:`~sluicegate.policy.Policy`, which says what they mean.
 
@@ -59,33 +56,40 @@ class RateLimitMiddleware(NamesOptions):
 
     @takes_app_and(PolicyOfOptions)
     def __init__(
-        self, app: ASGIApp, *tiers: Any, policy: Policy | None = None, **options: Any
+        self,
+        app: ASGIApp,
+        *tiers: Any,
+        policy: Policy | str | PathLike[str] | None = None,
+        **options: Any,
     ) -> None:
-        if policy is None:
-            policy = PolicyOfOptions(*tiers, **options)
-        elif tiers or options:
-            given = "tiers" if tiers else next(iter(options))
-            raise TypeError(f"policy= stands for all other options: leave out {given}=")
-        elif not isinstance(policy, Policy):
-            raise TypeError(f"policy must be a Policy, got {policy!r}")
+        made = policy_of(policy, *tiers, **options)
         self.app = app
-        self._policy = policy  # which keeps what it has counted
-        self._enforcer = policy.enforcer
-        self._admit = admit_plainly(policy.enforcer)
+        self._policy = made  # which keeps what it has counted
+        self._at_work: _AtWork = self._ready(made.enforcer)
+
+    def _ready(self, enforcer: Enforcer) -> _AtWork:
+        """What decides from now on."""
+        self._at_work = enforcer, admit_plainly(enforcer)
+        return self._at_work
 
     def _view(self, scope: Scope) -> Any:
         """What the callables get."""
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        plain: Any = None if self._admit is None else self._admit(scope, send)
+        policy = self._policy
+        if policy.on_first_request is not None:
+            policy.on_first_request()
+        enforcer, admit = self._at_work
+        if enforcer is not policy.enforcer:  # it has been loaded again
+            enforcer, admit = self._ready(policy.enforcer)
+        plain: Any = None if admit is None else admit(scope, send)
         if type(plain) is Answer:
             try:
                 return await self.app(scope, receive, plain.send)
             finally:
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
         kind = scope["type"]
-        enforcer = self._enforcer
         if kind != "http" and kind != "websocket":
             refuses = kind == "lifespan" and enforcer.needs_asyncio
             if not (refuses and await refuses_to_start(receive, send)):
@@ -104,14 +108,20 @@ class RateLimitMiddleware(NamesOptions):
                     decision = await decision
                 request.judge(enforcer.default, key, 1, decision)
             if outer is None:
-                fields = request.tier.headers.made if request.tells else None
-                answer = Answer(request, request.decision, fields, request.headers, send)
+                told: Any = request.decision
+                fields: Any = None
+                if request.earlier:
+                    told = fields = request  # which tells of all
+                elif request.tells:
+                    fields = request.tier.headers.made
+                answer = Answer(request, told, fields, request.headers, send)
                 scope[REQUEST] = answer
                 send = answer.send
             else:
                 scope[REQUEST] = request
             if limited:
-                scope["sluicegate.decision"] = request.decision
+                decided = request.deciding() if request.earlier else request.decision
+                scope["sluicegate.decision"] = decided
                 if enforcer.observer is not None:
                     enforcer.observer.saw(scope, self._view, request)
                 if outer is not None:
@@ -125,11 +135,13 @@ class RateLimitMiddleware(NamesOptions):
                         receive, send, enforcer.messages, request.key, enforcer.policy.shadow
                     )
                     receive, send = messages.receive, messages.send
+                if request.lingers:
+                    return await serve(self.app, request, scope, receive, send)
             return await self.app(scope, receive, send)
         finally:
             if outer is None:
                 scope.pop(REQUEST, None)  # the scope may be passed on to another app
             else:
                 scope[REQUEST] = found
-            if permit is not None or request.held is not None:
-                await release(permit, request.held)
+            if permit is not None or request.held is not None or request.earlier:
+                await release(permit, *(verdict.held for verdict in request.in_stores()))

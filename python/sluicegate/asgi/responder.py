@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from sluicegate._core import Answer, PlainRequests
 from sluicegate.asgi import websocket
 from sluicegate.policy.request import REQUEST, Request
+from sluicegate.refusals import REFUSALS
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Receive, Scope, Send
     from sluicegate.headers import Field
     from sluicegate.policy.enforcer import Enforcer
-    from sluicegate.policy.gates.held import Held
-    from sluicegate.policy.permits import RequestPermit
+    from sluicegate.policy.held.permits import RequestPermit
+    from sluicegate.policy.held.reservation import Held
     from sluicegate.refusals import Refusal
 
 __all__ = ["admit_plainly", "refuse", "release", "request_in"]
@@ -51,16 +52,16 @@ def request_in(scope: Scope) -> Request | None:
     return found.asked() if isinstance(found, Answer) else found
 
 
-async def release(permit: RequestPermit | None, held: Held | None) -> None:
+async def release(*held: RequestPermit | Held | None) -> None:
     """Give back what a request has held, whatever becomes of the one or the other."""
+    first, *others = held
     try:
-        released = None if permit is None else permit.release()
+        released = None if first is None else first.release()
         if released is not None:
             await released
     finally:
-        released = None if held is None else held.release()
-        if released is not None:
-            await released
+        if others:
+            await release(*others)
 
 
 async def refuse(
@@ -71,7 +72,10 @@ async def refuse(
     scope["sluicegate.refusal"] = refusal
     request.name(refusal)
     request.outermost().refused = refusal, request.enforcer.cors
-    answer = request.enforcer.policy.refusal
+    answer: Any = request.enforcer.policy.refusal
+    if request.refusal is refusal:
+        answer = request.tier.answer(refusal.limit_name) or answer
+    answer = REFUSALS.get(answer, answer)
     if scope["type"] == "websocket":
         await websocket.refuse(answer, scope, receive, websocket.as_websocket(send))
     else:

@@ -168,9 +168,12 @@ class ConcurrencyLimiter(MadeAnew):
 
     def try_acquire_sync(self, key: str) -> Permit | None:
         """:meth:`try_acquire` that blocks its thread, and whose permit's ``release`` does so too."""
+        return got if isinstance(got := self._try_acquire_sync(key), Permit) else None
+
+    def _try_acquire_sync(self, key: str) -> Permit | Undecided | None:
         may_block("try_acquire_sync")
         got = self._by_threads().wait(checked_key(key), 0)
-        return got if isinstance(got, Permit) else None
+        return got if isinstance(got, (Permit, Undecided)) else None
 
     def in_use_sync(self, key: str) -> int:
         """:meth:`in_use` that blocks its thread."""

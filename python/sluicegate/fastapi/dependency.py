@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import Depends
 
 from sluicegate._support.signatures import takes
-from sluicegate.fastapi.route_limit import RouteLimit
-from sluicegate.fastapi.route_options import RouteOptions
+from sluicegate.fastapi.limited import LimitedRoute
+from sluicegate.policy.routes.options import RouteOptions
 
 __all__ = ["rate_limit"]
 
@@ -34,6 +34,8 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
             calls per window, ≥ 1.
         window_seconds: 0.000001 to 1,000,000,000.
         window: the same by another name; not both.
+        scope: a name: endpoints that give the same one, and the same limit, share one quota of a
+            client.
         store, redis, algorithm, identify, cost, keys, trusted_proxies, proxy_header, ipv6_prefix,
         no_address, headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow,
         clock, closed_status: as for :class:`RateLimitMiddleware`, and instead of the middleware's. Limits
@@ -46,4 +48,4 @@ def rate_limit(*quota: Any, **options: Any) -> Any:
             the limit, ``closed_status`` with ``Retry-After`` if nobody decided. A WebSocket's
             handshake is refused the same way.
     """
-    return Depends(RouteLimit(RouteOptions(*quota, **options)).limited)
+    return Depends(LimitedRoute(RouteOptions(*quota, **options)).limited)

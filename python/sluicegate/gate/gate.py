@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from sluicegate._core import GateQuotas
     from sluicegate.gate.parts import Limits
     from sluicegate.gate.reservation import Reservation
     from sluicegate.gate.statistics import GateStatistics
@@ -141,7 +142,23 @@ class Gate(Single, _core.Gate):
 
         return reserved(self._call(keys, cost), timeout)
 
+    def _reserve_by(
+        self,
+        quotas: GateQuotas,
+        keys: Keys,
+        cost: Cost | tuple[int, ...] = 1,
+        *,
+        timeout: float | None = 0,
+    ) -> Reservation:
+        """:meth:`reserve` of the limits that are chosen, as ``_check_by``."""
+        from sluicegate.gate.reserving import reserved
+
+        return reserved(self._call(keys, cost, None, quotas), timeout)
+
     # By the names that block in Redis, so that code can be written for either.
+    _check_by_sync = _core.Gate._check_by  # noqa: SLF001
+    _peek_by_sync = _core.Gate._peek_by  # noqa: SLF001
+    _settle_by_sync = _core.Gate._settle_by  # noqa: SLF001
     check_sync = _core.Gate.check
     peek_sync = _core.Gate.peek
     refund_sync = _core.Gate.refund

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     #: What a gate may be made of.
     Limits = str | Quota | Limit | Iterable["str | Quota | Limit"]
 
-__all__ = ["Part", "parts_of", "plans_of"]
+__all__ = ["Part", "is_idle", "parts_of", "plans_of", "window_of"]
 
 
 class Part:
@@ -31,9 +31,14 @@ class Part:
     @property
     def window(self) -> str:
         """The window as the quota's text has it: ``second``, ``5 minutes``, ``day in UTC``."""
-        if self.quota.concurrent is not None:
-            return "concurrent"
-        return str(self.quota).partition("/")[2].partition(" burst ")[0]
+        return window_of(self.quota)
+
+
+def window_of(quota: Quota) -> str:
+    """The window as the quota's text has it, or ``concurrent``."""
+    if quota.concurrent is not None:
+        return "concurrent"
+    return str(quota).partition("/")[2].partition(" burst ")[0]
 
 
 def parts_of(
@@ -117,12 +122,9 @@ def _name(limit: Limit, quota: Quota) -> str:
     if limit.name is not None and len(limit.quotas) == 1:
         return limit.name
     words = [limit.name or limit.by]
-    if quota.concurrent is not None:
-        return "/".join([*words, "concurrent"])
-    if quota.unit != "requests":
+    if quota.unit != "requests" and quota.concurrent is None:
         words.append(quota.unit)
-    window = str(quota).partition("/")[2].partition(" burst ")[0]
-    return "/".join([*words, window])
+    return "/".join([*words, window_of(quota)])
 
 
 def _chosen_before(limit: Limit, quota: Quota, known: Part | None) -> str | None:
@@ -138,7 +140,7 @@ def _warn_of_idle(parts: list[Part]) -> None:
     """Say in the log which limits can never refuse, since a longer window allows less."""
     for short in parts:
         for long in parts:
-            if _is_idle(short, long):
+            if _never_refuses(short, long):
                 import logging
 
                 logging.getLogger("sluicegate").warning(
@@ -151,13 +153,21 @@ def _warn_of_idle(parts: list[Part]) -> None:
                 break
 
 
-def _is_idle(short: Part, long: Part) -> bool:
-    if short.limit.by != long.limit.by or short.quota.unit != long.quota.unit:
+def _never_refuses(short: Part, long: Part) -> bool:
+    if short.limit.by != long.limit.by or long.limit.shadow:
         return False
-    if long.limit.shadow or long.limit.quota_for is not None or short.limit.quota_for is not None:
+    if long.limit.quota_for is not None or short.limit.quota_for is not None:
         return False
-    windows = short.quota.window_seconds, long.quota.window_seconds
-    limits = short.quota.limit, long.quota.limit
-    if None in windows or None in limits:
+    return is_idle(short.quota, long.quota)
+
+
+def is_idle(short: Quota, long: Quota) -> bool:
+    """Whether ``short`` never refuses a key that ``long`` counts too, whose longer window allows less."""
+    windows = short.window_seconds, long.window_seconds
+    limits = short.limit, long.limit
+    if short.unit != long.unit or None in windows or None in limits:
         return False
-    return windows[0] < windows[1] and limits[0] > limits[1]  # type: ignore[operator]
+    # A bucket refuses beyond its burst at once, and lets a burst pass beside its rate.
+    least = min(limits[0], short.burst or limits[0])  # type: ignore[type-var]
+    most = limits[1] + (long.burst or 0)  # type: ignore[operator]
+    return windows[0] < windows[1] and least > most  # type: ignore[operator]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from sluicegate._core import GateDecision
 
+    #: What was used: by unit, or at each limit that was chosen.
+    Used = dict[str, int] | tuple[int | None, ...]
+
 __all__ = ["Reservation", "Reserving"]
 
 
@@ -26,17 +29,15 @@ class Reserving(Protocol):
 
     def acquire(self, timeout: float | None, /) -> Coroutine[Any, Any, GateDecision]: ...
 
-    def examine(self, actual: dict[str, int], /) -> None:
+    def examine(self, actual: Used, /) -> None:
         """Raise what settling by these units would."""
         ...
 
-    def end_sync(self, decision: GateDecision, actual: dict[str, int] | None, /) -> None:
+    def end_sync(self, decision: GateDecision, actual: Used | None, /) -> None:
         """Put right what was spent, ``None``: give all back; and give the permits back."""
         ...
 
-    def end(
-        self, decision: GateDecision, actual: dict[str, int] | None, /
-    ) -> Coroutine[Any, Any, None]: ...
+    def end(self, decision: GateDecision, actual: Used | None, /) -> Coroutine[Any, Any, None]: ...
 
     def give_up(self) -> None:
         """Give the permits back that it may hold without knowing."""

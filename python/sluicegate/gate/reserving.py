@@ -10,6 +10,7 @@ from sluicegate.gate.reservation import Reservation
 
 if TYPE_CHECKING:
     from sluicegate._core import Bells, GateCall, GateDecision, GateTicket
+    from sluicegate.gate.reservation import Used
 
 __all__ = ["reserved", "waited"]
 
@@ -47,15 +48,15 @@ class _InMemory:
     async def acquire(self, timeout: float | None) -> GateDecision:
         return self._call.check() if timeout == 0 else await waited(self._call, timeout)
 
-    def examine(self, actual: dict[str, int]) -> None:
+    def examine(self, actual: Used) -> None:
         self._call.examine(actual)
 
-    def end_sync(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+    def end_sync(self, decision: GateDecision, actual: Used | None) -> None:
         if actual:
             self._call.settle(decision, actual)
         self._call.end(decision, actual is None)
 
-    async def end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+    async def end(self, decision: GateDecision, actual: Used | None) -> None:
         self.end_sync(decision, actual)
 
     def give_up(self) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Client", "api_client", "user_client"]
 Source = Literal["address", "unknown_api_key", "api_key", "user", "identify"]
 
 
-@dataclass
+@dataclass(slots=True)
 class Client:
     """Whose quota a request is charged to, and the principal, if somebody has named one."""
 

@@ -134,6 +134,11 @@ class ClientAddress:
             last = address
         return last
 
+    def has_trusted_peer(self, scope: Scope) -> bool:
+        """Whether a request has come from one of the proxies, whose headers are believed."""
+        client = scope.get("client")
+        return self._trusts and self._is_trusted(_address(client[0] if client else None), 1)
+
     def _is_trusted(self, address: Address | None, hop: int) -> bool:
         if self._hops:
             return hop <= self._hops

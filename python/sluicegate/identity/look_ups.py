@@ -12,7 +12,7 @@ from sluicegate.identity.principal import verified_principal
 if TYPE_CHECKING:
     from sluicegate.identity.principal import Principal
 
-__all__ = ["LookUp", "Queues", "running_loop"]
+__all__ = ["Here", "LookUp", "Queues", "is_closed", "pause", "running_loop"]
 
 
 def running_loop() -> Any:
@@ -216,3 +216,19 @@ class Queues:
             event.set()
         elif not queue.under_way:
             del self._queues[budget]
+
+
+class Here:
+    """What is under way in one event loop: by key, and by budget."""
+
+    __slots__ = ("look_ups", "queues")
+
+    def __init__(self) -> None:
+        self.look_ups: dict[tuple[bytes, object], LookUp] = {}
+        self.queues = Queues()
+
+
+def is_closed(loop: Any) -> bool:
+    """Whether it is a loop of asyncio's that has ended; trio ends what runs in it."""
+    closed = getattr(loop, "is_closed", None)
+    return closed is not None and closed()

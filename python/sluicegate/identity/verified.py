@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sluicegate._support import fork
 from sluicegate._support.arguments import checked_clock, number, whole
+from sluicegate._support.functions import returned
 from sluicegate._support.single import Single
-from sluicegate.identity.look_ups import LookUp, Queues, pause, running_loop
+from sluicegate.identity.failures import Budget, Failures, budget_of
+from sluicegate.identity.look_ups import Here, LookUp, is_closed, pause, running_loop
 from sluicegate.identity.principal import Principal, verified_principal
 from sluicegate.identity.remembered import Known, Remembered
-from sluicegate.limiters import SlidingWindowRateLimiter
+from sluicegate.identity.thread_look_ups import ThreadLookUps
 
 if TYPE_CHECKING:
     from sluicegate._core import ManualClock
@@ -22,12 +24,6 @@ __all__ = ["TTL", "VerifiedKeys"]
 
 #: Seconds for which a verified key is remembered.
 TTL = 30.0
-# What the exact log takes.
-_MOST = 16_777_216
-# Addresses with a failed look-up in the window; those beyond share one budget.
-_ADDRESSES = 100_000
-# One for each quota of a default tier that the keys are used with.
-_MOST_BUDGETS = 64
 # Seconds between two looks at what other event loops have under way.
 _PAUSE = 0.01
 
@@ -69,15 +65,15 @@ class VerifiedKeys(Single):
             raise TypeError(f"verify must be callable, got {verify!r}")
         checked_clock(clock)
         self._verify = verify
-        self._clock = clock
         self._remembered = Remembered(
             number("ttl", ttl, 0, 1e6, "seconds"),
             whole("max_keys", max_keys, 1, 10_000_000),
             time.monotonic if clock is None else clock.time,
         )
-        self._budgets: dict[tuple[int, float], SlidingWindowRateLimiter] = {}
-        self._loops: WeakKeyDictionary[Any, _Here] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[Any, Here] = WeakKeyDictionary()
         self._lock = fork.new_lock()
+        self._failures = Failures(clock, self._lock)
+        self._threads = self._new_threads()
         fork.call_in_child(self._begin_in_a_child)
 
     def forget(self, key: str) -> None:
@@ -105,7 +101,7 @@ class VerifiedKeys(Single):
         if known is not None and remembered.is_fresh(known):
             return known.principal
         here = self._here()
-        budget = _Budget(address, min(max(limit, 1), _MOST), min(max(window, 1e-6), 1e9))
+        budget = budget_of(address, limit, window)
         waited = False
         try:
             while True:
@@ -132,8 +128,48 @@ class VerifiedKeys(Single):
                 here.queues.ring(budget)
         return await found.join() if isinstance(found, LookUp) else found
 
+    def find_sync(self, key: str, address: str, limit: int, window: float) -> Principal | None:
+        """:meth:`find` that blocks its thread, beside others that want to know the same."""
+        remembered = self._remembered
+        hashed = remembered.hashed(key)
+        known = remembered.get(hashed)
+        if known is not None and remembered.is_fresh(known):
+            return known.principal
+        budget, epoch = budget_of(address, limit, window), remembered.epoch
+
+        def fresh() -> Principal | None:
+            now = remembered.get(hashed)
+            return now.principal if now is not None and remembered.is_fresh(now) else None
+
+        def ask() -> Principal | None:
+            until, found = remembered.until(), None
+            try:
+                found = verified_principal(returned(self._verify(key)))
+            finally:
+                self._settle(found, hashed, known, until, epoch, budget)
+            return found
+
+        spends = budget if known is None else None
+        return self._threads.find((hashed, epoch), spends, fresh, ask)
+
+    def _settle(
+        self,
+        found: Principal | None,
+        hashed: bytes,
+        known: Known | None,
+        until: float,
+        epoch: object,
+        budget: Budget,
+    ) -> None:
+        """Remember what was found, or charge the address."""
+        if found is None:
+            self._remembered.drop(hashed, known)
+            self._failures.charge(budget)
+        else:
+            self._remembered.put(hashed, Known(found, until), epoch)
+
     def _ask(
-        self, key: str, hashed: bytes, here: _Here, budget: _Budget, known: Known | None
+        self, key: str, hashed: bytes, here: Here, budget: Budget, known: Known | None
     ) -> LookUp | Principal | None:
         """What ``verify`` says, or the look-up if that is a coroutine."""
         remembered = self._remembered
@@ -144,11 +180,7 @@ class VerifiedKeys(Single):
         def settle(found: Principal | None) -> None:
             if look_up is not None and here.look_ups.get((hashed, epoch)) is look_up:
                 del here.look_ups[hashed, epoch]
-            if found is None:
-                remembered.drop(hashed, known)
-                self._failed(budget).check(budget.address)
-            else:
-                remembered.put(hashed, Known(found, until), epoch)
+            self._settle(found, hashed, known, until, epoch, budget)
             if known is None:  # as `_begin` began it
                 here.queues.ended(budget)
 
@@ -167,64 +199,39 @@ class VerifiedKeys(Single):
         look_up.start()
         return look_up
 
-    def _begin(self, here: _Here, budget: _Budget) -> bool:
+    def _begin(self, here: Here, budget: Budget) -> bool:
         """Whether one more look-up may begin, if all that are under way should fail."""
         with self._lock:
-            count = 1 + self._under_way(budget)
-            if count > budget.limit or not self._failed(budget).peek(budget.address, count):
+            if not self._may_begin(budget):
                 return False
             here.queues.begun(budget)
             return True
 
-    def _under_way(self, budget: _Budget) -> int:
-        """How many look-ups are under way in all event loops; to be asked with the lock."""
-        loops = [each for loop, each in self._loops.items() if not _is_closed(loop)]
-        return sum(each.queues.under_way(budget) for each in loops)
+    def _may_begin(self, budget: Budget) -> bool:
+        """The same, with the lock."""
+        count = 1 + self._under_way(budget)
+        return self._failures.admit(budget, count)
 
-    def _failed(self, budget: _Budget) -> SlidingWindowRateLimiter:
-        """The look-ups that failed, by address."""
-        quota = budget.limit, budget.window
-        failed = self._budgets.get(quota)
-        if failed is None:
-            with self._lock:
-                made = SlidingWindowRateLimiter(*quota, max_keys=_ADDRESSES, clock=self._clock)
-                failed = self._budgets.setdefault(quota, made)
-                while len(self._budgets) > _MOST_BUDGETS:
-                    del self._budgets[next(iter(self._budgets))]
-        return failed
+    def _under_way(self, budget: Budget) -> int:
+        """How many look-ups are under way, wherever; to be asked with the lock."""
+        loops = [each for loop, each in self._loops.items() if not is_closed(loop)]
+        in_loops = sum(each.queues.under_way(budget) for each in loops)
+        return in_loops + self._threads.under_way(budget)
 
-    def _here(self) -> _Here:
+    def _here(self) -> Here:
         loop = running_loop()
         here = self._loops.get(loop)
         if here is None:
             with self._lock:
-                for other in [each for each in self._loops if _is_closed(each)]:
+                for other in [each for each in self._loops if is_closed(each)]:
                     del self._loops[other]
-                here = self._loops[loop] = _Here()
+                here = self._loops[loop] = Here()
         return here
 
     def _begin_in_a_child(self) -> None:
         """What is under way is the parent's."""
         self._loops = WeakKeyDictionary()
+        self._threads = self._new_threads()
 
-
-class _Budget(NamedTuple):
-    address: str
-    limit: int
-    window: float
-
-
-class _Here:
-    """What is under way in one event loop: by key, and by budget."""
-
-    __slots__ = ("look_ups", "queues")
-
-    def __init__(self) -> None:
-        self.look_ups: dict[tuple[bytes, object], LookUp] = {}
-        self.queues = Queues()
-
-
-def _is_closed(loop: Any) -> bool:
-    """Whether it is a loop of asyncio's that has ended; trio ends what runs in it."""
-    closed = getattr(loop, "is_closed", None)
-    return closed is not None and closed()
+    def _new_threads(self) -> ThreadLookUps:
+        return ThreadLookUps(self._lock, self._may_begin, self._under_way)

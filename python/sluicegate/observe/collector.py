@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from sluicegate._support import fork
 from sluicegate.observe.labels import BoundedLabels
+from sluicegate.observe.reloads import PolicyReloads
 from sluicegate.observe.tier_metrics import TierMetrics
 
 __all__ = ["TierCollector", "collector_of"]
@@ -32,6 +33,8 @@ class TierCollector(Collector):
         self._names = BoundedLabels("tier")
         self._limits = BoundedLabels("limit")
         self._tiers: dict[str, TierMetrics] = {}
+        #: Of policies that come from files.
+        self.reloads = PolicyReloads()
 
     def metrics(self, tier: str) -> TierMetrics:
         """The tier's metrics; limiters of the same tier share it."""
@@ -48,7 +51,7 @@ class TierCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         with self._lock:
             tiers = dict(self._tiers)
-        return _families(tiers)
+        return [*_families(tiers), *self.reloads.families()]
 
 
 _registering = fork.new_lock()

@@ -48,6 +48,8 @@ class Details:
     so on these are; ``None`` where there is but one, or none took part."""
     refused_by: tuple[str, ...] = ()
     """Of those, the names of all limits that refuse."""
+    shadow: bool = False
+    """Whether these are of a rule's limit that only watches: it would have refused."""
 
 
 @runtime_checkable
@@ -55,7 +57,9 @@ class Hook(Protocol):
     """A listener. Any object with ``on_refused`` is one.
 
     It may also have ``on_admitted(details)``: then it is called for every admission, too;
-    without it, an admission costs nothing more. With an attribute ``wants_key = True`` it
+    without it, an admission costs nothing more. ``on_would_refuse(details)`` is called for each limit
+    of a rule with ``shadow=True`` that would have refused; what became of the call is told apart from
+    it. With an attribute ``wants_key = True`` it
     gets the client's key in the details; take care where you write that. Hooks are plain
     functions, called in the thread or event loop that decides, so they must be quick. One
     that raises harms nobody: its first exception is logged, later ones are dropped.
@@ -88,10 +92,10 @@ class _Listener:
 class Hooks:
     """The hooks of one limiter or middleware.
 
-    ``refused`` and ``admitted`` are empty when nobody listens.
+    ``refused``, ``admitted`` and ``watched`` are empty when nobody listens.
     """
 
-    __slots__ = ("admitted", "refused")
+    __slots__ = ("admitted", "refused", "watched")
 
     def __init__(self, hooks: Iterable[object]) -> None:
         if isinstance(hooks, Hook) or not isinstance(hooks, Iterable):
@@ -99,6 +103,7 @@ class Hooks:
         given = list(hooks)
         self.refused = [call for hook in given for call in _listeners(hook, "on_refused")]
         self.admitted = [call for hook in given for call in _listeners(hook, "on_admitted")]
+        self.watched = [call for hook in given for call in _listeners(hook, "on_would_refuse")]
 
     def __bool__(self) -> bool:
         return bool(self.refused or self.admitted)
@@ -125,6 +130,26 @@ class Hooks:
             for call in calls:
                 call(details, key)
 
+    def tell_watched(
+        self, name: str, limit_name: str, decision: Decision, cost: int, endpoint: str, key: str
+    ) -> None:
+        """Tell of a limit that only watches, and would have refused."""
+        details = Details(
+            name,
+            False,
+            cost,
+            decision.limit,
+            decision.remaining,
+            decision.retry_after,
+            endpoint,
+            decision.store,
+            limit_name=limit_name,
+            refused_by=(limit_name,),
+            shadow=True,
+        )
+        for call in self.watched:
+            call(details, key)
+
     def tell_undecided(self, name: str, refusal: Refusal, endpoint: str, key: str) -> None:
         """Tell of a refusal for which the limiter was not asked."""
         limit, cost, retry_after = refusal.limit, refusal.cost, refusal.retry_after
@@ -148,7 +173,7 @@ class Hooks:
 
 def _listeners(hook: object, method: str) -> list[_Listener]:
     function = getattr(hook, method, None)
-    if function is None and method == "on_admitted":
+    if function is None and method != "on_refused":
         return []
     name = f"{type(hook).__name__}.{method}"
     if not callable(function):

@@ -16,6 +16,8 @@ All are by tier; no label ever holds a client, an address or a raw path.
 - ``rate_limit_keys{tier}``, ``rate_limit_overflowed_total{tier}``,
   ``rate_limit_store_errors_total{tier,reason}``: from the limiters' ``statistics()``;
   where tiers share a limiter, under the first one's name.
+- ``sluicegate_policy_reloads_total{result}`` (``ok``, ``failed``) and
+  ``sluicegate_policy_last_reload_success_timestamp_seconds``: of policies that come from files.
 
 Numbers are put together when Prometheus scrapes. They are those of one process: where several
 serve the same port, let each serve its metrics on a port of its own, or export with

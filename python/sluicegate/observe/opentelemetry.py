@@ -13,7 +13,8 @@ __all__ = ["OpenTelemetryHook"]
 
 
 class OpenTelemetryHook:
-    """Counts decisions in ``rate_limit.requests`` and used quotas in ``rate_limit.used_ratio``.
+    """Counts decisions in ``rate_limit.requests`` and used quotas in ``rate_limit.used_ratio``; and in
+    ``rate_limit.would_refuse`` whom limits would have refused that only watch.
 
     The attributes are ``tier``, ``endpoint`` (at most 100 values, then ``other``), ``result``
     (``allowed``, ``rejected``, ``unavailable`` or ``too_large``) and ``store``; where there are several
@@ -46,11 +47,27 @@ class OpenTelemetryHook:
             unit="1",
             description="Share of its quota that a client has used after a check",
         )
+        self._would_refuse = meter.create_counter(
+            "rate_limit.would_refuse",
+            unit="{request}",
+            description="Requests that a limit would have refused, which only watches",
+        )
         self.on_admitted = self._count if admissions else None
 
     def on_refused(self, details: Details) -> None:
         """Counts a refusal."""
         self._count(details)
+
+    def on_would_refuse(self, details: Details) -> None:
+        """Counts what a limit would have refused that only watches."""
+        self._would_refuse.add(
+            1,
+            {
+                "tier": self._tiers.label(details.limiter),
+                "limit": self._limits.label(details.limit_name or ""),
+                "endpoint": self._endpoints.label(details.endpoint),
+            },
+        )
 
     def _count(self, details: Details) -> None:
         counted = {"tier": self._tiers.label(details.limiter)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sluicegate._core import Quota, TokenBucketConfig
 from sluicegate._support.functions import is_async
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sluicegate._core import ManualClock
 
 __all__ = [
+    "NAMES",
     "Algorithm",
     "common_window",
     "default_algorithm",
@@ -59,6 +60,9 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     "fixed_window": FixedWindow,
     "token_bucket": TokenBucket,
 }
+
+#: Those of ours.
+NAMES: Final = tuple(_BY_NAME)
 
 
 def _named(algorithm: Algorithm) -> Callable[..., Any]:

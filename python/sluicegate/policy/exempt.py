@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
-__all__ = ["Paths", "exemption"]
+__all__ = ["Paths", "exemption", "path_of"]
+
+
+def path_of(scope: Scope) -> str:
+    """The path of a request below its root path, as frameworks route it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :]
+    return path
 
 
 class Paths:
@@ -22,10 +31,7 @@ class Paths:
 
     def match(self, scope: Scope) -> bool:
         """Whether the scope's path, below its root path, is one of them."""
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-            path = path[len(root) :]
+        path = path_of(scope)
         if path in self._exact:
             return True
         # What is behind this may still resolve "..", and then the path leads elsewhere.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sluicegate.policy.verdict import Verdict
     from sluicegate.refusals import Refusal
 
-__all__ = ["Told", "answer_fields", "refusal_fields", "told"]
+__all__ = ["Told", "answer_fields", "refusal_fields", "strictness", "told"]
 
 _LISTS: Final = (b"ratelimit-policy", b"ratelimit")
 _X: Final = frozenset((b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"))
@@ -20,12 +20,12 @@ _OURS: Final = _X.union(_LISTS)
 
 
 def answer_fields(
-    verdicts: Sequence[Verdict], around: Verdict | None, status: int, own: Iterable[Field]
+    verdicts: Sequence[Verdict], around: Collection[Verdict], status: int, own: Iterable[Field]
 ) -> list[Field]:
     """What is sent beside an answer's ``own`` fields; nothing with a redirection.
 
-    ``verdicts`` are in the order in which the limits were asked; ``around`` is the middleware's
-    that is around all others. Where an app sends ``X-RateLimit`` itself, as one in front of another
+    ``verdicts`` are in the order in which the limits were asked; ``around`` are the
+    middleware's that is around all others. Where an app sends ``X-RateLimit`` itself, as one in front of another
     service does, ours are left out. The two lists have room for its items and ours.
     """
     if 300 <= status < 400:
@@ -92,10 +92,17 @@ def _latest(verdicts: list[Verdict]) -> list[Verdict]:
                 verdict.tier.is_gate
                 and other.tier.limiter is verdict.tier.limiter
                 and other.key == verdict.key
+                and _overlap(other, verdict)
             )
         ]
         kept.append(verdict)
     return kept
+
+
+def _overlap(one: Verdict, other: Verdict) -> bool:
+    """Whether they are about the same limits of a gate, which may have been asked for others too."""
+    first, second = one.decision, other.decision
+    return not first.limits.keys().isdisjoint(second.limits)  # type: ignore[union-attr]
 
 
 def _x_ratelimit(telling: list[Verdict]) -> list[Field]:
@@ -103,20 +110,20 @@ def _x_ratelimit(telling: list[Verdict]) -> list[Field]:
     saying = [verdict for verdict in telling if "x-ratelimit" in verdict.tier.headers.sets]
     if not saying:
         return []
-    strictest = max(saying, key=_strictness)
+    strictest = max(saying, key=strictness)
     assert strictest.decision is not None
     fields = strictest.tier.headers.fields(strictest.decision)
     return [field for field in fields if field[0] in _X]
 
 
-def _strictness(verdict: Verdict) -> tuple[float, float, float]:
+def strictness(verdict: Verdict) -> tuple[float, float, float]:
     """Largest of the one that a client should heed: the longest wait, else the smallest share."""
     decision = verdict.decision
     assert decision is not None
     return decision.retry_after, -decision.remaining / decision.limit, decision.reset_after
 
 
-def _lists(limits: list[Told], around: Verdict | None, sent: bytes) -> list[Field]:
+def _lists(limits: list[Told], around: Collection[Verdict], sent: bytes) -> list[Field]:
     """Every limit once, under a name that is not ``sent`` already; those ``around`` all are last."""
     within: list[tuple[bytes, bytes]] = []
     last: list[tuple[bytes, bytes]] = []
@@ -128,7 +135,7 @@ def _lists(limits: list[Told], around: Verdict | None, sent: bytes) -> list[Fiel
         if is_sent and verdict.refusal is not None:
             continue  # by a refusal of the user's own
         shown = quoted(_free(name, names, sent) if is_sent else name)
-        (last if verdict is around else within).append((shown + item.policy, shown + item.left))
+        (last if verdict in around else within).append((shown + item.policy, shown + item.left))
     items = within + last
     if not items:
         return []

@@ -151,14 +151,15 @@ def tier_of(
     closed_status: int,
     shadow: bool = False,
     may_hold: bool = False,
+    blocks: bool = False,
 ) -> Tier:
     """The tier of a limiter or a gate.
 
     ``is_own``: whether it was made for it, and has its name. ``may_hold``: whether somebody gives
-    permits back.
+    permits back. ``blocks``: whether it is asked by threads.
     """
     if not is_gate(limiter):
-        return Tier(name, limiter, sets, closed_status, shadow=shadow)
+        return Tier(name, limiter, sets, closed_status, shadow=shadow, blocks=blocks)
     check_name(place, name)
     return tier_of_gate(
         place,
@@ -170,4 +171,5 @@ def tier_of(
         closed_status=closed_status,
         shadow=shadow,
         may_hold=may_hold,
+        blocks=blocks,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -16,6 +17,7 @@ from sluicegate.errors import StoreError
 from sluicegate.observe.counts import Counts
 from sluicegate.observe.hooks import Hooks
 from sluicegate.observe.labels import OTHER
+from sluicegate.policy.tiers.tier import is_elsewhere
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
@@ -72,14 +74,14 @@ def _timed(tier: Tier, tally: TierMetrics) -> Callable[..., Any]:
     turns = Counts(str)
 
     async def timed(key: str, cost: int = 1) -> Decision:
-        start = perf_counter()
-        try:
+        with _measured(tally):
             decision: Decision = await check(key, cost)
-        except StoreError:
-            tally.results["error"].add("")
-            raise
-        finally:
-            tally.seconds.observe(perf_counter() - start)
+        tally.measure(decision)
+        return decision
+
+    def timed_by_thread(key: str, cost: int = 1) -> Decision:
+        with _measured(tally):
+            decision: Decision = check(key, cost)
         tally.measure(decision)
         return decision
 
@@ -93,7 +95,21 @@ def _timed(tier: Tier, tally: TierMetrics) -> Callable[..., Any]:
             tally.measure(decision)
         return decision
 
-    return timed if is_async(check) else sometimes_timed
+    if is_async(check):
+        return timed
+    return timed_by_thread if tier.blocks and is_elsewhere(tier.limiter) else sometimes_timed
+
+
+@contextmanager
+def _measured(tally: TierMetrics) -> Generator[None]:
+    start = perf_counter()
+    try:
+        yield
+    except StoreError:
+        tally.results["error"].add("")
+        raise
+    finally:
+        tally.seconds.observe(perf_counter() - start)
 
 
 def _counts_itself(tier: Tier) -> bool:
@@ -141,9 +157,16 @@ class Observer:
             tally.counts.add(limiter)
         tier.check = _timed(tier, tally)
 
+    def loaded(self, result: str | None, loaded_at: float | None) -> None:
+        """Take note of when the policy's file was read, and of what came of reading it again."""
+        if self._collector is not None:
+            self._collector.reloads.note(result, loaded_at)
+
     def saw(self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict) -> None:
         """Take note of what came of a request."""
         tier, decision, refusal = verdict.tier, verdict.decision, verdict.refusal
+        if tier.watches or verdict.earlier:
+            self._tell_of_watching(scope, view, verdict)
         if refusal is None and (decision is None or not self._sees_admissions):
             return
         endpoint = self._name(scope, view)
@@ -155,6 +178,20 @@ class Observer:
                 tier.tally.count_refusal(refusal, endpoint)
             if self._hooks is not None:
                 self._hooks.tell_undecided(tier.name, refusal, endpoint, verdict.key)
+
+    def _tell_of_watching(
+        self, scope: Scope, view: Callable[[Scope], Any], verdict: Verdict
+    ) -> None:
+        """Tell of the limits that only watch. Metrics have them of the gates."""
+        if self._hooks is None or not self._hooks.watched:
+            return
+        for each in verdict.in_stores():
+            if each.decision is None:
+                continue
+            tier = each.tier
+            for name, decision in tier.would_refuse(each.decision):
+                cost, endpoint = tier.units_of(name, each.cost), self._name(scope, view)
+                self._hooks.tell_watched(tier.name, name, decision, cost, endpoint, each.key)
 
     def _name(self, scope: Scope, view: Callable[[Scope], Any]) -> str:
         """What the request is for; ``other`` if the program cannot say."""

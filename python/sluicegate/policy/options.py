@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 # These are what typing.get_type_hints() looks for.
 from sluicegate._support.arguments import whole
@@ -12,10 +12,12 @@ from sluicegate._support.asgi_types import ASGIApp, Scope
 from sluicegate._support.functions import check_callables
 from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
-from sluicegate.identity.verified import TTL, VerifiedKeys
+from sluicegate.identity.verified import VerifiedKeys
 from sluicegate.observe.hooks import Hook
 from sluicegate.policy.gates.keys import check_keys
+from sluicegate.policy.identity import Identity, default
 from sluicegate.policy.quotas import GivenLimit
+from sluicegate.policy.rules.rule import Rule
 from sluicegate.policy.stores.options import LimiterOptions
 from sluicegate.refusals import json_refusal
 
@@ -30,13 +32,7 @@ __all__ = [
     "default",
 ]
 
-T = TypeVar("T")
-
-
-def default(value: T) -> T:
-    """``value`` as an object of its own, so that the same one is told apart when a user gives it."""
-    kind: Any = type(type(value).__name__, (type(value),), {})
-    return cast("T", kind(value))
+_SHORTEST_SECRET = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -46,9 +42,9 @@ class SharedOptions(LimiterOptions):
     identify: Callable[[Any], Any] | None = None
     cost: Callable[[Any], Any] | None = None
     keys: Mapping[str, Callable[[Any], Any]] | None = None
-    trusted_proxies: Iterable[str] | int = default(())
-    proxy_header: str = default("x-forwarded-for")
-    ipv6_prefix: int = default(64)
+    trusted_proxies: Iterable[str] | int = Identity.trusted_proxies
+    proxy_header: str = Identity.proxy_header
+    ipv6_prefix: int = Identity.ipv6_prefix
     no_address: Callable[[Scope], str] | str | None = None
     headers: Iterable[str] | str = ("x-ratelimit", "ietf")
     closed_status: int = default(503)
@@ -87,8 +83,8 @@ class PolicyOptions(SharedOptions):
     tier_ttl: float = default(60.0)
     unknown_tier: Literal["default", "error"] = default("default")
     verify: Callable[[str], Any] | VerifiedKeys | None = None
-    verify_ttl: float = TTL
-    api_key_header: str = default("x-api-key")
+    verify_ttl: float = Identity.verify_ttl
+    api_key_header: str = Identity.api_key_header
     exempt: Iterable[str] | Callable[[Any], Any] = ()
     exempt_preflight: bool = True
     cors: Iterable[str] | str | None = None
@@ -100,9 +96,22 @@ class PolicyOptions(SharedOptions):
     metrics: bool | CollectorRegistry = False
     hooks: Iterable[Hook] = ()
     endpoint: Callable[[Any], str] | None = None
+    rules: Sequence[Rule] = ()
+    identity: Identity | None = None
+    secret: str | bytes | None = None
+
+    #: The object that ``rules`` was.
+    rules_given: ClassVar[object] = ()
 
     def __post_init__(self) -> None:
+        if self.identity is not None:
+            if not isinstance(self.identity, Identity):
+                raise TypeError(f"identity must be an Identity, got {self.identity!r}")
+            self.identity.put_into(self)
         super().__post_init__()
+        object.__setattr__(self, "rules_given", self.rules)
+        object.__setattr__(self, "rules", _rules(self.rules))
+        _check_secret(self.secret)
         for option in ("exempt_preflight", "shadow"):
             value = getattr(self, option)
             if not isinstance(value, bool):
@@ -120,6 +129,34 @@ class PolicyOptions(SharedOptions):
             raise TypeError(f"refusal must be callable, an ASGI app, got {self.refusal!r}")
 
     @property
+    def has_only_rules(self) -> bool:
+        """Whether there are neither tiers nor a limiter: what no rule matches is not limited."""
+        return self.tiers is None is self.limiter
+
+    @property
     def has_plans(self) -> bool:
         """Whether the tiers are a function's, so that more may come and any may change."""
         return callable(self.tiers) and not isinstance(self.tiers, Mapping)
+
+
+def _rules(rules: Any) -> tuple[Rule, ...]:
+    right = "rules must hold Rules, as [Rule('POST /login', '5/minute')], got"
+    if isinstance(rules, (str, Rule, Mapping)) or not isinstance(rules, Iterable):
+        raise TypeError(f"{right} {type(rules).__name__} {rules!r}")
+    given = tuple(rules)
+    for each in given:
+        if not isinstance(each, Rule):
+            raise TypeError(f"{right} {type(each).__name__} {each!r} among them")
+    return given
+
+
+def _check_secret(secret: object) -> None:
+    if secret is None:
+        return
+    if not isinstance(secret, (str, bytes)):
+        raise TypeError(f"secret must be a str or bytes, got {type(secret).__name__}")
+    if len(secret) < _SHORTEST_SECRET:
+        raise ValueError(
+            f"secret must have at least {_SHORTEST_SECRET} characters, such as one of "
+            f"secrets.token_hex(32), got {len(secret)}"
+        )

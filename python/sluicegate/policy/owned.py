@@ -27,12 +27,13 @@ class Counting(NamedTuple):
 class Owned:
     """The limiters that were made of one object's numbers."""
 
-    __slots__ = ("__weakref__", "_lock", "_made", "owner")
+    __slots__ = ("__weakref__", "_latest", "_lock", "_made", "owner")
 
     def __init__(self, owner: object) -> None:
         self._lock = fork.new_lock()
         self.owner = owner  # also so that no other object gets its id
         self._made: list[tuple[object, Any]] = []
+        self._latest: list[tuple[object, Any]] = []
 
     def first(self, description: object, limiter: Any) -> Any:
         """The first limiter that had this description: ``limiter`` itself if it is new.
@@ -46,9 +47,20 @@ class Owned:
             self._made.append((description, limiter))
             return limiter
 
+    def latest(self, description: object) -> Any:
+        """What was kept last under this description; ``None`` if nothing was."""
+        with self._lock:
+            return next((made for known, made in self._latest if known == description), None)
+
+    def keep(self, description: object, made: Any) -> None:
+        """Keep what takes the place of the latest one; it has ``limiter``, or is one."""
+        with self._lock:
+            self._latest = [each for each in self._latest if each[0] != description]
+            self._latest.append((description, made))
+
     def has_begun(self) -> bool:
         """Whether one of them has decided anything."""
-        return any(_has_decided(limiter) for _, limiter in self._made)
+        return any(_has_decided(limiter) for _, limiter in [*self._made, *self._latest])
 
 
 def _has_decided(made: Any) -> bool:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sluicegate._support.single import Single
+from sluicegate.policy.document.shared import policy_at
+from sluicegate.policy.document.statistics import PolicyStatistics
 from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.options import PolicyOptions
-from sluicegate.policy.owned import Owned
+from sluicegate.policy.owned import Owned, owned_by
 
-__all__ = ["Policy"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from sluicegate.policy.document.source import PolicySource
+else:
+    PolicySource = Any  # which typing.get_type_hints() looks for
+
+__all__ = ["Policy", "PolicyOfOptions", "policy_of"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Policy(Single, PolicyOptions):
     """Which limits requests have. Frozen, and checked as a whole when it is made.
 
-    ``Policy(tiers={"free": "100/minute", "premium": "1000/minute"})`` or
+    ``Policy(tiers={"free": "100/minute", "premium": "1000/minute"})``,
+    ``Policy(rules=[Rule("POST /login", "5/minute", by="address")])``, both, or
     ``Policy(limiter=any_limiter)``. What it counts is its own: all middlewares with one policy
     count together, and a copy of a policy is itself.
 
@@ -32,7 +43,11 @@ class Policy(Single, PolicyOptions):
             tier.
         limiter: one limiter, or a :class:`~sluicegate.Gate`, for all, instead of tiers; of this
             process or in Redis. Permits of a gate are held until the app has returned.
-        keys: what limits of a gate count by, other than ``client`` (or ``key``, whom the request is
+        rules: which requests have limits beside those of their tier, counted by what: some
+            :class:`Rule`. All that match apply, together and with the tier: a request is admitted by
+            all of them, or spends nothing. Where there is neither a tier nor a limiter, what no rule
+            matches is not limited.
+        keys: what limits of a gate, or rules, count by, other than ``client`` (or ``key``, whom the request is
             from) → a function of the request, such as ``{"org": org_of}``: its ``None`` leaves those
             limits out. A gate whose limits all count by one thing needs none for the client.
         store: where quotas are counted, by all processes together: ``"redis://localhost:6379/0"``
@@ -68,6 +83,10 @@ class Policy(Single, PolicyOptions):
             :class:`~sluicegate.identity.VerifiedKeys`, which can ``forget``.
         verify_ttl: seconds for which a verified key is remembered; 0: not at all.
         api_key_header: where the API key is sent.
+        identity: these eight options as one value, an :class:`Identity`.
+        secret: with which rules hash the headers that they count by, 16 characters or more: to be given
+            if such a rule is counted in a zone or in Redis, the same in all processes. In memory it is
+            made up.
         exempt: paths that are not limited (``"/health"``, or ``"/static/*"`` for all below),
             or a predicate like ``cost``.
         exempt_preflight: leave out the ``OPTIONS`` by which a browser asks for a script.
@@ -102,6 +121,53 @@ class Policy(Single, PolicyOptions):
     """
 
     enforcer: Enforcer = field(init=False)
+    #: The file that it comes from.
+    source: PolicySource | None = field(init=False, default=None)
+    #: To be called when a request comes, unless it is ``None``.
+    on_first_request: Callable[[], None] | None = field(init=False, default=None)
+
+    @classmethod
+    def from_file(
+        cls, path: str | PathLike[str], *, reload_seconds: float = 1.0, **in_code: Any
+    ) -> Self:
+        """A policy that a file describes, in TOML or in YAML (which needs ``sluicegate[yaml]``).
+
+        The file has the same options by the same names; ``docs/policy-file.md`` has them all.
+
+        When it changes it is read again, by a thread that starts with the first request of a process
+        and looks at what the path leads to. The new limits hold from the next request on, and what
+        was spent stays spent. A file that is wrong changes nothing: the log says why, once.
+
+        Args:
+            path: ``limits.toml``, ``.yaml`` or ``.yml``, up to 10 MiB of UTF-8.
+            reload_seconds: how often the file is looked at, 0 to 86,400; 0: never.
+            in_code: options of a :class:`Policy` that stand beside the file's, such as ``keys=``,
+                ``verify=``, ``hooks=`` or ``clock=``. One may be given in one place only.
+
+        Raises:
+            PolicyFileError: the file is wrong, or cannot be read: all problems, with their lines.
+            ValueError, TypeError: an option in code is wrong.
+            ImportError: PyYAML is missing.
+        """
+        from sluicegate.policy.document.source import PolicySource
+
+        return PolicySource(path, in_code, reload_seconds).made(cls)
+
+    def reload(self) -> bool:
+        """Read the file now. Returns whether it says something else, which is in force then.
+
+        A file that is wrong changes nothing: it is logged, once for each version, and counted by
+        :meth:`statistics`. The file is read in the calling thread, in some milliseconds.
+
+        Raises ``TypeError`` if the policy was not read from a file.
+        """
+        if self.source is None:
+            raise TypeError("this policy was made in code: only one of Policy.from_file has a file")
+        return self.source.reload()
+
+    def statistics(self) -> PolicyStatistics:
+        """How often its file has come into force again, and how often not."""
+        return PolicyStatistics() if self.source is None else self.source.statistics
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,10 +179,16 @@ class Policy(Single, PolicyOptions):
 
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.
-        names = self.tiers if isinstance(self.tiers, Mapping) else [self.name]
-        if self.has_plans:
-            return "<Policy of tiers by a function>"
-        return f"<Policy of the tiers {', '.join(map(str, names))}>"
+        what = "Policy" if self.source is None else f"Policy {self.source.path!r}"
+        options = self.enforcer.policy
+        rules = f"{len(options.rules)} rules" if len(options.rules) != 1 else "1 rule"
+        if options.has_only_rules:
+            return f"<{what} of {rules}>"
+        names = options.tiers if isinstance(options.tiers, Mapping) else [options.name]
+        of = f"the tiers {', '.join(map(str, names))}"
+        if options.has_plans:
+            of = "tiers by a function"
+        return f"<{what} of {of} and {rules}>" if options.rules else f"<{what} of {of}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -124,3 +196,31 @@ class Policy(Single, PolicyOptions):
             "process make one of its own, by a function that returns it; with redis= or store= they "
             "count together"
         )
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PolicyOfOptions(Policy):
+    """A policy of a middleware's own options, of which ``policy`` replaces all others.
+
+    Those that are made of one ``tiers`` object before the first request count together; of rules
+    alone, of one ``rules`` object.
+    """
+
+    policy: Policy | str | PathLike[str] | None = None
+
+    def _owned(self) -> Owned:
+        if self.has_only_rules:
+            return owned_by(self.rules_given)
+        return owned_by(self.limiter if self.tiers is None else self.tiers)
+
+
+def policy_of(policy: Policy | str | PathLike[str] | None, *tiers: Any, **options: Any) -> Policy:
+    """The policy of a middleware: the one that is given, a file's, or that of its other options."""
+    if policy is None:
+        return PolicyOfOptions(*tiers, **options)
+    if not isinstance(policy, Policy):
+        return policy_at(Policy.from_file, policy, tiers, options)
+    if tiers or options:
+        given = "tiers" if tiers else next(iter(options))
+        raise TypeError(f"policy= stands for all other options: leave out {given}=")
+    return policy

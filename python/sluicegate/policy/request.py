@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from sluicegate.errors import StoreError
 from sluicegate.policy.cors import expose, origin_of
-from sluicegate.policy.fields import answer_fields, refusal_fields, told
-from sluicegate.policy.verdict import Verdict
+from sluicegate.policy.fields import answer_fields, refusal_fields, strictness, told
+from sluicegate.policy.steps import put_right
+from sluicegate.policy.verdict import NOT_GIVEN_BACK, Verdict
 
 if TYPE_CHECKING:
+    from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Message
     from sluicegate.headers import Field
     from sluicegate.policy.cors import Cors
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sluicegate.refusals import Refusal
 
 __all__ = ["REQUEST", "Request"]
-
-_log = logging.getLogger("sluicegate")
 
 #: Where limits further in find the request in its scope, which it must not hold therefore.
 REQUEST = "sluicegate.request"
@@ -65,25 +63,26 @@ class Request(Verdict):
     def verdicts(self) -> list[Verdict]:
         """Of all limits so far, the outermost first."""
         outermost = self.outermost()
-        return [outermost, *(outermost.later or ())]
+        if not (outermost.earlier or outermost.later):
+            return [outermost]
+        return [each for one in (outermost, *(outermost.later or ())) for each in one.in_stores()]
+
+    def deciding(self) -> Decision | None:
+        """The decision that refuses, or else that with the smallest share left."""
+        if self.refusal is not None or not self.earlier:
+            return self.decision
+        decided = [each for each in self.in_stores() if each.decision is not None]
+        return max(decided, key=strictness).decision if decided else None
 
     def give_back(self) -> Steps[None]:
         """Give back what was spent on it: a later limit has refused it."""
-        if self.outer is None and self.later is None:
+        if self.outer is None and self.later is None and not self.earlier:
             return  # nothing but this verdict
-        for verdict in self.verdicts():
-            call = verdict.given_back()
-            if call is not None:
-                try:
-                    yield call
-                except (StoreError, ValueError):  # the limit may have been lowered since
-                    pass
-                except Exception:
-                    _log.exception("What a refused request had spent could not be given back.")
+        yield from put_right([each.given_back() for each in self.verdicts()], NOT_GIVEN_BACK)
 
     def fields(self, status: int, own: Iterable[Field]) -> list[Field]:
         """What is sent beside an answer's ``own`` header fields, of all limits so far."""
-        return answer_fields(self.verdicts(), self, status, own)
+        return answer_fields(self.verdicts(), self.in_stores(), status, own)
 
     def whole(self, message: Message) -> Message:
         """The first message of an answer with all fields that are ours."""
@@ -120,7 +119,7 @@ class Request(Verdict):
 
     def name(self, refusal: Refusal) -> None:
         """Let it name the limits that refuse as the fields do, where others are told of as well."""
-        if self.later is None and self.outer is None:
+        if self.later is None and self.outer is None and not self.earlier:
             return
         for limit in told(self.verdicts()):
             if limit.verdict.refusal is refusal:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import logging
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["Cost", "Steps", "checked_cost", "checked_text"]
+from sluicegate.errors import StoreError
+
+__all__ = ["Call", "Charged", "Cost", "Steps", "checked_cost", "checked_text", "put_right"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("sluicegate")
 
 #: Of the only unit, or of requests; or by unit.
 Cost = int | Mapping[str, int]
 
-#: Yields a function and its arguments. The shell calls it, awaits what it gives if need be, and
-#: sends that back, or throws what was raised. Returns a ``T``.
-Steps = Generator[tuple[Callable[..., Any], tuple[Any, ...]], Any, T]
+#: The same as a tier's limits are charged; or by limit, where each has a cost of its own.
+Charged = Cost | tuple[int, ...]
+
+#: A function and its arguments.
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+#: Yields calls. The shell makes each, awaits what it gives if need be, and sends that back, or
+#: throws what was raised. Returns a ``T``.
+Steps = Generator[Call, Any, T]
 
 
 def checked_cost(cost: Any) -> Cost:
@@ -50,3 +61,18 @@ def checked_text(option: str, text: Any) -> str | None:
     if not (text is None or isinstance(text, str)):
         raise TypeError(f"{option} must return a str or None, got {type(text).__name__}")
     return text
+
+
+def put_right(calls: Iterable[Call | None], failure: str) -> Steps[None]:
+    """Make the calls that put right what was spent. Whatever becomes of one, the others are made.
+
+    ``failure`` is what the log says of one that raised what no store does.
+    """
+    for call in calls:
+        if call is not None:
+            try:
+                yield call
+            except (StoreError, ValueError):  # the limit may have been lowered since
+                pass
+            except Exception:
+                _log.exception(failure)

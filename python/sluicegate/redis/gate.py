@@ -12,7 +12,7 @@ from sluicegate._connection.rights import ping
 from sluicegate._connection.scripts import Scripts
 from sluicegate._connection.settings import settings_of
 from sluicegate._connection.statistics import RedisStatistics
-from sluicegate._core import GateDecision, GateQuotas, Quota, RedisGate, RedisLimiter
+from sluicegate._core import GateDecision, RedisGate, RedisLimiter
 from sluicegate._support.fork import new_lock
 from sluicegate._support.pending import to_be_awaited
 from sluicegate._support.pickling import MadeAnew
@@ -20,6 +20,7 @@ from sluicegate.gate.limit import checked_name
 from sluicegate.gate.parts import Part, parts_of
 from sluicegate.gate.statistics import GateStatistics
 from sluicegate.redis.gate_blocking import BlockingGate
+from sluicegate.redis.gate_choosing import GateChooses
 from sluicegate.redis.gate_limits import (
     checked_tag,
     commands_for,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 
-class Gate(GateWaits, BlockingGate, MadeAnew):
+class Gate(GateChooses, GateWaits, BlockingGate, MadeAnew):
     """Several limits and one decision, in Redis: all admit and spend, or nothing is spent anywhere.
 
     ``Gate("redis://…", [Limit("5/second; 10000/day", by="user"), Limit("1000000/day", by="org")])``:
@@ -160,24 +161,6 @@ class Gate(GateWaits, BlockingGate, MadeAnew):
         begun = self._core.begin_reset(bridge, future, keys)
         await planned(loop, bridge, future, begun)
         self._places.look_again()
-
-    def _quotas(self, quotas: list[Quota | None]) -> GateQuotas:
-        """As of a gate in memory: for ``_check_by``, one for each limit; ``None`` leaves it out."""
-        return self._core.quotas(quotas)
-
-    @to_be_awaited
-    async def _check_by(self, quotas: GateQuotas, keys: Keys, cost: Cost = 1) -> GateDecision:
-        """:meth:`check` by these quotas, of whatever key."""
-        return await self._begun("check", keys, cost, quotas)
-
-    def _begun(
-        self, verb: str, keys: Keys, cost: Cost, quotas: GateQuotas | None = None
-    ) -> asyncio.Future[GateDecision]:
-        loop = running_loop()
-        bridge = bridge_of(loop)
-        future: asyncio.Future[GateDecision] = loop.create_future()
-        begun = self._core.begin(bridge, future, verb, keys, cost, quotas)
-        return planned(loop, bridge, future, begun)
 
     def reserve(self, keys: Keys, cost: Cost = 1, *, timeout: float | None = 0) -> Reservation:
         """Spend now and put it right later: ``async with gate.reserve(...) as reservation:``.

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sluicegate._connection.places import Places
-    from sluicegate._core import GateDecision, RedisGate, RedisGateCall
+    from sluicegate._core import GateDecision, GateQuotas, RedisGate, RedisGateCall
+    from sluicegate.gate.reservation import Used
 
     Keys = str | Mapping[str, str | None]
     Cost = int | Mapping[str, int]
+    CostBy = Cost | tuple[int, ...]
 
 __all__ = ["GateWaits"]
 
@@ -68,9 +70,15 @@ class GateWaits:
         must_not_wait("wait_sync", "`await wait(…)`")
         return in_thread(call, seconds)
 
-    def _reserved(self, keys: Keys, cost: Cost, timeout: float | None) -> Reservation:
+    def _reserved(
+        self,
+        keys: Keys,
+        cost: CostBy,
+        timeout: float | None,
+        quotas: GateQuotas | None = None,
+    ) -> Reservation:
         seconds_to_wait(timeout)
-        return Reservation(_InRedis(self, keys, cost), timeout)
+        return Reservation(_InRedis(InThread(self, keys, cost, None, quotas)), timeout)
 
 
 class _InRedis:
@@ -78,8 +86,8 @@ class _InRedis:
 
     __slots__ = ("_asking",)
 
-    def __init__(self, gate: GateWaits, keys: Keys, cost: Cost) -> None:
-        self._asking: _Asking = InThread(gate, keys, cost, None)
+    def __init__(self, asking: _Asking) -> None:
+        self._asking = asking
 
     @property
     def _call(self) -> RedisGateCall:
@@ -98,16 +106,16 @@ class _InRedis:
     def give_up(self) -> None:
         self._call.give_up()
 
-    def examine(self, actual: dict[str, int]) -> None:
+    def examine(self, actual: Used) -> None:
         self._call.examine(actual)
 
-    def end_sync(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+    def end_sync(self, decision: GateDecision, actual: Used | None) -> None:
         try:
             self._call.ask_end(decision, actual)
         except StoreError as error:
             _complaint.make(_NOT_ENDED, error)
 
-    async def end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+    async def end(self, decision: GateDecision, actual: Used | None) -> None:
         loop = running_loop()
         bridge = bridge_of(loop)
         futures = self._call.begin_end(bridge, loop.create_future, decision, actual)
@@ -128,13 +136,21 @@ class _Asking(Asking):
 
     call: RedisGateCall
 
-    def __init__(self, gate: GateWaits, keys: Keys, cost: Cost, verb: str | None) -> None:
+    def __init__(
+        self,
+        gate: GateWaits,
+        keys: Keys,
+        cost: CostBy,
+        verb: str | None,
+        quotas: GateQuotas | None = None,
+    ) -> None:
         self.gate = gate
         self._made_by = gate._core  # noqa: SLF001
-        self.call = self._made_by.call(keys, cost, verb)
+        self.call = self._made_by.call(keys, cost, verb, quotas)
         # The caller's own mappings may change while it waits.
         mine = keys if isinstance(keys, str) else dict(keys)
-        self._arguments = mine, cost if isinstance(cost, int) else dict(cost), verb
+        units = cost if isinstance(cost, int | tuple) else dict(cost)
+        self._arguments = mine, units, verb, quotas
 
     def _renew(self) -> RedisGateCall:
         core = self.gate._core  # noqa: SLF001

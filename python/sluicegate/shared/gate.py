@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from sluicegate._core import GateDecision, ZoneGatePermits
+    from sluicegate._core import GateDecision, GateQuotas, ZoneGatePermits
     from sluicegate.gate.parts import Limits
 
     Keys = str | Mapping[str, str | None]
@@ -144,6 +144,17 @@ class Gate(Single, GateWaits, _core.ZoneGate):
         super().refund(keys, decision)
         self._places.look_again()
 
+    def _settle_by(
+        self,
+        quotas: GateQuotas,
+        keys: Keys,
+        cost: int | Mapping[str, int] | tuple[int, ...],
+        decision: GateDecision,
+        used: tuple[int | None, ...],
+    ) -> None:
+        super()._settle_by(quotas, keys, cost, decision, used)
+        self._places.look_again()
+
     def reset(self, keys: Keys) -> None:
         super().reset(keys)
         self._places.look_again()
@@ -162,6 +173,9 @@ class Gate(Single, GateWaits, _core.ZoneGate):
         return GateStatistics(admitted, refused, dict(limits))
 
     # By the names that block in Redis, so that code can be written for either.
+    _check_by_sync = _core.ZoneGate._check_by  # noqa: SLF001
+    _peek_by_sync = _core.ZoneGate._peek_by  # noqa: SLF001
+    _settle_by_sync = _settle_by
     check_sync = _core.ZoneGate.check
     peek_sync = _core.ZoneGate.peek
     refund_sync = refund

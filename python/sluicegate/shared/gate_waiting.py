@@ -16,10 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sluicegate._connection.places import Places
-    from sluicegate._core import GateDecision, ManualClock, ZoneGateCall, ZoneGatePermits
+    from sluicegate._core import (
+        GateDecision,
+        GateQuotas,
+        ManualClock,
+        ZoneGateCall,
+        ZoneGatePermits,
+    )
+    from sluicegate.gate.reservation import Used
 
     Keys = str | Mapping[str, str | None]
     Cost = int | Mapping[str, int]
+    CostBy = Cost | tuple[int, ...]
 
 __all__ = ["GateWaits"]
 
@@ -38,7 +46,13 @@ class GateWaits:
         _places: Places[GateDecision]
         _renews_after: float
 
-        def _call(self, keys: Keys, cost: Cost, verb: str | None = None) -> ZoneGateCall: ...
+        def _call(
+            self,
+            keys: Keys,
+            cost: CostBy,
+            verb: str | None = None,
+            quotas: GateQuotas | None = None,
+        ) -> ZoneGateCall: ...
 
     @to_be_awaited
     async def wait(self, keys: Keys, cost: Cost = 1, timeout: float | None = None) -> GateDecision:
@@ -77,7 +91,14 @@ class GateWaits:
         Raises what ``check`` raises, but for permits, which are held until the block is left.
         """
         seconds_to_wait(timeout)
-        return Reservation(_InZone(_Asking(self, keys, cost, None)), timeout)
+        return Reservation(_InZone(_Asking(self, keys, cost)), timeout)
+
+    def _reserve_by(
+        self, quotas: GateQuotas, keys: Keys, cost: CostBy = 1, *, timeout: float | None = 0
+    ) -> Reservation:
+        """:meth:`reserve` of the limits that are chosen, as ``_check_by``."""
+        seconds_to_wait(timeout)
+        return Reservation(_InZone(_Asking(self, keys, cost, None, quotas)), timeout)
 
 
 class _Asking(Asking):
@@ -85,11 +106,19 @@ class _Asking(Asking):
 
     call: ZoneGateCall
 
-    def __init__(self, gate: GateWaits, keys: Keys, cost: Cost, verb: str | None) -> None:
+    def __init__(
+        self,
+        gate: GateWaits,
+        keys: Keys,
+        cost: CostBy,
+        verb: str | None = None,
+        quotas: GateQuotas | None = None,
+    ) -> None:
         self.gate: GateWaits = gate
         # The caller's own mappings may change while it waits.
         mine = keys if isinstance(keys, str) else dict(keys)
-        self._arguments: Any = mine, cost if isinstance(cost, int) else dict(cost), verb
+        units = cost if isinstance(cost, int | tuple) else dict(cost)
+        self._arguments: Any = mine, units, verb, quotas
         self.call = gate._call(*self._arguments)  # noqa: SLF001
 
     def _renew(self) -> ZoneGateCall:
@@ -131,16 +160,16 @@ class _InZone:
     async def acquire(self, timeout: float | None) -> GateDecision:
         return await in_loop(self._asking, seconds_of(timeout))
 
-    def examine(self, actual: dict[str, int]) -> None:
+    def examine(self, actual: Used) -> None:
         self._asking.call.examine(actual)
 
-    def end_sync(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+    def end_sync(self, decision: GateDecision, actual: Used | None) -> None:
         if actual:
             self._asking.call.settle(decision, actual)
         self._asking.call.end(decision, actual is None)
         self._asking.gate._places.look_again()  # noqa: SLF001
 
-    async def end(self, decision: GateDecision, actual: dict[str, int] | None) -> None:
+    async def end(self, decision: GateDecision, actual: Used | None) -> None:
         self.end_sync(decision, actual)
 
     def give_up(self) -> None:

@@ -6,11 +6,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::choice::Choice;
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
 use super::limits::{Asked, Limits, asks};
 use crate::clock::Ticks;
-use crate::gate::{GateJoined, GateTicket, Settled};
+use crate::gate::{GateJoined, GateTicket, Question, Settled};
 use crate::python::arguments;
 use crate::python::limits_off::limits_are_off;
 use crate::python::patiently;
@@ -28,6 +29,8 @@ pub(in crate::python) struct PyGateCall {
     cost: Py<PyAny>,
     /// The verb, where no permit may be kept.
     verb: Option<String>,
+    /// The limits that are chosen; `None`: all.
+    chosen: Option<Arc<Choice>>,
     /// What the limits in force were asked at last.
     asked: Mutex<Asked>,
     /// By what it was admitted, until somebody holds that.
@@ -47,16 +50,18 @@ impl PyGateCall {
         keys: Any<'_, '_>,
         cost: Any<'_, '_>,
         verb: Option<String>,
+        chosen: Option<Arc<Choice>>,
     ) -> PyResult<Self> {
         // The caller's own mappings may change while the call waits.
         let (keys, cost) = (copied(keys)?, copied(cost)?);
-        let asked = asked(in_force, &keys, &cost, verb.as_deref())?;
+        let asked = asked(in_force, &keys, &cost, verb.as_deref(), chosen.as_deref())?;
         Ok(Self {
             in_force: Arc::clone(in_force),
             gate,
             keys: keys.unbind(),
             cost: cost.unbind(),
             verb,
+            chosen,
             asked: Mutex::new(asked),
             admitted: Mutex::default(),
         })
@@ -86,7 +91,8 @@ impl PyGateCall {
     /// Ask those that are in force now.
     fn renew(&self, py: Python<'_>) -> PyResult<Asked> {
         let (keys, cost) = (self.keys.bind(py), self.cost.bind(py));
-        let asked = asked(&self.in_force, keys, cost, self.verb.as_deref())?;
+        let (verb, chosen) = (self.verb.as_deref(), self.chosen.as_deref());
+        let asked = asked(&self.in_force, keys, cost, verb, chosen)?;
         let before = {
             let mut now = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *now, asked.clone())
@@ -115,13 +121,19 @@ impl PyGateCall {
         let Asked { limits, questions } = self.asked();
         limits.count(settled.verdict.allowed);
         let told = Py::new(py, limits.told_after_wait(&questions, settled))?;
-        self.remember(&limits, Some(told.clone_ref(py)));
+        self.remember(&limits, &questions, Some(told.clone_ref(py)));
         Ok(told)
     }
 
     /// Permits are given back, should a signal's handler raise before anybody holds the decision.
-    fn remember(&self, limits: &Limits, decision: Option<Py<PyGateDecision>>) {
-        if limits.layout.permits().is_some() {
+    fn remember(
+        &self,
+        limits: &Limits,
+        questions: &[Question],
+        decision: Option<Py<PyGateDecision>>,
+    ) {
+        let asked = questions.iter().map(|question| question.limit);
+        if limits.layout.has_permits(asked) {
             let before = {
                 let mut now = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
                 std::mem::replace(&mut *now, decision)
@@ -184,12 +196,13 @@ fn asked(
     keys: Any<'_, '_>,
     cost: Any<'_, '_>,
     verb: Option<&str>,
+    chosen: Option<&Choice>,
 ) -> PyResult<Asked> {
     let limits = in_force.limits();
     if let Some(verb) = verb {
-        limits.layout.without_permits(verb)?;
+        limits.layout.without_permits(chosen, verb)?;
     }
-    let questions = limits.questions(keys, Some(cost))?;
+    let questions = limits.questions(chosen, keys, Some(cost))?;
     Ok(Asked {
         limits,
         questions: questions.into_vec().into(),
@@ -202,7 +215,7 @@ impl PyGateCall {
     fn check(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
         let Asked { limits, questions } = self.current(py)?;
         let told = limits.spend(py, &questions)?;
-        self.remember(&limits, Some(told.clone_ref(py)));
+        self.remember(&limits, &questions, Some(told.clone_ref(py)));
         Ok(told)
     }
 
@@ -239,36 +252,38 @@ impl PyGateCall {
         let told = admitted.map(|verdict| {
             limits.count(true);
             let told = Py::new(py, limits.told(&asks, &verdict))?;
-            self.remember(&limits, Some(told.clone_ref(py)));
+            self.remember(&limits, &questions, Some(told.clone_ref(py)));
             Ok(told)
         });
         told.transpose()
     }
 
-    /// Put right what was spent, by what was used of each unit.
+    /// Put right what was spent, by what was used of each unit, or at each limit that was chosen.
     #[pyo3(signature = (decision, actual))]
     fn settle(
         &self,
         decision: &Bound<'_, PyGateDecision>,
-        actual: &Bound<'_, PyDict>,
+        actual: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let Asked { limits, questions } = self.asked();
-        let used = limits.used(&questions, actual)?;
-        limits.settle(actual.py(), &questions, decision.get(), &used)
+        let (Asked { limits, questions }, chosen) = (self.asked(), self.chosen.as_deref());
+        let py = actual.py();
+        let used = limits.used(chosen, &questions, self.cost.bind(py), actual)?;
+        limits.settle(py, &questions, decision.get(), &used)
     }
 
     /// Raise what `settle` would, and do nothing.
     #[pyo3(signature = (actual))]
-    fn examine(&self, actual: &Bound<'_, PyDict>) -> PyResult<()> {
-        let Asked { limits, questions } = self.asked();
-        limits.used(&questions, actual).map(drop)
+    fn examine(&self, actual: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (Asked { limits, questions }, chosen) = (self.asked(), self.chosen.as_deref());
+        let cost = self.cost.bind(actual.py());
+        limits.used(chosen, &questions, cost, actual).map(drop)
     }
 
     /// Give the permits back, or all that was spent.
     #[pyo3(signature = (decision, is_cancelled))]
     fn end(&self, decision: &Bound<'_, PyGateDecision>, is_cancelled: bool) -> PyResult<()> {
         let Asked { limits, questions } = self.asked();
-        self.remember(&limits, None);
+        self.remember(&limits, &questions, None);
         limits.end(decision.py(), &questions, decision.get(), is_cancelled)
     }
 

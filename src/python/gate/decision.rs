@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -32,6 +32,8 @@ pub(in crate::python) struct PyGateDecision {
     names: Arc<[Arc<str>]>,
     pub(super) parts: Box<[Told]>,
     verdict: Verdict,
+    /// Whether no gate has given it.
+    pub(super) is_copy: bool,
 }
 
 /// What one limit said.
@@ -43,6 +45,8 @@ pub(super) struct Told {
     pub(super) is_shadow: bool,
     /// How much of what it spent has come back.
     returned: AtomicU32,
+    /// Whether what it spent was put right by what was used.
+    is_right: AtomicBool,
 }
 
 impl Told {
@@ -52,7 +56,12 @@ impl Told {
             decision,
             is_shadow,
             returned: AtomicU32::new(0),
+            is_right: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn has_receipt(&self) -> bool {
+        self.decision.receipt.store != 0
     }
 
     /// Whether it can give anything back. What keys spent for which there was no room never comes back,
@@ -60,6 +69,16 @@ impl Told {
     pub(super) fn is_left(&self) -> bool {
         let cost = self.decision.receipt.cost;
         cost == 0 || self.returned.load(SeqCst) < cost
+    }
+
+    /// Whether it can be put right.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_left() && !self.is_right.load(SeqCst)
+    }
+
+    /// It is put right now. False: it was before.
+    pub(super) fn put_right(&self) -> bool {
+        !self.is_right.swap(true, SeqCst)
     }
 
     /// Take units off the receipt, as many as are left; how many.
@@ -101,12 +120,23 @@ impl PyGateDecision {
         verdict: Verdict,
         now: impl FnOnce() -> Ticks,
     ) -> PyClassInitializer<Self> {
+        Self::made(names, parts, verdict, now, false)
+    }
+
+    fn made(
+        names: &Arc<[Arc<str>]>,
+        parts: Vec<Told>,
+        verdict: Verdict,
+        now: impl FnOnce() -> Ticks,
+        is_copy: bool,
+    ) -> PyClassInitializer<Self> {
         let decides = verdict.decides.and_then(|place| parts.get(place));
         let decision = decides.map_or_else(|| nobody(now()), |told| told.decision);
         let gate = Self {
             names: Arc::clone(names),
             parts: parts.into(),
             verdict,
+            is_copy,
         };
         let base = PyDecision::from(Decision {
             receipt: Receipt::NONE,
@@ -201,7 +231,7 @@ impl PyGateDecision {
         }
         let enforced = parts.iter().enumerate().filter(|(_, told)| !told.is_shadow);
         let verdict = Verdict::of(enforced.map(|(place, told)| (place, &told.decision)));
-        Ok(Self::of(&names.into(), parts, verdict, || 0))
+        Ok(Self::made(&names.into(), parts, verdict, || 0, true))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {

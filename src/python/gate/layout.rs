@@ -1,5 +1,6 @@
 //! What a gate's limits count, in which unit and by which keys: how the arguments of a call are read.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -7,6 +8,7 @@ use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::Plan;
+use super::choice::Choice;
 use super::part::{Part, named};
 use crate::gate::MOST_LIMITS;
 use crate::python::quota::PyQuota;
@@ -22,9 +24,7 @@ pub(in crate::python) type GivenPart = (String, String, PyQuota, String, bool, b
 /// What limits count by.
 pub(super) struct By {
     pub(super) name: Py<PyString>,
-    pub(super) text: String,
-    /// A limit that needs a key, if one does.
-    pub(super) required_for: Option<Arc<str>>,
+    pub(super) text: Arc<str>,
 }
 
 /// What costs count.
@@ -38,9 +38,13 @@ pub(super) struct Unit {
 pub(in crate::python) struct Layout {
     pub(in crate::python) parts: Box<[Part]>,
     pub(in crate::python) names: Arc<[Arc<str>]>,
+    places: HashMap<Arc<str>, usize>,
     pub(super) bys: Vec<By>,
+    pub(super) places_of_bys: HashMap<Arc<str>, usize>,
     pub(super) units: Vec<Unit>,
     pub(super) plans: Box<[Plan]>,
+    /// All of them, as most calls concern them.
+    pub(super) all: Choice,
     /// Whether a call that names no cost costs each limit 1, and is decided by the declared quotas.
     pub(super) is_plain: bool,
 }
@@ -52,7 +56,8 @@ impl Layout {
         given: Vec<GivenPart>,
         plans: Vec<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let (mut bys, mut units) = (Vec::new(), Vec::new());
+        let (mut bys, mut places_of_bys) = (Vec::new(), HashMap::new());
+        let mut units = Vec::new();
         let mut plans: Vec<_> = plans.into_iter().map(Plan::new).collect();
         let mut parts = Vec::with_capacity(given.len());
         for (place, part) in given.into_iter().enumerate() {
@@ -60,59 +65,53 @@ impl Layout {
             if let Some(plan) = plan {
                 plans[plan].add(place);
             }
-            let part = Part {
+            let counted_by: Arc<str> = counted_by.into();
+            let by = *places_of_bys
+                .entry(Arc::clone(&counted_by))
+                .or_insert_with(|| {
+                    bys.push(By {
+                        name: PyString::intern(py, &counted_by).unbind(),
+                        text: counted_by,
+                    });
+                    bys.len() - 1
+                });
+            parts.push(Part {
                 name: name.into(),
-                by: by(py, &mut bys, &counted_by),
+                by,
                 unit: unit(&mut units, &quota),
                 algorithm: named(&algorithm, &quota)?,
                 quota,
                 is_shadow,
-            };
-            let required_for = &mut bys[part.by].required_for;
-            if required_for.is_none() && !is_optional {
-                *required_for = Some(Arc::clone(&part.name));
-            }
-            parts.push(part);
+                is_optional,
+            });
         }
         let counts_requests = |unit: &Unit| unit.default.is_some() && !unit.are_permits();
+        let names: Arc<[_]> = parts.iter().map(|part| Arc::clone(&part.name)).collect();
+        let places = names.iter().cloned().enumerate();
         Ok(Self {
             is_plain: plans.is_empty()
                 && units.iter().all(counts_requests)
                 && parts.len() <= MOST_LIMITS,
-            names: parts.iter().map(|part| Arc::clone(&part.name)).collect(),
+            places: places.map(|(place, name)| (name, place)).collect(),
+            names,
+            all: Choice::of(&parts, (0..parts.len()).map(|limit| (limit, None))),
             parts: parts.into(),
             bys,
+            places_of_bys,
             units,
             plans: plans.into(),
         })
     }
 
-    /// The limit that counts permits, if one does.
-    pub(in crate::python) fn permits(&self) -> Option<&Part> {
-        self.parts.iter().find(|part| part.are_permits())
-    }
-
     /// The limit of that name.
     pub(in crate::python) fn place_of(&self, name: &str) -> Option<usize> {
-        self.parts.iter().position(|part| &*part.name == name)
+        self.places.get(name).copied()
     }
 
     /// For Python's garbage collector: a function may lead back to its gate.
     pub(in crate::python) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.plans.iter().try_for_each(|plan| plan.visit(visit))
     }
-}
-
-fn by(py: Python<'_>, bys: &mut Vec<By>, text: &str) -> usize {
-    if let Some(place) = bys.iter().position(|by| by.text == text) {
-        return place;
-    }
-    bys.push(By {
-        name: PyString::intern(py, text).unbind(),
-        text: text.into(),
-        required_for: None,
-    });
-    bys.len() - 1
 }
 
 fn unit(units: &mut Vec<Unit>, quota: &Quota) -> usize {

@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use smallvec::SmallVec;
 
 use super::FEW;
-use super::answers::Answer;
+use super::choice::Choice;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
 use super::part::Part;
@@ -108,24 +108,15 @@ impl Limits {
         with_bytes(key.as_any(), |bytes| self.gate.fingerprint(bytes))
     }
 
-    /// What the limits are asked.
+    /// What the limits are asked, all or those that are chosen.
     pub(super) fn questions(
         &self,
-        keys: &Bound<'_, PyAny>,
-        cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<SmallVec<[Question; FEW]>> {
-        self.questions_by(None, keys, cost)
-    }
-
-    /// The same by other quotas than the limits', if there are any.
-    pub(super) fn questions_by(
-        &self,
-        quotas: Option<&[Answer]>,
+        chosen: Option<&Choice>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SmallVec<[Question; FEW]>> {
         let layout = &self.layout;
-        let known = layout.questions_by(quotas, keys, cost, |key| self.fingerprint(key))?;
+        let known = layout.questions_by(chosen, keys, cost, |key| self.fingerprint(key))?;
         let known = known.into_iter();
         Ok(known
             .map(|asked| Question {

@@ -15,6 +15,8 @@ pub(in crate::python) struct Part {
     pub(in crate::python) quota: Quota,
     pub(in crate::python) algorithm: AnyAlgorithm,
     pub(in crate::python) is_shadow: bool,
+    /// Whether its key may be left out.
+    pub(super) is_optional: bool,
 }
 
 impl Part {

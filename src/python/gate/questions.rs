@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::FEW;
 use super::answers::Answer;
+use super::choice::Choice;
 use super::cost_error::cost_error;
 use super::keys::Keys;
 use super::layout::Layout;
@@ -30,46 +31,34 @@ pub(in crate::python) struct Question<K> {
 pub(in crate::python) type Questions<K> = SmallVec<[Question<K>; FEW]>;
 
 impl Layout {
-    /// What the limits are asked that take part in a call; `key_of` is how a store knows a key. By other
-    /// quotas than the limits', if there are any: each limit's by its place.
+    /// What the limits are asked that take part in a call; `key_of` is how a store knows a key. All of
+    /// them by the quotas that they declare or their functions name, or those that are chosen.
     pub(in crate::python) fn questions_by<K: Clone>(
         &self,
-        quotas: Option<&[Answer]>,
+        chosen: Option<&Choice>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
         key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
     ) -> PyResult<Questions<K>> {
-        let answer = |limit: usize| match quotas {
-            Some(quotas) => quotas.get(limit).unwrap_or(&Answer::Absent),
-            None => &Answer::Declared,
-        };
-        let takes_part = |limit: usize| !matches!(answer(limit), Answer::Absent);
-        let (py, keys) = (keys.py(), self.keys(keys, true)?);
-        let counts = |unit| {
-            let mut parts = self.parts.iter().enumerate();
-            parts.any(|(limit, part)| part.unit == unit && takes_part(limit))
-        };
-        let costs = self.costs(cost, counts)?;
+        let choice = self.concerned(chosen)?;
+        let (py, keys) = (keys.py(), self.keys(choice, keys, true)?);
+        let costs = self.costs(choice, chosen.is_some(), cost)?;
         let known = known(&keys, key_of)?;
         let mut questions = Questions::new();
-        for (limit, part) in self.parts.iter().enumerate() {
-            if let Some(key) = &known[part.by]
-                && costs[part.unit] > 0
-                && takes_part(limit)
+        for (place, member) in choice.members.iter().enumerate() {
+            let cost = costs.of(place, member);
+            if let Some(key) = &known[member.by]
+                && cost > 0
             {
-                let quota = match answer(limit) {
-                    Answer::By(quota) => Some(Arc::clone(quota)),
-                    _ => None,
-                };
                 questions.push(Question {
-                    limit,
+                    limit: member.limit,
                     key: key.clone(),
-                    cost: costs[part.unit],
-                    quota,
+                    cost,
+                    quota: member.quota.clone(),
                 });
             }
         }
-        if quotas.is_none() && !self.plans.is_empty() {
+        if chosen.is_none() && !self.plans.is_empty() {
             self.ask_plans(&keys, &mut questions)?;
         }
         for question in &questions {
@@ -85,13 +74,25 @@ impl Layout {
         Ok(questions)
     }
 
+    /// The limits that are chosen, or all.
+    pub(super) fn concerned<'a>(&'a self, chosen: Option<&'a Choice>) -> PyResult<&'a Choice> {
+        match chosen {
+            None => Ok(&self.all),
+            Some(chosen) if chosen.is_of(&self.parts) => Ok(chosen),
+            Some(_) => Err(PyValueError::new_err(
+                "quotas must be made for the limits that the gate has now, got those of other ones: \
+                 make them anew by _quotas",
+            )),
+        }
+    }
+
     /// The keys of the limits that are concerned by some of the keys, each with its limit.
     pub(in crate::python) fn keys_of_limits<K: Clone>(
         &self,
         keys: &Bound<'_, PyAny>,
         key_of: impl Fn(&Bound<'_, PyString>) -> PyResult<K>,
     ) -> PyResult<Vec<Option<K>>> {
-        let known = known(&self.keys(keys, false)?, key_of)?;
+        let known = known(&self.keys(&self.all, keys, false)?, key_of)?;
         Ok(self
             .parts
             .iter()
@@ -99,16 +100,25 @@ impl Layout {
             .collect())
     }
 
-    /// That a verb would keep the permit.
-    pub(in crate::python) fn without_permits(&self, verb: &str) -> PyResult<()> {
-        match self.permits() {
-            Some(part) => Err(PyTypeError::new_err(format!(
+    /// That a verb would keep a permit, of the limits that are chosen or of all.
+    pub(in crate::python) fn without_permits(
+        &self,
+        chosen: Option<&Choice>,
+        verb: &str,
+    ) -> PyResult<()> {
+        match self.concerned(chosen)?.permits {
+            Some(limit) => Err(PyTypeError::new_err(format!(
                 "{verb} would keep the permit of the limit '{}': use `async with gate.reserve(keys):`, \
                  or `with` in threads",
-                part.name
+                self.names[limit]
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Whether permits are among the limits that are asked.
+    pub(in crate::python) fn has_permits(&self, mut limits: impl Iterator<Item = usize>) -> bool {
+        self.all.permits.is_some() && limits.any(|limit| self.parts[limit].are_permits())
     }
 
     /// Ask what quotas the keys have.

@@ -1,12 +1,16 @@
 //! What comes back of a decision, or is spent beyond it.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use smallvec::SmallVec;
 
+use super::FEW;
+use super::choice::Choice;
 use super::decision::PyGateDecision;
 use super::limits::Limits;
+use super::used::Used;
 use crate::decision::Decision;
 use crate::gate::Question;
+use crate::python::arguments::wrong_type;
 use crate::python::patiently;
 use crate::store::{Ask, Fingerprint};
 
@@ -70,14 +74,35 @@ impl Limits {
         })
     }
 
-    /// What a reservation has to put right, by unit.
+    /// What is to be put right of what was asked: see [`Layout::used`](super::layout::Layout::used).
     pub(super) fn used(
         &self,
+        chosen: Option<&Choice>,
         questions: &[Question],
-        actual: &Bound<'_, PyDict>,
-    ) -> PyResult<Vec<Option<u32>>> {
-        let limits: Vec<_> = questions.iter().map(|question| question.limit).collect();
-        self.layout.used(&limits, actual)
+        cost: &Bound<'_, PyAny>,
+        actual: &Bound<'_, PyAny>,
+    ) -> PyResult<Used> {
+        let limits: SmallVec<[usize; FEW]> = questions.iter().map(|asked| asked.limit).collect();
+        self.layout.used(chosen, &limits, cost, actual)
+    }
+
+    /// That a decision can be put right by what was used.
+    pub(super) fn can_be_put_right(
+        &self,
+        questions: &[Question],
+        decision: &PyGateDecision,
+        used: &Used,
+    ) -> PyResult<()> {
+        let stores = self.gate.limits();
+        let is_mine = |limit: usize, told: &Decision| stores[limit].store.is_mine(&told.receipt);
+        let asked = |limit: usize| questions.iter().find(|asked| asked.limit == limit);
+        let tag = |limit: usize| Some(asked(limit)?.key.tag());
+        let used = questions
+            .iter()
+            .zip(used)
+            .filter(|(_, used)| used.is_some());
+        let limits = used.map(|(asked, _)| asked.limit);
+        decision.can_be_put_right(&self.layout, limits, is_mine, tag)
     }
 
     /// Put right what was spent: less comes back, more is spent as well, whatever is left.
@@ -86,15 +111,15 @@ impl Limits {
         py: Python<'_>,
         questions: &[Question],
         decision: &PyGateDecision,
-        used: &[Option<u32>],
+        used: &Used,
     ) -> PyResult<()> {
-        for question in questions {
-            let Some(used) = used[self.layout.parts[question.limit].unit] else {
+        for (question, used) in questions.iter().zip(used) {
+            let (Some(used), Some(told)) = (*used, decision.spent_by(question.limit)) else {
                 continue;
             };
-            let Some(told) = decision.spent_by(question.limit) else {
+            if !decision.put_right(told) {
                 continue;
-            };
+            }
             let back = Back {
                 told,
                 limit: question.limit,
@@ -137,4 +162,13 @@ impl Limits {
         }
         Ok(())
     }
+}
+
+/// The decision that is given as a receipt.
+pub(in crate::python) fn receipt<'a, 'py>(
+    decision: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyGateDecision>> {
+    let expected = "the GateDecision by which this gate admitted these keys";
+    let cast = decision.cast::<PyGateDecision>();
+    cast.map_err(|_| wrong_type("decision", expected, decision))
 }

@@ -2,14 +2,15 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
 use crate::clock::unix_now;
 use crate::decision::Decision;
 use crate::gate::Verdict;
-use crate::python::arguments::{int, shown};
+
+/// A part of a decision, by its place there and its limit's.
+type Place = (usize, usize);
 
 impl PyGateDecision {
     /// What those limits said that are known to have said something, each with its place.
@@ -36,11 +37,15 @@ impl PyGateDecision {
         self.parts[place].take_back(units)
     }
 
+    /// Put what was spent at a place right. False: somebody else does.
+    pub(in crate::python) fn put_right(&self, place: usize) -> bool {
+        self.parts[place].put_right()
+    }
+
     /// The place of what that limit spent. One that only watches may not have spent anything.
     pub(in crate::python) fn spent_by(&self, limit: usize) -> Option<usize> {
-        let has_spent = |told: &Told| {
-            told.limit == limit && told.decision.allowed && told.decision.receipt.store != 0
-        };
+        let has_spent =
+            |told: &Told| told.limit == limit && told.decision.allowed && told.has_receipt();
         self.parts.iter().position(has_spent)
     }
 
@@ -51,36 +56,70 @@ impl PyGateDecision {
         layout: &Layout,
         is_mine: impl Fn(usize, &Decision) -> bool,
         tag: impl Fn(usize) -> Option<u32>,
-    ) -> PyResult<Vec<(usize, usize)>> {
-        if !self.is_allowed() {
-            return Err(no_receipt("it was refused, and spent nothing"));
-        }
-        let (mut backs, mut is_receipt) = (Vec::new(), false);
-        for (place, part) in self.parts.iter().enumerate() {
-            is_receipt |= part.decision.receipt.store != 0;
-            let limit = layout.place_of(self.name_of(part));
-            let Some(limit) = limit.filter(|&limit| is_mine(limit, &part.decision)) else {
-                continue;
-            };
-            match tag(limit) {
-                Some(tag) if tag == part.decision.receipt.key => backs.push((place, limit)),
-                _ => return Err(no_receipt("it is of other keys")),
-            }
-        }
-        if !is_receipt {
+    ) -> PyResult<Vec<Place>> {
+        let backs = self.mine(layout, is_mine, tag)?;
+        if !self.parts.iter().any(Told::has_receipt) {
             return Err(no_receipt(
                 "it is a copy, spent nothing, or was made while limits were off",
-            ));
-        }
-        if backs.is_empty() {
-            return Err(no_receipt(
-                "it is of another gate, or of limits that are no longer in force",
             ));
         }
         if !backs.iter().any(|(place, _)| self.parts[*place].is_left()) {
             return Err(no_receipt("all that it spent was given back before"));
         }
         Ok(backs)
+    }
+
+    /// That what was used at some limits can be put right, each once. What a limit let pass without
+    /// spending, as one that only watches or a server that does not answer, is nothing to put right.
+    pub(in crate::python) fn can_be_put_right(
+        &self,
+        layout: &Layout,
+        limits: impl Iterator<Item = usize>,
+        is_mine: impl Fn(usize, &Decision) -> bool,
+        tag: impl Fn(usize) -> Option<u32>,
+    ) -> PyResult<()> {
+        if self.is_copy {
+            return Err(no_receipt("it is a copy"));
+        }
+        self.mine(layout, is_mine, tag)?;
+        let mut limits = limits.filter_map(|limit| Some((limit, self.spent_by(limit)?)));
+        match limits.find(|(_, place)| !self.parts[*place].is_open()) {
+            Some((limit, _)) => Err(no_receipt(&format!(
+                "what it spent of '{}' was put right or given back before",
+                layout.names[limit]
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// What it has spent here, of these keys.
+    fn mine(
+        &self,
+        layout: &Layout,
+        is_mine: impl Fn(usize, &Decision) -> bool,
+        tag: impl Fn(usize) -> Option<u32>,
+    ) -> PyResult<Vec<Place>> {
+        if !self.is_allowed() {
+            return Err(no_receipt("it was refused, and spent nothing"));
+        }
+        let (mut mine, mut are_any) = (Vec::new(), false);
+        for (place, part) in self.parts.iter().enumerate() {
+            are_any |= part.has_receipt();
+            let limit = layout.place_of(self.name_of(part));
+            let Some(limit) = limit.filter(|&limit| is_mine(limit, &part.decision)) else {
+                continue;
+            };
+            match tag(limit) {
+                Some(tag) if tag == part.decision.receipt.key => mine.push((place, limit)),
+                _ => return Err(no_receipt("it is of other keys")),
+            }
+        }
+        if are_any && mine.is_empty() {
+            return Err(no_receipt(
+                "it is of another gate, or of limits that are no longer in force",
+            ));
+        }
+        Ok(mine)
     }
 }
 
@@ -97,44 +136,6 @@ impl Layout {
             names: std::sync::Arc::clone(&self.names),
             shadows: self.parts.iter().map(|part| part.is_shadow).collect(),
         }
-    }
-
-    /// What a reservation of these limits has to put right, by unit: all is checked before anything is.
-    pub(in crate::python) fn used(
-        &self,
-        limits: &[usize],
-        actual: &Bound<'_, PyDict>,
-    ) -> PyResult<Vec<Option<u32>>> {
-        let mut used = vec![None; self.units.len()];
-        for (name, units) in actual {
-            let text: String = name.extract().unwrap_or_default();
-            let unit = self.units.iter().position(|unit| unit.name == text);
-            let takes_part = |unit: usize| limits.iter().any(|&at| self.parts[at].unit == unit);
-            let Some(unit) =
-                unit.filter(|&unit| takes_part(unit) && !self.units[unit].are_permits())
-            else {
-                return Err(self.not_reserved(limits, &name));
-            };
-            used[unit] = Some(int(&units, &text, 0, u32::MAX, "4,294,967,295")?);
-        }
-        Ok(used)
-    }
-
-    fn not_reserved(&self, limits: &[usize], name: &Bound<'_, PyAny>) -> PyErr {
-        let units = self.units.iter().enumerate();
-        let reserved = |unit: usize| limits.iter().any(|&at| self.parts[at].unit == unit);
-        let units: Vec<_> = units
-            .filter(|(place, unit)| reserved(*place) && !unit.are_permits())
-            .map(|(_, unit)| format!("{}=…", unit.name))
-            .collect();
-        let right = match &units[..] {
-            [] => "nothing: only permits were, which are held until the block ends".into(),
-            _ => units.join(", "),
-        };
-        PyValueError::new_err(format!(
-            "settle must be of units that were reserved, {right}, got {}",
-            shown(name)
-        ))
     }
 }
 

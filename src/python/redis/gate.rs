@@ -8,6 +8,7 @@ mod plain;
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::blocking;
@@ -15,8 +16,7 @@ use super::bridge::PyBridge;
 use super::limiter::PyRedisLimiter;
 use super::values::{store_error, told};
 use crate::gate::{RedisGate, RedisLimit};
-use crate::python::arguments::wrong_type;
-use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas};
+use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas, receipt};
 use crate::python::quota::PyQuota;
 use crate::store::redis::{Counts, GATE, Request, Verb};
 pub(in crate::python) use call::PyRedisGateCall;
@@ -101,13 +101,14 @@ impl PyRedisGate {
         })
     }
 
-    /// Quotas for `begin`, one for each limit in their order; `None`: that limit takes no part.
+    /// What chooses limits, and quotas for them: one for each limit in their order; `None`: that limit
+    /// takes no part.
     fn quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
         PyGateQuotas::new(&self.limits.layout, quotas)
     }
 
     /// Begin a check or a peek: the decision if it needs no server, else True if a flush is to be planned.
-    /// By other quotas than the limits', if there are any.
+    /// Of all limits, or those that are chosen.
     #[expect(clippy::too_many_arguments, reason = "what Python gives")]
     #[pyo3(signature = (bridge, future, name, keys, cost, quotas=None))]
     fn begin<'py>(
@@ -121,10 +122,11 @@ impl PyRedisGate {
         quotas: Option<&Bound<'py, PyGateQuotas>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let limits = &self.limits;
+        let chosen = quotas.map(|quotas| &*quotas.get().0);
         if name == "check" {
-            limits.layout.without_permits("check")?;
+            limits.layout.without_permits(chosen, "check")?;
         }
-        let questions = limits.questions_by(quotas, keys, cost)?;
+        let questions = limits.questions(chosen, keys, cost)?;
         begun(
             py,
             &limits.route,
@@ -135,18 +137,20 @@ impl PyRedisGate {
     }
 
     /// The same; blocks this thread.
-    #[pyo3(signature = (name, keys, cost))]
+    #[pyo3(signature = (name, keys, cost, quotas=None))]
     fn ask(
         &self,
         name: &str,
         keys: Any<'_, '_>,
         cost: Option<Any<'_, '_>>,
+        quotas: Option<&Bound<'_, PyGateQuotas>>,
     ) -> PyResult<Py<PyGateDecision>> {
         let limits = &self.limits;
+        let chosen = quotas.map(|quotas| &*quotas.get().0);
         if name == "check" {
-            limits.layout.without_permits("check_sync")?;
+            limits.layout.without_permits(chosen, "check_sync")?;
         }
-        let questions = limits.questions(keys, cost)?;
+        let questions = limits.questions(chosen, keys, cost)?;
         limits.asked(keys.py(), verb(name), &questions, drop)
     }
 
@@ -189,20 +193,57 @@ impl PyRedisGate {
         all_answered(keys.py(), &self.limits, requests)
     }
 
-    /// A call that is made more than once: to wait for it, or to reserve. `verb`: which must keep no permit.
-    #[pyo3(signature = (keys, cost, verb=None))]
+    /// Begin to put right what a decision spent at the limits that were chosen, as `begin_refund`.
+    #[expect(clippy::too_many_arguments, reason = "what Python gives")]
+    fn begin_settle<'py>(
+        &self,
+        bridge: &PyBridge,
+        new_future: Any<'_, 'py>,
+        quotas: &Bound<'py, PyGateQuotas>,
+        keys: Any<'_, 'py>,
+        cost: Any<'_, 'py>,
+        decision: Any<'_, 'py>,
+        used: &Bound<'py, PyTuple>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let (chosen, decision) = (&quotas.get().0, receipt(decision)?.get());
+        let requests = self.limits.settle(chosen, keys, cost, decision, used)?;
+        sent(&self.limits, bridge, new_future, requests)
+    }
+
+    /// The same. Blocks this thread.
+    fn ask_settle(
+        &self,
+        quotas: &Bound<'_, PyGateQuotas>,
+        keys: Any<'_, '_>,
+        cost: Any<'_, '_>,
+        decision: Any<'_, '_>,
+        used: &Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        let (chosen, decision) = (&quotas.get().0, receipt(decision)?.get());
+        let requests = self.limits.settle(chosen, keys, cost, decision, used)?;
+        all_answered(keys.py(), &self.limits, requests)
+    }
+
+    /// A call that is made more than once, to wait for it or to reserve, of all limits or those that are
+    /// chosen. `verb`: which must keep no permit.
+    #[pyo3(signature = (keys, cost, verb=None, quotas=None))]
     fn call(
         &self,
         keys: Any<'_, '_>,
-        cost: Option<Any<'_, '_>>,
+        cost: Any<'_, '_>,
         verb: Option<&str>,
+        quotas: Option<&Bound<'_, PyGateQuotas>>,
     ) -> PyResult<PyRedisGateCall> {
+        let chosen = quotas.map(|quotas| Arc::clone(&quotas.get().0));
         if let Some(verb) = verb {
-            self.limits.layout.without_permits(verb)?;
+            let layout = &self.limits.layout;
+            layout.without_permits(chosen.as_deref(), verb)?;
         }
         Ok(PyRedisGateCall {
             limits: Arc::clone(&self.limits),
-            questions: self.limits.questions(keys, cost)?,
+            questions: self.limits.questions(chosen.as_deref(), keys, Some(cost))?,
+            chosen,
+            cost: cost.clone().unbind(),
             held: Mutex::default(),
         })
     }
@@ -253,10 +294,4 @@ impl PyRedisGate {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.limits.layout.visit(&visit)
     }
-}
-
-fn receipt<'a, 'py>(decision: Any<'a, 'py>) -> PyResult<&'a Bound<'py, PyGateDecision>> {
-    let expected = "the GateDecision by which this gate admitted these keys";
-    let cast = decision.cast::<PyGateDecision>();
-    cast.map_err(|_| wrong_type("decision", expected, decision))
 }

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::limiters::manual;
 use super::place::PyZone;
 use crate::clock::seconds;
 use crate::gate::{HeldPermits, ZoneGate};
-use crate::python::arguments::{Given, wrong_type};
+use crate::python::arguments::Given;
 use crate::python::decision::PyStatistics;
-use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas};
+use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas, receipt};
 use crate::python::limits_off::limits_are_off;
 use crate::python::quota::PyQuota;
 use crate::quota::window;
@@ -118,12 +119,13 @@ impl PyZoneGate {
     #[pyo3(signature = (keys, cost=Given::Nothing), text_signature = "($self, keys, cost=1)")]
     fn check(&self, keys: Any<'_, '_>, cost: Given<'_>) -> PyResult<Py<PyGateDecision>> {
         let limits = self.in_force.limits();
-        limits.layout.without_permits("check")?;
+        limits.layout.without_permits(None, "check")?;
         let questions = limits.questions(None, keys, cost.value().as_ref())?;
         limits.spend(keys.py(), &questions)
     }
 
-    /// Quotas for :meth:`_check_by`, one for each limit in their order; ``None``: that limit takes no part.
+    /// What chooses limits, and quotas for them: one for each limit in their order; ``None``: that limit
+    /// takes no part. It stays right when limits are added behind the last one.
     #[pyo3(signature = (quotas))]
     fn _quotas(&self, quotas: Vec<Option<PyQuota>>) -> PyResult<PyGateQuotas> {
         let limits = self.in_force.limits();
@@ -132,8 +134,8 @@ impl PyZoneGate {
         Ok(quotas)
     }
 
-    /// :meth:`check` by these quotas, of whatever key. They stay right when limits are added behind the
-    /// last one.
+    /// :meth:`check` of the limits that are chosen, by these quotas. ``cost`` may be a ``tuple`` of one for
+    /// each of them in their order, where 0 leaves one out. Takes no longer for those that are not chosen.
     #[pyo3(
         signature = (quotas, keys, cost=Given::Nothing),
         text_signature = "($self, quotas, keys, cost=1)"
@@ -144,10 +146,51 @@ impl PyZoneGate {
         keys: Any<'_, '_>,
         cost: Given<'_>,
     ) -> PyResult<Py<PyGateDecision>> {
-        let limits = self.in_force.limits();
-        limits.layout.without_permits("check")?;
-        let questions = limits.questions(Some(&quotas.get().0), keys, cost.value().as_ref())?;
+        let (limits, chosen) = (self.in_force.limits(), Some(&*quotas.get().0));
+        limits.layout.without_permits(chosen, "check")?;
+        let questions = limits.questions(chosen, keys, cost.value().as_ref())?;
         limits.spend(keys.py(), &questions)
+    }
+
+    /// :meth:`peek` of the limits that are chosen, as :meth:`_check_by`.
+    #[pyo3(
+        signature = (quotas, keys, cost=Given::Nothing),
+        text_signature = "($self, quotas, keys, cost=1)"
+    )]
+    fn _peek_by(
+        &self,
+        quotas: &Bound<'_, PyGateQuotas>,
+        keys: Any<'_, '_>,
+        cost: Given<'_>,
+    ) -> PyResult<Py<PyGateDecision>> {
+        let (limits, chosen) = (self.in_force.limits(), Some(&*quotas.get().0));
+        let questions = limits.questions(chosen, keys, cost.value().as_ref())?;
+        limits.ask(keys.py(), &questions, ZoneGate::peek)
+    }
+
+    /// Put right what ``decision`` spent at the limits that were chosen, by what was used of each: less
+    /// comes back, more is spent as a debt of at most one quota, ``None`` leaves it. The other arguments
+    /// are those by which it was admitted. What a limit let pass without spending stays as it is.
+    ///
+    /// Once for each limit: raises ``ValueError`` as :meth:`refund`, with nothing put right.
+    #[pyo3(signature = (quotas, keys, cost, decision, used))]
+    fn _settle_by(
+        &self,
+        quotas: &Bound<'_, PyGateQuotas>,
+        keys: Any<'_, '_>,
+        cost: Any<'_, '_>,
+        decision: Any<'_, '_>,
+        used: &Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        let (limits, chosen) = (self.in_force.limits(), Some(&*quotas.get().0));
+        let decision = receipt(decision)?.get();
+        let questions = limits.questions(chosen, keys, Some(cost))?;
+        let used = limits.used(chosen, &questions, cost, used)?;
+        if limits_are_off() {
+            return Ok(());
+        }
+        limits.can_be_put_right(&questions, decision, &used)?;
+        limits.settle(&questions, decision, &used)
     }
 
     /// Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
@@ -167,11 +210,7 @@ impl PyZoneGate {
     /// :class:`GateDecision`.
     #[pyo3(signature = (keys, decision))]
     fn refund(&self, keys: Any<'_, '_>, decision: Any<'_, '_>) -> PyResult<()> {
-        let Ok(decision) = decision.cast::<PyGateDecision>() else {
-            let expected = "the GateDecision by which this gate admitted these keys";
-            return Err(wrong_type("decision", expected, decision));
-        };
-        let (limits, decision) = (self.in_force.limits(), decision.get());
+        let (limits, decision) = (self.in_force.limits(), receipt(decision)?.get());
         let known = limits.keys_of_limits(keys)?;
         if limits_are_off() {
             return Ok(());
@@ -243,15 +282,18 @@ impl PyZoneGate {
         self.in_force.limits().gate.lost_races()
     }
 
-    /// A call that waits, or is put right later. Where no permit may be kept, the `verb` is named.
-    #[pyo3(signature = (keys, cost, verb=None))]
+    /// A call that waits, or is put right later, of all limits or those that are chosen. Where no permit
+    /// may be kept, the `verb` is named.
+    #[pyo3(signature = (keys, cost, verb=None, quotas=None))]
     fn _call(
         &self,
         keys: Any<'_, '_>,
         cost: Any<'_, '_>,
         verb: Option<&str>,
+        quotas: Option<&Bound<'_, PyGateQuotas>>,
     ) -> PyResult<PyZoneGateCall> {
-        PyZoneGateCall::new(&self.in_force, keys, cost, verb)
+        let chosen = quotas.map(|quotas| Arc::clone(&quotas.get().0));
+        PyZoneGateCall::new(&self.in_force, keys, cost, verb, chosen)
     }
 
     /// The permits that this process holds by it.

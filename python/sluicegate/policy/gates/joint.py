@@ -6,20 +6,18 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Quota
-from sluicegate._support import fork
 from sluicegate.policy.gates.making import (
     CLIENT,
     by_limit,
     check_units,
     limit_name,
     limit_of,
-    new_gate,
 )
+from sluicegate.policy.gates.store_limits import StoreLimits, by_the_caller, is_of_tier
 from sluicegate.policy.gates.tier import GateTier
 
 if TYPE_CHECKING:
     from sluicegate._core import GateQuotas
-    from sluicegate.gate import Limit
     from sluicegate.policy.options import PolicyOptions
     from sluicegate.policy.stores.options import LimiterOptions
 
@@ -30,30 +28,33 @@ Beside = Callable[[Quota], Iterable[Quota]]
 
 
 class JointLimits:
-    """The limits of all tiers, in one gate: more may come, and those that are there stay.
+    """The limits of all tiers, in one gate, with a place for each window.
 
     So a client who comes under another tier keeps what it has spent of each window, and a window
     that its tier lacks does not apply.
 
-    Attributes:
-        limiter: the gate; ``None`` before the first tier.
+    Args:
+        options: where they are counted, and how.
+        counted: what has the gate; others of its limits need not be a tier's.
     """
 
-    __slots__ = ("__weakref__", "_limits", "_lock", "_names", "_options", "limiter")
+    __slots__ = ("__weakref__", "_options", "counted")
 
-    def __init__(self, options: LimiterOptions, *names: str) -> None:
+    def __init__(self, options: LimiterOptions, counted: StoreLimits) -> None:
         self._options = options
-        self._names = names
-        self._lock = fork.new_lock()
-        self._limits: dict[str, Limit] = {}
-        self.limiter: Any = None
+        self.counted = counted
 
     def __len__(self) -> int:
-        return len(self._limits)
+        return sum(map(is_of_tier, self.counted))
+
+    @property
+    def limiter(self) -> Any:
+        """The gate; ``None`` before the first tier."""
+        return self.counted.limiter
 
     def lacks(self, quotas: Iterable[Quota]) -> int:
         """How many limits there are not yet of those that count these quotas."""
-        return sum(limit_name(quota, self._options) not in self._limits for quota in quotas)
+        return sum(limit_name(quota, self._options) not in self.counted for quota in quotas)
 
     def tier(
         self,
@@ -62,6 +63,8 @@ class JointLimits:
         quotas: Iterable[Quota],
         policy: PolicyOptions,
         beside: Beside,
+        *,
+        blocks: bool = False,
     ) -> GateTier:
         """The tier of these quotas, which errors name by its ``place``.
 
@@ -80,31 +83,22 @@ class JointLimits:
             quotas=named,
             by=by,
             shadow=policy.shadow,
+            blocks=blocks,
         )
         check_units(place, tier, policy)
         return tier
 
     def _counted(self, place: str, named: dict[str, Quota], beside: Beside) -> GateQuotas:
         """The quotas as the gate takes them, which has a limit for each then."""
-        with self._lock:
-            new = {
-                limit: limit_of(place, quota, self._options, beside(quota), _by_the_tier)
+        counted = self.counted
+        counted.add(
+            {
+                limit: limit_of(place, quota, self._options, beside(quota), by_the_caller)
                 for limit, quota in named.items()
-                if limit not in self._limits
+                if limit not in counted
             }
-            limits = {**self._limits, **new}
-            # What is there keeps its place, so that earlier tiers' quotas stay right.
-            if self.limiter is None:
-                self.limiter = new_gate(limits.values(), self._options, *self._names)
-            elif new:
-                self.limiter.set_limits(limits.values())
-            self._limits = limits
-            try:
-                by: GateQuotas = self.limiter._quotas([named.get(limit) for limit in limits])  # noqa: SLF001
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{place}: {error}") from error
-        return by
-
-
-def _by_the_tier(_: str) -> None:
-    """Each call names the quotas of its tier: nobody asks for another."""
+        )
+        try:
+            return counted.quotas(counted.limiter, named)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{place}: {error}") from error

@@ -69,8 +69,8 @@ def refuse_unused_keys(
         if by not in known:
             names = ", ".join(map(repr, known)) or "there is no gate"
             raise ValueError(
-                f"keys must be of what the limits of a gate count by, {names}, got {by!r}: leave it "
-                f"out, or give a gate with Limit(..., by={by!r})"
+                f"keys must be of what the limits of a gate or rules count by, {names}, got {by!r}: "
+                f"leave it out, or give a gate with Limit(..., by={by!r}) or a Rule(..., by={by!r})"
             )
 
 

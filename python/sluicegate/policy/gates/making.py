@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Quota
@@ -16,6 +16,7 @@ from sluicegate.policy.quotas import REQUESTS
 from sluicegate.policy.stores.options import LimiterOptions
 
 if TYPE_CHECKING:
+    from sluicegate._connection.on_error import OnError
     from sluicegate.policy.tiers.tier import Tier
 
 __all__ = [
@@ -36,10 +37,20 @@ CLIENT = "client"
 _MOST = 32
 
 
-def new_gate(limits: Iterable[Limit], options: LimiterOptions, *names: str) -> Any:
-    """A gate of limits by ``client``, known by the ``names`` where processes share it."""
+def new_gate(
+    limits: Collection[Limit],
+    options: LimiterOptions,
+    *names: str,
+    on_error: OnError | None = None,
+) -> Any:
+    """A gate, known by the ``names`` where processes share it.
+
+    ``on_error`` takes the place of the option.
+    """
     where: Any = options.where
     given = options.of_place()
+    if on_error is not None:
+        given["on_error"] = on_error
     name = joined(*names)
     if options.place == "memory":
         return Gate(limits, name=name, **given)
@@ -51,7 +62,9 @@ def new_gate(limits: Iterable[Limit], options: LimiterOptions, *names: str) -> A
     from sluicegate.redis.gate import Gate as RedisGate
 
     in_redis: dict[str, Any] = {"prefix": PREFIX, **given}
-    return RedisGate(where, limits, name=name, tag_by=CLIENT, **in_redis)
+    # Keys of several kinds cannot be spread over the nodes of a Cluster by one of them.
+    tag_by = CLIENT if all(limit.by == CLIENT for limit in limits) else None
+    return RedisGate(where, limits, name=name, tag_by=tag_by, **in_redis)
 
 
 def limit_name(quota: Quota, options: LimiterOptions) -> str:
@@ -146,6 +159,7 @@ def tier_of_gate(
     closed_status: int,
     shadow: bool,
     may_hold: bool,
+    blocks: bool,
 ) -> GateTier:
     """The tier of a gate: its own, whose limits are told of by the tier's name; or one that was given."""
     keys = None if is_own else GateKeys(place, bys_of(gate), options.keys or {})
@@ -169,6 +183,7 @@ def tier_of_gate(
         quotas=quotas,
         keys=None if keys is None or keys.is_client else keys,
         shadow=shadow,
+        blocks=blocks,
     )
     check_units(place, tier, options)
     return tier

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sluicegate._core import Quota
+from sluicegate.policy.gates.joint import JointLimits
 from sluicegate.policy.gates.making import limit_name
 from sluicegate.policy.making import declared
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
+from sluicegate.policy.quotas import UNLIMITED
 from sluicegate.policy.tiers.tier import Tier
 from sluicegate.policy.tiers.unknown import UnknownTiers
 from sluicegate.policy.tiers.windows import Windows
@@ -17,12 +19,23 @@ __all__ = ["Tiers"]
 
 
 class Tiers:
-    """All tiers of a policy by name. The first one is the default, unless ``default_tier`` is."""
+    """All tiers of a policy by name. The first one is the default, unless ``default_tier`` is.
 
-    def __init__(self, policy: PolicyOptions, owned: Owned) -> None:
+    A policy of rules alone has one that is not limited.
+    """
+
+    def __init__(
+        self,
+        policy: PolicyOptions,
+        owned: Owned,
+        joint: JointLimits | None = None,
+        *,
+        blocks: bool = False,
+    ) -> None:
         tiers, default = policy.tiers, policy.default_tier
         if not isinstance(tiers, Mapping):
-            tiers, default = {policy.name: policy.limiter}, None
+            only = UNLIMITED if policy.limiter is None else policy.limiter
+            tiers, default = {policy.name: only}, None
         if not tiers:
             raise ValueError("tiers must name at least one tier, got {}")
         for name in tiers:
@@ -38,7 +51,7 @@ class Tiers:
         single = [each for each in limits.values() if isinstance(each, Quota)]
         several = [each for each in limits.values() if isinstance(each, tuple)]
         parts = [quota for quotas in several for quota in quotas]
-        joint = {limit_name(quota, policy) for quota in parts}
+        several_windows = {limit_name(quota, policy) for quota in parts}
         alike: dict[str, list[Quota]] = {}
         for quota in (*parts, *single):
             alike.setdefault(limit_name(quota, policy), []).append(quota)
@@ -46,8 +59,10 @@ class Tiers:
             policy,
             owned,
             single,
-            is_joint=lambda quota: limit_name(quota, policy) in joint,
+            is_joint=lambda quota: limit_name(quota, policy) in several_windows,
             beside_joint=lambda quota: alike[limit_name(quota, policy)],
+            joint=joint,
+            blocks=blocks,
         )
         # The default one before others of its window, so that it is asked most quickly.
         made = {

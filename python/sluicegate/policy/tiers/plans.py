@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from sluicegate._core import Quota
 from sluicegate._support.arguments import number
 from sluicegate._support.functions import is_async
+from sluicegate.policy.gates.joint import JointLimits
 from sluicegate.policy.making import declared
 from sluicegate.policy.options import PolicyOptions
 from sluicegate.policy.owned import Owned
@@ -54,7 +55,15 @@ class Plans:
         default: the tier of clients who have none, as it was last known: here nobody is asked.
     """
 
-    def __init__(self, ask: Callable[[str], Any], policy: PolicyOptions, owned: Owned) -> None:
+    def __init__(
+        self,
+        ask: Callable[[str], Any],
+        policy: PolicyOptions,
+        owned: Owned,
+        joint: JointLimits | None = None,
+        *,
+        blocks: bool = False,
+    ) -> None:
         if is_async(ask):
             raise TypeError(f"tiers must be a plain function, got {ask!r}: {_ADVICE}")
         self._ask = ask
@@ -71,6 +80,8 @@ class Plans:
             is_joint=lambda _: bool(self._is_joint),
             beside_joint=lambda _: beside,
             most=_MOST_LIMITERS,
+            joint=joint,
+            blocks=blocks,
         )
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, float] = {}

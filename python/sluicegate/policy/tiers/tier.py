@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,8 @@ from sluicegate._core import Quota
 from sluicegate.headers import Headers, QuotaHeaders
 from sluicegate.limiters import Limiter
 from sluicegate.policy.quotas import REQUESTS, UNLIMITED
-from sluicegate.policy.steps import Cost
+from sluicegate.policy.steps import Charged, Cost
+from sluicegate.policy.verbs import verbs_of
 from sluicegate.refusals import Refusal
 from sluicegate.types import AnyLimiter
 
@@ -55,31 +56,43 @@ class Tier:
         tells: whether clients are told of its quota.
         closed_status: the status of refusals that nobody decided.
         tally: what an observer counts of it.
+        blocks: whether it is asked by verbs that block their thread.
         is_gate: whether it is of several limits, each of which has its own decision.
         keys: which keys its gate gets; ``None``: whom the request is from.
         one: what costs least and is charged.
         holds: whether it has permits, which are held until the app has returned.
         is_plain: whether a check takes no more than whom the request is from.
+        settles: whether something may come back when the status of the answer is known; then
+            ``settle`` gives it back.
+        delays: whether requests may be held instead of refused.
+        watches: the names of limits of rules that only watch.
     """
 
     __slots__ = (
         "_unit",
+        "blocks",
         "check",
         "closed_status",
         "headers",
         "is_gate",
         "limiter",
         "name",
+        "peek",
         "refund",
         "takes_receipts",
         "tally",
         "tells",
         "terms",
     )
+    check: Callable[..., Any]
     keys: Any = None
     one: Cost = 1
     holds: bool = False
     is_plain: bool = True
+    settles: bool = False
+    settle: Callable[..., Any] | None = None
+    delays: bool = False
+    watches: Sequence[str] = ()
 
     def __init__(
         self,
@@ -91,14 +104,14 @@ class Tier:
         share: Share | None = None,
         unit: str = REQUESTS,
         shadow: bool = False,
+        blocks: bool = False,
     ) -> None:
         self._unit = unit
         terms: AnyLimiter | Share = limiter if share is None else share
-        check: Any = limiter.check
-        if share is not None:  # of a limiter of ours, whose decisions are receipts
-            check = partial(check, quota=share.quota)
         headers = QuotaHeaders(terms, name, sets)
-        self._begin(name, limiter, terms, check, headers, closed_status)
+        self._begin(name, limiter, terms, headers, closed_status, blocks)
+        if share is not None:  # of a limiter of ours, whose decisions are receipts
+            self.check = partial(self.check, quota=share.quota)
         self.is_gate = False
         self.takes_receipts = _takes_receipts(limiter)
         self.tells = bool(headers.sets) and not shadow and limiter is not UNLIMITED
@@ -108,20 +121,22 @@ class Tier:
         name: str,
         limiter: AnyLimiter,
         terms: AnyLimiter | Share,
-        check: Callable[..., Any],
         headers: Headers,
         closed_status: int,
+        blocks: bool,
     ) -> None:
         self.name = name
         self.limiter = limiter
         self.terms = terms
-        self.check = check
-        self.refund: Callable[..., Any] | None = getattr(limiter, "refund", None)
+        self.blocks = blocks
+        verbs = verbs_of(limiter, blocks)
+        self.check = verbs.check
+        self.peek, self.refund = verbs.peek, verbs.refund
         self.headers = headers
         self.closed_status = closed_status
         self.tally: TierMetrics | None = None
 
-    def charged(self, cost: Cost) -> Cost:
+    def charged(self, cost: Charged) -> Charged:
         """What a request of this cost is charged: of a mapping the tier's unit."""
         if not isinstance(cost, Mapping):
             return cost
@@ -133,7 +148,7 @@ class Tier:
             )
         return 1 if units is None else units
 
-    def excess(self, cost: Cost) -> Refusal | None:
+    def excess(self, cost: Charged) -> Refusal | None:
         """The refusal of a cost that can never be admitted."""
         limit = self.terms.limit
         assert isinstance(cost, int)
@@ -141,16 +156,37 @@ class Tier:
             return None
         return Refusal(self.name, limit, cost, None, None)
 
-    def too_large(self, error: CostError, cost: Cost) -> Refusal:
+    def too_large(self, error: CostError, cost: Charged) -> Refusal:
         """The refusal of a cost that one of the limits can never admit."""
         return Refusal(self.name, error.limit, self.units_of(error.name, cost), None, None)
 
-    def refusal(self, decision: Decision, cost: Cost, wait: int) -> Refusal:
+    def refusal(self, decision: Decision, cost: Charged, wait: int) -> Refusal:
         """Why a decision refuses."""
         assert isinstance(cost, int)
         return Refusal(self.name, decision.limit, cost, wait, decision, self.closed_status)
 
-    def units_of(self, limit_name: str | None, cost: Cost) -> int:  # noqa: ARG002
+    def answer(self, limit_name: str | None) -> Any:  # noqa: ARG002
+        """What answers a request that one of the limits refuses; ``None``: what the policy says."""
+        return None
+
+    def reservation(self, keys: Any, cost: Charged) -> Any:
+        """The limits of a request with permits, to be held."""
+        limiter: Any = self.limiter
+        return limiter.reserve(keys, cost)
+
+    def delay(self, decision: Any, cost: Charged) -> float:  # noqa: ARG002
+        """Seconds that an admitted request is to be held."""
+        return 0.0
+
+    def used(self, status: int, cost: Charged) -> tuple[int | None, ...] | None:  # noqa: ARG002
+        """What stays spent of a request that was answered so, by limit; ``None``: all of it."""
+        return None
+
+    def would_refuse(self, decision: Any) -> Iterable[tuple[str, Decision]]:  # noqa: ARG002
+        """The limits of rules that only watch and would have refused."""
+        return ()
+
+    def units_of(self, limit_name: str | None, cost: Charged) -> int:  # noqa: ARG002
         """What a cost is in the unit of a limit."""
         assert isinstance(cost, int)
         return cost

@@ -8,6 +8,7 @@ from typing import Any
 from sluicegate._core import Quota
 from sluicegate.policy.algorithms import common_window
 from sluicegate.policy.gates.joint import Beside, JointLimits
+from sluicegate.policy.gates.store_limits import StoreLimits
 from sluicegate.policy.making import (
     algorithm_of,
     check_name,
@@ -42,6 +43,8 @@ class Windows:
         is_joint: whether a quota's window is one of several in some tier.
         beside_joint: gives what ``beside`` is for such a one.
         most: how many limiters are made of quotas.
+        joint: what counts all quotas, whichever they are; ``None``: each as its tiers ask for.
+        blocks: whether they are asked by threads.
     """
 
     def __init__(
@@ -52,15 +55,19 @@ class Windows:
         is_joint: Callable[[Quota], bool],
         beside_joint: Beside,
         most: int | None = None,
+        joint: JointLimits | None = None,
+        *,
+        blocks: bool = False,
     ) -> None:
         self._policy = policy
         self._owned = owned
         self._beside = tuple(beside)
-        self._is_joint = is_joint
+        self._is_joint = is_joint if joint is None else lambda _: True
         self._beside_joint = beside_joint
         self._most = most
+        self._blocks = blocks
         self._made: dict[object, Counting] = {}
-        self._joint: JointLimits | None = None
+        self._joint = joint
 
     def tier(self, place: str, name: str, given: Any) -> Tier:
         """The tier of what is ``given`` at ``place``, which errors name.
@@ -100,9 +107,10 @@ class Windows:
         joint = self._joint
         if joint is None:
             described = "joint tiers", policy.algorithm, policy.description()
-            joint = self._joint = self._owned.first(described, JointLimits(policy, "tier"))
+            counted = StoreLimits(policy, ("tier",))
+            joint = self._joint = self._owned.first(described, JointLimits(policy, counted))
         self._make_room(joint.lacks(quotas))
-        return joint.tier(place, name, quotas, policy, self._beside_joint)
+        return joint.tier(place, name, quotas, policy, self._beside_joint, blocks=self._blocks)
 
     def _make_room(self, new: int) -> None:
         made = len(self._made) + (0 if self._joint is None else len(self._joint))
@@ -122,6 +130,7 @@ class Windows:
             closed_status=policy.closed_status,
             shadow=policy.shadow,
             may_hold=True,
+            blocks=self._blocks,
         )
 
     def _shared_tier(
@@ -136,4 +145,5 @@ class Windows:
             share=share,
             unit=unit,
             shadow=policy.shadow,
+            blocks=self._blocks,
         )

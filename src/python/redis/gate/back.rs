@@ -1,11 +1,11 @@
 //! What is given back of a gate's decision, and what is spent beyond it: as requests.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::PyTuple;
 
 use super::limits::{Asked, Held, Limits};
 use crate::decision::Source;
-use crate::python::gate::PyGateDecision;
+use crate::python::gate::{Choice, PyGateDecision, Used};
 use crate::python::limits_off::limits_are_off;
 use crate::python::patiently;
 use crate::python::redis::renewing::THREADS;
@@ -43,40 +43,96 @@ impl Limits {
         Ok(requests)
     }
 
-    /// End a reservation: what was used of some units, or `None`, all comes back; and the permits.
+    /// Put right what was used at the limits that were chosen.
+    pub(super) fn settle(
+        &self,
+        chosen: &Choice,
+        keys: &Bound<'_, PyAny>,
+        cost: &Bound<'_, PyAny>,
+        decision: &PyGateDecision,
+        used: &Bound<'_, PyTuple>,
+    ) -> PyResult<Vec<Request>> {
+        let (py, chosen) = (keys.py(), Some(chosen));
+        let questions = self.questions(chosen, keys, Some(cost))?;
+        let used = self.used(chosen, &questions, cost, used)?;
+        if limits_are_off() {
+            return Ok(Vec::new());
+        }
+        self.can_be_put_right(&questions, decision, &used)?;
+        self.put_right(py, &questions, decision, &used)
+    }
+
+    fn can_be_put_right(
+        &self,
+        questions: &[Asked],
+        decision: &PyGateDecision,
+        used: &Used,
+    ) -> PyResult<()> {
+        let limiter = |limit: usize| &self.gate.limits()[limit].limiter;
+        let asked = |limit: usize| questions.iter().find(|asked| asked.limit == limit);
+        let tag = |limit: usize| Some(limiter(limit).tag(&asked(limit)?.key));
+        let is_mine =
+            |limit: usize, told: &_| tag(limit).is_none_or(|tag| limiter(limit).is_mine(told, tag));
+        let used = questions
+            .iter()
+            .zip(used)
+            .filter(|(_, used)| used.is_some());
+        let limits = used.map(|(asked, _)| asked.limit);
+        decision.can_be_put_right(&self.layout, limits, is_mine, tag)
+    }
+
+    /// End a reservation: what was used of it, or `None`, all comes back; and the permits.
     pub(super) fn end(
         &self,
         questions: &[Asked],
         decision: &Bound<'_, PyGateDecision>,
-        actual: Option<&Bound<'_, PyDict>>,
+        used: Option<&Used>,
     ) -> PyResult<Vec<Request>> {
         let (py, decision) = (decision.py(), decision.get());
-        let used = actual.map(|actual| self.used(questions, actual));
-        let used = used.transpose()?;
-        let (mut requests, mut more) = (Vec::new(), Vec::new());
+        let mut requests = Vec::new();
+        if let Some(used) = used {
+            requests = self.put_right(py, questions, decision, used)?;
+        }
         for question in questions {
-            let (limit, part) = (question.limit, &self.layout.parts[question.limit]);
-            let Some(place) = decision.spent_by(limit) else {
+            let limit = question.limit;
+            if (used.is_none() || self.layout.parts[limit].are_permits())
+                && let Some(place) = decision.spent_by(limit)
+            {
+                let key = &question.key;
+                requests.extend(self.given_back(py, decision, place, limit, key, u32::MAX)?);
+            }
+        }
+        Ok(requests)
+    }
+
+    /// Less than was spent comes back, and more is spent as well, whatever is left.
+    fn put_right(
+        &self,
+        py: Python<'_>,
+        questions: &[Asked],
+        decision: &PyGateDecision,
+        used: &Used,
+    ) -> PyResult<Vec<Request>> {
+        let (mut requests, mut more) = (Vec::new(), Vec::new());
+        for (question, used) in questions.iter().zip(used) {
+            let (limit, key) = (question.limit, &question.key);
+            let (Some(used), Some(place)) = (*used, decision.spent_by(limit)) else {
                 continue;
             };
-            let units = match &used {
-                _ if part.are_permits() => u32::MAX,
-                None => u32::MAX,
-                Some(used) => match used[part.unit] {
-                    Some(used) if used > question.cost => {
-                        more.push(Asked {
-                            limit,
-                            key: question.key.clone(),
-                            cost: used - question.cost,
-                            quota: question.quota.clone(),
-                        });
-                        0
-                    }
-                    Some(used) => question.cost - used,
-                    None => 0,
-                },
-            };
-            requests.extend(self.given_back(py, decision, place, limit, &question.key, units)?);
+            if !decision.put_right(place) {
+                continue;
+            }
+            if used > question.cost {
+                more.push(Asked {
+                    limit,
+                    key: key.clone(),
+                    cost: used - question.cost,
+                    quota: question.quota.clone(),
+                });
+            } else {
+                let units = question.cost - used;
+                requests.extend(self.given_back(py, decision, place, limit, key, units)?);
+            }
         }
         if !more.is_empty()
             && let Ok(call) = self.call(Verb::Anyway, &more)?
@@ -86,14 +142,16 @@ impl Limits {
         Ok(requests)
     }
 
-    /// What a reservation has to put right, by unit.
+    /// What is to be put right of what was asked: see [`Layout::used`](crate::python::gate::Layout::used).
     pub(super) fn used(
         &self,
+        chosen: Option<&Choice>,
         questions: &[Asked],
-        actual: &Bound<'_, PyDict>,
-    ) -> PyResult<Vec<Option<u32>>> {
+        cost: &Bound<'_, PyAny>,
+        actual: &Bound<'_, PyAny>,
+    ) -> PyResult<Used> {
         let limits: Vec<_> = questions.iter().map(|question| question.limit).collect();
-        self.layout.used(&limits, actual)
+        self.layout.used(chosen, &limits, cost, actual)
     }
 
     /// The permits of a decision, to be given back.
@@ -102,7 +160,7 @@ impl Limits {
         questions: &[Asked],
         decision: &Bound<'_, PyGateDecision>,
     ) -> PyResult<Vec<Request>> {
-        self.end(questions, decision, Some(&PyDict::new(decision.py())))
+        self.end(questions, decision, Some(&vec![None; questions.len()]))
     }
 
     /// Give units back that one limit spent, as many as are left: what is to be sent for that.

@@ -8,16 +8,19 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::limits::{Asked, Held, Limits, begun};
 use super::sent;
-use crate::python::gate::PyGateDecision;
+use crate::python::gate::{Choice, PyGateDecision, Used};
 use crate::python::redis::blocking;
 use crate::python::redis::bridge::PyBridge;
-use crate::store::redis::Verb;
+use crate::store::redis::{Request, Verb};
 
 /// A call of a gate in Redis, which remembers its keys.
 #[pyclass(frozen, name = "RedisGateCall", module = "sluicegate._core")]
 pub(in crate::python) struct PyRedisGateCall {
     pub(super) limits: Arc<Limits>,
     pub(super) questions: Vec<Asked>,
+    /// The limits that are chosen; `None`: all.
+    pub(super) chosen: Option<Arc<Choice>>,
+    pub(super) cost: Py<PyAny>,
     /// The permits that it may hold since it was asked last.
     pub(super) held: Mutex<Vec<Held>>,
 }
@@ -25,6 +28,20 @@ pub(in crate::python) struct PyRedisGateCall {
 impl PyRedisGateCall {
     fn hold(&self, held: Vec<Held>) {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    fn used(&self, actual: &Bound<'_, PyAny>) -> PyResult<Used> {
+        let (chosen, cost) = (self.chosen.as_deref(), self.cost.bind(actual.py()));
+        self.limits.used(chosen, &self.questions, cost, actual)
+    }
+
+    fn ended(
+        &self,
+        decision: &Bound<'_, PyGateDecision>,
+        actual: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Request>> {
+        let used = actual.map(|actual| self.used(actual)).transpose()?;
+        self.limits.end(&self.questions, decision, used.as_ref())
     }
 }
 
@@ -88,15 +105,14 @@ impl PyRedisGateCall {
         if !requests.is_empty() {
             blocking::post(&self.limits.route.get()?, requests);
         }
-        self.limits.renew(py)
+        self.limits.renew(py, &self.questions)
     }
 
     /// Whether permits are among what is asked for.
     #[getter]
     fn has_permits(&self) -> bool {
-        let parts = &self.limits.layout.parts;
-        let mut asked = self.questions.iter();
-        asked.any(|question| parts[question.limit].are_permits())
+        let asked = self.questions.iter().map(|question| question.limit);
+        self.limits.layout.has_permits(asked)
     }
 
     /// Whether the limit of that name is of permits.
@@ -108,26 +124,26 @@ impl PyRedisGateCall {
 
     /// Have permits renewed, once some may be held.
     fn renew(&self, py: Python<'_>) -> PyResult<()> {
-        self.limits.renew(py)
+        self.limits.renew(py, &self.questions)
     }
 
     /// Raise what ending a reservation by these units would.
     #[pyo3(signature = (actual))]
-    fn examine(&self, actual: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.limits.used(&self.questions, actual).map(drop)
+    fn examine(&self, actual: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.used(actual).map(drop)
     }
 
-    /// Put right what was spent, by what was used of each unit, or give all back, and give the permits
-    /// back: one request each, for what `new_future` gives.
+    /// Put right what was spent, by what was used of each unit or at each limit that was chosen, or give
+    /// all back, and give the permits back: one request each, for what `new_future` gives.
     #[pyo3(signature = (bridge, new_future, decision, actual))]
     fn begin_end<'py>(
         &self,
         bridge: &PyBridge,
         new_future: &Bound<'py, PyAny>,
         decision: &Bound<'py, PyGateDecision>,
-        actual: Option<&Bound<'py, PyDict>>,
+        actual: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let requests = self.limits.end(&self.questions, decision, actual)?;
+        let requests = self.ended(decision, actual)?;
         sent(&self.limits, bridge, new_future, requests)
     }
 
@@ -136,9 +152,9 @@ impl PyRedisGateCall {
     fn ask_end(
         &self,
         decision: &Bound<'_, PyGateDecision>,
-        actual: Option<&Bound<'_, PyDict>>,
+        actual: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let requests = self.limits.end(&self.questions, decision, actual)?;
+        let requests = self.ended(decision, actual)?;
         super::all_answered(decision.py(), &self.limits, requests)
     }
 
@@ -148,6 +164,6 @@ impl PyRedisGateCall {
         if !requests.is_empty() {
             blocking::post(&self.limits.route.get()?, requests);
         }
-        self.limits.renew(decision.py())
+        self.limits.renew(decision.py(), &self.questions)
     }
 }

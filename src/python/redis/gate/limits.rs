@@ -10,7 +10,7 @@ use pyo3::types::PyBool;
 use crate::clock::unix_now;
 use crate::gate::{RedisAsk, RedisGate};
 use crate::python::arguments::key_bytes;
-use crate::python::gate::{Layout, PyGateDecision, PyGateQuotas, Question};
+use crate::python::gate::{Choice, Layout, PyGateDecision, Question};
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::redis::blocking;
 use crate::python::redis::bridge::PyBridge;
@@ -47,24 +47,15 @@ pub(super) struct Held {
 static PERMITS: AtomicU64 = AtomicU64::new(0);
 
 impl Limits {
+    /// What the limits are asked, all or those that are chosen.
     pub(super) fn questions(
         &self,
-        keys: &Bound<'_, PyAny>,
-        cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Asked>> {
-        self.questions_by(None, keys, cost)
-    }
-
-    /// The same by other quotas than the limits', if there are any.
-    pub(super) fn questions_by(
-        &self,
-        quotas: Option<&Bound<'_, PyGateQuotas>>,
+        chosen: Option<&Choice>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Asked>> {
         let bytes = |key: &Bound<'_, pyo3::types::PyString>| key_bytes(key.as_any());
-        let quotas = quotas.map(|quotas| &*quotas.get().0);
-        let questions = self.layout.questions_by(quotas, keys, cost, bytes)?;
+        let questions = self.layout.questions_by(chosen, keys, cost, bytes)?;
         Ok(questions.into_vec())
     }
 
@@ -145,19 +136,18 @@ impl Limits {
             note(held);
             Ok(call)
         })?;
-        self.renew(py)?;
+        self.renew(py, questions)?;
         Ok(told(py, &several)?.cast_into::<PyGateDecision>()?.unbind())
     }
 
-    /// Have the permits renewed that are held.
-    pub(super) fn renew(&self, py: Python<'_>) -> PyResult<()> {
-        if self.layout.permits().is_none() {
-            return Ok(());
+    /// Have the permits renewed that may be held of what was asked.
+    pub(super) fn renew(&self, py: Python<'_>, questions: &[Asked]) -> PyResult<()> {
+        for question in questions {
+            if self.layout.parts[question.limit].are_permits() {
+                self.limiters[question.limit].bind(py).get().renew_held()?;
+            }
         }
-        let limiters = self.limiters.iter();
-        limiters
-            .map(|limiter| limiter.bind(py).get())
-            .try_for_each(PyRedisLimiter::renew_held)
+        Ok(())
     }
 }
 

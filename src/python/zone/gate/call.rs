@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::in_force::InForce;
 use super::limits::{Asked, Limits};
 use crate::gate::ZoneGate;
-use crate::python::gate::PyGateDecision;
+use crate::python::gate::{Choice, PyGateDecision, Used};
 
 /// A call of a gate in a zone, which remembers its keys.
 #[pyclass(frozen, name = "ZoneGateCall", module = "sluicegate._core")]
@@ -16,6 +16,9 @@ pub(in crate::python) struct PyZoneGateCall {
     in_force: Arc<InForce>,
     limits: Arc<Limits>,
     questions: Vec<Asked>,
+    /// The limits that are chosen; `None`: all.
+    chosen: Option<Arc<Choice>>,
+    cost: Py<PyAny>,
     /// By what it was admitted, until somebody holds that.
     admitted: Mutex<Option<Py<PyGateDecision>>>,
 }
@@ -26,16 +29,19 @@ impl PyZoneGateCall {
         keys: &Bound<'_, PyAny>,
         cost: &Bound<'_, PyAny>,
         verb: Option<&str>,
+        chosen: Option<Arc<Choice>>,
     ) -> PyResult<Self> {
         let limits = in_force.limits();
         if let Some(verb) = verb {
-            limits.layout.without_permits(verb)?;
+            limits.layout.without_permits(chosen.as_deref(), verb)?;
         }
-        let questions = limits.questions(None, keys, Some(cost))?.into_vec();
+        let questions = limits.questions(chosen.as_deref(), keys, Some(cost))?;
         Ok(Self {
             in_force: Arc::clone(in_force),
             limits,
-            questions,
+            questions: questions.into_vec(),
+            chosen,
+            cost: cost.clone().unbind(),
             admitted: Mutex::default(),
         })
     }
@@ -44,6 +50,11 @@ impl PyZoneGateCall {
     fn remember(&self, decision: Option<Py<PyGateDecision>>) -> Option<Py<PyGateDecision>> {
         let mut now = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *now, decision)
+    }
+
+    fn used(&self, actual: &Bound<'_, PyAny>) -> PyResult<Used> {
+        let (chosen, cost) = (self.chosen.as_deref(), self.cost.bind(actual.py()));
+        self.limits.used(chosen, &self.questions, cost, actual)
     }
 }
 
@@ -74,8 +85,7 @@ impl PyZoneGateCall {
     /// Decide and spend; permits are kept.
     fn check(&self, py: Python<'_>) -> PyResult<Py<PyGateDecision>> {
         let told = self.limits.spend(py, &self.questions)?;
-        let keeps = self.limits.layout.permits().is_some();
-        drop(self.remember(keeps.then(|| told.clone_ref(py))));
+        drop(self.remember(self.has_permits().then(|| told.clone_ref(py))));
         Ok(told)
     }
 
@@ -90,9 +100,8 @@ impl PyZoneGateCall {
     /// Whether permits are among what is asked for.
     #[getter]
     fn has_permits(&self) -> bool {
-        let parts = &self.limits.layout.parts;
-        let mut asked = self.questions.iter();
-        asked.any(|question| parts[question.limit].are_permits())
+        let asked = self.questions.iter().map(|question| question.limit);
+        self.limits.layout.has_permits(asked)
     }
 
     /// Whether the limit of that name is of permits.
@@ -104,18 +113,18 @@ impl PyZoneGateCall {
 
     /// Raise what `settle` would, and do nothing.
     #[pyo3(signature = (actual))]
-    fn examine(&self, actual: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.limits.used(&self.questions, actual).map(drop)
+    fn examine(&self, actual: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.used(actual).map(drop)
     }
 
-    /// Put right what was spent, by what was used of each unit.
+    /// Put right what was spent, by what was used of each unit, or at each limit that was chosen.
     #[pyo3(signature = (decision, actual))]
     fn settle(
         &self,
         decision: &Bound<'_, PyGateDecision>,
-        actual: &Bound<'_, PyDict>,
+        actual: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let used = self.limits.used(&self.questions, actual)?;
+        let used = self.used(actual)?;
         self.limits.settle(&self.questions, decision.get(), &used)
     }
 

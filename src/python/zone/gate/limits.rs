@@ -13,7 +13,7 @@ use crate::decision::Decision;
 use crate::error;
 use crate::gate::{HeldPermits, LimitAsk, Verdict, ZoneGate, ZoneLimit};
 use crate::python::arguments::with_bytes;
-use crate::python::gate::{GateAnswer, Layout, Names, Part, PyGateDecision, Question};
+use crate::python::gate::{Choice, Layout, Names, Part, PyGateDecision, Question};
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::zone::place::refused;
 use crate::store::zone::{Zone, part_in_zone};
@@ -119,13 +119,14 @@ impl Limits {
     }
 
     /// Raise what a call by these quotas would, where the zone has no room for one.
-    pub(super) fn examine(&self, quotas: &[GateAnswer]) -> PyResult<()> {
-        for (limit, answer) in self.gate.limits().iter().zip(quotas) {
-            if let GateAnswer::By(quota) = answer {
+    pub(super) fn examine(&self, choice: &Choice) -> PyResult<()> {
+        for member in &choice.members {
+            if let Some(quota) = &member.quota {
                 let ask = Ask {
                     quota: Some(quota),
                     ..Ask::new(self.gate.fingerprint(b""), 1)
                 };
+                let limit = &self.gate.limits()[member.limit];
                 limit.part.examine(ask, Patience::Try)?;
             }
         }
@@ -140,15 +141,15 @@ impl Limits {
         with_bytes(key.as_any(), |bytes| self.gate.fingerprint(bytes))
     }
 
-    /// What the limits are asked; by other quotas than their own, if there are any.
+    /// What the limits are asked, all or those that are chosen.
     pub(super) fn questions(
         &self,
-        quotas: Option<&[GateAnswer]>,
+        chosen: Option<&Choice>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SmallVec<[Asked; 4]>> {
         self.layout
-            .questions_by(quotas, keys, cost, |key| self.fingerprint(key))
+            .questions_by(chosen, keys, cost, |key| self.fingerprint(key))
     }
 
     /// The keys that are given, by limit.

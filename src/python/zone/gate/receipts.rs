@@ -1,11 +1,10 @@
 //! What comes back of a decision, or is spent beyond it.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use super::limits::{Asked, Limits};
 use crate::decision::Decision;
-use crate::python::gate::PyGateDecision;
+use crate::python::gate::{Choice, PyGateDecision, Used};
 use crate::store::{Ask, Fingerprint};
 
 /// One limit's part of a decision that can come back.
@@ -49,14 +48,35 @@ impl Limits {
         Ok(())
     }
 
-    /// What a reservation has to put right, by unit.
+    /// What is to be put right of what was asked: see [`Layout::used`].
     pub(super) fn used(
         &self,
+        chosen: Option<&Choice>,
         questions: &[Asked],
-        actual: &Bound<'_, PyDict>,
-    ) -> PyResult<Vec<Option<u32>>> {
+        cost: &Bound<'_, PyAny>,
+        actual: &Bound<'_, PyAny>,
+    ) -> PyResult<Used> {
         let limits: Vec<_> = questions.iter().map(|question| question.limit).collect();
-        self.layout.used(&limits, actual)
+        self.layout.used(chosen, &limits, cost, actual)
+    }
+
+    /// That a decision can be put right by what was used.
+    pub(super) fn can_be_put_right(
+        &self,
+        questions: &[Asked],
+        decision: &PyGateDecision,
+        used: &Used,
+    ) -> PyResult<()> {
+        let limits = self.gate.limits();
+        let is_mine = |limit: usize, told: &Decision| limits[limit].part.is_mine(&told.receipt);
+        let asked = |limit: usize| questions.iter().find(|asked| asked.limit == limit);
+        let tag = |limit: usize| Some(asked(limit)?.key.tag());
+        let used = questions
+            .iter()
+            .zip(used)
+            .filter(|(_, used)| used.is_some());
+        let limits = used.map(|(asked, _)| asked.limit);
+        decision.can_be_put_right(&self.layout, limits, is_mine, tag)
     }
 
     /// Put right what was spent: less comes back, more is spent as well, whatever is left.
@@ -64,15 +84,15 @@ impl Limits {
         &self,
         questions: &[Asked],
         decision: &PyGateDecision,
-        used: &[Option<u32>],
+        used: &Used,
     ) -> PyResult<()> {
-        for question in questions {
-            let (Some(used), Some(back)) = (
-                used[self.layout.parts[question.limit].unit],
-                back_of(question, decision),
-            ) else {
+        for (question, used) in questions.iter().zip(used) {
+            let (Some(used), Some(back)) = (*used, back_of(question, decision)) else {
                 continue;
             };
+            if !decision.put_right(back.told) {
+                continue;
+            }
             if used < question.cost {
                 self.give_back(decision, &back, question.cost - used)?;
             } else if used > question.cost {

@@ -10,6 +10,7 @@ from sluicegate._support.arguments import number
 from sluicegate.gate.is_gate import is_gate
 from sluicegate.policy.gates.keys import refuse_unused_keys
 from sluicegate.policy.gates.making import bys_of
+from sluicegate.policy.making import declared
 from sluicegate.policy.options import SharedOptions, default
 from sluicegate.policy.quotas import GivenLimit
 from sluicegate.types import AnyGate
@@ -26,6 +27,7 @@ class RouteOptions(SharedOptions):
     _: KW_ONLY
     window: float | None = None
     name: str = "route"
+    scope: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,6 +35,14 @@ class RouteOptions(SharedOptions):
             self.refuse_unused("the gate is made already")
             if self.algorithm is not None:
                 raise TypeError("algorithm= means nothing here: the gate is made already")
+            if self.scope is not None:
+                raise TypeError(
+                    "scope= means nothing here: a gate counts for all endpoints that have it"
+                )
+        if not (self.scope is None or (isinstance(self.scope, str) and self.scope)):
+            raise TypeError(
+                f"scope must be a name, such as 'reports', that endpoints share, got {self.scope!r}"
+            )
         if self.keys is not None:
             refuse_unused_keys(self.keys, [bys_of(self.limit)] if self.has_gate else [])
 
@@ -40,6 +50,10 @@ class RouteOptions(SharedOptions):
     def has_gate(self) -> bool:
         """Whether the limits are a gate that was given."""
         return is_gate(self.limit)
+
+    def scope_description(self) -> tuple[object, ...]:
+        """What endpoints have in common that share one quota."""
+        return self.scope, self.name, declared("rate_limit", self.quota()), self.algorithm
 
     def quota(self) -> GivenLimit:
         """The quota, or the gate; or the limit and the window, which was given under either name."""

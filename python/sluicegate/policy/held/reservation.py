@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluicegate._core import GateDecision
-    from sluicegate.policy.steps import Cost
 
-__all__ = ["Held"]
+__all__ = ["Held", "HeldByThread"]
 
 
 class Held:
@@ -20,9 +19,9 @@ class Held:
 
     __slots__ = ("_call", "_decision")
 
-    def __init__(self, gate: Any, keys: Any, cost: Cost) -> None:
-        # The call of a reservation, whose block is the whole of the request.
-        self._call = gate.reserve(keys, cost)._call  # noqa: SLF001
+    def __init__(self, reservation: Any) -> None:
+        # Its call, whose block is the whole of the request.
+        self._call = reservation._call  # noqa: SLF001
         self._decision: GateDecision | None = None
 
     async def acquire(self) -> GateDecision:
@@ -42,7 +41,26 @@ class Held:
 
     def _end(self, used: dict[str, int] | None) -> Coroutine[Any, Any, None] | None:
         decision, self._decision = self._decision, None
-        if decision is None:
-            return None
+        return None if decision is None else self._ended(decision, used)
+
+    def _ended(
+        self, decision: GateDecision, used: dict[str, int] | None
+    ) -> Coroutine[Any, Any, None] | None:
         ended: Coroutine[Any, Any, None] = self._call.end(decision, used)
         return ended
+
+
+class HeldByThread(Held):
+    """The same, where nobody awaits anything: its verbs block their thread."""
+
+    __slots__ = ()
+
+    def acquire(self) -> Any:
+        """Decide; what is admitted is held from now on."""
+        decision: GateDecision = self._call.acquire_sync(0)
+        if decision.allowed:
+            self._decision = decision
+        return decision
+
+    def _ended(self, decision: GateDecision, used: dict[str, int] | None) -> None:
+        self._call.end_sync(decision, used)

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from time import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from fastapi import Response
-from starlette.requests import HTTPConnection
-
-from sluicegate._support.awaiting import drive
-from sluicegate.asgi.responder import request_in
-from sluicegate.errors import StoreError
-from sluicegate.fastapi.answering import request_of
-from sluicegate.fastapi.mounts import warn_of_mounts
-from sluicegate.fastapi.refusing import header_text, refused
-from sluicegate.fastapi.route_options import RouteOptions
-from sluicegate.fastapi.routes import route_key
-from sluicegate.fastapi.views import view
 from sluicegate.identity.client import api_client, user_client
 from sluicegate.identity.principal import principal_of
 from sluicegate.policy.making import make_limiter, tier_of
-from sluicegate.policy.request import REQUEST, Request
+from sluicegate.policy.routes.options import RouteOptions
+from sluicegate.policy.routes.scopes import limiter_of_scope, scope_key
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 from sluicegate.policy.stores.options import LimiterOptions
 from sluicegate.policy.tiers.tier import is_elsewhere
+from sluicegate.policy.verbs import refuse_coroutines
 from sluicegate.policy.verdict import Verdict
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
     from sluicegate.policy.enforcer import Enforcer
+    from sluicegate.policy.request import Request
     from sluicegate.policy.tiers.tier import Tier
     from sluicegate.types import AnyLimiter
 
@@ -37,53 +28,68 @@ __all__ = ["RouteLimit"]
 
 
 class RouteLimit:
-    """One ``rate_limit``; ``limited`` is the dependency."""
+    """One ``rate_limit``, without I/O: steps that a framework's shell makes.
 
-    def __init__(self, options: RouteOptions) -> None:
+    A ``blocking`` one asks limiters by verbs that block their thread.
+
+    Attributes:
+        tier: by which calls are limited that have met no middleware.
+    """
+
+    def __init__(self, options: RouteOptions, *, blocking: bool = False) -> None:
+        if blocking:
+            refuse_coroutines(options)
         self._options = options
+        self._blocks = blocking
         self._address = options.client_address()
         self._has_own_address = options.has_own_address()
-        self._tier = self._tier_of(self._limiter(options), options.closed_status)
+        limiter = self._limiter(options)
+        if options.scope is not None:
+            limiter = limiter_of_scope(options, limiter)
+        self.tier = self._tier_of(limiter, options.closed_status)
         #: By the enforcer of the middleware before it.
         self._tiers: WeakKeyDictionary[Enforcer, Tier] = WeakKeyDictionary()
-        self._has_looked_for_mounts = False
 
-    async def limited(self, connection: HTTPConnection, response: Response) -> dict[str, Any]:
-        """Charge a call of the endpoint, and say what is left."""
-        scope = connection.scope
-        if not self._has_looked_for_mounts:
-            self._has_looked_for_mounts = True
-            warn_of_mounts(scope, _is_limit)
-        request = request_in(scope)
-        if request is None:
-            request = scope[REQUEST] = request_of(connection, self._tier)
+    def decide(
+        self,
+        request: Request,
+        scope: Scope,
+        view: Callable[[Scope], Any],
+        route_key: Callable[[Scope, str, str], str],
+    ) -> Steps[Verdict]:
+        """Charge a call of the endpoint. One that is refused gets back what it has spent before.
+
+        ``route_key`` gives the key of a client at the limit of this name.
+        """
         enforcer = request.enforcer
-        tier = self._tier if enforcer is None else self._tier_under(enforcer)
+        tier = self.tier if enforcer is None else self._tier_under(enforcer)
         verdict = Verdict()
-        await drive(self._charge(verdict, request, enforcer, scope, tier))
+        yield from self._charge(verdict, request, scope, view, tier, route_key)
         request.add(verdict)
-        decision, refusal = verdict.decision, verdict.refusal
-        if decision is not None:
-            scope["sluicegate.decision"] = decision
+        if verdict.decision is not None:
+            scope["sluicegate.decision"] = verdict.decision
         if enforcer is not None and enforcer.observer is not None:
             enforcer.observer.saw(scope, view, verdict)
-        if refusal is not None and not (enforcer is not None and enforcer.policy.shadow):
-            await drive(request.give_back())
-            raise refused(request, scope, refusal)
-        if not request.is_answered:
-            for name, value in header_text(request.fields(200, ())).items():
-                response.headers[name] = value
-        return await drive(_left(verdict)) if decision is None else decision.info
+        if self.refuses(verdict, enforcer):
+            yield from request.give_back()
+        return verdict
+
+    @staticmethod
+    def refuses(verdict: Verdict, enforcer: Enforcer | None) -> bool:
+        """Whether the call is to be refused, and not only counted so."""
+        is_shadow = enforcer is not None and enforcer.policy.shadow
+        return verdict.refusal is not None and not is_shadow
 
     def _charge(
         self,
         verdict: Verdict,
         request: Request,
-        enforcer: Enforcer | None,
         scope: Scope,
+        view: Callable[[Scope], Any],
         tier: Tier,
+        route_key: Callable[[Scope, str, str], str],
     ) -> Steps[None]:
-        seen, options = view(scope), self._options
+        seen, options, enforcer = view(scope), self._options, request.enforcer
         cost = 1 if options.cost is None else checked_cost((yield options.cost, (seen,)))
         identify = options.identify
         who = None if identify is None else checked_text("identify", (yield identify, (seen,)))
@@ -98,23 +104,26 @@ class RouteLimit:
             client = self._address(scope)
         else:
             hides = enforcer.hides_keys or is_elsewhere(tier.limiter)
-            client = yield from _client_of(request, enforcer, scope, hides)
-        if not options.has_gate:
+            client = yield from _client_of(request, enforcer, scope, view, hides)
+        if options.has_gate:
+            # Its state is its own: endpoints that have one gate share what it allows.
+            keys = None if tier.keys is None else (yield from tier.keys.of(client, seen))
+            yield from verdict.charge(tier, client, cost, None, keys)
+        elif options.scope is not None:
+            yield from verdict.charge(tier, scope_key(options.scope, client), cost)
+        else:
             yield from verdict.charge(tier, route_key(scope, options.name, client), cost)
-            return
-        # Its state is its own: endpoints that have one gate share what it allows.
-        keys = None if tier.keys is None else (yield from tier.keys.of(client, seen))
-        yield from verdict.charge(tier, client, cost, None, keys)
 
     def _tier_under(self, enforcer: Enforcer) -> Tier:
         """The tier in the store of a middleware's policy, if this limit names no place itself."""
         tier = self._tiers.get(enforcer)
         if tier is None:
-            limiter, store = self._tier.limiter, enforcer.policy.of_store()
+            limiter, store = self.tier.limiter, enforcer.policy.of_store()
             own = self._options
             if store and not own.of_store() and not own.has_gate:
                 made = self._limiter(LimiterOptions(algorithm=self._options.algorithm, **store))
-                limiter = enforcer.owned.first(("rate_limit", self), made)
+                which = self if own.scope is None else own.scope_description()
+                limiter = enforcer.owned.first(("rate_limit", which), made)
             named = self._options.is_given("closed_status")
             status = (self._options if named else enforcer.policy).closed_status
             tier = self._tier_of(limiter, status, enforcer.policy.shadow)
@@ -138,14 +147,13 @@ class RouteLimit:
             sets=own.headers,
             closed_status=closed_status,
             shadow=shadow,
+            blocks=self._blocks,
         )
 
 
-def _is_limit(dependency: Any) -> bool:
-    return isinstance(getattr(dependency, "__self__", None), RouteLimit)
-
-
-def _client_of(request: Request, enforcer: Enforcer, scope: Scope, hides: bool) -> Steps[str]:
+def _client_of(
+    request: Request, enforcer: Enforcer, scope: Scope, view: Callable[[Scope], Any], hides: bool
+) -> Steps[str]:
     """Whom a middleware has found, or who has logged in since."""
     client = request.client
     if client is None:  # it has not been looked for, as where the request is exempt
@@ -158,13 +166,3 @@ def _client_of(request: Request, enforcer: Enforcer, scope: Scope, hides: bool) 
     if client.source == "api_key" and client.principal is not None:
         return api_client(client.principal, hides).key
     return client.key
-
-
-def _left(verdict: Verdict) -> Steps[dict[str, Any]]:
-    """What is told of a call that is not charged, which no server may refuse."""
-    tier = verdict.tier
-    try:
-        left = yield tier.limiter.peek, (verdict.charged_to(verdict.key), tier.one)
-    except StoreError:
-        return {"remaining": tier.terms.limit, "reset_at": time()}
-    return {"remaining": left.remaining, "reset_at": left.reset_at}

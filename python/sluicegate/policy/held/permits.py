@@ -7,6 +7,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Decision, Quota
+from sluicegate.policy.verbs import verb_of
 from sluicegate.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -15,23 +16,26 @@ if TYPE_CHECKING:
     from sluicegate.policy.stores.options import LimiterOptions
     from sluicegate.types import AnyPermits
 
-__all__ = ["RequestPermit", "permits_of"]
+__all__ = ["RequestPermit", "acquire_of", "permits_of"]
 
 
 class RequestPermit:
     """The permit of one request, or why it has none."""
 
-    __slots__ = ("_closed_status", "_limiter", "_permit", "_was_decided")
+    __slots__ = ("_acquire", "_closed_status", "_limiter", "_permit", "_was_decided")
 
-    def __init__(self, limiter: AnyPermits, closed_status: int) -> None:
+    def __init__(
+        self, limiter: AnyPermits, acquire: Callable[[str], Any], closed_status: int
+    ) -> None:
         self._limiter = limiter
+        self._acquire = acquire
         self._closed_status = closed_status
         self._permit: Any = None
         self._was_decided = True
 
     def take(self, key: str) -> Steps[bool]:
         """Whether the request holds a permit of ``key`` now."""
-        permit = yield _asking(self._limiter), (key,)
+        permit = yield self._acquire, (key,)
         self._was_decided = not isinstance(permit, float)
         self._permit = permit if self._was_decided else None
         return self._permit is not None
@@ -48,13 +52,18 @@ class RequestPermit:
         return None if self._permit is None else self._permit.release()
 
 
-def _asking(limiter: Any) -> Callable[[str], Any]:
-    """``try_acquire``; or, of a class that has both, what gives a float if nobody decided."""
+def acquire_of(limiter: Any, blocking: bool) -> Callable[[str], Any]:
+    """``try_acquire``; or, of a class that has both, what gives a float if nobody decided.
+
+    ``blocking``: what gives its answer at once; ``TypeError`` if it has none.
+    """
+    verb = verb_of(limiter, "try_acquire", blocking)
+    name = "try_acquire" if verb == limiter.try_acquire else "try_acquire_sync"
     for kind in type(limiter).__mro__:
-        if "try_acquire" in vars(kind):
-            acquire: Callable[[str], Any] = limiter.try_acquire
-            return limiter._try_acquire if "_try_acquire" in vars(kind) else acquire  # noqa: SLF001
-    return limiter.try_acquire  # type: ignore[no-any-return]
+        if name in vars(kind):
+            acquire: Callable[[str], Any] = getattr(limiter, f"_{name}", verb)
+            return acquire if f"_{name}" in vars(kind) else verb
+    return verb
 
 
 def permits_of(concurrency: Any, options: LimiterOptions, owned: Owned) -> Any:

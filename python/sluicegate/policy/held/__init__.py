@@ -1,0 +1,1 @@
+"""What a request holds until it has been answered: permits, and reservations of a gate."""

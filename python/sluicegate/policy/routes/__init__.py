@@ -1,0 +1,1 @@
+"""Limits of single endpoints, whatever the framework: `rate_limit`."""

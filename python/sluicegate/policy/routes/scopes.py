@@ -1,0 +1,31 @@
+"""One quota for several endpoints: those that name the same scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from sluicegate._support import fork
+
+if TYPE_CHECKING:
+    from sluicegate.policy.routes.options import RouteOptions
+
+__all__ = ["limiter_of_scope", "scope_key"]
+
+_lock = fork.new_lock()
+# In memory. Each lives as long as an endpoint that has it.
+_limiters: WeakValueDictionary[object, Any] = WeakValueDictionary()
+
+
+def scope_key(scope: str, client: str) -> str:
+    """The key of a client at the limit of a scope: no route's has a method with a colon."""
+    return f"scope: {len(scope)}:{scope} {client}"
+
+
+def limiter_of_scope(options: RouteOptions, made: Any) -> Any:
+    """The limiter of the scope that the options name: ``made``, if they are the first to do so."""
+    if options.place != "memory":
+        return made  # by its name there it is the same already
+    described = options.scope_description(), options.description()
+    with _lock:
+        return _limiters.setdefault(described, made)

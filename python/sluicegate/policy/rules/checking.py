@@ -1,0 +1,184 @@
+"""What is wrong with rules that are right each by itself: in one policy, beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from sluicegate.gate.parts import is_idle
+from sluicegate.policy.rules.covering import covers
+from sluicegate.policy.rules.nearest import nearest
+from sluicegate.policy.rules.sources import OWN
+
+if TYPE_CHECKING:
+    from sluicegate.policy.rules.rule import Rule
+
+__all__ = ["Problem", "check_rules", "problems_of", "warnings_of"]
+
+
+class Problem(NamedTuple):
+    """What is wrong with one of the rules.
+
+    Attributes:
+        place: of the rule, from 0.
+        field: the argument that should be another.
+        message: what is wrong and what would be right, without the place.
+    """
+
+    place: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"rules[{self.place}]: {self.message}"
+
+
+def check_rules(
+    rules: Sequence[Rule],
+    *,
+    keys: Collection[str] = (),
+    tiers: Collection[str] | None = (),
+    has_principals: bool = True,
+) -> None:
+    """Raise ``ValueError`` with all that :func:`problems_of` finds, a line each."""
+    found = problems_of(rules, keys=keys, tiers=tiers, has_principals=has_principals)
+    text = "\n".join(map(str, found))
+    if text:
+        raise ValueError(text)
+
+
+def problems_of(
+    rules: Sequence[Rule],
+    *,
+    keys: Collection[str] = (),
+    tiers: Collection[str] | None = (),
+    has_principals: bool = True,
+) -> Iterator[Problem]:
+    """All that is wrong, rule by rule.
+
+    Args:
+        rules: a policy's.
+        keys: the names of its ``keys``.
+        tiers: the names of its tiers, none if it has none; ``None`` if only a function knows them.
+        has_principals: whether anybody says who a client is, beside the address.
+    """
+    names: dict[str, int] = {}
+    for place, rule in enumerate(rules):
+        yield from _tier_problems(place, rule, tiers)
+        yield from _by_problems(place, rule, keys, tiers, has_principals)
+        yield from _name_problems(place, rules, names)
+    yield from _never_problems(rules)
+
+
+def warnings_of(rules: Sequence[Rule]) -> Iterator[Problem]:
+    """What does no harm but cannot be meant: quotas that never refuse, since a longer one allows less."""
+    for place, rule in enumerate(rules):
+        if rule.shadow:
+            continue
+        for short in rule.quotas:
+            long = next((other for other in rule.quotas if is_idle(short, other)), None)
+            if long is not None:
+                yield Problem(
+                    place, "quota", f"'{short}' can never refuse: '{long}' allows less, for longer"
+                )
+
+
+def _tier_problems(place: int, rule: Rule, tiers: Collection[str] | None) -> Iterator[Problem]:
+    if tiers is None:
+        return
+    for tier in rule.tier:
+        if not tiers:
+            yield Problem(place, "tier", f"tier={tier!r} is of no client: the policy has no tiers=")
+        elif tier not in tiers:
+            yield Problem(
+                place,
+                "tier",
+                f"tier must be of the policy's, {_listed(tiers)}, got {tier!r}"
+                f"{nearest(tier, tiers)}",
+            )
+
+
+def _by_problems(
+    place: int,
+    rule: Rule,
+    keys: Collection[str],
+    tiers: Collection[str] | None,
+    has_principals: bool,
+) -> Iterator[Problem]:
+    for source in rule.sources:
+        if source.kind == "key" and source.name not in keys:
+            known = (*OWN, "header:NAME", "path:PARAMETER", *keys)
+            yield Problem(
+                place,
+                "by",
+                f"by={source.name!r} is given by nobody: add keys={{{source.name!r}: a function of "
+                f"the request}}, or count by {_listed(known)}{nearest(source.name, known)}",
+            )
+        elif source.kind == "tier" and tiers is not None and not tiers:
+            yield Problem(place, "by", "by='tier' is given by nobody: the policy has no tiers=")
+        elif source.kind == "principal" and not has_principals:
+            yield Problem(
+                place,
+                "by",
+                "by='principal' is given by nobody: add verify=, or count by 'client' or 'address'",
+            )
+
+
+def _name_problems(place: int, rules: Sequence[Rule], names: dict[str, int]) -> Iterator[Problem]:
+    """``names`` are those of the rules before it, and of their limits; its own are added."""
+    rule = rules[place]
+    if rule.exempt:
+        return
+    for name in (rule.name, *rule.limit_names):
+        first = names.setdefault(name, place)
+        if first != place:
+            yield Problem(
+                place,
+                "name",
+                f"names must differ, got {name!r} for {_shown(rules, first)} and "
+                f"{_shown(rules, place)}: give one of them another, as name='other'",
+            )
+            return
+
+
+def _never_problems(rules: Sequence[Rule]) -> Iterator[Problem]:
+    """Rules that never apply, whatever the request, because of one that stands before them."""
+    groups: dict[str, list[int]] = {}
+    exempt: list[int] = []
+    for place, rule in enumerate(rules):
+        group = groups.setdefault(rule.group, []) if rule.group is not None else []
+        first = next((before for before in group if _always(rules[before], rule)), None)
+        if first is not None:
+            yield Problem(
+                place,
+                "match",
+                f"{rule.match!r} can never apply: {_shown(rules, first)} of its group "
+                f"{rule.group!r} matches all that it does, and comes first: put it before that, or "
+                "give it another group",
+            )
+        else:
+            first = next((before for before in exempt if _always(rules[before], rule)), None)
+            if first is not None:
+                yield Problem(
+                    place,
+                    "match",
+                    f"{rule.match!r} can never apply: {_shown(rules, first)} exempts all that it "
+                    "matches, and comes first: put it before that",
+                )
+        if rule.exempt and not group:
+            exempt.append(place)  # behind others of its group it may be passed over
+        group.append(place)
+
+
+def _always(first: Rule, later: Rule) -> bool:
+    """Whether ``first`` matches whenever ``later`` does, for the same client."""
+    for_all = not first.tier or (later.tier and set(later.tier) <= set(first.tier))
+    return bool(for_all) and covers(first.pattern, later.pattern)
+
+
+def _shown(rules: Sequence[Rule], place: int) -> str:
+    return f"rules[{place}] ({rules[place].match!r})"
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(map(repr, names))
