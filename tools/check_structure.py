@@ -28,7 +28,7 @@ PYTHON_FLOORS = [
     "observe",
     "hooks metrics opentelemetry retry breaker identity",
     "policy",
-    "asgi",
+    "asgi wsgi",
     "fastapi replay importers",
     "__init__ commands",
     "cli",

@@ -83,6 +83,7 @@ def test_there_is_one_typed_abi3_wheel_that_needs_nothing(wheel: Path) -> None:
         names = archive.namelist()
         metadata = archive.read(next(n for n in names if n.endswith("METADATA"))).decode()
     assert {"sluicegate/py.typed", "sluicegate/_core.pyi", "sluicegate/_core.abi3.so"} <= set(names)
+    assert "sluicegate/policy.schema.json" in names
     required = re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)
     assert all("extra ==" in line for line in required)
     assert "Requires-Python: >=3.10" in metadata

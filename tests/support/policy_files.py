@@ -46,7 +46,7 @@ def written_as_toml(table: Mapping[str, Any]) -> str:
 
 
 def written_as_yaml(table: Mapping[str, Any]) -> str:
-    text: str = yaml.safe_dump(dict(table), sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(dict(table), sort_keys=False)
     return text
 
 

@@ -28,6 +28,11 @@ def _gunicorn(address: str, *more: str) -> list[str]:
     return ["gunicorn", *kind, *more, "--graceful-timeout", "2", "-b", address, APP]
 
 
+def _gunicorn_sync(address: str) -> list[str]:
+    kind = ["-k", "sync", "-w", str(WORKERS), "--log-level", "critical"]
+    return ["gunicorn", *kind, "--graceful-timeout", "2", "-b", address, "wsgi_workers:app"]
+
+
 def _uvicorn(address: str) -> list[str]:
     port = address.rpartition(":")[2]
     quiet = ["--log-level", "critical", "--no-access-log"]
@@ -51,6 +56,10 @@ SERVERS: Mapping[str, Callable[[str], list[str]]] = {
 }
 
 
+#: What runs the WSGI app that ``WSGI_APP`` names.
+WSGI_SERVERS: Mapping[str, Callable[[str], list[str]]] = {"gunicorn sync": _gunicorn_sync}
+
+
 class Served:
     """A server that runs, and what it answers."""
 
@@ -58,21 +67,23 @@ class Served:
         self.process, self.port = process, port
         self._begun = begun
 
-    def get(self, path: str = "/") -> tuple[int, int]:
+    def get(
+        self, path: str = "/", method: str = "GET", body: str | None = None, **headers: str
+    ) -> tuple[int, int]:
         """The status, and which worker it is of; a new connection each time."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             response.read()
             return response.status, int(response.headers["x-worker"])
         finally:
             connection.close()
 
-    def ask(self, times: int, path: str = "/", at_once: int = 16) -> Counter[int]:
+    def ask(self, times: int, path: str = "/", at_once: int = 16, **request: str) -> Counter[int]:
         """How often each status is answered; by more than one worker."""
         with ThreadPoolExecutor(at_once) as pool:
-            answers = list(pool.map(lambda _: self.get(path), range(times)))
+            answers = list(pool.map(lambda _: self.get(path, **request), range(times)))
         assert len({worker for _, worker in answers}) > 1, "one worker has answered all"
         return Counter(status for status, _ in answers)
 
@@ -98,12 +109,14 @@ def served_by(server: str, store: str, quota: Path, **more: str) -> Iterator[Ser
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = SERVERS[server](f"127.0.0.1:{port}")
+    command = {**SERVERS, **WSGI_SERVERS}[server](f"127.0.0.1:{port}")
     begun = Path(tempfile.mkdtemp(dir=quota.parent))
     environment = {
         **os.environ,
         **more,
-        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1] / "python")]),
+        "PYTHONPATH": os.pathsep.join(
+            map(str, (HERE, HERE.parents[1] / "python", HERE.parents[1] / "examples"))
+        ),
         "ZONE_APP_STORE": store,
         "ZONE_APP_QUOTA": str(quota),
         "ZONE_APP_WORKERS": str(begun),

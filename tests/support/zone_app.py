@@ -1,6 +1,7 @@
 """The app that servers with several workers run in tests: one quota for all who ask.
 
-The quota is read when a worker begins, so that a restarted one has another.
+The quota is read when a worker begins, so that a restarted one has another; or a policy's file, which is read
+again when it changes.
 """
 
 from __future__ import annotations
@@ -52,11 +53,38 @@ async def refusal(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-app = RateLimitMiddleware(
-    answer,
-    tiers={"all": Path(os.environ["ZONE_APP_QUOTA"]).read_text()},
-    store=os.environ["ZONE_APP_STORE"],
-    exempt=["/health"],
-    refusal=refusal,
-    **_OPTIONS,
-)
+def client_of(scope: Any) -> str:
+    """The client, which a test names itself."""
+    return dict(scope["headers"])[b"x-client"].decode()
+
+
+def noting_reloads(app: Any, policy: Any) -> Any:
+    """The app, which writes into a file of its worker's own how often the policy was loaded again."""
+    noted = {0}
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        reloads = policy.statistics().reloads
+        if reloads not in noted:
+            noted.add(reloads)
+            (Path(os.environ["ZONE_APP_RELOADS"]) / str(os.getpid())).write_text(str(reloads))
+        await app(scope, receive, send)
+
+    return noting
+
+
+if "ZONE_APP_POLICY" in os.environ:
+    from sluicegate.policy import Policy
+
+    policy = Policy.from_file(
+        os.environ["ZONE_APP_POLICY"], reload_seconds=0.02, refusal=refusal, identify=client_of
+    )
+    app = noting_reloads(RateLimitMiddleware(answer, policy=policy), policy)
+else:
+    app = RateLimitMiddleware(
+        answer,
+        tiers={"all": Path(os.environ["ZONE_APP_QUOTA"]).read_text()},
+        store=os.environ["ZONE_APP_STORE"],
+        exempt=["/health"],
+        refusal=refusal,
+        **_OPTIONS,
+    )

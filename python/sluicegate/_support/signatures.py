@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from sluicegate._support.asgi_types import ASGIApp
+    from sluicegate._support.asgi_types import ASGIApp, WSGIApp
 
-__all__ = ["takes", "takes_app_and"]
+__all__ = ["takes", "takes_app_and", "takes_wsgi_app_and"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,6 +39,14 @@ def takes_app_and(
         return method
 
     return mark
+
+
+def takes_wsgi_app_and(
+    options: Callable[P, object],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, WSGIApp, P], None]]:
+    """The same for an app of WSGI."""
+    mark: Any = takes_app_and(options)
+    return mark  # type: ignore[no-any-return]
 
 
 def _speak_of(function: Any, options: Any) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sluicegate._core import Answer, PlainRequests
 from sluicegate.asgi import websocket
 from sluicegate.policy.request import REQUEST, Request
-from sluicegate.refusals import REFUSALS
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
@@ -72,10 +71,7 @@ async def refuse(
     scope["sluicegate.refusal"] = refusal
     request.name(refusal)
     request.outermost().refused = refusal, request.enforcer.cors
-    answer: Any = request.enforcer.policy.refusal
-    if request.refusal is refusal:
-        answer = request.tier.answer(refusal.limit_name) or answer
-    answer = REFUSALS.get(answer, answer)
+    answer = request.answer_to(refusal)
     if scope["type"] == "websocket":
         await websocket.refuse(answer, scope, receive, websocket.as_websocket(send))
     else:

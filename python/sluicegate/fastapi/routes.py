@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Host, Match, Mount
 
+from sluicegate.policy.routes.keys import key_of_route
+
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
@@ -15,13 +17,8 @@ __all__ = ["route_key", "route_template"]
 
 def route_key(scope: Scope, name: str, client: str) -> str:
     """The key of a client at the limit ``name`` of the route, of which there may be several."""
-    # As a request meets them, from 1 on.
-    places: dict[str, int] = scope.setdefault("sluicegate.places", {})
-    place = places[name] = places.get(name, 0) + 1
     method = scope.get("method", "WEBSOCKET")
-    template = route_template(scope)
-    which = "" if place == 1 else f"{place}/"
-    return f"{'GET' if method == 'HEAD' else method} {len(template)}:{template} {which}{client}"
+    return key_of_route(scope, method, route_template(scope), name, client)
 
 
 def route_template(scope: Scope) -> str:

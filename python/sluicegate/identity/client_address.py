@@ -14,10 +14,12 @@ from sluicegate.identity.proxies import header_name, ipv6_prefix_bits, trusted
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
-__all__ = ["ClientAddress"]
+__all__ = ["ENVIRON", "ClientAddress"]
 
 _log = logging.getLogger("sluicegate")
 
+#: Where a scope has the WSGI environ that it was made of, if it was.
+ENVIRON: Final = "wsgi.environ"
 _FORWARDED_HEADERS: Final = frozenset(
     (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 )
@@ -148,7 +150,7 @@ class ClientAddress:
 
     def _unknown(self, scope: Scope) -> str:
         if callable(self._no_address):
-            key: object = self._no_address(scope)
+            key: object = self._no_address(scope.get(ENVIRON, scope))
             if not isinstance(key, str):
                 kind = type(key).__name__
                 raise TypeError(f"no_address must return a str, got {kind}")

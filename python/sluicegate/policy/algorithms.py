@@ -27,6 +27,7 @@ __all__ = [
     "Algorithm",
     "common_window",
     "default_algorithm",
+    "is_ours",
     "limiter_for",
     "limiter_in_redis",
     "limiter_in_zone",
@@ -189,6 +190,11 @@ def name_of(algorithm: Algorithm) -> str | None:
     """The name of an algorithm of ours, which may be given as a class; ``None`` for another one."""
     kind = _kind_of(algorithm)
     return None if kind is None else _name_of_kind(kind)
+
+
+def is_ours(algorithm: Algorithm | None) -> bool:
+    """Whether it is an algorithm of ours, as those that are chosen by the quota are."""
+    return algorithm is None or name_of(algorithm) is not None
 
 
 def _name_of_kind(kind: Any) -> str:

@@ -9,6 +9,7 @@ from sluicegate._support import fork
 from sluicegate.identity.client import Client, api_client, user_client
 from sluicegate.identity.principal import principal_of
 from sluicegate.identity.proxies import header_name
+from sluicegate.policy.algorithms import is_ours
 from sluicegate.policy.cors import Cors, is_preflight
 from sluicegate.policy.enforcing.api_keys import verified_keys
 from sluicegate.policy.enforcing.at_work import check_together, rules_at_work
@@ -63,6 +64,7 @@ class Enforcer:
         stores, joint = None, None
         if policy.rules:
             check_together(policy)
+        if policy.rules or (owned.lasts and is_ours(policy.algorithm)):
             stores = RuleStores(policy, policy.rules, owned)
             joint = JointLimits(policy, stores.stores[0])
         self.tiers = tiers_of(policy, owned, joint, blocks=blocking)
@@ -97,7 +99,7 @@ class Enforcer:
         self.hides_keys = policy.has_plans or any(map(is_elsewhere, counting))
         self.address = policy.client_address()
         self.rules: PolicyRules | None = None
-        if stores is not None:
+        if stores is not None and policy.rules:
             self.rules = rules_at_work(policy, stores, self.address, owned, blocks=blocking)
         self.keys = verified_keys(policy.verify, policy.verify_ttl, owned, policy.clock)
         self._api_key_header = header_name(policy.api_key_header, "api_key_header").encode("ascii")
@@ -240,7 +242,8 @@ class Enforcer:
         """
         if self.blocking:
             return self
-        with self._lock:
-            if self._for_threads is None:
-                self._for_threads = Enforcer(self.policy, self.owned, blocking=True)
-            return self._for_threads
+        if self._for_threads is None:
+            with self._lock:
+                if self._for_threads is None:
+                    self._for_threads = Enforcer(self.policy, self.owned, blocking=True)
+        return self._for_threads

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 # These are what typing.get_type_hints() looks for.
 from sluicegate._support.arguments import whole
-from sluicegate._support.asgi_types import ASGIApp, Scope
+from sluicegate._support.asgi_types import ASGIApp, Scope, WSGIApp
 from sluicegate._support.functions import check_callables
 from sluicegate.identity.client_address import ClientAddress
 from sluicegate.identity.proxies import header_name
@@ -89,7 +89,7 @@ class PolicyOptions(SharedOptions):
     exempt_preflight: bool = True
     cors: Iterable[str] | str | None = None
     shadow: bool = False
-    refusal: ASGIApp = json_refusal
+    refusal: ASGIApp | WSGIApp = json_refusal
     messages: Any = None
     concurrency: Any = None
     name: str = default("default")

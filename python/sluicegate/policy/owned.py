@@ -25,13 +25,19 @@ class Counting(NamedTuple):
 
 
 class Owned:
-    """The limiters that were made of one object's numbers."""
+    """The limiters that were made of one object's numbers.
 
-    __slots__ = ("__weakref__", "_latest", "_lock", "_made", "owner")
+    Attributes:
+        lasts: whether other numbers may come after these, as of a file that is read again: then
+            tiers are counted in one way, whatever windows and rules there are beside them.
+    """
 
-    def __init__(self, owner: object) -> None:
+    __slots__ = ("__weakref__", "_latest", "_lock", "_made", "lasts", "owner")
+
+    def __init__(self, owner: object, *, lasts: bool = False) -> None:
         self._lock = fork.new_lock()
         self.owner = owner  # also so that no other object gets its id
+        self.lasts = lasts
         self._made: list[tuple[object, Any]] = []
         self._latest: list[tuple[object, Any]] = []
 

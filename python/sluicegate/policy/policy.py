@@ -175,7 +175,7 @@ class Policy(Single, PolicyOptions):
 
     def _owned(self) -> Owned:
         """Whose the limiters are that are made of its numbers."""
-        return Owned(self)
+        return Owned(self, lasts=self.source is not None)
 
     def __repr__(self) -> str:
         # What it was made of may hold secrets, such as a server's password.

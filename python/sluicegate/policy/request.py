@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.policy.cors import expose, origin_of
 from sluicegate.policy.fields import answer_fields, refusal_fields, strictness, told
 from sluicegate.policy.steps import put_right
 from sluicegate.policy.verdict import NOT_GIVEN_BACK, Verdict
+from sluicegate.refusals import REFUSALS, json_refusal
 
 if TYPE_CHECKING:
     from sluicegate._core import Decision
@@ -116,6 +117,13 @@ class Request(Verdict):
         if cors is not None:
             cors.allow(origin, fields)
         return fields
+
+    def answer_to(self, refusal: Refusal) -> Any:
+        """The app that answers it: of the rule that refuses, or the policy's."""
+        answer: Any = json_refusal if self.enforcer is None else self.enforcer.policy.refusal
+        if self.refusal is refusal:
+            answer = self.tier.answer(refusal.limit_name) or answer
+        return REFUSALS.get(answer, answer)
 
     def name(self, refusal: Refusal) -> None:
         """Let it name the limits that refuse as the fields do, where others are told of as well."""

@@ -69,6 +69,8 @@ def refuse_coroutines(options: SharedOptions) -> None:
     given: dict[str, Any] = {
         name: getattr(options, name, None) for name in ("identify", "tier", "cost", "exempt")
     }
+    for place, rule in enumerate(getattr(options, "rules", ())):
+        given[f"rules[{place}]: cost"] = rule.cost
     for by, function in (options.keys or {}).items():
         given[f"keys[{by!r}]"] = function
     verify = getattr(options, "verify", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -238,3 +239,12 @@ def test_each_rate_that_is_well_written_passes(
     text = f" {amount}{unit}{per}{count}{period}{burst} ;5 concurrent| 7/day in UTC"
     assert len(Quota.parse_all(text)) == 3
     jsonschema.Draft202012Validator(schema()["$defs"]["quota"]).validate(text)
+
+
+def test_the_page_names_every_key() -> None:
+    page = (ROOT / "docs" / "policy-file.md").read_text()
+    rows = {"| top |": TOP, "| `[identity]` |": IDENTITY, "| `[[rules]]` |": RULE}
+    for start, table in rows.items():
+        (row,) = (line for line in page.split("\n") if line.startswith(start))
+        named = set(re.findall(r"`(\w+)`", row.removeprefix(start)))
+        assert named == table.keys() - {"tiers", "keys"}

@@ -57,17 +57,18 @@ class PolicySource:
         self._loaded = b""
         self._told: tuple[bytes, str] | None = None
 
-    def made(self, make: Callable[..., P]) -> P:
-        """The policy that ``make`` makes of the file's arguments.
+    def made(self, kind: type[P]) -> P:
+        """The policy of this ``kind`` of the file's arguments.
 
         Raises :class:`~sluicegate.errors.PolicyFileError` with all that is wrong.
         """
         content = read_bytes(self.where, self.path)
         document = document_of(self.path, content, self._in_code)
+        policy = object.__new__(kind)
+        object.__setattr__(policy, "source", self)  # by which its limits are made to last
         with self._naming_lines(document):
-            policy = make(**document.options)
+            policy.__init__(**document.options)  # type: ignore[misc]
         self._policy = ref(policy)
-        object.__setattr__(policy, "source", self)
         object.__setattr__(policy, "on_first_request", self.begin)
         self._loaded = _digest(content)
         self.statistics = PolicyStatistics(0, 0, time.time())
@@ -122,9 +123,9 @@ class PolicySource:
                 if not hasty:
                     self._note_failure(policy, version, error)
                 return False
-            # What a handler of a signal has read meanwhile is newer.
-            if mine == self._tries:
-                self._put_into_force(policy, enforcer, version)
+            if mine != self._tries:
+                return False  # what a handler of a signal has read meanwhile is newer
+            self._put_into_force(policy, enforcer, version)
         _warn(self.path, document)
         return True
 

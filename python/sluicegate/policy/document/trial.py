@@ -87,7 +87,7 @@ class _Trial:
             if options.get("metrics"):
                 options["metrics"] = _scratch_registry(options["metrics"])
             made = PolicyOptions(**options)
-            Enforcer(made, Owned(made))
+            Enforcer(made, Owned(made, lasts=True))
         except REFUSALS as error:
             return error
         return None
@@ -161,7 +161,8 @@ def try_policy(given: Given, in_code: dict[str, Any], problems: Problems) -> Non
                 found = _by_leaving_out(trial, given, str(error)), str(error)
             place, message = found
             line = given.lines.get(_entry(place, message, given), 0)
-            problems.add(line, in_words_of_file(message, given))
+            own = f"{place}: " if place.startswith("rules[") else ""
+            problems.add(line, in_words_of_file(message.removeprefix(own), given))
             if not trial.leave_out(place):
                 return
 

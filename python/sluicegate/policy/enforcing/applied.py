@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,7 @@ class Applied(SeveralLimits):
         self.holds = any(limit.unit == PERMITS for limit in limits)
         self.delays = not shadow and any(limit.hold and not limit.is_shadow for limit in limits)
         self.settles = any(limit.counts != "all" for limit in limits)
+        self.settle: Callable[..., Any] | None = None
         if self.settles:
             self.settle = partial(verb_of(gate, "_settle_by", blocks), by)
         self.watches = tuple(limit.name for limit in limits if limit.is_shadow)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from sluicegate._support.arguments import whole
+from sluicegate.policy.gates.tier import MOST_UNITS
+
 if TYPE_CHECKING:
     from sluicegate._core import Decision, Quota
     from sluicegate.policy.enforcing.costs import CostOf
@@ -67,11 +70,15 @@ class AppliedLimit(NamedTuple):
     hold: Hold | None = None
     answer: Any = None
 
-    def used(self, status: int, spent: int) -> Any:
-        """How much of what was ``spent`` on a request stays so; ``None``: all of it."""
+    def used(self, status: int, spent: int) -> int | None:
+        """How much of what was ``spent`` on a request stays so; ``None``: all of it.
+
+        Raises what a function of the status does, and ``TypeError`` or ``ValueError`` unless it says a
+        number of units.
+        """
         if spent == 0 or self.counts == "all":
             return None
         if callable(self.counts):
-            return self.counts(status)
+            return whole("what counts returns", self.counts(status), 0, MOST_UNITS)
         stays = (status >= _FIRST_FAILURE) == (self.counts == "failures")
         return None if stays else 0

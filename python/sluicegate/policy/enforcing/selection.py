@@ -105,6 +105,8 @@ class Selection:
         """What a tier is asked: the cost, and the keys."""
         if isinstance(tier, Applied):
             return tier, tier.cost_of(subject), tier.keys_of(subject)
+        if not self.tiers:
+            return tier, 1, None
         cost: Charged = self._cost if isinstance(self._cost, int) else subject.costs[id(self._cost)]
         if subject.is_a_try and not tier.charged(cost):
             cost = tier.one

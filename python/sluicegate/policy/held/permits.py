@@ -47,6 +47,11 @@ class RequestPermit:
         decision = None if self._was_decided else closed
         return Refusal("concurrency", limit, cost, 1, decision, self._closed_status)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there is one to be given back."""
+        return self._permit is not None
+
     def release(self) -> Any:
         """Give it back, if there is one; what this returns may have to be awaited."""
         return None if self._permit is None else self._permit.release()

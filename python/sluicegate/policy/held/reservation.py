@@ -31,6 +31,11 @@ class Held:
             self._decision = decision
         return decision
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there is anything to be given back."""
+        return self._decision is not None
+
     def release(self) -> Coroutine[Any, Any, None] | None:
         """Give the permits back, if any are held: to be awaited."""
         return self._end({})

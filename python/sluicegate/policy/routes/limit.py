@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 from sluicegate.identity.client import api_client, user_client
 from sluicegate.identity.principal import principal_of
 from sluicegate.policy.making import make_limiter, tier_of
+from sluicegate.policy.routes.keys import key_of_scope
 from sluicegate.policy.routes.options import RouteOptions
-from sluicegate.policy.routes.scopes import limiter_of_scope, scope_key
+from sluicegate.policy.routes.scopes import limiter_of_scope
 from sluicegate.policy.steps import Steps, checked_cost, checked_text
 from sluicegate.policy.stores.options import LimiterOptions
 from sluicegate.policy.tiers.tier import is_elsewhere
@@ -110,7 +111,7 @@ class RouteLimit:
             keys = None if tier.keys is None else (yield from tier.keys.of(client, seen))
             yield from verdict.charge(tier, client, cost, None, keys)
         elif options.scope is not None:
-            yield from verdict.charge(tier, scope_key(options.scope, client), cost)
+            yield from verdict.charge(tier, key_of_scope(options.scope, client), cost)
         else:
             yield from verdict.charge(tier, route_key(scope, options.name, client), cost)
 

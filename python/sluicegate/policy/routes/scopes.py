@@ -10,16 +10,11 @@ from sluicegate._support import fork
 if TYPE_CHECKING:
     from sluicegate.policy.routes.options import RouteOptions
 
-__all__ = ["limiter_of_scope", "scope_key"]
+__all__ = ["limiter_of_scope"]
 
 _lock = fork.new_lock()
 # In memory. Each lives as long as an endpoint that has it.
 _limiters: WeakValueDictionary[object, Any] = WeakValueDictionary()
-
-
-def scope_key(scope: str, client: str) -> str:
-    """The key of a client at the limit of a scope: no route's has a method with a colon."""
-    return f"scope: {len(scope)}:{scope} {client}"
 
 
 def limiter_of_scope(options: RouteOptions, made: Any) -> Any:
