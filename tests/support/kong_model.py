@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 Table = dict[str, Any]
 
+_PARTS = ("consumer", "consumer_group", "route", "service")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 #: Which parts a scope has, in the order of precedence.
 _PRECEDENCE = [
@@ -42,7 +43,7 @@ class Request(NamedTuple):
     address: str = "192.0.2.1"
 
 
-class Tie(Exception):
+class TieError(Exception):
     """Kong does not say which of two routes it takes."""
 
 
@@ -67,7 +68,7 @@ class Kong:
         highest = max(priority for priority, _ in found)
         first, *others = [route for priority, route in found if priority == highest]
         if any(other is not first for other in others):
-            raise Tie
+            raise TieError
         return first
 
     def chosen(self, request: Request) -> list[Table]:
@@ -79,8 +80,7 @@ class Kong:
             plugins = self.config["plugins"]
             for place, plugin in enumerate(plugins):
                 if plugin["name"] == name and self._fits(plugin, route, request.consumer):
-                    parts = [p for p in ("consumer", "consumer_group", "route", "service")]
-                    scope = " ".join(part for part in parts if part in plugin)
+                    scope = " ".join(part for part in _PARTS if part in plugin)
                     rank = _PRECEDENCE.index(scope)
                     ranked.append((rank, plugin.get("consumer_group", ""), place))
             if ranked:
@@ -95,7 +95,9 @@ class Kong:
             return False
         if "consumer" in plugin and plugin["consumer"] != consumer:
             return False
-        return "consumer_group" not in plugin or plugin["consumer_group"] in self.groups_of(consumer)
+        return "consumer_group" not in plugin or plugin["consumer_group"] in self.groups_of(
+            consumer
+        )
 
     def groups_of(self, consumer: str | None) -> list[str]:
         for each in self.config.get("consumers", ()):
@@ -111,12 +113,12 @@ class Kong:
             for window in self._windows(plugin, request, now)
         ]
         for limit, key, start, before, weight in windows:
-            rate = self.counters[*key, start] + weight * self.counters[*key, before]
+            rate = self.counters[(*key, start)] + weight * self.counters[(*key, before)]
             if rate + 1 > limit:
                 return False
         # A window may be shared by two plugins of one namespace, but not by two that apply at once.
         for _, key, start, _, _ in windows:
-            self.counters[*key, start] += 1
+            self.counters[(*key, start)] += 1
         return True
 
     def _windows(self, plugin: Table, request: Request, now: int) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from kong_model import Kong, Request, Tie
+from kong_model import Kong, Request, TieError
 from kong_policies import Imported, imported
 from sluicegate.importers.origins import ImportFileError
 
@@ -51,7 +51,7 @@ def plugins(draw: st.DrawFn, names: list[str]) -> list[dict[str, Any]]:
         if draw(st.integers(0, 2)) == 0:
             scope["service"] = draw(st.sampled_from(SERVICES))
         config = draw(plain() if name == "rate-limiting" else advanced())
-        found[name, *scope.items()] = {"name": name, **scope, "config": config}
+        found[(name, *scope.items())] = {"name": name, **scope, "config": config}
     return [*found.values()]
 
 
@@ -65,7 +65,9 @@ def plain(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def advanced(draw: st.DrawFn) -> dict[str, Any]:
-    sizes = draw(st.lists(st.sampled_from([1, 7, 60, 90, 3_600]), min_size=1, max_size=2, unique=True))
+    sizes = draw(
+        st.lists(st.sampled_from([1, 7, 60, 90, 3_600]), min_size=1, max_size=2, unique=True)
+    )
     is_fixed = draw(st.booleans())
     config: dict[str, Any] = {
         "limit": [draw(st.integers(1, 4)) for _ in sizes],
@@ -129,7 +131,7 @@ def test_a_policy_admits_what_kong_admits(
             now += wait
             try:
                 wanted.append(kong.admits(request, now))
-            except Tie:
+            except TieError:
                 event("two routes of one priority")
                 continue
             event(f"admitted: {wanted[-1]}, plugins: {len(kong.chosen(request))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from sluicegate.importers.kong.cells import Applied
+from sluicegate.importers.kong.defaults import Defaults
 from sluicegate.importers.kong.plugins.settings import ADVANCED, PLAIN
 
 __all__ = ["Names"]
@@ -21,12 +22,13 @@ class Names:
     consumers that count by address count together. ``rate-limiting-advanced`` has a namespace.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, defaults: Defaults) -> None:
+        self._defaults = defaults
         self._names: dict[tuple[object, ...], str] = {}
 
     def add(self, applied: Applied) -> None:
         """Give what is counted so a name, if it has none."""
-        known = _counted(applied)
+        known = self._counted(applied)
         if known in self._names:
             return
         setting = applied.setting
@@ -41,7 +43,7 @@ class Names:
 
     def name_of(self, applied: Applied) -> str:
         """The name that it was given."""
-        return self._names[_counted(applied)]
+        return self._names[self._counted(applied)]
 
     def _free(self, name: str) -> str:
         name, taken = fitted(name), {*self._names.values()}
@@ -51,21 +53,20 @@ class Names:
             number += 1
         return found
 
-
-def _counted(applied: Applied) -> tuple[object, ...]:
-    setting = applied.setting
-    scope = setting.plugin.scope
-    store = None if setting.store is None else setting.store.url
-    same = (applied.kind, setting.algorithm, applied.by, applied.within, store)
-    if applied.kind == ADVANCED and setting.namespace is not None:
-        return (*same, setting.namespace)
-    if (
-        applied.kind == PLAIN
-        and "client" not in applied.by
-        and setting.identifier.words != ("consumer-group",)
-    ):
-        return (*same, scope.route, scope.service)
-    return (*same, scope)
+    def _counted(self, applied: Applied) -> tuple[object, ...]:
+        setting = applied.setting
+        scope = setting.plugin.scope
+        place = self._defaults.place_of(setting)
+        same = (applied.kind, setting.algorithm, applied.by, applied.within, place)
+        if applied.kind == ADVANCED and setting.namespace is not None:
+            return (*same, setting.namespace)
+        if (
+            applied.kind == PLAIN
+            and "client" not in applied.by
+            and setting.identifier.words != ("consumer-group",)
+        ):
+            return (*same, scope.route, scope.service)
+        return (*same, scope)
 
 
 def fitted(name: str) -> str:

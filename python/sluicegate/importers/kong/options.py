@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sluicegate.importers.document import Entry
+from sluicegate.importers.kong.defaults import Defaults
 from sluicegate.importers.kong.entities import Entities
 from sluicegate.importers.kong.others import answers_preflight
 from sluicegate.importers.kong.plugins.settings import Setting
 from sluicegate.importers.kong.plugins.stores import Store
-from sluicegate.importers.kong.rules import Defaults
 
-__all__ = ["defaults_of", "options_of"]
+__all__ = ["options_of"]
 
 _SECRET = "RATE_LIMIT_SECRET"
-#: As Kong's own memory for counters.
-_SIZE = "12m"
-
-
-def defaults_of(settings: list[Setting], name: str) -> Defaults:
-    """What the policy says for its rules; ``name`` is that of its zone.
-
-    Its store is the first server, if there is any: options of servers mean nothing beside a zone.
-    """
-    store = next((setting.store for setting in settings if setting.store is not None), None)
-    hides = all(setting.is_hidden for setting in settings)
-    return Defaults(f"shared:{name}?size={_SIZE}", store, hides)
 
 
 def options_of(entities: Entities, settings: list[Setting], defaults: Defaults) -> Iterator[Entry]:
@@ -48,6 +36,8 @@ def _stores(settings: list[Setting], defaults: Defaults) -> Iterator[Entry]:
             servers.setdefault(setting.store.url, setting.store)
     zone = "All workers of this host count together{}, as those of one Kong node do."
     if defaults.store is None:
+        if defaults.place is None:
+            return
         redis = 'Redis counts for several hosts: store = "redis://…".'
         yield Entry({"store": defaults.zone}, (), (f"{zone.format('')} {redis}",))
         return
@@ -56,7 +46,7 @@ def _stores(settings: list[Setting], defaults: Defaults) -> Iterator[Entry]:
         for store in servers.values()
         for secret in store.secrets
     ]
-    if any(setting.store is None for setting in settings):
+    if any(defaults.place_of(setting) == defaults.zone for setting in settings):
         notes.append(zone.format(f" where a rule says {defaults.zone}"))
     yield Entry(
         {"store": defaults.store.url}, (defaults.store.source,), tuple(dict.fromkeys(notes))

@@ -65,7 +65,11 @@ def _tell_of_clients(entities: Entities, settings: list[Setting], report: Report
             "without trusted_proxies in [identity] the address is that of whoever connects: behind "
             "Kong or a balancer all clients without a name count as one",
         )
-    named = [each for each in settings if each.plugin.scope.consumer or each.plugin.scope.group]
+    named = [
+        each
+        for each in settings
+        if each.plugin.scope.consumer or each.plugin.scope.group or each.member_of
+    ]
     first = next((p for p in entities.plugins if p.name in _AUTHENTICATING and p.is_enabled), None)
     if first is None:
         if named:

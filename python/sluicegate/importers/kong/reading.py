@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from sluicegate.importers.document import Document
 from sluicegate.importers.kong.cells import cells_of, rank
+from sluicegate.importers.kong.counters import tell_of_counters
+from sluicegate.importers.kong.defaults import defaults_of
 from sluicegate.importers.kong.entities import Entities, Plugin, Scope, entities_of
-from sluicegate.importers.kong.options import defaults_of, options_of
+from sluicegate.importers.kong.options import options_of
 from sluicegate.importers.kong.others import (
     LIMITING,
     tell_of_others,
@@ -69,6 +71,7 @@ def read_kong(path: str, name: str = "limits") -> Document:
     tell_of_strays(cells, report)
     tell_of_others(entities, settings, report)
     defaults = defaults_of(settings, name)
+    tell_of_counters(settings, cells, defaults, report)
     document = Document("kong", path)
     document.rules = rules_of(cells, defaults, report)
     document.tiers = tiers.entries(report)

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from sluicegate.importers.document import Entry, Value
 from sluicegate.importers.kong.cells import Applied, Cell, reduced
+from sluicegate.importers.kong.defaults import Defaults
 from sluicegate.importers.kong.names import Names
 from sluicegate.importers.kong.plugins.settings import KINDS
-from sluicegate.importers.kong.plugins.stores import Store
 from sluicegate.importers.kong.report import Report
 
-__all__ = ["Defaults", "rules_of"]
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a rule need not say, since the policy does.
-
-    Attributes:
-        zone: where those count that count on this host.
-        store: the policy's server; ``None``: its store is the zone.
-        hides: whether clients are told nothing by any rule.
-    """
-
-    zone: str
-    store: Store | None
-    hides: bool
+__all__ = ["rules_of"]
 
 
 def rules_of(cells: list[Cell], defaults: Defaults, report: Report) -> list[Entry]:
@@ -47,7 +31,7 @@ def rules_of(cells: list[Cell], defaults: Defaults, report: Report) -> list[Entr
         rest = reduced([cell.only(bound) for cell in cells])
         ordered += rest
         ends += _stops(rest, bound)
-    names = Names()
+    names = Names(defaults)
     for cell in ordered:
         for applied in cell.applied:
             names.add(applied)
@@ -89,14 +73,12 @@ def _rule(
     if applied.tiers is not None:
         values["tier"] = applied.tiers[0] if len(applied.tiers) == 1 else list(applied.tiers)
     values |= {"group": applied.kind, "name": name, "algorithm": setting.algorithm}
-    store, usual = setting.store, defaults.store
-    if store is None and usual is not None:
-        values["store"] = defaults.zone
-    elif store is not None and usual is not None:
-        if store.url != usual.url:
-            values["store"] = store.url
-        if store.on_error != usual.on_error:
-            values["on_error"] = store.on_error
+    place = defaults.place_of(setting)
+    if place is not None and place != defaults.place:
+        values["store"] = place
+    on_error = None if setting.store is None else setting.store.on_error
+    if on_error is not None and on_error != defaults.on_error:
+        values["on_error"] = on_error
     if setting.is_hidden and not defaults.hides:
         values["headers"] = []
     sources = [] if cell.way is None else [report.source(cell.way.line, cell.way.text)]
