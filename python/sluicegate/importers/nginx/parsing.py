@@ -12,7 +12,9 @@ from sluicegate.importers.origins import ImportFileError, Origin, Problem, Sourc
 
 __all__ = ["Directive", "parse"]
 
+_DEEP = "its blocks are too deep"
 _SHOWN = 90
+_TABLES = ("map", "geo", "split_clients", "types", "charset_map")
 _END = "unexpected end of file: the last directive needs a ';' or a quotation mark is not closed"
 #: As nginx reads a word; other backslashes stay, as in regular expressions.
 _ESCAPED = re.compile(r"\\([\"'\\trn])")
@@ -50,10 +52,11 @@ class Directive:
         return next(reversed(self.all(name)), None)
 
     def walk(self) -> Iterator[Directive]:
-        """All within the block, at any depth."""
+        """All within the block, at any depth, without the entries of tables."""
         for inner in self.block or ():
             yield inner
-            yield from inner.walk()
+            if inner.name not in _TABLES:
+                yield from inner.walk()
 
 
 def parse(path: str) -> Directive:
@@ -70,7 +73,7 @@ def parse(path: str) -> Directive:
     except OSError as error:
         raise _error(Origin(path), f"cannot be read: {error.strerror}") from None
     except RecursionError:
-        raise _error(Origin(path), "its blocks are too deep") from None
+        raise _error(Origin(path), _DEEP) from None
     if found["errors"]:
         raise ImportFileError([*map(_problem, found["errors"])])
     files: list[Any] = found["config"]
@@ -102,6 +105,8 @@ def _block(
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return _DEEP
     if isinstance(error, OSError):
         return f"{error.filename} cannot be read: {error.strerror}"
     return str(getattr(error, "strerror", error)) or _END

@@ -62,9 +62,8 @@ class Tables:
                 "perl_set",
                 "js_set",
             ):
-                place = 1 if directive.name == "split_clients" else 0
-                name = directive.args[place].lstrip("$")
-                self._others.setdefault(name, directive)
+                names = directive.args[1:] if directive.name == "split_clients" else directive.args
+                self._others.setdefault("".join(names[:1]).lstrip("$"), directive)
 
     def __getitem__(self, name: str) -> Table:
         return self._found[name]

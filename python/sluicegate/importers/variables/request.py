@@ -93,8 +93,18 @@ def _host(scope: Mapping[str, Any]) -> str:
 
 
 def _uri(scope: Mapping[str, Any]) -> str:
-    path: str = scope.get("path", "")
-    return _SLASHES.sub("/", path)
+    path: str = _SLASHES.sub("/", scope.get("path", ""))
+    if "/." not in path:
+        return path
+    found: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del found[-1:]
+        elif segment != ".":
+            found.append(segment)
+    end = "/" if segments[-1] in (".", "..") and found else ""
+    return "/" + "/".join(found) + end
 
 
 def _request_uri(scope: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ class Map:
         values: by text, without regard to case; ``~…`` and ``~*…`` are regular expressions, in
             their order. Values may have variables, and groups of the expression.
         default: for what is none of them.
-        hostnames: whether ``*.example.com``, ``.example.com`` and ``mail.*`` are those hosts.
+        hostnames: whether ``*.example.com``, ``mail.*`` and ``.example.com`` (that host as well) are
+            all such hosts.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Map:
                 self._regular.append((regex_of(text), value))
             elif hostnames and (text.startswith((".", "*.")) or text.endswith(".*")):
                 assert self._hosts is not None
-                self._hosts.append((text.lower().replace("*.", ".").replace(".*", "."), value))
+                self._hosts.append((text.lower(), value))
             else:
                 self._exact[text.lower().removeprefix("\\")] = value
 
@@ -57,7 +58,8 @@ class Map:
             value = _host_value(text, self._hosts)
         if value is not None:
             return expand(value, {})
-        for regex, value in self._regular:
+        # Of an empty text nginx does not try them.
+        for regex, value in self._regular if source else ():
             match = regex.search(source)
             if match:
                 groups = {str(i): g or "" for i, g in enumerate((match[0], *match.groups()))}
@@ -69,18 +71,20 @@ class Map:
 def _host_value(host: str, hosts: list[tuple[str, str]]) -> str | None:
     """That of the longest ending that fits, else of the longest beginning."""
     for fits in (_ends_with, _begins_with):
-        found = [(len(part), value) for part, value in hosts if fits(host, part)]
+        found = [(len(part.strip("*")), value) for part, value in hosts if fits(host, part)]
         if found:
             return max(found, key=lambda each: each[0])[1]
     return None
 
 
 def _ends_with(host: str, part: str) -> bool:
+    if part.startswith("*."):
+        return host.endswith(part[1:])
     return part.startswith(".") and (host.endswith(part) or host == part[1:])
 
 
 def _begins_with(host: str, part: str) -> bool:
-    return part.endswith(".") and host.startswith(part)
+    return part.endswith(".*") and host.startswith(part[:-1])
 
 
 def regex_of(text: str) -> re.Pattern[str]:

@@ -66,13 +66,20 @@ class Variables:
         parts_of(text)
 
         def key(request: Any) -> str | None:
-            asked = _Asked(self._tables, self._address, scope_of(request), server_name)
+            asked = self._asked(request, server_name)
             value = asked.expand(text, {})
             if not value:
                 return None
             return _digest(value) if asked.is_chosen else value
 
         return key
+
+    def value(self, text: str, request: Any, *, server_name: str = "") -> str:
+        """What ``text`` stands for in a request, as it is."""
+        return self._asked(request, server_name).expand(text, {})
+
+    def _asked(self, request: Any, server_name: str) -> _Asked:
+        return _Asked(self._tables, self._address, scope_of(request), server_name)
 
 
 class _Asked:

@@ -1,0 +1,135 @@
+"""A real nginx beside the model of it, and the imported policy beside both."""
+
+from __future__ import annotations
+
+import http.client as http_client
+import itertools
+import re
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nginx_configs import ZONES
+from nginx_limits import NginxLimits, Outcome, Request
+from nginx_policies import GatePolicy
+from nginx_scenarios import SCENARIOS, Scenario
+from nginx_search import blocks_of, server_of
+from nginx_servers import configured, free_port, needs_nginx, nginx
+from nginx_strategies import HOSTS, paths, servers
+from nginx_traffic import HELD, early, is_certain, late, paired, planned, sent, unlike
+from servers import serving
+from sluicegate.importers.nginx.parsing import parse
+from sluicegate.importers.nginx.reading import read_nginx
+
+_TRIES = 4
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Works for as long as the request says."""
+    import asyncio
+
+    hold = dict(scope["headers"]).get(b"x-hold", b"0")
+    await asyncio.sleep(int(hold) / 1000)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _check_same(found: list[Outcome], outcomes: list[Outcome]) -> None:
+    """All outcomes are the same; nginx's delays are whole milliseconds, cut off."""
+    for one, other in zip(found, outcomes, strict=True):
+        assert (one.kind == "refused") == (other.kind == "refused")
+        assert abs(one.delay - other.delay) <= 1
+
+
+def run(scenario: Scenario, folder: Path, seed: int, groups: int = 40) -> None:
+    port = free_port()
+    with serving(app) as address:
+        http = scenario.http.replace("PORT", str(port)).replace("APP", address)
+        path = configured(folder, http)
+        tree = parse(str(path)).all("http")[0]
+        requests, outcomes = planned(lambda: NginxLimits(tree), scenario, seed, groups)
+        kinds = {outcome.kind for outcome in outcomes}
+        assert len(requests) > groups
+        assert {"passed", "refused"} <= kinds
+        # The policy decides so, by buckets of the core on a clock of their own.
+        document = read_nginx(str(path))
+        if not any("concurrent" in str(rule.values.get("quota")) for rule in document.rules):
+            _check_same(GatePolicy(document).run(requests), outcomes)
+        assert _agree(lambda: nginx(path, port), port, requests, outcomes, scenario)
+
+
+def _agree(
+    serve: Callable[[], AbstractContextManager[None]],
+    port: int,
+    requests: list[Request],
+    outcomes: list[Outcome],
+    scenario: Scenario,
+) -> bool:
+    """Whether a server does what the model says; tried again while the machine is busy.
+
+    An answer that is late by chance is in time at another try.
+    """
+    was_certain, in_time = False, set[int]()
+    for _ in range(_TRIES):
+        with serve():
+            answers = sent(port, requests)
+        pairs = paired(requests, answers, outcomes, scenario.refused)
+        if not is_certain(pairs, scenario.margin):
+            continue
+        was_certain = True
+        assert unlike(pairs, scenario.refused) == []
+        lateness = late(pairs)
+        assert max(early(pairs)) < HELD
+        in_time |= {place for place, by in enumerate(lateness) if by < HELD}
+        if len(in_time) == len(lateness):
+            return True
+    what = "times for which requests are held" if was_certain else "outcomes"
+    pytest.skip(f"the machine is too busy to be certain of the {what}")
+
+
+@needs_nginx
+def test_a_burst_in_nginx_and_in_the_policy(tmp_path: Path) -> None:
+    run(SCENARIOS["two at once, others held"], tmp_path, seed=1, groups=12)
+
+
+@needs_nginx
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nginx_and_the_policy(name: str, seed: int, tmp_path: Path) -> None:
+    run(SCENARIOS[name], tmp_path, seed)
+
+
+@needs_nginx
+@settings(max_examples=12)
+@given(servers(), st.sampled_from(HOSTS), st.lists(paths, min_size=1, max_size=8))
+def test_the_model_finds_the_location_that_nginx_finds(
+    text: str, host: str, requests: list[str]
+) -> None:
+    numbers = itertools.count(1)
+    port = free_port()
+    text = re.sub(r"location [^{]*{", lambda m: f"{m[0]} return 200 at{next(numbers)};", text)
+    text = re.sub(r"limit_\w+ [^;]*;", "", text)  # which also apply where there is no location
+    text = text.replace("server {", f"server {{ listen 127.0.0.1:{port};")
+    with tempfile.TemporaryDirectory() as folder:
+        path = configured(Path(folder), ZONES + text)
+        http = parse(str(path)).all("http")[0]
+        with nginx(path, port):
+            for asked in requests:
+                innermost = blocks_of(server_of(http, host), asked)[-1]
+                returned = [each.args[1] for each in innermost.all("return")]
+                connection = http_client.HTTPConnection("127.0.0.1", port, timeout=10)
+                connection.request("GET", asked, headers={"host": host})
+                answer = connection.getresponse()
+                body = answer.read().decode()
+                connection.close()
+                assert (answer.status, [body]) == (200, returned) or (answer.status, returned) == (
+                    404,
+                    [],
+                )

@@ -1,0 +1,93 @@
+"""``sluicegate import nginx``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from nginx_configs import ZONES, write
+from replays import run
+
+PLAIN = ZONES + "server { location / { limit_req zone=ip burst=2; } }"
+MAPPED = (
+    "map $http_x $k { a 1; } limit_req_zone $k zone=k:1m rate=1r/s; server { limit_req zone=k; }"
+)
+
+
+def test_a_policy_is_written_and_shown(tmp_path: Path) -> None:
+    path, output = write(tmp_path, PLAIN), tmp_path / "limits.toml"
+    done = run("import", "nginx", str(path), "-o", str(output))
+    assert done.returncode == 0
+    policy = tomllib.loads(output.read_text())
+    assert policy["rules"][0]["quota"] == "10/second burst 3"
+    assert policy["store"] == "shared:limits?size=1m"
+    assert b"10/second burst 3" in done.stdout
+    # Zones that are not used, in a table of what has no equivalent.
+    assert b"Without an equivalent:" in done.stderr
+    assert b"zone=slow:1m" in done.stderr
+    assert b"Without" not in done.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["limits.toml", "nginx.conf"]
+
+
+def test_without_a_file_the_policy_is_printed_for_a_program(tmp_path: Path) -> None:
+    path = write(tmp_path, PLAIN)
+    done = run("import", "nginx", str(path))
+    assert done.returncode == 0
+    assert tomllib.loads(done.stdout.decode())["rules"][0]["name"] == "ip"
+
+
+def test_keys_become_a_module_beside_the_policy(tmp_path: Path) -> None:
+    path, output = write(tmp_path, MAPPED), tmp_path / "my-limits.toml"
+    done = run("import", "nginx", str(path), "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads(output.read_text())["keys"] == {"k": "my_limits_keys:k"}
+    code = (
+        "import my_limits_keys as m; print(m.k({'headers': [(b'x', b'A')]}), m.k({'headers': []}))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert printed.stdout.split() == ["1", "None"], printed.stderr
+    # It cannot be printed beside the policy.
+    done = run("import", "nginx", str(path))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"give a file by -o" in done.stderr
+
+
+def test_what_is_wrong_is_told_line_by_line_and_nothing_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path, "limit_req zone=a;\nlimit_conn b 5;\nserver { }")
+    output = tmp_path / "limits.toml"
+    output.write_text("old")
+    done = run("import", "nginx", str(path), "-o", str(output))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines() == [
+        f"sluicegate: {path}:3: limit_req: no limit_req_zone declares the zone 'a'",
+        f"sluicegate: {path}:4: limit_conn: no limit_conn_zone declares the zone 'b'",
+    ]
+    assert output.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["limits.toml", "nginx.conf"]
+
+
+@pytest.mark.parametrize("output", ["missing/limits.toml", "."])
+def test_a_place_that_cannot_be_written(output: str, tmp_path: Path) -> None:
+    done = run("import", "nginx", str(write(tmp_path, PLAIN)), "-o", str(tmp_path / output))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.count(b"\n") == 1
+    assert b"must be" in done.stderr
+
+
+def test_a_package_that_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "crossplane.py").write_text("raise ModuleNotFoundError(name='crossplane')")
+    done = run("import", "nginx", str(write(tmp_path, PLAIN)), PYTHONPATH=f"{tmp_path}:python")
+    assert done.returncode == 2
+    assert b'crossplane is not installed: pip install "sluicegate[import]"' in done.stderr
+
+
+def test_a_command_without_what_to_import() -> None:
+    done = run("import")
+    assert done.returncode == 2
+    assert b"nginx" in run("import", "--help").stdout
