@@ -41,7 +41,7 @@ def tell_of_counters(
             _tell_of_calendar(setting, defaults, report)
     both = next((cell for cell in cells if {each.kind for each in cell.applied} == {*KINDS}), None)
     if both is not None:
-        line = max(each.setting.plugin.line for each in both.applied)
+        line = next(each.setting.plugin.line for each in both.applied if each.kind == ADVANCED)
         report.differs(
             line,
             f"{PLAIN} and {ADVANCED} for one request",
