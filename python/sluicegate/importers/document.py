@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from sluicegate.importers.origins import Source
 from sluicegate.importers.unmatched import Unmatched
 
-__all__ = ["Document", "Entry", "Value"]
+__all__ = ["Document", "Entry", "Template", "Value"]
+
+
+class Template(str):
+    """A text in which ``${NAME}`` stands for what the environment has, as in a policy file."""
+
+    __slots__ = ()
+
 
 #: What a policy file can hold.
 Value = str | int | float | bool | Sequence["Value"] | Mapping[str, "Value"]

@@ -14,11 +14,24 @@ from kong_policies import Imported, imported
 from sluicegate.importers.origins import ImportFileError
 
 START = 1_700_000_000
-SERVICES = ["s1", "s2"]
+KINDS = ["rate-limiting", "rate-limiting-advanced"]
+# The first of each list is what is most often met.
+SERVICES = ["s1", "s1", "s2"]
 CONSUMERS = {"ada": ["gold"], "bob": ["gold", "silver"], "cy": ["silver"], "dan": []}
 # None begins another, so that a prefix never ends within a segment.
-PATHS = ["/", "/a", "/a/b", "/b", "/c/a", "~/a/[^/]+$", "~/[^/]+/b$", "~/(?<name>[^/]+)/(a|b)/c$"]
-REQUESTED = ["/", "/a", "/a/b", "/a/c", "/b", "/b/b", "/c/a", "/c/b/c", "/a/a/c"]
+PATHS = [
+    "/",
+    "/",
+    "/a",
+    "/a",
+    "/a/b",
+    "/b",
+    "/c/a",
+    "~/a/[^/]+$",
+    "~/[^/]+/b$",
+    "~/(?<name>[^/]+)/(a|b)/c$",
+]
+REQUESTED = ["/a/b", "/a/b", "/", "/a", "/a/b", "/a/c", "/b", "/b/b", "/c/a", "/c/b/c", "/a/a/c"]
 
 
 @st.composite
@@ -29,7 +42,7 @@ def routes(draw: st.DrawFn) -> list[dict[str, Any]]:
         route["paths"] = draw(st.lists(st.sampled_from(PATHS), max_size=2, unique=True))
         route["methods"] = draw(st.sampled_from([None, None, ["POST"], ["GET", "HEAD"]]))
         route["hosts"] = draw(st.sampled_from([None, None, ["a.test"], ["*.b.test", "a.test"]]))
-        route["service"] = draw(st.sampled_from([*SERVICES, *SERVICES, None]))
+        route["service"] = draw(st.sampled_from([*SERVICES, None]))
         route["regex_priority"] = draw(st.integers(0, 2))
         found.append({key: value for key, value in route.items() if value})
     return found
@@ -38,17 +51,20 @@ def routes(draw: st.DrawFn) -> list[dict[str, Any]]:
 @st.composite
 def plugins(draw: st.DrawFn, names: list[str]) -> list[dict[str, Any]]:
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for _ in range(draw(st.integers(1, 5))):
-        name = draw(st.sampled_from(["rate-limiting", "rate-limiting-advanced"]))
+    kinds = draw(st.sampled_from([KINDS, KINDS[:1], KINDS[1:]]))
+    for _ in range(draw(st.integers(1, 8))):
+        name = draw(st.sampled_from(kinds))
         scope: dict[str, Any] = {}
         who = draw(st.sampled_from(["consumer", "consumer_group", None, None]))
         if who is not None:
             scope[who] = draw(
-                st.sampled_from([*CONSUMERS] if who == "consumer" else ["gold", "silver"])
+                st.sampled_from(
+                    ["ada", *CONSUMERS] if who == "consumer" else ["gold", "gold", "silver"]
+                )
             )
         if names and draw(st.booleans()):
             scope["route"] = draw(st.sampled_from(names))
-        if draw(st.integers(0, 2)) == 0:
+        if draw(st.booleans()):
             scope["service"] = draw(st.sampled_from(SERVICES))
         config = draw(plain() if name == "rate-limiting" else advanced())
         found[(name, *scope.items())] = {"name": name, **scope, "config": config}
@@ -57,9 +73,9 @@ def plugins(draw: st.DrawFn, names: list[str]) -> list[dict[str, Any]]:
 
 @st.composite
 def plain(draw: st.DrawFn) -> dict[str, Any]:
-    periods = ["second", "minute", "hour", "day", "month", "year"]
-    chosen = draw(st.lists(st.sampled_from(periods), min_size=1, max_size=2, unique=True))
-    config = {period: draw(st.integers(1, 4)) for period in chosen}
+    periods = ["second", "hour", "hour", "minute", "hour", "day", "month", "year"]
+    chosen = draw(st.sets(st.sampled_from(periods), min_size=1, max_size=2))
+    config = {period: draw(st.integers(1, 6)) for period in sorted(chosen)}
     return {**config, "policy": "local", **draw(identifiers("limit_by"))}
 
 
@@ -70,7 +86,7 @@ def advanced(draw: st.DrawFn) -> dict[str, Any]:
     )
     is_fixed = draw(st.booleans())
     config: dict[str, Any] = {
-        "limit": [draw(st.integers(1, 4)) for _ in sizes],
+        "limit": [draw(st.integers(1, 6)) for _ in sizes],
         "window_size": sizes,
         "window_type": "fixed" if is_fixed else "sliding",
         "disable_penalty": True,
@@ -91,12 +107,12 @@ requests = st.builds(
     st.sampled_from(REQUESTED),
     st.sampled_from(["GET", "GET", "HEAD", "POST"]),
     st.sampled_from(["a.test", "a.test", "x.b.test", "other.test"]),
-    st.sampled_from([*CONSUMERS, None, None]),
+    st.sampled_from(["ada", "ada", *CONSUMERS, None, None]),
     st.sampled_from(["192.0.2.1", "192.0.2.2"]),
 )
 steps = st.lists(
-    st.tuples(st.sampled_from([0, 0, 0, 1, 3, 30, 61, 4_000, 90_000, 3_000_000]), requests),
-    min_size=5,
+    st.tuples(st.sampled_from([0, 0, 0, 0, 0, 1, 3, 30, 61, 4_000, 90_000, 3_000_000]), requests),
+    min_size=10,
     max_size=40,
 )
 
@@ -107,7 +123,7 @@ def test_a_policy_admits_what_kong_admits(
 ) -> None:
     own = data.draw(routes())
     config = {
-        "services": [{"name": name, "url": "http://app"} for name in SERVICES],
+        "services": [{"name": name, "url": "http://app"} for name in ("s1", "s2")],
         "routes": own,
         "consumer_groups": [{"name": "gold"}, {"name": "silver"}],
         "consumers": [

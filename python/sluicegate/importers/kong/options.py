@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sluicegate.importers.document import Entry
+from sluicegate.importers.document import Entry, Template
 from sluicegate.importers.kong.defaults import Defaults
 from sluicegate.importers.kong.entities import Entities
 from sluicegate.importers.kong.others import answers_preflight
@@ -20,8 +20,8 @@ def options_of(entities: Entities, settings: list[Setting], defaults: Defaults) 
     """The keys at the top of the file."""
     yield from _stores(settings, defaults)
     if any(setting.identifier.header for setting in settings):
-        note = f"What headers hold is hashed with this; ${_SECRET} is the same for all workers."
-        yield Entry({"secret": f"${{{_SECRET}}}"}, (), (note,))
+        note = "What headers hold is hashed with this: 16 characters or more, the same for all workers."
+        yield Entry({"secret": Template(f"${{{_SECRET}}}")}, (), (note,))
     if defaults.hides:
         yield Entry({"headers": []}, (), ("hide_client_headers: true",))
     if answers_preflight(entities) is None:

@@ -185,7 +185,7 @@ def parse(path: str, report: Report) -> Table:
     try:
         root = read_yaml(text, problems)
     except ImportError:
-        raise ImportError("reading kong.yml needs PyYAML: install sluicegate[yaml]") from None
+        raise ImportError("reading kong.yml needs PyYAML: install sluicegate[import]") from None
     if problems.found:
         found = sorted(dict.fromkeys(problems.found))
         raise ImportFileError(

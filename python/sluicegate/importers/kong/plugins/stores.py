@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from sluicegate.importers.document import Template
 from sluicegate.importers.kong.entities import Plugin
 from sluicegate.importers.kong.report import Report
 from sluicegate.importers.kong.table import Table
@@ -28,7 +29,7 @@ class Store:
         secrets: the names of the environment that hold them.
     """
 
-    url: str
+    url: Template
     on_error: str
     timeout: float
     secrets: tuple[str, ...]
@@ -126,13 +127,13 @@ class Stores:
         url = f"{scheme}://{at}{hosts}" + (f"/{path}" if path else "")
         line = config.line_of("redis" if "redis" in config else "redis_host")
         source = self._report.source(line, f"Redis of the {plugin}")
-        return Store(url, on_error, self._timeout(redis), tuple(secrets), source)
+        return Store(Template(url), on_error, self._timeout(redis), tuple(secrets), source)
 
     def _hosts(self, redis: Table) -> tuple[str, str]:
         """The servers, and the number of the database."""
         several = redis.texts("cluster_addresses") or redis.texts("sentinel_addresses")
         nodes = redis.tables("cluster_nodes") or redis.tables("sentinel_nodes")
-        found = [each.text for each in several]
+        found = [quote(each.text, safe=":[]") for each in several]
         for node in nodes:
             name = self._value(node, "ip") or self._value(node, "host") or "127.0.0.1"
             found.append(f"{_bracketed(name)}:{self._value(node, 'port') or 6379}")
@@ -141,7 +142,7 @@ class Stores:
             if host is None:
                 return "", ""
             found = [f"{_bracketed(host)}:{self._value(redis, 'port') or 6379}"]
-        return ",".join(found), self._value(redis, "database") or "0"
+        return ",".join(found), str(int(redis.number("database") or 0))
 
     def _value(self, table: Table, name: str) -> str | None:
         """A text as a URL has it; one from the environment as a policy's file says that."""
