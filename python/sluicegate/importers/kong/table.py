@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import NamedTuple
 
 from sluicegate.importers.kong.report import Report
@@ -148,7 +149,7 @@ class Table:
 
     def _number(self, name: str, node: Node) -> float | None:
         value = node.value
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
             return value
         if isinstance(value, str) and ("${" in value or value.startswith("{vault://")):
             self._report.wrong(

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from sluicegate._connection.url import settings_of_url
 from sluicegate.importers.document import Template
 from sluicegate.importers.kong.entities import Plugin
 from sluicegate.importers.kong.report import Report
@@ -16,6 +17,9 @@ __all__ = ["Store", "Stores"]
 
 _VAULT = re.compile(r"\{vault://env/([A-Za-z0-9_-]+)\}")
 _DECK = re.compile(r"\$\{\{\s*env\s+[\"']([A-Za-z_][A-Za-z0-9_]*)[\"']\s*\}\}")
+#: What a policy takes from the environment, and what may be a port.
+_NAMED = re.compile(r"\$\{\w+\}", re.ASCII)
+_NAMED_PORT = re.compile(r":\$\{\w+\}(?=[,/]|$)", re.ASCII)
 _TIMEOUT = 2000
 
 
@@ -126,6 +130,11 @@ class Stores:
         self._tell_of_rest(plugin, redis)
         url = f"{scheme}://{at}{hosts}" + (f"/{path}" if path else "")
         line = config.line_of("redis" if "redis" in config else "redis_host")
+        try:
+            settings_of_url(_NAMED.sub("x", _NAMED_PORT.sub(":1", url)))
+        except ValueError as error:
+            self._report.wrong(line, f"{plugin.name}: {error}")
+            return None
         source = self._report.source(line, f"Redis of the {plugin}")
         return Store(Template(url), on_error, self._timeout(redis), tuple(secrets), source)
 
