@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asgi_calls import call, get, hello
+from asgi_calls import call, get
 from redis_servers import Server
 from sluicegate import ManualClock
 from sluicegate.asgi import RateLimitMiddleware
