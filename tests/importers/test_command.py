@@ -24,7 +24,7 @@ def test_a_policy_is_written_and_shown(tmp_path: Path) -> None:
     assert done.returncode == 0
     policy = tomllib.loads(output.read_text())
     assert policy["rules"][0]["quota"] == "10/second burst 3"
-    assert policy["store"] == "shared:limits?size=1m"
+    assert policy["store"] == "shared:limits"
     assert b"10/second burst 3" in done.stdout
     # Zones that are not used, in a table of what has no equivalent.
     assert b"Without an equivalent:" in done.stderr
@@ -65,8 +65,8 @@ def test_what_is_wrong_is_told_line_by_line_and_nothing_is_written(tmp_path: Pat
     done = run("import", "nginx", str(path), "-o", str(output))
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().splitlines() == [
-        f"sluicegate: {path}:3: limit_req: no limit_req_zone declares the zone 'a'",
-        f"sluicegate: {path}:4: limit_conn: no limit_conn_zone declares the zone 'b'",
+        f"{path}:3: limit_req: no limit_req_zone declares the zone 'a'",
+        f"{path}:4: limit_conn: no limit_conn_zone declares the zone 'b'",
     ]
     assert output.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["limits.toml", "nginx.conf"]

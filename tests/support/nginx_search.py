@@ -117,7 +117,8 @@ def applied_by(document: Document, host: str, path: str) -> set[Applied]:
         groups.add(group)
         delay = rule.get("delay")
         exact = None if delay is None else Fraction(str(delay))
-        found.add((rule["name"], rule["quota"], exact, rule.get("undelayed", 0), "shadow" in rule))  # type: ignore[arg-type]
+        name = str(rule["name"]).removesuffix(" dry")
+        found.add((name, rule["quota"], exact, rule.get("undelayed", 0), "shadow" in rule))
     return found
 
 

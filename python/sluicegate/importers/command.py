@@ -80,8 +80,7 @@ def _import_file(read: Callable[[str], Document], output: Path | None) -> None:
     try:
         document = read(_NAME if output is None else _name_of(output))
     except ImportFileError as error:
-        for problem in error.problems:
-            print(f"sluicegate: {problem}", file=sys.stderr)
+        print(error, file=sys.stderr)  # a line for each problem
         raise typer.Exit(2) from None
     _tell(document, output)
     show_unmatched(errors, document.unmatched)

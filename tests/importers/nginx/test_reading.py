@@ -8,6 +8,7 @@ import pytest
 import tomllib
 
 from nginx_configs import ZONES, differences, imported, rules
+from sluicegate.importers.nginx.reading import read_nginx
 from sluicegate.importers.text import policy_text
 
 # Each: what stands in the http block behind ZONES, the rules, and what is told of as different.
@@ -59,15 +60,20 @@ CASES = {
         [],
     ),
     "a dry run": (
-        "limit_req_dry_run on; server { limit_req zone=ip; limit_conn conn 5;"
-        " location /a/ { limit_req_dry_run off; limit_conn_dry_run on; } }",
+        "limit_req_dry_run on; limit_conn_dry_run on; server { limit_req zone=ip; limit_conn conn 5; }",
+        [
+            "* 10/second burst 1 by address as ip, shadow True",
+            "* 5 concurrent by address as conn, shadow True",
+        ],
+        ["limit_conn conn 5"],
+    ),
+    "a dry run at one place": (
+        "limit_req_dry_run on; server { limit_req zone=ip; location /a/ { limit_req_dry_run off; } }",
         [
             "/a/* 10/second burst 1 by address as ip, group ip",
-            "* 10/second burst 1 by address as ip, group ip, shadow True",
-            "/a/* 5 concurrent by address as conn, group conn, shadow True",
-            "* 5 concurrent by address as conn, group conn",
+            "* 10/second burst 1 by address as ip dry, group ip, shadow True",
         ],
-        ["limit_conn conn 5", "location /a/"],
+        ["limit_req zone=ip", "location /a/"],
     ),
     "a location inherits": (
         "limit_req zone=ip; server { location / { } location /a/ { } location = /b { } }",
@@ -229,3 +235,18 @@ def test_a_configuration_becomes_these_rules(name: str, tmp_path: Path) -> None:
     for rule in document.rules:
         for source in rule.sources:
             assert f"# {source.origin}: " in text
+
+
+def test_the_documentation_shows_what_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text()
+    configuration = page.split("```nginx\n")[1].split("```")[0]
+    shown = page.split("```toml\n")[1].split("```")[0]
+    # Its lines are the page's.
+    Path("nginx.conf").write_text(f"events {{ }} http {{ {configuration} }}")
+    found = policy_text(read_nginx("nginx.conf")).splitlines()
+    for line in filter(None, shown.splitlines()):
+        assert line in found
+    assert tomllib.loads(shown) == tomllib.loads("\n".join(found))

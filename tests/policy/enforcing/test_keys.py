@@ -130,7 +130,7 @@ def key_of(policy: Policy, scope: dict[str, Any]) -> str | None:
     from sluicegate.policy.enforcing.subject import Subject
 
     assert isinstance(tier, Applied)
-    client = enforcer.default_client(scope)
+    client = enforcer.clients.default(scope)
     (key,) = tier.keys_of(Subject(scope, scope, scope["path"], client, None)).values()
     return key
 

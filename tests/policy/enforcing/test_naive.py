@@ -31,7 +31,7 @@ class User:
 
 
 @st.composite
-def rules(draw: st.DrawFn) -> list[Rule]:
+def rules(draw: st.DrawFn, bys: list[str] = BYS, *, is_plain: bool = False) -> list[Rule]:
     made = []
     for number in range(draw(st.integers(1, 7))):
         match = draw(st.sampled_from(MATCHES))
@@ -43,8 +43,9 @@ def rules(draw: st.DrawFn) -> list[Rule]:
         if draw(st.integers(0, 6)) == 0:
             made.append(Rule(match, exempt=True, **own))
             continue
-        bys = [*BYS, *(["path:id"] if "{id}" in match else [])]
-        by = draw(st.lists(st.sampled_from(bys), min_size=1, max_size=3, unique=True))
+        known = [*bys, *(["path:id"] if "{id}" in match else [])]
+        most = 1 if is_plain else 3
+        by = draw(st.lists(st.sampled_from(known), min_size=1, max_size=most, unique=True))
         made.append(
             Rule(
                 match,
@@ -61,6 +62,19 @@ def rules(draw: st.DrawFn) -> list[Rule]:
     return [rule for place, rule in enumerate(made) if place not in problems]
 
 
+#: Requests that say no more than a path and an address.
+plain_requests = st.builds(
+    Asked,
+    method=st.sampled_from(["GET", "POST", "DELETE", "HEAD", "OPTIONS"]),
+    path=st.sampled_from(["/a", "/a/1", "/a/2", "//a/1/", "/b", "/a/1/2", "/a/../b", "/"]),
+    peer=st.sampled_from(["192.0.2.1", "192.0.2.2", PROXY]),
+    forwarded=st.sampled_from([None, "192.0.2.2", "192.0.2.7"]),
+    org=st.none(),
+    user=st.none(),
+    tier=st.none(),
+    cost=st.just(1),
+    status=st.sampled_from([200, 302, 401]),
+)
 requests = st.builds(
     Asked,
     method=st.sampled_from(["GET", "POST", "DELETE", "HEAD"]),
@@ -73,9 +87,9 @@ requests = st.builds(
     cost=st.sampled_from([1, 1, 1, 0, 2, 7]),
     status=st.sampled_from([200, 200, 201, 302, 401, 500]),
 )
-steps = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.0, 0.0, 0.25, 1.0, 20.0, 60.0]), requests), max_size=40
-)
+gaps = st.sampled_from([0.0, 0.0, 0.0, 0.25, 1.0, 20.0, 60.0])
+steps = st.lists(st.tuples(gaps, requests), max_size=40)
+plain_steps = st.lists(st.tuples(gaps, plain_requests), max_size=40)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -116,13 +130,39 @@ def ask(app: Any, asked: Asked) -> Outcome | None:
     return Outcome(answer.status, decision.refused_by, left)
 
 
+def check(
+    rules: list[Rule],
+    tiers: Any,
+    steps: list[tuple[float, Asked]],
+    policy: Policy,
+    clock: ManualClock,
+) -> None:
+    """Both are asked the same, and answer alike."""
+    naive = NaivePolicy(rules, tiers, clock.time)
+    limited = RateLimitMiddleware(app, policy=policy)
+    for seconds, asked in steps:
+        clock.advance(seconds)
+        assert ask(limited, asked) == naive.ask(asked), asked
+
+
 @given(rules=rules().filter(bool), tiers=st.sampled_from([None, TIERS]), steps=steps)
 def test_the_naive_interpreter_agrees(
     rules: list[Rule], tiers: Any, steps: list[tuple[float, Asked]]
 ) -> None:
     clock = ManualClock()
-    naive = NaivePolicy(rules, tiers, clock.time)
-    limited = RateLimitMiddleware(app, policy=policy_of(rules, tiers, clock))
-    for seconds, asked in steps:
-        clock.advance(seconds)
-        assert ask(limited, asked) == naive.ask(asked), asked
+    check(rules, tiers, steps, policy_of(rules, tiers, clock), clock)
+
+
+@given(
+    rules=rules(["client", "address"], is_plain=True).filter(bool),
+    tiers=st.sampled_from([None, TIERS]),
+    steps=plain_steps,
+)
+def test_it_agrees_where_nothing_but_the_address_counts(
+    rules: list[Rule], tiers: Any, steps: list[tuple[float, Asked]]
+) -> None:
+    """Most of these requests are admitted without steps."""
+    clock = ManualClock()
+    policy = Policy(tiers, rules=rules, trusted_proxies=[PROXY], clock=clock)
+    assert policy.enforcer.has_plain_rules
+    check(rules, tiers, steps, policy, clock)

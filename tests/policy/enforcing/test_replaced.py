@@ -59,8 +59,11 @@ def check_kept(**options: Any) -> None:
     )
     replace(policy, new)
     assert left(app) == {
-        "c/hour": 6, "a/hour": 18, "b/hour": 3,
-        "all/hour": 48, "all/day": 68,
+        "c/hour": 6,
+        "a/hour": 18,
+        "b/hour": 3,
+        "all/hour": 48,
+        "all/day": 68,
     }
     replace(policy, policy_of(Rule("*", "9/hour", name="b", by="address")))
     assert left(app) == {"b/hour": 6}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluicegate.importers.document import Document, Entry
+from sluicegate.importers.document import Document, Entry, Template
 from sluicegate.importers.nginx.differences import tell_of_limits, tell_of_others
 from sluicegate.importers.nginx.entries import Entry as Place
 from sluicegate.importers.nginx.entries import entries_of, reduced
@@ -20,6 +20,8 @@ from sluicegate.importers.origins import ImportFileError, Origin, Problem
 
 __all__ = ["read_nginx"]
 
+#: Of a zone of ours, in bytes.
+_USUAL_SIZE = 10 << 20
 _SECRET = "RATE_LIMIT_SECRET"
 
 
@@ -72,12 +74,13 @@ def _options(places: list[Place], name: str) -> list[Entry]:
     applied = [each for place in places for each in place.applied]
     used = {each.use.zone.name: each.use.zone for each in applied}
     size = sum(zone.size for zone in used.values())
+    larger = f"?size={-(-size >> 20)}m" if size > _USUAL_SIZE else ""
     store = Entry(
-        {"store": f"shared:{name}?size={-(-size >> 20)}m"},
+        {"store": f"shared:{name}{larger}"},
         tuple(zone.directive.source for zone in used.values()),
         (
-            "All workers of this host count together, as nginx's do in its zones. Redis counts on "
-            'several hosts: store = "redis://…".',
+            "All workers of this host count together, as nginx's do in its zones; each application "
+            'needs a name of its own. Redis counts on several hosts: store = "redis://…".',
         ),
     )
     options = [
@@ -86,9 +89,10 @@ def _options(places: list[Place], name: str) -> list[Entry]:
     ]
     if any(source.startswith("header:") for each in applied for source in each.counted.sources):
         note = (
-            f"What headers hold is hashed with this; ${_SECRET} must be the same for all workers."
+            "What headers hold is hashed with this: 16 characters or more, the same for all workers, "
+            "as python -c 'import secrets; print(secrets.token_hex(32))' prints them."
         )
-        options.insert(1, Entry({"secret": f"${{{_SECRET}}}"}, (), (note,)))
+        options.insert(1, Entry({"secret": Template(f"${{{_SECRET}}}")}, (), (note,)))
     return options
 
 

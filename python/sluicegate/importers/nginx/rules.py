@@ -15,6 +15,9 @@ from sluicegate.importers.origins import Source
 
 __all__ = ["rules_of"]
 
+_LONGEST_NAME = 46
+_DRY = " dry"
+
 
 def rules_of(entries: list[Entry], report: Report) -> list[Rule]:
     """The rules of the entries, in their order.
@@ -24,25 +27,50 @@ def rules_of(entries: list[Entry], report: Report) -> list[Rule]:
     others follow place by place, and where a place has fewer zones than a later one for the same
     requests stands a rule that ends the walk.
     """
-    zones = dict.fromkeys(each.use.zone.name for entry in entries for each in entry.applied)
-    free = {zone: reduced(_only(entries, {zone})) for zone in zones}
-    free = {zone: own for zone, own in free.items() if all(entry.applied for entry in own)}
-    bound = reduced(_only(entries, zones.keys() - free.keys()))
-    first = [entry for own in free.values() for entry in own]
+    first, bound = _ordered(entries)
     ordered = [*first, *bound]
     uses = Counter(applied.use.zone.name for entry in ordered for applied in entry.applied)
+    mixed = _mixed(ordered, report)
     found: list[Rule] = []
     told: set[str] = set()
     for place, entry in enumerate(ordered):
         for applied in entry.applied:
-            name = applied.use.zone.name
-            notes = [*_notes(applied, uses[name] > 1 and name not in told)]
-            told.add(name)
-            found.append(_rule(entry, applied, uses[name] > 1, notes))
+            zone = applied.use.zone.name
+            notes = [*_notes(applied, uses[zone] > 1 and zone not in told)]
+            told.add(zone)
+            name = applied.counted.name
+            if applied.use.is_dry and zone in mixed:
+                name = f"{name[: _LONGEST_NAME - len(_DRY)]}{_DRY}"
+            group = zone if uses[zone] > 1 else None
+            found.append(_rule(entry, applied, name, group, notes))
             _check_delay(applied.use, report)
         if place >= len(first) and _is_passed_over(entry, ordered[place + 1 :]):
             found.append(_end(entry))
     return found
+
+
+def _ordered(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """The entries of zones that need no end of the walk, zone by zone, and those of the others."""
+    zones = dict.fromkeys(each.use.zone.name for entry in entries for each in entry.applied)
+    free = {zone: reduced(_only(entries, {zone})) for zone in zones}
+    free = {zone: own for zone, own in free.items() if all(entry.applied for entry in own)}
+    bound = reduced(_only(entries, zones.keys() - free.keys()))
+    return [entry for own in free.values() for entry in own], bound
+
+
+def _mixed(entries: list[Entry], report: Report) -> set[str]:
+    """The zones that only watch at some places, and refuse at others."""
+    uses = [applied.use for entry in entries for applied in entry.applied]
+    live = {use.zone.name for use in uses if not use.is_dry}
+    dry = [use for use in uses if use.is_dry and use.zone.name in live]
+    for use in dry:
+        report.differs(
+            use.directive,
+            f"it is a dry run at one place, and the zone {use.zone.name} refuses at another: in a policy "
+            "a limit either watches or refuses",
+            "requests of the dry run are counted apart",
+        )
+    return {use.zone.name for use in dry}
 
 
 def _only(entries: list[Entry], zones: Collection[str]) -> list[Entry]:
@@ -53,13 +81,13 @@ def _only(entries: list[Entry], zones: Collection[str]) -> list[Entry]:
     ]
 
 
-def _rule(entry: Entry, applied: Applied, is_shared: bool, notes: list[str]) -> Rule:
+def _rule(entry: Entry, applied: Applied, name: str, group: str | None, notes: list[str]) -> Rule:
     use, counted = applied.use, applied.counted
     by: Value = counted.by if isinstance(counted.by, str) else list(counted.by)
     values: dict[str, Value] = {"match": entry.target.text, "quota": use.quota, "by": by}
-    values["name"] = counted.name
-    if is_shared:
-        values["group"] = use.zone.name
+    values["name"] = name
+    if group is not None:
+        values["group"] = group
     if use.is_held:
         values["delay"] = use.delay
         if use.delayed_from:
