@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 
-from sluicegate.importers.document import Document, Entry, Value
+from sluicegate.importers.document import Document, Entry, Template, Value
 
 __all__ = ["policy_text", "printable"]
 
@@ -102,8 +102,10 @@ def _key(name: str) -> str:
 def _value(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
+    if isinstance(value, Template):
         return _string(value)
+    if isinstance(value, str):
+        return _string(value.replace("${", "$${"))  # which is no variable
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
