@@ -6,8 +6,6 @@ import http.client as http_client
 import itertools
 import re
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nginx_configs import ZONES
-from nginx_limits import NginxLimits, Outcome, Request
 from nginx_policies import GatePolicy
+from nginx_runs import check_same, check_server, plan_of
 from nginx_scenarios import SCENARIOS, Scenario
 from nginx_search import blocks_of, server_of
 from nginx_servers import configured, free_port, needs_nginx, nginx
 from nginx_strategies import HOSTS, paths, servers
-from nginx_traffic import HELD, early, is_certain, late, paired, planned, sent, unlike
 from servers import serving
 from sluicegate.importers.nginx.parsing import parse
 from sluicegate.importers.nginx.reading import read_nginx
-
-_TRIES = 4
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -40,57 +35,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def _check_same(found: list[Outcome], outcomes: list[Outcome]) -> None:
-    """All outcomes are the same; nginx's delays are whole milliseconds, cut off."""
-    for one, other in zip(found, outcomes, strict=True):
-        assert (one.kind == "refused") == (other.kind == "refused")
-        assert abs(one.delay - other.delay) <= 1
-
-
 def run(scenario: Scenario, folder: Path, seed: int, groups: int = 40) -> None:
     port = free_port()
     with serving(app) as address:
-        http = scenario.http.replace("PORT", str(port)).replace("APP", address)
-        path = configured(folder, http)
-        tree = parse(str(path)).all("http")[0]
-        requests, outcomes = planned(lambda: NginxLimits(tree), scenario, seed, groups)
-        kinds = {outcome.kind for outcome in outcomes}
-        assert len(requests) > groups
-        assert {"passed", "refused"} <= kinds
+        plan = plan_of(scenario, folder, port, address, seed, groups)
         # The policy decides so, by buckets of the core on a clock of their own.
-        document = read_nginx(str(path))
+        document = read_nginx(str(plan.path))
         if not any("concurrent" in str(rule.values.get("quota")) for rule in document.rules):
-            _check_same(GatePolicy(document).run(requests), outcomes)
-        assert _agree(lambda: nginx(path, port), port, requests, outcomes, scenario)
-
-
-def _agree(
-    serve: Callable[[], AbstractContextManager[None]],
-    port: int,
-    requests: list[Request],
-    outcomes: list[Outcome],
-    scenario: Scenario,
-) -> bool:
-    """Whether a server does what the model says; tried again while the machine is busy.
-
-    An answer that is late by chance is in time at another try.
-    """
-    was_certain, in_time = False, set[int]()
-    for _ in range(_TRIES):
-        with serve():
-            answers = sent(port, requests)
-        pairs = paired(requests, answers, outcomes, scenario.refused)
-        if not is_certain(pairs, scenario.margin):
-            continue
-        was_certain = True
-        assert unlike(pairs, scenario.refused) == []
-        lateness = late(pairs)
-        assert max(early(pairs)) < HELD
-        in_time |= {place for place, by in enumerate(lateness) if by < HELD}
-        if len(in_time) == len(lateness):
-            return True
-    what = "times for which requests are held" if was_certain else "outcomes"
-    pytest.skip(f"the machine is too busy to be certain of the {what}")
+            check_same(GatePolicy(document).run(plan.requests), plan.outcomes)
+        check_server(plan, lambda: nginx(plan.path, port), port, scenario.refused)
 
 
 @needs_nginx
