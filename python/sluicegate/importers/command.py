@@ -23,7 +23,7 @@ __all__ = ["importing"]
 importing = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
-    help="Make a policy file of what nginx limits, with where each rule comes from.",
+    help="Make a policy file of what nginx or Kong limits, with where each rule comes from.",
 )
 
 _NAME = "limits"
@@ -57,6 +57,22 @@ def import_nginx(
     from sluicegate.importers.nginx.reading import read_nginx
 
     _import_file(lambda name: read_nginx(file, name), output)
+
+
+@importing.command("kong")
+def import_kong(
+    file: Annotated[str, typer.Argument(help="The declarative configuration, as kong.yml.")],
+    output: Output = None,
+) -> None:
+    """Import rate-limiting and rate-limiting-advanced of services, routes, consumers and groups.
+
+    Of each plugin one configuration applies to a request, by Kong's precedence. Above each rule
+    stands where it comes from; what has no equivalent is listed, with the reason and the effect, on
+    standard error and at the end of the policy. Passwords are left to the environment.
+    """
+    from sluicegate.importers.kong.reading import read_kong
+
+    _import_file(lambda name: read_kong(file, name), output)
 
 
 def _import_file(read: Callable[[str], Document], output: Path | None) -> None:

@@ -210,3 +210,29 @@ def test_a_longer_window_that_allows_less_is_a_warning() -> None:
     ]
     assert found[0].message == "'10/second' can never refuse: '5/minute' allows less, for longer"
     assert problems(*rules) == []
+
+
+def test_rules_of_which_one_applies_may_count_together() -> None:
+    same = {"group": "g", "name": "n"}
+    first, second = Rule("/a", "5/minute", **same), Rule("/b/{id}", "9/minute; 7/hour", **same)
+    assert problems(first, second) == []
+    # Not if they could both apply, count by another thing, elsewhere, otherwise or only watch.
+    apart: list[dict[str, Any]] = [
+        {"group": None},
+        {"group": "h"},
+        {"by": "address"},
+        {"store": "redis://localhost"},
+        {"algorithm": "fixed_window"},
+        {"shadow": True},
+    ]
+    for other in apart:
+        rule = Rule("/b", "9/minute", **{**same, **other})
+        assert "names must differ" in only(first, rule).message, other
+    # A parameter of one path is another thing than that of the next.
+    by_path = [Rule(f"/{name}/{{id}}", "5/minute", by="path:id", **same) for name in ("a", "b")]
+    assert "names must differ" in only(*by_path).message
+    # And not those whose name is the same by chance.
+    unnamed = [Rule("/a", "5/minute", group="g", tier=tier) for tier in ("free", "pro")]
+    assert "names must differ" in only(*unnamed, tiers=None).message
+    burst = Rule("/b", "9/minute burst 3", **same)
+    assert "names must differ" in only(first, burst).message

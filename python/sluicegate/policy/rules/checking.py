@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from sluicegate.gate.algorithms import algorithm_of
 from sluicegate.gate.parts import is_idle
 from sluicegate.policy.rules.covering import covers
 from sluicegate.policy.rules.nearest import nearest
@@ -132,7 +133,7 @@ def _name_problems(place: int, rules: Sequence[Rule], names: dict[str, int]) -> 
         return
     for name in (rule.name, *rule.limit_names):
         first = names.setdefault(name, place)
-        if first != place:
+        if first != place and not _count_together(rules[first], rule):
             yield Problem(
                 place,
                 "name",
@@ -140,6 +141,26 @@ def _name_problems(place: int, rules: Sequence[Rule], names: dict[str, int]) -> 
                 f"{_shown(rules, place)}: give one of them another, as name='other'",
             )
             return
+
+
+def _count_together(one: Rule, other: Rule) -> bool:
+    """Whether two rules may have one name, and so the same counts: only one of them ever applies."""
+    if not (one.named and other.named) or one.group is None or one.group != other.group:
+        return False
+    if one.sources != other.sources:
+        return False
+    if any(source.kind == "path" for source in one.sources):
+        return False  # a parameter of one pattern is another thing than that of the next
+    if (one.store, one.shadow) != (other.store, other.shadow):
+        return False
+    own, its = _algorithms(one), _algorithms(other)
+    return all(own[name] == its[name] for name in own.keys() & its.keys())
+
+
+def _algorithms(rule: Rule) -> dict[str, str | None]:
+    """By the names of the limits."""
+    pairs = zip(rule.limit_names, rule.quotas, strict=True)
+    return {name: algorithm_of(quota, rule.algorithm) for name, quota in pairs}
 
 
 def _never_problems(rules: Sequence[Rule]) -> Iterator[Problem]:

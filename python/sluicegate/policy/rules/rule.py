@@ -53,6 +53,7 @@ class Rule:
         group: of the rules of one group only the first that matches applies.
         name: what it is called in decisions, fields and metrics, and where its counts are kept: 1 to
             46 printable ASCII characters. Each quota has its window behind it, as ``login/minute``.
+            Rules of one ``group`` that count by the same may have one name: they count together.
             Unless given, the pattern, and ``by`` if that is not ``"client"``.
         algorithm: as that of :class:`~sluicegate.Limit`; ``None`` chooses by the quota.
         shadow: watch only: it refuses nobody, and tells metrics and hooks whom it would have.

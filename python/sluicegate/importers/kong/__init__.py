@@ -1,0 +1,1 @@
+"""Kong's declarative configuration, and the policy that limits as its plugins do."""

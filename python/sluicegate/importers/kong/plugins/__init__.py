@@ -1,0 +1,1 @@
+"""What Kong's plugins that limit are configured to do."""

@@ -1,0 +1,1 @@
+"""Which route of Kong gets a request, as patterns of a policy."""
