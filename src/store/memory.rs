@@ -11,35 +11,22 @@ use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::{Clock, ClockObserver, Ticks};
 use crate::decision::Decision;
 use crate::fork as forks;
-use others::InUse;
 use queue::{Queue, WakeUp};
+use quota::others::InUse;
 use shard::Shard;
 
-mod applicants;
-mod batch;
-mod call;
-mod crowd;
 mod decide;
 mod evict;
 mod fingerprint;
 mod fork;
-mod held;
 mod joint;
-mod joint_plan;
-mod joint_queue;
-mod look;
-mod others;
 mod queue;
 mod quota;
 mod receipts;
-mod reserve;
 mod shard;
-mod siphash;
-mod slot;
 #[cfg(test)]
 mod tests;
 mod verbs;
-mod waiting;
 
 pub use fingerprint::{Fingerprint, KeyHasher};
 pub use joint::{

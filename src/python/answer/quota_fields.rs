@@ -4,23 +4,23 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use super::decision::PyDecision;
-use super::limiter::PyLimiter;
 use crate::clock::{SECOND, seconds};
 use crate::decision::Decision;
+use crate::python::decision::PyDecision;
+use crate::python::limiter::PyLimiter;
 
-pub(super) const NAMES: [&[u8]; FIELDS] = [
+pub(in crate::python) const NAMES: [&[u8]; FIELDS] = [
     b"x-ratelimit-limit",
     b"x-ratelimit-remaining",
     b"x-ratelimit-reset",
     b"ratelimit-policy",
     b"ratelimit",
 ];
-pub(super) const FIELDS: usize = 5;
+pub(in crate::python) const FIELDS: usize = 5;
 
 /// The fields for one limiter's decisions, as long as its limit and its window stay.
 #[pyclass(frozen, name = "QuotaFields", module = "sluicegate._core")]
-pub(super) struct PyQuotaFields {
+pub(in crate::python) struct PyQuotaFields {
     limiter: Py<PyAny>,
     limit: u32,
     window: f64,
@@ -67,7 +67,7 @@ impl PyQuotaFields {
 
     /// An answer's ``own`` fields and those of a decision, where that is all there is to do: the quota
     /// is still the same, and see [`are_beside`]. Else ``None``.
-    pub(super) fn beside<'py>(
+    pub(in crate::python) fn beside<'py>(
         &self,
         py: Python<'py>,
         decision: &Decision,
@@ -101,7 +101,7 @@ impl PyQuotaFields {
 }
 
 /// The seconds `t`: after a refusal they name the same instant as `Retry-After`.
-pub(super) fn seconds_to_tell(decision: &Decision) -> u64 {
+pub(in crate::python) fn seconds_to_tell(decision: &Decision) -> u64 {
     if decision.allowed {
         decision.reset_after.div_ceil(SECOND)
     } else {
@@ -111,7 +111,7 @@ pub(super) fn seconds_to_tell(decision: &Decision) -> u64 {
 
 /// An answer's ``own`` fields, if ours can simply follow them: the answer has none of these fields
 /// itself, and what was ``asked`` for has no origin.
-pub(super) fn are_beside<'a, 'py>(
+pub(in crate::python) fn are_beside<'a, 'py>(
     own: &'a Bound<'py, PyAny>,
     asked: &Bound<'py, PyAny>,
 ) -> Option<&'a Bound<'py, PyList>> {
@@ -123,13 +123,13 @@ pub(super) fn are_beside<'a, 'py>(
 }
 
 /// A number's digits.
-pub(super) struct Digits {
+pub(in crate::python) struct Digits {
     text: [u8; 20],
     start: usize,
 }
 
 impl Digits {
-    pub(super) fn of(mut number: u64) -> Self {
+    pub(in crate::python) fn of(mut number: u64) -> Self {
         let (mut text, mut start) = ([b'0'; 20], 20);
         loop {
             start -= 1;
@@ -141,7 +141,7 @@ impl Digits {
         }
     }
 
-    pub(super) fn text(&self) -> &[u8] {
+    pub(in crate::python) fn text(&self) -> &[u8] {
         &self.text[self.start..]
     }
 }

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use pyo3::prelude::*;
 
-use super::arguments::wrong_type;
-use super::quota::{PyQuota, quota};
+use super::wrong_type;
+use crate::python::quota::{PyQuota, quota};
 use crate::quota::Quota;
 
 /// The quota that is given for one key of a limiter whose costs count `unit`; `None` is none.
-pub(super) fn key_quota<'a>(
+pub(in crate::python) fn key_quota<'a>(
     given: Option<&'a Bound<'_, PyAny>>,
     unit: &str,
 ) -> PyResult<Option<Cow<'a, Quota>>> {
@@ -21,7 +21,7 @@ pub(super) fn key_quota<'a>(
 }
 
 /// The quota that is given, whatever it counts.
-pub(super) fn given_quota<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, Quota>> {
+pub(in crate::python) fn given_quota<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, Quota>> {
     if let Ok(quota) = given.cast::<PyQuota>() {
         return Ok(Cow::Borrowed(&quota.get().0));
     }
@@ -31,7 +31,7 @@ pub(super) fn given_quota<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, Q
 }
 
 /// Whether what is given counts `unit`, if it is a quota.
-pub(super) fn of_unit(given: &Bound<'_, PyAny>, unit: &str) -> PyResult<()> {
+pub(in crate::python) fn of_unit(given: &Bound<'_, PyAny>, unit: &str) -> PyResult<()> {
     match quota(given)? {
         Some(quota) => Ok(quota.counts(unit)?),
         None => Ok(()),

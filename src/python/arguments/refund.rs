@@ -3,11 +3,11 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::arguments::{Cost, int_up_to, shown};
-use super::decision::PyDecision;
+use super::{Cost, int_up_to, shown};
+use crate::python::decision::PyDecision;
 
 /// Some units of a key, or those that one decision spent.
-pub(super) enum Refund<'py> {
+pub(in crate::python) enum Refund<'py> {
     Units(Cost),
     /// All that have not come back yet, or so many of them.
     Spend(Bound<'py, PyDecision>, Option<u32>),
@@ -15,7 +15,7 @@ pub(super) enum Refund<'py> {
 
 impl<'py> Refund<'py> {
     /// From the arguments of `refund(key, cost_or_decision, units)`; without any it is one unit.
-    pub(super) fn of(
+    pub(in crate::python) fn of(
         given: Option<&Bound<'py, PyAny>>,
         units: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {

@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString};
 
-use super::arguments::{self, Cost, wrong_type};
-use super::limits_off::{admit_untouched, limits_are_off};
+use crate::python::arguments::{self, Cost, wrong_type};
+use crate::python::limits_off::{admit_untouched, limits_are_off};
 use crate::quota::Quota;
 use crate::store::{Ask, Fingerprint, Patience, Stop, Store};
 
@@ -12,7 +12,7 @@ use crate::store::{Ask, Fingerprint, Patience, Stop, Store};
 const LARGE_BATCH: usize = 100_000;
 
 /// Whether each key may spend `cost`, in order.
-pub(super) fn is_allowed_many<'py>(
+pub(in crate::python) fn is_allowed_many<'py>(
     py: Python<'py>,
     store: &dyn Store,
     keys: &Bound<'py, PyAny>,

@@ -16,12 +16,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyTuple, PyType};
 use pyo3::{PyTypeInfo, intern};
 
-use super::decision::PyDecision;
-use super::limiter::PyLimiter;
-use super::limits_off::limits_are_off;
-use super::memory::PySlidingWindowRateLimiter;
-use super::quota::PyQuota;
+use super::PyLimiter;
 use crate::clock::Ticks;
+use crate::python::decision::PyDecision;
+use crate::python::limits_off::limits_are_off;
+use crate::python::memory::PySlidingWindowRateLimiter;
+use crate::python::quota::PyQuota;
 use crate::store::{Ask, Patience, Store};
 
 const IS_ALLOWED: usize = 0;
@@ -33,7 +33,7 @@ const CHECK: usize = 2;
 static GENERIC: [PyOnceLock<Py<PyAny>>; 3] = [const { PyOnceLock::new() }; 3];
 
 /// Replace them, of [`PyLimiter`] and the classes derived from it.
-pub(super) fn install(py: Python<'_>) -> PyResult<()> {
+pub(in crate::python) fn install(py: Python<'_>) -> PyResult<()> {
     replace::<IS_ALLOWED>(&PyLimiter::type_object(py), "is_allowed")?;
     replace::<CHECK>(&PyLimiter::type_object(py), "check")?;
     replace::<IS_CLIENT_ALLOWED>(&PySlidingWindowRateLimiter::type_object(py), "is_allowed")

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-use super::arguments::{self, int_up_to};
-use super::limits_off::limits_are_off;
-use super::patiently;
-use super::permit::{Held, PermitStore, PyPermit, Turn};
-use super::quota::quota;
-use super::waiting::{PyBells, Sleeper};
 use crate::algorithm::Permits;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::python::arguments::{self, int_up_to};
+use crate::python::limits_off::limits_are_off;
+use crate::python::patiently;
+use crate::python::permit::{Held, PermitStore, PyPermit, Turn};
+use crate::python::quota::quota;
+use crate::python::waiting::{PyBells, Sleeper};
 use crate::store::{
     self, Ask, Joined, MemoryStore, Options, Overflow, Parker, Queues, Stop, Store, Wake,
 };
@@ -26,7 +26,7 @@ use crate::store::{
     name = "Permits",
     module = "sluicegate._core"
 )]
-pub(super) struct PyPermits(Arc<PermitStore>);
+pub(in crate::python) struct PyPermits(Arc<PermitStore>);
 
 impl PyPermits {
     fn beside_the_limit(&self, key: &Bound<'_, PyAny>) -> PyResult<PyPermit> {

@@ -5,13 +5,13 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyType};
 
-use super::arguments::{int_up_to, number, wrong_type};
-use super::limiter::PyLimiter;
-use super::memory::{Any, options};
-use super::quota::{quota_alone, unit};
+use super::{Any, options};
 use crate::algorithm::{AnyAlgorithm, TokenBucket};
 use crate::clock::Ticks;
 use crate::error::Result;
+use crate::python::arguments::{int_up_to, number, wrong_type};
+use crate::python::limiter::PyLimiter;
+use crate::python::quota::{quota_alone, unit};
 use crate::quota::Quota;
 
 /// The configuration of a token bucket: tokens, and tokens per second. Immutable, equal by value.
@@ -26,7 +26,7 @@ use crate::quota::Quota;
     from_py_object
 )]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct PyTokenBucketConfig {
+pub(in crate::python) struct PyTokenBucketConfig {
     /// Most tokens a key can hold, and so the largest burst: 1 to 4,294,967,295.
     #[pyo3(get)]
     capacity: u32,
@@ -38,7 +38,7 @@ pub(super) struct PyTokenBucketConfig {
 }
 
 impl PyTokenBucketConfig {
-    pub(super) fn checked(
+    pub(in crate::python) fn checked(
         capacity: &Bound<'_, PyAny>,
         refill_rate: &Bound<'_, PyAny>,
         initial_tokens: Option<&Bound<'_, PyAny>>,
@@ -57,7 +57,7 @@ impl PyTokenBucketConfig {
     }
 
     /// The bucket that a quota is.
-    pub(super) fn of(quota: &Quota) -> PyResult<Self> {
+    pub(in crate::python) fn of(quota: &Quota) -> PyResult<Self> {
         quota.bucket()?; // which says what is wrong with it
         let (capacity, refill_rate) = quota.bucket_terms()?;
         Ok(Self {
@@ -67,17 +67,17 @@ impl PyTokenBucketConfig {
         })
     }
 
-    pub(super) fn bucket(&self, now: Ticks) -> Result<TokenBucket> {
+    pub(in crate::python) fn bucket(&self, now: Ticks) -> Result<TokenBucket> {
         TokenBucket::new(self.capacity, self.refill_rate(), self.initial_tokens, now)
     }
 
     /// Whether a bucket begins with less than it holds.
-    pub(super) fn begins_short(&self) -> bool {
+    pub(in crate::python) fn begins_short(&self) -> bool {
         self.initial_tokens < self.capacity
     }
 
     /// The same bucket, full whenever it begins.
-    pub(super) fn full_bucket(&self) -> Result<TokenBucket> {
+    pub(in crate::python) fn full_bucket(&self) -> Result<TokenBucket> {
         TokenBucket::new(self.capacity, self.refill_rate(), self.capacity, 0)
     }
 }
@@ -101,7 +101,7 @@ impl PyTokenBucketConfig {
     #[staticmethod]
     #[pyo3(signature = (quota, /))]
     fn from_quota(quota: &Bound<'_, PyAny>) -> PyResult<Self> {
-        match super::quota::quota(quota)? {
+        match crate::python::quota::quota(quota)? {
             Some(quota) => Self::of(&quota),
             None => Err(wrong_type("quota", "a Quota or its text", quota)),
         }
@@ -141,13 +141,13 @@ impl PyTokenBucketConfig {
 
 /// Bursts up to a capacity, a steady rate on average.
 #[pyclass(extends = PyLimiter, subclass, frozen, name = "TokenBucket", module = "sluicegate._core")]
-pub(super) struct PyTokenBucket {
+pub(in crate::python) struct PyTokenBucket {
     /// Locked only by a thread that has the interpreter, so that it is free in a forked child.
     config: Mutex<PyTokenBucketConfig>,
 }
 
 /// A bucket's configuration: given as one, or by its numbers.
-pub(super) fn bucket_config(
+pub(in crate::python) fn bucket_config(
     first: Option<Any<'_, '_>>,
     capacity: Option<Any<'_, '_>>,
     refill_rate: Option<Any<'_, '_>>,

@@ -20,7 +20,7 @@ const TOLD: [&str; 8] = [
 
 /// A coroutine to be awaited. Using it as a bool is a ``TypeError``: every coroutine is true.
 #[pyclass(frozen, weakref, name = "Pending", module = "sluicegate._core")]
-pub(super) struct PyPending {
+pub(in crate::python) struct PyPending {
     coroutine: Py<PyAny>,
 }
 

@@ -1,5 +1,8 @@
 //! The bound on keys: new ones reserve room, idle ones give it back.
 
+mod crowd;
+pub(super) mod reserve;
+
 use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, SHARDS, Shard, Ticks, locked};
 
 /// After so many calls to a shard, a sweep looks at the next shard in turn, so that idle keys

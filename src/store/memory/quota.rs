@@ -1,5 +1,7 @@
 //! The quota of a store, and how it is changed: by its user, or because the wall clock stepped.
 
+pub(super) mod others;
+
 use std::sync::MutexGuard;
 
 use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, Shard, Stop, locked_now};

@@ -1,15 +1,21 @@
 //! One limit of a zone, as this process uses it.
 
+mod counts;
+pub(super) mod joint;
+pub(super) mod leases;
+pub(super) mod permits;
+mod queue;
+mod verbs;
+mod waiting;
+
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Zone;
-use super::counts::Counts;
-use super::queue::Behind;
 use super::refusal::Refusal;
 use super::registry::{LimitId, Wanted};
-use super::tenancy::Seen;
+use super::table::tenancy::Seen;
 use super::word::Word;
 use crate::algorithm::{AnyAlgorithm, SegmentedWindow};
 use crate::clock::{Clock, ClockObserver, ManualClock, Ticks, seconds};
@@ -19,6 +25,8 @@ use crate::fork::{self, Forks, Held, HeldLock};
 use crate::quota::Quota;
 use crate::store::fork::locked_now;
 use crate::store::memory::new_number;
+use counts::Counts;
+use queue::Behind;
 
 /// Limits many keys by one quota, with all processes that have opened the zone.
 ///

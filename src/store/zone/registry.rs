@@ -11,7 +11,7 @@ use super::word;
 use crate::clock::Ticks;
 use crate::store::KeyHasher;
 
-pub use super::kind::Kind;
+pub use super::word::kind::Kind;
 
 /// The most limits that a zone can hold.
 pub(super) const LIMITS: usize = 1024;

@@ -8,6 +8,7 @@ mod counters;
 mod counting;
 mod fixed_window;
 mod idle;
+pub(super) mod kind;
 mod permits;
 mod segmented_window;
 mod sliding_counter;
@@ -20,10 +21,10 @@ pub(super) use idle::is_idle;
 pub use segmented_window::{largest_limit, lateness, parts_for};
 pub(super) use token_bucket::BucketWord;
 
-use super::kind::Kind;
 use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::clock::Ticks;
 use crate::error::{Error, Result};
+use kind::Kind;
 
 /// How far the clocks of two processes may seem apart, at most. A state that is further ahead of a
 /// time that was read after it is not ahead: its number has gone round since.

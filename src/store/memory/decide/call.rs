@@ -1,18 +1,18 @@
 //! What a store is asked, with the caller's place among those who wait.
 
-use super::fingerprint::Fingerprint;
 use crate::quota::Quota;
+use crate::store::memory::fingerprint::Fingerprint;
 use crate::store::{Ask, Ticket};
 
 /// One call.
 #[derive(Clone, Copy)]
-pub(super) struct Call<'a> {
-    pub(super) key: Fingerprint,
-    pub(super) cost: u32,
+pub(in crate::store::memory) struct Call<'a> {
+    pub(in crate::store::memory) key: Fingerprint,
+    pub(in crate::store::memory) cost: u32,
     /// By which quota, if it is not the store's own. One who waits is decided by that of all who wait.
-    pub(super) quota: Option<&'a Quota>,
+    pub(in crate::store::memory) quota: Option<&'a Quota>,
     /// Its number in the key's queue, if it waits there.
-    pub(super) number: Option<u64>,
+    pub(in crate::store::memory) number: Option<u64>,
 }
 
 impl<'a> From<Ask<'a>> for Call<'a> {

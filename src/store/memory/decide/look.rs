@@ -3,14 +3,14 @@
 use std::ops::Deref;
 use std::sync::MutexGuard;
 
-use super::shard::kept::Asked;
-use super::{
+use crate::store::memory::shard::kept::Asked;
+use crate::store::memory::{
     Algorithm, Ask, Decision, Fingerprint, MemoryStore, Overflow, Patience, Relaxed, Result, Shard,
     Ticks, locked,
 };
 
 /// A state that is looked at where it is: a log may be large.
-pub(super) enum Live<'a, S> {
+pub(in crate::store::memory) enum Live<'a, S> {
     /// The key's own.
     Held(&'a S),
     /// The quota that keys share for which there is no room.
@@ -21,7 +21,7 @@ pub(super) enum Live<'a, S> {
 
 impl<S> Live<'_, S> {
     /// The algorithm that decides from it: what keys share is the store's own.
-    pub(super) fn algorithm<'b, A>(&self, own: &'b A, asked: &'b A) -> &'b A {
+    pub(in crate::store::memory) fn algorithm<'b, A>(&self, own: &'b A, asked: &'b A) -> &'b A {
         match self {
             Self::Overflow(_) => own,
             Self::Held(_) | Self::Fresh(_) => asked,
@@ -42,16 +42,16 @@ impl<S> Deref for Live<'_, S> {
 }
 
 /// What a call would be told now.
-pub(super) struct Look {
-    pub(super) decision: Decision,
+pub(in crate::store::memory) struct Look {
+    pub(in crate::store::memory) decision: Decision,
     /// When it would be admitted if nobody else came; `None`: nobody knows.
-    pub(super) admit_at: Option<Ticks>,
+    pub(in crate::store::memory) admit_at: Option<Ticks>,
 }
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Look at a call, behind all who wait for its key.
     #[inline(never)]
-    pub(super) fn look(
+    pub(in crate::store::memory) fn look(
         &self,
         shard: &mut Shard<A>,
         ask: Ask<'_>,
@@ -86,7 +86,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// Look at a key's state.
-    pub(super) fn view<R>(
+    pub(in crate::store::memory) fn view<R>(
         &self,
         key: Fingerprint,
         patience: Patience,
@@ -103,7 +103,7 @@ impl<A: Algorithm> MemoryStore<A> {
 
     /// Lock the shard of `key`; if it is new and the store seems full, idle keys go first, as
     /// they would for one who spends.
-    pub(super) fn lock_with_room(
+    pub(in crate::store::memory) fn lock_with_room(
         &self,
         key: Fingerprint,
         patience: Patience,
@@ -118,7 +118,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// What a decision for `key` by that quota would start from.
-    pub(super) fn live<'a>(
+    pub(in crate::store::memory) fn live<'a>(
         &'a self,
         shard: &'a Shard<A>,
         key: Fingerprint,
@@ -137,7 +137,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// The same for a key that is not held.
-    pub(super) fn live_of_newcomer<'a>(
+    pub(in crate::store::memory) fn live_of_newcomer<'a>(
         &'a self,
         algorithm: &A,
         cost: u32,
@@ -154,7 +154,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// Whether as many keys are held as may be, idle or not.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::store::memory) fn is_full(&self) -> bool {
         self.keys.load(Relaxed) >= self.max_keys
     }
 }

@@ -4,8 +4,10 @@
 //! when it does. So the first waiter of each queue looks for room when there may be some, and the
 //! one that finds it has the next one look.
 
-use super::{Algorithm, Fingerprint, MemoryStore, Overflow, Queue, Relaxed, Shard, Ticks};
 use crate::clock::SECOND;
+use crate::store::memory::{
+    Algorithm, Fingerprint, MemoryStore, Overflow, Queue, Relaxed, Shard, Ticks,
+};
 
 /// Between two looks, whoever waits: however many they are, looking costs a few percent of a core.
 const PAUSE: Ticks = SECOND / 1_000;
@@ -18,7 +20,7 @@ const SPREAD: Ticks = 10 * SECOND;
 
 impl<A: Algorithm> MemoryStore<A> {
     /// When the first waiter of `key` polls again: at `admit_at`, or earlier to look for room.
-    pub(super) fn first_polls_at(
+    pub(in crate::store::memory) fn first_polls_at(
         &self,
         shard: &mut Shard<A>,
         key: Fingerprint,
@@ -37,7 +39,7 @@ impl<A: Algorithm> MemoryStore<A> {
         }
     }
 
-    pub(super) fn book_look(&self, now: Ticks) -> Ticks {
+    pub(in crate::store::memory) fn book_look(&self, now: Ticks) -> Ticks {
         let idle_from = self.locks.iter().map(|lock| lock.idle_from.load(Relaxed));
         let idle_from = idle_from.min().unwrap_or(now);
         let wanted = idle_from.clamp(now + PAUSE, now + SOON);
@@ -48,7 +50,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// Wake one who waits for room, if there may be some. No lock may be held.
-    pub(super) fn offer_room(&self) {
+    pub(in crate::store::memory) fn offer_room(&self) {
         if !self.has_crowd.load(Relaxed) || !self.may_have_room() {
             return;
         }
@@ -56,7 +58,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let first = self.next_swept.load(Relaxed);
         let one = (0..self.locks.len()).find_map(|step| {
             let lock = &self.locks[(first + step) % self.locks.len()];
-            let shard = super::locked_now(&lock.shard);
+            let shard = crate::store::memory::locked_now(&lock.shard);
             let mut queues = shard.queues.iter();
             queues
                 .find(|queue| queue.looks_at > 0)

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::fingerprint::Fingerprint;
 use crate::clock::Ticks;
+use crate::store::memory::fingerprint::Fingerprint;
 
 /// Keys by the time from which they may be idle.
 ///
@@ -11,7 +11,7 @@ use crate::clock::Ticks;
 /// earlier one: a hit only moves a key later, and costs nothing here. A key that is no longer
 /// held may be in it too. By default the horizon is 0: nothing is known.
 #[derive(Default)]
-pub(super) struct Reserve {
+pub(in crate::store::memory) struct Reserve {
     keys: BTreeSet<(Ticks, Fingerprint)>,
     most: usize,
     horizon: Ticks,
@@ -22,7 +22,7 @@ impl Reserve {
     ///
     /// It keeps a 64th of them, at least 64: a look at all slots then finds enough keys to cost
     /// some 64 looks for each, and a large reserve takes less than a byte for each in the shard.
-    pub(super) fn of(keys: usize) -> Self {
+    pub(in crate::store::memory) fn of(keys: usize) -> Self {
         Self {
             keys: BTreeSet::new(),
             most: (keys / 64).max(64),
@@ -32,7 +32,7 @@ impl Reserve {
 
     /// A key goes idle at `idle_at`, and not before.
     #[inline]
-    pub(super) fn add(&mut self, key: Fingerprint, idle_at: Ticks) {
+    pub(in crate::store::memory) fn add(&mut self, key: Fingerprint, idle_at: Ticks) {
         if idle_at < self.horizon {
             self.keys.insert((idle_at, key));
             self.bound();
@@ -48,7 +48,7 @@ impl Reserve {
     }
 
     /// Take out a key that may be idle at `now`.
-    pub(super) fn pop(&mut self, now: Ticks) -> Option<Fingerprint> {
+    pub(in crate::store::memory) fn pop(&mut self, now: Ticks) -> Option<Fingerprint> {
         let first = self.keys.first()?;
         if first.0 > now {
             return None;
@@ -57,7 +57,7 @@ impl Reserve {
     }
 
     /// No key of the shard goes idle before this time.
-    pub(super) fn idle_from(&self) -> Ticks {
+    pub(in crate::store::memory) fn idle_from(&self) -> Ticks {
         self.keys
             .first()
             .map_or(self.horizon, |&(idle_at, _)| idle_at)

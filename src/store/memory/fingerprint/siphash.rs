@@ -5,10 +5,10 @@
 
 /// A secret, mixed with the constants already.
 #[derive(Debug, Clone)]
-pub(super) struct SipKey(State);
+pub(in crate::store::memory) struct SipKey(State);
 
 impl SipKey {
-    pub(super) fn new(first: u64, second: u64) -> Self {
+    pub(in crate::store::memory) fn new(first: u64, second: u64) -> Self {
         Self(State {
             a: first ^ 0x736f_6d65_7073_6575,
             b: second ^ 0x646f_7261_6e64_6f6d ^ 0xee,
@@ -19,7 +19,7 @@ impl SipKey {
 
     /// The two words of the hash.
     #[inline]
-    pub(super) fn hash(&self, message: &[u8]) -> (u64, u64) {
+    pub(in crate::store::memory) fn hash(&self, message: &[u8]) -> (u64, u64) {
         let mut state = self.0.clone();
         let (words, rest) = message.as_chunks();
         for &word in words {

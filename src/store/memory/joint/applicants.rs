@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::call::Call;
-use super::joint::Applicant;
-use super::joint_plan::View;
-use super::joint_queue::JointQueue;
-use super::{Algorithm, MemoryStore, Overflow, Patience, Result, Shard, Ticks};
+use super::Applicant;
+use super::plan::View;
+use super::queue::JointQueue;
+use crate::store::memory::decide::call::Call;
+use crate::store::memory::{Algorithm, MemoryStore, Overflow, Patience, Result, Shard, Ticks};
 
 /// Who goes before a call.
-pub(super) enum Before {
+pub(in crate::store::memory) enum Before {
     Nobody,
     /// Somebody whom the key refuses now.
     Refused,
@@ -19,16 +19,20 @@ pub(super) enum Before {
 
 /// A call that is decided, with its place in the order of arrival.
 #[derive(Clone, Copy)]
-pub(super) struct Numbered<'a> {
-    pub(super) call: Call<'a>,
-    pub(super) number: u64,
-    pub(super) now: Ticks,
-    pub(super) patience: Patience,
+pub(in crate::store::memory) struct Numbered<'a> {
+    pub(in crate::store::memory) call: Call<'a>,
+    pub(in crate::store::memory) number: u64,
+    pub(in crate::store::memory) now: Ticks,
+    pub(in crate::store::memory) patience: Patience,
 }
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Who goes before a call at its key.
-    pub(super) fn before(&self, shard: &Shard<A>, one: Numbered<'_>) -> Result<Before> {
+    pub(in crate::store::memory) fn before(
+        &self,
+        shard: &Shard<A>,
+        one: Numbered<'_>,
+    ) -> Result<Before> {
         let Some(queue) = shard.joint_queue(one.call.key) else {
             return Ok(Before::Nobody);
         };
@@ -41,7 +45,11 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// When a call would be admitted behind those who go before it. `Ticks::MAX`: nobody knows.
-    pub(super) fn admit_at_among(&self, shard: &Shard<A>, one: Numbered<'_>) -> Result<Ticks> {
+    pub(in crate::store::memory) fn admit_at_among(
+        &self,
+        shard: &Shard<A>,
+        one: Numbered<'_>,
+    ) -> Result<Ticks> {
         let Call {
             key, cost, quota, ..
         } = one.call;
@@ -53,7 +61,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// When a call would have to poll if it watched this key. `None`: it is woken.
-    pub(super) fn poll_after(
+    pub(in crate::store::memory) fn poll_after(
         &self,
         shard: &Shard<A>,
         one: Numbered<'_>,

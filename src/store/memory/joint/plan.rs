@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::joint::Applicant;
+use super::Applicant;
 use crate::algorithm::{Algorithm, Plan};
 use crate::clock::Ticks;
 
@@ -11,15 +11,15 @@ use crate::clock::Ticks;
 const LARGEST_DRIFT: Ticks = 1_000;
 
 /// A key's state as those who wait are decided by it.
-pub(super) struct View<'a, A: Algorithm> {
-    pub(super) algorithm: &'a A,
-    pub(super) state: &'a A::State,
-    pub(super) now: Ticks,
+pub(in crate::store::memory) struct View<'a, A: Algorithm> {
+    pub(in crate::store::memory) algorithm: &'a A,
+    pub(in crate::store::memory) state: &'a A::State,
+    pub(in crate::store::memory) now: Ticks,
 }
 
 impl<A: Algorithm> View<'_, A> {
     /// How long until this cost would fit; `Ticks::MAX`: nobody knows.
-    pub(super) fn wait(&self, cost: u32) -> Ticks {
+    pub(in crate::store::memory) fn wait(&self, cost: u32) -> Ticks {
         let cost = cost.min(self.algorithm.limit());
         let wait = self.algorithm.wait(self.state, self.now, cost);
         wait.unwrap_or(Ticks::MAX)
@@ -27,19 +27,19 @@ impl<A: Algorithm> View<'_, A> {
 }
 
 /// One who waits, at this key.
-pub(super) struct Entry {
-    pub(super) applicant: Arc<dyn Applicant>,
-    pub(super) cost: u32,
+pub(in crate::store::memory) struct Entry {
+    pub(in crate::store::memory) applicant: Arc<dyn Applicant>,
+    pub(in crate::store::memory) cost: u32,
     /// When it gives up, on the store's clock; `Ticks::MAX` for never.
-    pub(super) deadline: Ticks,
+    pub(in crate::store::memory) deadline: Ticks,
     /// Whether this is the store that wakes it.
-    pub(super) watches: bool,
+    pub(in crate::store::memory) watches: bool,
     /// When it is planned to be admitted here, if it is part of the plan.
-    pub(super) admit_at: Cell<Option<Ticks>>,
+    pub(in crate::store::memory) admit_at: Cell<Option<Ticks>>,
 }
 
 impl Entry {
-    pub(super) fn new(
+    pub(in crate::store::memory) fn new(
         applicant: &Arc<dyn Applicant>,
         cost: u32,
         deadline: Ticks,
@@ -56,22 +56,22 @@ impl Entry {
 }
 
 /// How those who are refused now are admitted as early as possible.
-pub(super) struct Planned<A: Algorithm> {
+pub(in crate::store::memory) struct Planned<A: Algorithm> {
     plan: A::Plan,
     /// The first who is part of it.
-    pub(super) first: u64,
+    pub(in crate::store::memory) first: u64,
     /// The first whom the key refused when it was made.
-    pub(super) refused_from: Option<u64>,
+    pub(in crate::store::memory) refused_from: Option<u64>,
     /// When the last one is admitted.
-    pub(super) at: Ticks,
+    pub(in crate::store::memory) at: Ticks,
     /// Whether everybody from the first one on is part of it.
-    pub(super) is_whole: bool,
+    pub(in crate::store::memory) is_whole: bool,
     /// How much later than planned waiters were admitted since.
     drift: Ticks,
 }
 
 impl<A: Algorithm> Planned<A> {
-    pub(super) fn of<'e>(
+    pub(in crate::store::memory) fn of<'e>(
         view: &View<'_, A>,
         entries: impl Iterator<Item = (&'e u64, &'e Entry)>,
     ) -> Self {
@@ -93,13 +93,18 @@ impl<A: Algorithm> Planned<A> {
     }
 
     /// When this cost would be admitted behind all of the plan.
-    pub(super) fn after(&self, view: &View<'_, A>, at: Ticks, cost: u32) -> Ticks {
+    pub(in crate::store::memory) fn after(
+        &self,
+        view: &View<'_, A>,
+        at: Ticks,
+        cost: u32,
+    ) -> Ticks {
         let cost = cost.min(view.algorithm.limit());
         let wait = self.plan.wait(view.algorithm, view.state, at, cost);
         at.saturating_add(wait)
     }
 
-    pub(super) fn push(&mut self, algorithm: &A, at: Ticks, entry: &Entry) {
+    pub(in crate::store::memory) fn push(&mut self, algorithm: &A, at: Ticks, entry: &Entry) {
         self.plan
             .push(algorithm, at, entry.cost.min(algorithm.limit()));
         self.at = at;
@@ -107,7 +112,13 @@ impl<A: Algorithm> Planned<A> {
     }
 
     /// The first one was admitted, and this is the next. False: it is not as planned.
-    pub(super) fn pop(&mut self, number: u64, gone: &Entry, at: Ticks, next: u64) -> bool {
+    pub(in crate::store::memory) fn pop(
+        &mut self,
+        number: u64,
+        gone: &Entry,
+        at: Ticks,
+        next: u64,
+    ) -> bool {
         let Some(planned_at) = gone.admit_at.get() else {
             return false;
         };

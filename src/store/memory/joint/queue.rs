@@ -10,23 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
-use super::fingerprint::Fingerprint;
-use super::joint::Applicant;
-use super::joint_plan::{Entry, Planned, View};
-use super::queue::WakeUp;
+use super::Applicant;
+use super::plan::{Entry, Planned, View};
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::quota::Quota;
+use crate::store::memory::fingerprint::Fingerprint;
+use crate::store::memory::queue::WakeUp;
 
 /// One of so many looks after the first one, so that nobody sleeps for ever behind one that has
 /// vanished without a word.
 const LOOKOUTS: u64 = 64;
 
 /// The waiters of one key.
-pub(super) struct JointQueue<A: Algorithm> {
-    pub(super) key: Fingerprint,
+pub(in crate::store::memory) struct JointQueue<A: Algorithm> {
+    pub(in crate::store::memory) key: Fingerprint,
     /// By which quota all who wait are decided, if it is not the store's own.
-    pub(super) quota: Option<Arc<Quota>>,
+    pub(in crate::store::memory) quota: Option<Arc<Quota>>,
     entries: BTreeMap<u64, Entry>,
     by_cost: BTreeMap<u32, BTreeSet<u64>>,
     watchers: BTreeSet<u64>,
@@ -35,9 +35,9 @@ pub(super) struct JointQueue<A: Algorithm> {
 
 impl<A: Algorithm> JointQueue<A> {
     /// A lookout looks after the first one when it is this late itself.
-    pub(super) const LOOK_AFTER: Ticks = 100_000;
+    pub(in crate::store::memory) const LOOK_AFTER: Ticks = 100_000;
 
-    pub(super) fn new(key: Fingerprint, quota: Option<Arc<Quota>>) -> Self {
+    pub(in crate::store::memory) fn new(key: Fingerprint, quota: Option<Arc<Quota>>) -> Self {
         Self {
             key,
             quota,
@@ -48,32 +48,32 @@ impl<A: Algorithm> JointQueue<A> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::store::memory) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store::memory) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn has(&self, number: u64) -> bool {
+    pub(in crate::store::memory) fn has(&self, number: u64) -> bool {
         self.entries.contains_key(&number)
     }
 
     /// Whether all who wait are decided by `quota`.
-    pub(super) fn is_by(&self, quota: Option<&Quota>) -> bool {
+    pub(in crate::store::memory) fn is_by(&self, quota: Option<&Quota>) -> bool {
         self.quota.as_deref() == quota
     }
 
     /// The store's own quota changes to `own`.
-    pub(super) fn own_quota_is(&mut self, own: &A) {
+    pub(in crate::store::memory) fn own_quota_is(&mut self, own: &A) {
         self.quota.take_if(|quota| own.under(quota).is_err());
         self.forget_plan();
     }
 
     /// Something but the waiters has changed the key's state: the first of those who watch it.
-    pub(super) fn disturb(&mut self) -> Option<WakeUp> {
+    pub(in crate::store::memory) fn disturb(&mut self) -> Option<WakeUp> {
         self.forget_plan();
         let first = self.first_watcher()?;
         Some(self.wake_up(first))
@@ -90,7 +90,11 @@ impl<A: Algorithm> JointQueue<A> {
 
     /// Whether one before `number` is refused now. One whose cost can never fit is not waited for: it
     /// leaves with an error.
-    pub(super) fn is_refused_before(&self, view: &View<'_, A>, number: u64) -> bool {
+    pub(in crate::store::memory) fn is_refused_before(
+        &self,
+        view: &View<'_, A>,
+        number: u64,
+    ) -> bool {
         self.first_refused(view).is_some_and(|first| first < number)
     }
 
@@ -107,7 +111,7 @@ impl<A: Algorithm> JointQueue<A> {
     }
 
     /// The first of those who watch this key.
-    pub(super) fn first_watcher(&self) -> Option<&Arc<dyn Applicant>> {
+    pub(in crate::store::memory) fn first_watcher(&self) -> Option<&Arc<dyn Applicant>> {
         let first = self.entries.get(self.watchers.first()?)?;
         Some(&first.applicant)
     }
@@ -119,7 +123,7 @@ impl<A: Algorithm> JointQueue<A> {
     }
 
     /// Those who watch this key whose time is up, and the first one.
-    pub(super) fn concerned(&self, now: Ticks) -> impl Iterator<Item = WakeUp> {
+    pub(in crate::store::memory) fn concerned(&self, now: Ticks) -> impl Iterator<Item = WakeUp> {
         let first = self.watchers.first().copied();
         let watchers = self.watchers.iter();
         let entries = watchers.filter_map(|number| self.entries.get_key_value(number));
@@ -129,20 +133,20 @@ impl<A: Algorithm> JointQueue<A> {
     }
 
     /// Everybody who watches this key.
-    pub(super) fn everybody(&self) -> impl Iterator<Item = WakeUp> {
+    pub(in crate::store::memory) fn everybody(&self) -> impl Iterator<Item = WakeUp> {
         let watchers = self.entries.values().filter(|entry| entry.watches);
         watchers.map(|entry| self.wake_up(&entry.applicant))
     }
 
     /// Whether somebody before `number` can only go on in this thread.
-    pub(super) fn needs_this_thread(&self, number: u64) -> bool {
+    pub(in crate::store::memory) fn needs_this_thread(&self, number: u64) -> bool {
         let mut before = self.entries.range(..number);
         before.any(|(_, entry)| entry.applicant.needs_this_thread())
     }
 
     /// Until the key refuses nobody up to `number`, who asks for this cost, if it is the first of those
     /// who watch: nobody tells it then.
-    pub(super) fn first_polls_after(
+    pub(in crate::store::memory) fn first_polls_after(
         &self,
         view: &View<'_, A>,
         number: u64,
@@ -159,14 +163,14 @@ impl<A: Algorithm> JointQueue<A> {
     }
 
     /// Whether `number` looks after the first one who watches.
-    pub(super) fn is_lookout(&self, number: u64) -> bool {
+    pub(in crate::store::memory) fn is_lookout(&self, number: u64) -> bool {
         let before = self.watchers.range(..number).take(2).count();
         before == 1 || number.is_multiple_of(LOOKOUTS)
     }
 
     /// When `number` would be admitted, behind those before it who are refused or on their way.
     /// `Ticks::MAX`: nobody knows.
-    pub(super) fn admit_at(
+    pub(in crate::store::memory) fn admit_at(
         &self,
         view: &View<'_, A>,
         number: u64,
@@ -227,7 +231,12 @@ impl<A: Algorithm> JointQueue<A> {
 
     /// Give a waiter its place. If it is refused now: when it is planned to be admitted, and by which
     /// algorithm.
-    pub(super) fn insert(&mut self, number: u64, entry: Entry, refused: Option<(&A, Ticks)>) {
+    pub(in crate::store::memory) fn insert(
+        &mut self,
+        number: u64,
+        entry: Entry,
+        refused: Option<(&A, Ticks)>,
+    ) {
         let is_last = self.entries.keys().next_back() < Some(&number);
         let planned = self.planned.get_mut();
         match (planned.as_mut().filter(|_| is_last), refused) {
@@ -243,7 +252,11 @@ impl<A: Algorithm> JointQueue<A> {
     }
 
     /// Whether a waiter watches this key from now on. Who is to be woken, if it was the first.
-    pub(super) fn set_watches(&mut self, number: u64, watches: bool) -> Option<Arc<dyn Applicant>> {
+    pub(in crate::store::memory) fn set_watches(
+        &mut self,
+        number: u64,
+        watches: bool,
+    ) -> Option<Arc<dyn Applicant>> {
         let entry = self.entries.get_mut(&number)?;
         if entry.watches == watches {
             return None;
@@ -260,7 +273,7 @@ impl<A: Algorithm> JointQueue<A> {
 
     /// Take a waiter out, admitted now or given up. Who is to be woken: the first of those who watch,
     /// if it came later.
-    pub(super) fn remove(
+    pub(in crate::store::memory) fn remove(
         &mut self,
         number: u64,
         admitted_at: Option<Ticks>,

@@ -12,13 +12,13 @@ use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::error::Result;
 use crate::quota::Quota;
-pub(super) use in_use::InUse;
+pub(in crate::store::memory) use in_use::InUse;
 
 /// Which quota of a shard; 0 is the store's own.
-pub(super) type Index = u16;
+pub(in crate::store::memory) type Index = u16;
 
 /// The quotas of one shard's keys, as long as a key is kept by them.
-pub(super) struct Others<A> {
+pub(in crate::store::memory) struct Others<A> {
     entries: Vec<Other<A>>,
     free: Vec<Index>,
     by_quota: HashTable<Index>,
@@ -36,7 +36,7 @@ fn hash(quota: &Quota) -> u64 {
 }
 
 impl<A: Algorithm> Others<A> {
-    pub(super) fn new(in_use: Arc<InUse>) -> Self {
+    pub(in crate::store::memory) fn new(in_use: Arc<InUse>) -> Self {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
@@ -46,13 +46,13 @@ impl<A: Algorithm> Others<A> {
     }
 
     #[cfg(test)]
-    pub(super) fn in_use(&self) -> usize {
+    pub(in crate::store::memory) fn in_use(&self) -> usize {
         self.in_use.len()
     }
 
     /// The same list for a copy of the shard's keys.
     #[cfg(test)]
-    pub(super) fn copied(&self) -> Self {
+    pub(in crate::store::memory) fn copied(&self) -> Self {
         let mut copy = Self::new(Arc::default());
         for entry in &self.entries {
             copy.entries.push(Other {
@@ -66,30 +66,30 @@ impl<A: Algorithm> Others<A> {
 
     /// The algorithm of an index that is not 0.
     #[inline]
-    pub(super) fn algorithm(&self, index: Index) -> &A {
+    pub(in crate::store::memory) fn algorithm(&self, index: Index) -> &A {
         &self.entries[usize::from(index) - 1].algorithm
     }
 
     /// Whether the index is that of `quota`; 0 is that of none.
     #[inline]
-    pub(super) fn is(&self, index: Index, quota: &Quota) -> bool {
+    pub(in crate::store::memory) fn is(&self, index: Index, quota: &Quota) -> bool {
         let entry = self.entries.get(usize::from(index).wrapping_sub(1));
         entry.is_some_and(|entry| entry.quota == *quota)
     }
 
     /// The index of `quota`, if a key of this shard is kept by it.
-    pub(super) fn find(&self, quota: &Quota) -> Option<Index> {
+    pub(in crate::store::memory) fn find(&self, quota: &Quota) -> Option<Index> {
         let is_it = |&index: &Index| self.is(index, quota);
         self.by_quota.find(hash(quota), is_it).copied()
     }
 
     /// Whether any key of the store ever had a quota of its own.
-    pub(super) fn were_any(&self) -> bool {
+    pub(in crate::store::memory) fn were_any(&self) -> bool {
         self.in_use.were_any()
     }
 
     /// Whether a key may be kept by `quota`.
-    pub(super) fn may_take(&self, quota: &Quota) -> bool {
+    pub(in crate::store::memory) fn may_take(&self, quota: &Quota) -> bool {
         self.find(quota).is_some() || self.in_use.may_claim(quota)
     }
 
@@ -97,7 +97,12 @@ impl<A: Algorithm> Others<A> {
     ///
     /// # Errors
     /// When it is none for a key of a store whose own quota is `own`.
-    pub(super) fn take(&mut self, own: &A, quota: &Quota, now: Ticks) -> Result<Option<Index>> {
+    pub(in crate::store::memory) fn take(
+        &mut self,
+        own: &A,
+        quota: &Quota,
+        now: Ticks,
+    ) -> Result<Option<Index>> {
         let index = match self.find(quota) {
             Some(index) => index,
             None => match self.add(own.under(quota)?.succeeding(own, now), quota) {
@@ -133,7 +138,7 @@ impl<A: Algorithm> Others<A> {
 
     /// One key less is kept by it.
     #[inline]
-    pub(super) fn leave(&mut self, index: Index) {
+    pub(in crate::store::memory) fn leave(&mut self, index: Index) {
         if index != 0 {
             self.leave_one(index);
         }
@@ -158,7 +163,7 @@ impl<A: Algorithm> Others<A> {
     }
 
     /// No key is kept by any of them.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::store::memory) fn clear(&mut self) {
         for &index in &self.by_quota {
             self.in_use
                 .release(&self.entries[usize::from(index) - 1].quota);
@@ -168,7 +173,7 @@ impl<A: Algorithm> Others<A> {
 
     /// The store's own quota is `own` from now on: the algorithm of each index before, and after if it
     /// is of the same window still.
-    pub(super) fn continued(&mut self, own: &A) -> Vec<(A, Option<A>)> {
+    pub(in crate::store::memory) fn continued(&mut self, own: &A) -> Vec<(A, Option<A>)> {
         let mut all = Vec::new();
         for entry in &mut self.entries {
             let after = own.under(&entry.quota).ok();

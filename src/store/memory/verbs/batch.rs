@@ -1,11 +1,11 @@
 //! Many keys in one call: a shard is locked once for all keys of a chunk that it holds.
 
-use super::decide::Answer;
-use super::{
-    Algorithm, Ask, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Store, Ticks,
-};
 use crate::error;
 use crate::quota::Quota;
+use crate::store::memory::decide::Answer;
+use crate::store::memory::{
+    Algorithm, Ask, Fingerprint, MemoryStore, Patience, Result, SHARDS, Stop, Store, Ticks,
+};
 
 /// What is asked of each key.
 type Wanted<'a> = (u32, Option<&'a Quota>);
@@ -49,7 +49,7 @@ impl ByShard {
 
 impl<A: Algorithm> MemoryStore<A> {
     /// Decide for the keys that have no answer yet. Only one key's calls have an order.
-    pub(super) fn decide_many(
+    pub(in crate::store::memory) fn decide_many(
         &self,
         keys: &[Fingerprint],
         (cost, quota): Wanted<'_>,

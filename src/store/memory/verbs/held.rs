@@ -1,14 +1,14 @@
 //! Permits, which are held in this process: the verbs that no other algorithm has.
 
-use super::decide::Answer;
-use super::{Ask, Fingerprint, MemoryStore, Patience, Result, Ticks};
 use crate::algorithm::{Algorithm, PermitState as State, Permits};
+use crate::store::memory::decide::Answer;
+use crate::store::memory::{Ask, Fingerprint, MemoryStore, Patience, Result, Ticks};
 
 impl MemoryStore<Permits> {
     /// Take a permit if one is free and nobody waits for it: the time at which it was taken.
     ///
     /// # Errors
-    /// [`Stop::Locked`](super::Stop::Locked).
+    /// [`Stop::Locked`](crate::store::Stop::Locked).
     pub fn take(&self, key: Fingerprint, patience: Patience) -> Result<Option<Ticks>> {
         let now = || self.clock.now();
         let mut decided = self.decide(Ask::new(key, 1).into(), now, patience, |_, _, _, _| ())?;
@@ -21,7 +21,7 @@ impl MemoryStore<Permits> {
     /// this is the process in which it was taken.
     ///
     /// # Errors
-    /// [`Stop::Locked`](super::Stop::Locked).
+    /// [`Stop::Locked`](crate::store::Stop::Locked).
     pub fn holds(&self, key: Fingerprint, taken_at: Ticks, patience: Patience) -> Result<bool> {
         self.view(key, patience, |algorithm, state, _| {
             algorithm.counts(state, taken_at)
@@ -32,7 +32,7 @@ impl MemoryStore<Permits> {
     /// to the first waiter, who is about to take it.
     ///
     /// # Errors
-    /// [`Stop::Locked`](super::Stop::Locked).
+    /// [`Stop::Locked`](crate::store::Stop::Locked).
     pub fn in_use(&self, key: Fingerprint, patience: Patience) -> Result<(u32, u32)> {
         let shard = self.lock(key, patience)?;
         let held = shard.find(key).map_or(0, State::held);

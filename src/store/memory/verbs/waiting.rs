@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::call::Call;
-use super::decide::{Answer, Decided};
-use super::look::Live;
-use super::queue::{Waiter, WakeUp};
-use super::shard::kept::Asked;
-use super::{
+use crate::error::Error;
+use crate::store::memory::decide::call::Call;
+use crate::store::memory::decide::look::Live;
+use crate::store::memory::decide::{Answer, Decided};
+use crate::store::memory::queue::{Waiter, WakeUp};
+use crate::store::memory::shard::kept::Asked;
+use crate::store::memory::{
     Algorithm, Ask, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard, Stop,
     Ticks, locked, locked_now,
 };
-use crate::error::Error;
 use crate::store::{Joined, Polled, Queues, Ticket, Wake};
 
 impl<A: Algorithm> Queues for MemoryStore<A> {
@@ -191,7 +191,7 @@ impl<A: Algorithm> MemoryStore<A> {
     /// When a newcomer would be admitted behind those who wait; `None`: nobody waits for `key`.
     /// `Ticks::MAX`: nobody knows.
     #[inline]
-    pub(super) fn admit_at(
+    pub(in crate::store::memory) fn admit_at(
         &self,
         shard: &mut Shard<A>,
         ask: Ask<'_>,
@@ -247,7 +247,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// The first waiter of `key`, if it could be admitted but does not come.
-    pub(super) fn overdue(
+    pub(in crate::store::memory) fn overdue(
         &self,
         shard: &mut Shard<A>,
         key: Fingerprint,
@@ -270,7 +270,7 @@ impl<A: Algorithm> MemoryStore<A> {
     }
 
     /// Wake waiters. One who is not there any more loses its place to the next. No lock may be held.
-    pub(super) fn wake(&self, all: impl IntoIterator<Item = WakeUp>) {
+    pub(in crate::store::memory) fn wake(&self, all: impl IntoIterator<Item = WakeUp>) {
         all.into_iter().for_each(|one| self.wake_one(one));
     }
 

@@ -11,10 +11,10 @@ use rustix::io::Errno;
 
 use super::header::{Fault, Header, LENGTH};
 use super::place::Place;
-use super::refusal::{Refusal, fault, shown_path};
+use crate::store::zone::refusal::{Refusal, fault, shown_path};
 
 /// Open the file, or make an empty one that belongs to this process's user. Whether it was made here.
-pub(super) fn open_or_create(place: &Place) -> Result<(File, bool), Refusal> {
+pub(in crate::store::zone) fn open_or_create(place: &Place) -> Result<(File, bool), Refusal> {
     let (directory, name) = directory_of(&place.path)?;
     let flags = OFlags::RDWR | OFlags::CREATE;
     let (descriptor, is_new) = match descriptor_of(&directory, name, flags | OFlags::EXCL) {
@@ -25,7 +25,7 @@ pub(super) fn open_or_create(place: &Place) -> Result<(File, bool), Refusal> {
 }
 
 /// Open the file to look at it.
-pub(super) fn open_to_read(path: &Path) -> Result<File, Refusal> {
+pub(in crate::store::zone) fn open_to_read(path: &Path) -> Result<File, Refusal> {
     let (directory, name) = directory_of(path)?;
     opened(descriptor_of(&directory, name, OFlags::RDONLY), path)
 }
@@ -105,7 +105,7 @@ fn refusal_of(path: &Path, error: Errno) -> Refusal {
 }
 
 /// A descriptor's metadata.
-pub(super) fn metadata(file: &File, path: &Path) -> Result<Metadata, Refusal> {
+pub(in crate::store::zone) fn metadata(file: &File, path: &Path) -> Result<Metadata, Refusal> {
     let told = file.metadata();
     told.map_err(|error| fault(path, format_args!("{error}")))
 }
@@ -123,7 +123,10 @@ fn kind_of(metadata: &Metadata) -> &'static str {
 }
 
 /// What the first bytes of a file say.
-pub(super) fn read_header(file: &File, path: &Path) -> Result<Result<Header, Fault>, Refusal> {
+pub(in crate::store::zone) fn read_header(
+    file: &File,
+    path: &Path,
+) -> Result<Result<Header, Fault>, Refusal> {
     let mut bytes = [0; LENGTH];
     let mut have = 0;
     while have < LENGTH {
@@ -137,7 +140,7 @@ pub(super) fn read_header(file: &File, path: &Path) -> Result<Result<Header, Fau
 }
 
 /// An error of the system, in words.
-pub(super) fn said(error: Errno) -> std::io::Error {
+pub(in crate::store::zone) fn said(error: Errno) -> std::io::Error {
     error.into()
 }
 
@@ -171,7 +174,10 @@ fn refuse_file_system(path: &Path, magic: u64) -> Result<(), Refusal> {
 }
 
 /// Whether the file belongs to whom it should, and others cannot write it unasked.
-pub(super) fn check_rights(place: &Place, metadata: &Metadata) -> Result<(), Refusal> {
+pub(in crate::store::zone) fn check_rights(
+    place: &Place,
+    metadata: &Metadata,
+) -> Result<(), Refusal> {
     let (owner, wanted) = (metadata.uid(), place.owner());
     if owner != wanted {
         return Err(fault(

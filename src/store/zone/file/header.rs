@@ -5,13 +5,13 @@ use super::layout::{HEADER, SET, SLOT, sets};
 use crate::store::KeyHasher;
 
 /// How a finished zone begins.
-pub(super) const MAGIC: [u8; 8] = *b"SLUICEZ\0";
+pub(in crate::store::zone) const MAGIC: [u8; 8] = *b"SLUICEZ\0";
 /// How one begins that is being made.
-pub(super) const UNFINISHED: [u8; 8] = *b"SLUICEi\0";
+pub(in crate::store::zone) const UNFINISHED: [u8; 8] = *b"SLUICEi\0";
 /// How much of it is in use.
-pub(super) const LENGTH: usize = 112;
+pub(in crate::store::zone) const LENGTH: usize = 112;
 /// Where the offset to Unix time lies, behind the checksum, since it changes.
-pub(super) const OFFSET_AT: u64 = 104;
+pub(in crate::store::zone) const OFFSET_AT: u64 = 104;
 
 const VERSION: u32 = 1;
 const BYTE_ORDER: u32 = 0x0102_0304;
@@ -20,20 +20,20 @@ const CHECKED: usize = 96;
 
 /// What a header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::store::zone) struct Header {
     /// Of the file, in bytes.
-    pub(super) length: u64,
+    pub(in crate::store::zone) length: u64,
     /// Where the states' times mean something.
-    pub(super) host: Host,
+    pub(in crate::store::zone) host: Host,
     /// By which keys are hashed.
-    pub(super) key: [u64; 2],
+    pub(in crate::store::zone) key: [u64; 2],
     /// When it was made, in Unix nanoseconds.
-    pub(super) created: u64,
+    pub(in crate::store::zone) created: u64,
 }
 
 /// Why there is no header that we can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::store::zone) enum Fault {
     /// The file is empty, or whoever began to make a zone of it has died.
     Unfinished,
     /// It is something else.
@@ -46,7 +46,7 @@ pub(super) enum Fault {
 
 impl Header {
     /// Its bytes, with the offset to Unix time.
-    pub(super) fn encode(&self, unix_offset: i64) -> [u8; LENGTH] {
+    pub(in crate::store::zone) fn encode(&self, unix_offset: i64) -> [u8; LENGTH] {
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend(MAGIC);
         let sizes = [HEADER as u32, 64, SLOT as u32];
@@ -71,7 +71,7 @@ impl Header {
     }
 
     /// What a file that begins with these bytes says.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+    pub(in crate::store::zone) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
         if bytes.is_empty() || bytes.starts_with(&UNFINISHED) {
             return Err(Fault::Unfinished);
         }

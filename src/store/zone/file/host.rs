@@ -3,20 +3,20 @@
 use std::fs;
 use std::io;
 
-use super::refusal::Refusal;
+use crate::store::zone::refusal::Refusal;
 
 /// A boot of a machine, and whose time it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Host {
+pub(in crate::store::zone) struct Host {
     /// The same in all containers of a host, and another one after each start of it.
-    pub(super) boot: [u8; 16],
+    pub(in crate::store::zone) boot: [u8; 16],
     /// Its inode; 0 where the kernel has none.
-    pub(super) time_namespace: u64,
+    pub(in crate::store::zone) time_namespace: u64,
 }
 
 impl Host {
     /// The one that this process runs on.
-    pub(super) fn here() -> Result<Self, Refusal> {
+    pub(in crate::store::zone) fn here() -> Result<Self, Refusal> {
         const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
         let boot = fs::read_to_string(BOOT_ID).and_then(|text| parsed(&text));
         let boot = boot.map_err(|error| {

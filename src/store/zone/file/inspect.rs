@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
-use super::file::{lock, told};
-use super::found_file::{metadata, open_to_read, read_header};
+use super::found::{metadata, open_to_read, read_header};
 use super::host::Host;
 use super::layout::{HEADER, OVERFLOW_AT, REGISTRY_AT, SETS_AT, SLOT, sets};
 use super::place::Place;
-use super::refusal::{Refusal, fault};
-use super::registry::{ClaimWord, Kind, LIMITS};
-use super::slot::{Flag, Identity, State, WAYS};
-use super::word;
+use super::{lock, told};
 use crate::clock::{HostClock, Ticks};
+use crate::store::zone::refusal::{Refusal, fault};
+use crate::store::zone::registry::{ClaimWord, Kind, LIMITS};
+use crate::store::zone::table::slot::{Flag, Identity, State, WAYS};
+use crate::store::zone::word;
 
 /// What a look at a zone's file tells.
 #[derive(Debug, Clone)]

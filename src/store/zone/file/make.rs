@@ -10,16 +10,16 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::found_file::{metadata, read_header, said};
+use super::found::{metadata, read_header, said};
 use super::header::{Header, MAGIC, UNFINISHED};
 use super::host::Host;
 use super::place::Place;
-use super::refusal::{Refusal, fault};
 use crate::clock::HostClock;
+use crate::store::zone::refusal::{Refusal, fault};
 use std::os::unix::fs::MetadataExt;
 
 /// Make it: whoever is killed in between leaves an unfinished one, which the next one makes.
-pub(super) fn make(file: &File, place: &Place, host: &Host) -> Result<(), Refusal> {
+pub(in crate::store::zone) fn make(file: &File, place: &Place, host: &Host) -> Result<(), Refusal> {
     let old = read_header(file, &place.path)?.ok();
     let length = place.size.or(old.map(|old| old.length));
     let header = Header {
@@ -69,7 +69,7 @@ fn reserve(file: &File, length: u64) -> io::Result<()> {
 }
 
 /// Why a file system does not set that much aside.
-pub(super) fn no_room(place: &Place, length: u64, error: Errno) -> Refusal {
+pub(in crate::store::zone) fn no_room(place: &Place, length: u64, error: Errno) -> Refusal {
     let free = place
         .path
         .parent()

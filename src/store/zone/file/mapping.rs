@@ -9,9 +9,9 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::header::OFFSET_AT;
 use super::layout::{OVERFLOW_AT, REGISTRY_AT, SET, SETS_AT, SLOT, sets};
-use super::overflow::Overflow;
-use super::registry::{Entry, LIMITS};
-use super::slot::{Set, Slot};
+use crate::store::zone::registry::{Entry, LIMITS};
+use crate::store::zone::table::overflow::Overflow;
+use crate::store::zone::table::slot::{Set, Slot};
 
 const _: () = assert!(size_of::<Slot>() as u64 == SLOT && size_of::<Set>() as u64 == SET);
 const _: () = assert!(size_of::<Overflow>() == 32 && size_of::<Entry>() == 64);
@@ -22,14 +22,14 @@ const _: () = assert!(SETS_AT.is_multiple_of(align_of::<Set>() as u64));
 /// Other processes change it at any time, so it is made of atomics alone. A process that cuts the file
 /// short makes the others end by SIGBUS: nobody can prevent that, and no sluicegate does it.
 #[derive(Debug)]
-pub(super) struct Mapping {
+pub(in crate::store::zone) struct Mapping {
     memory: MmapRaw,
     sets: usize,
 }
 
 impl Mapping {
     /// Map a file of that length, which is at least the smallest zone's.
-    pub(super) fn new(file: &File, length: u64) -> io::Result<Self> {
+    pub(in crate::store::zone) fn new(file: &File, length: u64) -> io::Result<Self> {
         assert!(sets(length) > 0, "less than one set");
         let memory = MmapOptions::new().len(length as usize).map_raw(file)?;
         let sets = sets(length) as usize;
@@ -38,7 +38,7 @@ impl Mapping {
 
     /// The table.
     #[inline]
-    pub(super) fn sets(&self) -> &[Set] {
+    pub(in crate::store::zone) fn sets(&self) -> &[Set] {
         // SAFETY: the mapping has `SETS_AT + sets * 256` bytes at least, it starts at a page, and
         // `SETS_AT` is a multiple of 256. Every bit pattern is a valid `Set`, which is atomics only,
         // and it stays mapped as long as `self`.
@@ -47,21 +47,21 @@ impl Mapping {
 
     /// The limits.
     #[inline]
-    pub(super) fn registry(&self) -> &[Entry; LIMITS] {
+    pub(in crate::store::zone) fn registry(&self) -> &[Entry; LIMITS] {
         // SAFETY: as above: 64 KiB of 64-byte entries in front of the overflow slots.
         unsafe { &*self.at(REGISTRY_AT).cast() }
     }
 
     /// What limits' keys share that find no room.
     #[inline]
-    pub(super) fn overflow(&self) -> &[Overflow; LIMITS] {
+    pub(in crate::store::zone) fn overflow(&self) -> &[Overflow; LIMITS] {
         // SAFETY: as above: 32 KiB of 32-byte slots in front of the sets.
         unsafe { &*self.at(OVERFLOW_AT).cast() }
     }
 
     /// The header's offset to Unix time.
     #[inline]
-    pub(super) fn unix_offset(&self) -> &AtomicI64 {
+    pub(in crate::store::zone) fn unix_offset(&self) -> &AtomicI64 {
         // SAFETY: as above: eight bytes of the header, at a multiple of eight.
         unsafe { &*self.at(OFFSET_AT).cast() }
     }

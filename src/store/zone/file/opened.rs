@@ -8,7 +8,7 @@ use crate::fork::{self, Forks, Held, HeldLock};
 type List = Vec<(FileId, Weak<dyn Any + Send + Sync>)>;
 
 /// A device and an inode on it.
-pub(super) type FileId = (u64, u64);
+pub(in crate::store::zone) type FileId = (u64, u64);
 
 /// Locked for moments, and with no other lock.
 #[derive(Default)]
@@ -27,7 +27,7 @@ static OPENED: LazyLock<Arc<Opened>> = LazyLock::new(|| {
 });
 
 /// What is mapped of that file, or else `new`, which from now on is the one.
-pub(super) fn the_one<T: Any + Send + Sync>(file: FileId, new: T) -> Arc<T> {
+pub(in crate::store::zone) fn the_one<T: Any + Send + Sync>(file: FileId, new: T) -> Arc<T> {
     let mut list = OPENED.0.lock().unwrap_or_else(PoisonError::into_inner);
     let known = list.iter().find(|(known, _)| *known == file);
     let known = known.and_then(|(_, weak)| weak.upgrade()?.downcast().ok());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustix::process::geteuid;
 
 use super::layout::{LARGEST, SMALLEST};
-use super::refusal::Refusal;
+use crate::store::zone::refusal::Refusal;
 
 /// What the URL of a zone says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,17 +36,17 @@ impl Place {
     }
 
     /// Who it must belong to.
-    pub(super) fn owner(&self) -> u32 {
+    pub(in crate::store::zone) fn owner(&self) -> u32 {
         self.owner.unwrap_or_else(|| geteuid().as_raw())
     }
 
     /// What others may do with it.
-    pub(super) fn mode(&self) -> u32 {
+    pub(in crate::store::zone) fn mode(&self) -> u32 {
         self.mode.unwrap_or(0o600)
     }
 
     /// Whether its figures are such as a zone can have.
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(in crate::store::zone) fn check(&self) -> Result<(), Refusal> {
         if let Some(size) = self.size
             && !(SMALLEST..=LARGEST).contains(&size)
         {

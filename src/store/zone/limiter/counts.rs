@@ -2,20 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::tenancy::Tenancy;
+use crate::store::zone::table::tenancy::Tenancy;
 
 /// Calls of this process.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) admitted: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) would_have_refused: AtomicU64,
-    pub(super) overflowed: AtomicU64,
+pub(in crate::store::zone) struct Counts {
+    pub(in crate::store::zone) admitted: AtomicU64,
+    pub(in crate::store::zone) refused: AtomicU64,
+    pub(in crate::store::zone) would_have_refused: AtomicU64,
+    pub(in crate::store::zone) overflowed: AtomicU64,
 }
 
 impl Counts {
     #[inline]
-    pub(super) fn count(&self, allowed: bool, tenancy: Tenancy) {
+    pub(in crate::store::zone) fn count(&self, allowed: bool, tenancy: Tenancy) {
         let decided = if allowed {
             &self.admitted
         } else {

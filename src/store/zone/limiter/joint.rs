@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Zone;
-use super::limiter::{ZoneLimiter, ZoneStore};
-use super::refusal::Refusal;
-use super::registry::LimitId;
-use super::tenancy::{Seen, Tenancy};
-use super::word::{BucketWord, Counters, Word};
+use super::{ZoneLimiter, ZoneStore};
 use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter, Spend};
 use crate::clock::{ManualClock, Ticks};
 use crate::decision::{Decision, Receipt};
 use crate::error::{self, Result};
+use crate::store::zone::Zone;
+use crate::store::zone::refusal::Refusal;
+use crate::store::zone::registry::LimitId;
+use crate::store::zone::table::tenancy::{Seen, Tenancy};
+use crate::store::zone::word::{BucketWord, Counters, Word};
 use crate::store::{Ask, Fingerprint};
 
 /// What a look tells.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::limiter::ZoneStore;
+use super::ZoneStore;
 use super::permits::Counted;
-use super::word::Counters;
 use crate::clock::Ticks;
 use crate::fork::{self, Forks, Held, HeldLock};
 use crate::store::Fingerprint;
 use crate::store::fork::locked_now;
+use crate::store::zone::word::Counters;
 
 /// A lease is renewed so often.
 const RENEWALS: Ticks = 3;

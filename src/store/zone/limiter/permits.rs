@@ -1,11 +1,11 @@
 //! Permits of a zone: taken, renewed and given back by what one knows of it: where it was counted, and
 //! in which part of the time its lease ends. A permit that is not heard of again lapses with its lease.
 
-use super::limiter::ZoneStore;
-use super::tenancy::Tenancy;
-use super::word::{Counters, Word};
+use super::ZoneStore;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
+use crate::store::zone::table::tenancy::Tenancy;
+use crate::store::zone::word::{Counters, Word};
 use crate::store::{Fingerprint, Store};
 
 /// Where a permit counts.

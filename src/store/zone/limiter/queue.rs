@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem::take;
 use std::sync::Arc;
 
-use super::word::Word;
 use crate::clock::Ticks;
+use crate::store::zone::word::Word;
 use crate::store::{Fingerprint, Wake};
 
 /// What is behind a limiter's lock.
-pub(super) struct Behind<W: Word> {
+pub(in crate::store::zone) struct Behind<W: Word> {
     /// Never dropped while the limiter lives: somebody may be reading one. Few, since equal ones are
     /// kept once.
     quotas: Vec<Box<W>>,
@@ -18,18 +18,18 @@ pub(super) struct Behind<W: Word> {
 }
 
 /// One who waits.
-pub(super) struct Waiter<W> {
-    pub(super) number: u64,
-    pub(super) cost: u32,
+pub(in crate::store::zone) struct Waiter<W> {
+    pub(in crate::store::zone) number: u64,
+    pub(in crate::store::zone) cost: u32,
     /// Refused then.
-    pub(super) deadline: Ticks,
+    pub(in crate::store::zone) deadline: Ticks,
     /// By which it is decided, if not by the limiter's own.
-    pub(super) quota: Option<W>,
-    pub(super) wake: Arc<dyn Wake>,
+    pub(in crate::store::zone) quota: Option<W>,
+    pub(in crate::store::zone) wake: Arc<dyn Wake>,
 }
 
 impl<W: Word> Behind<W> {
-    pub(super) fn new(quota: Box<W>) -> Self {
+    pub(in crate::store::zone) fn new(quota: Box<W>) -> Self {
         Self {
             quotas: vec![quota],
             queues: BTreeMap::new(),
@@ -37,7 +37,7 @@ impl<W: Word> Behind<W> {
     }
 
     /// Where this quota is kept from now on.
-    pub(super) fn keep(&mut self, quota: W) -> *mut W {
+    pub(in crate::store::zone) fn keep(&mut self, quota: W) -> *mut W {
         let of = |quota: &W| (quota.limit(), quota.window(), quota.kind_of_marks());
         let known = self.quotas.iter().position(|kept| of(kept) == of(&quota));
         let place = known.unwrap_or_else(|| {
@@ -48,21 +48,24 @@ impl<W: Word> Behind<W> {
     }
 
     /// Those who wait for a key, the first one first.
-    pub(super) fn queue(&self, key: Fingerprint) -> impl Iterator<Item = &Waiter<W>> {
+    pub(in crate::store::zone) fn queue(
+        &self,
+        key: Fingerprint,
+    ) -> impl Iterator<Item = &Waiter<W>> {
         self.queues.get(&key).into_iter().flatten()
     }
 
-    pub(super) fn push(&mut self, key: Fingerprint, waiter: Waiter<W>) {
+    pub(in crate::store::zone) fn push(&mut self, key: Fingerprint, waiter: Waiter<W>) {
         self.queues.entry(key).or_default().push_back(waiter);
     }
 
     /// The place of a waiter.
-    pub(super) fn position(&self, key: Fingerprint, number: u64) -> Option<usize> {
+    pub(in crate::store::zone) fn position(&self, key: Fingerprint, number: u64) -> Option<usize> {
         self.queue(key).position(|waiter| waiter.number == number)
     }
 
     /// It waits no longer. Whether it was the first.
-    pub(super) fn remove(&mut self, key: Fingerprint, number: u64) -> Option<bool> {
+    pub(in crate::store::zone) fn remove(&mut self, key: Fingerprint, number: u64) -> Option<bool> {
         let position = self.position(key, number)?;
         let queue = self.queues.get_mut(&key)?;
         queue.remove(position);
@@ -73,29 +76,29 @@ impl<W: Word> Behind<W> {
     }
 
     /// How to wake the first.
-    pub(super) fn first(&self, key: Fingerprint) -> Option<(u64, Arc<dyn Wake>)> {
+    pub(in crate::store::zone) fn first(&self, key: Fingerprint) -> Option<(u64, Arc<dyn Wake>)> {
         let first = self.queue(key).next()?;
         Some((first.number, Arc::clone(&first.wake)))
     }
 
     /// How to wake all who wait for a key.
-    pub(super) fn all_of(&self, key: Fingerprint) -> Vec<(u64, Arc<dyn Wake>)> {
+    pub(in crate::store::zone) fn all_of(&self, key: Fingerprint) -> Vec<(u64, Arc<dyn Wake>)> {
         let queue = self.queue(key);
         queue
             .map(|waiter| (waiter.number, Arc::clone(&waiter.wake)))
             .collect()
     }
 
-    pub(super) fn keys(&self) -> Vec<Fingerprint> {
+    pub(in crate::store::zone) fn keys(&self) -> Vec<Fingerprint> {
         self.queues.keys().copied().collect()
     }
 
-    pub(super) fn everybody(&self) -> Vec<Arc<dyn Wake>> {
+    pub(in crate::store::zone) fn everybody(&self) -> Vec<Arc<dyn Wake>> {
         let all = self.queues.values().flatten();
         all.map(|waiter| Arc::clone(&waiter.wake)).collect()
     }
 
-    pub(super) fn leave_all(&mut self) {
+    pub(in crate::store::zone) fn leave_all(&mut self) {
         take(&mut self.queues);
     }
 }

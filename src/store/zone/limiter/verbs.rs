@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::limiter::ZoneStore;
-use super::tenancy::Tenancy;
-use super::word::Word;
+use super::ZoneStore;
 use crate::algorithm::{AnyAlgorithm, Spend};
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt};
 use crate::error;
 use crate::quota::Quota;
+use crate::store::zone::table::tenancy::Tenancy;
+use crate::store::zone::word::Word;
 use crate::store::{Ask, Fingerprint, Patience, Result, Statistics, Stop, Store};
 
 /// What came of a call, by the swap that went through if it has spent.
@@ -29,7 +29,12 @@ impl<W: Word> ZoneStore<W> {
         reason = "measured: a call takes as long as a few moves"
     )]
     #[inline(always)]
-    pub(super) fn decide(&self, algorithm: &W, ask: Ask<'_>, now: Ticks) -> (Decision, Tenancy) {
+    pub(in crate::store::zone) fn decide(
+        &self,
+        algorithm: &W,
+        ask: Ask<'_>,
+        now: Ticks,
+    ) -> (Decision, Tenancy) {
         let admitted = self.admit(algorithm, ask, now);
         let Admitted {
             allowed,
@@ -90,7 +95,7 @@ impl<W: Word> ZoneStore<W> {
     }
 
     /// What a decision would be, whoever waits; with the state, and the time on the store's clock.
-    pub(super) fn look_at(
+    pub(in crate::store::zone) fn look_at(
         &self,
         algorithm: &W,
         ask: Ask<'_>,

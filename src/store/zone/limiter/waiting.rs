@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::limiter::ZoneStore;
+use super::ZoneStore;
 use super::queue::{Behind, Waiter};
-use super::word::Word;
 use crate::clock::Ticks;
 use crate::decision::Decision;
 use crate::error::{self, Error};
 use crate::store::fork::{locked, locked_now};
+use crate::store::zone::word::Word;
 use crate::store::{
     Ask, Fingerprint, Joined, Patience, Polled, Queues, Result, Stop, Ticket, Wake,
 };
@@ -98,7 +98,7 @@ impl<W: Word> Queues for ZoneStore<W> {
                 retry_after: look.retry_after.max(1),
                 ..look
             };
-            (refusal, super::Tenancy::NONE)
+            (refusal, crate::store::zone::Tenancy::NONE)
         };
         self.counts.count(decision.allowed, tenancy);
         self.gone(behind, ticket);
@@ -141,7 +141,7 @@ impl<W: Word> ZoneStore<W> {
         };
         let deadline = timeout.map_or(Ticks::MAX, |timeout| now.saturating_add(timeout));
         if at > deadline {
-            self.counts.count(false, super::Tenancy::NONE);
+            self.counts.count(false, crate::store::zone::Tenancy::NONE);
             return Ok(Joined::Settled(decision, now));
         }
         let needs_this_thread = |waiter: &Waiter<W>| waiter.wake.needs_this_thread();
@@ -180,7 +180,7 @@ impl<W: Word> ZoneStore<W> {
 
     /// The refusal of a call that would only be admitted after somebody who waits for its key here,
     /// and when it would be.
-    pub(super) fn refused_behind(
+    pub(in crate::store::zone) fn refused_behind(
         &self,
         algorithm: &W,
         ask: Ask<'_>,
@@ -260,7 +260,7 @@ impl<W: Word> ZoneStore<W> {
 
     /// Wake the first who waits for a key. One who is not there any more loses its place to the
     /// next. No lock may be held.
-    pub(super) fn wake_first(&self, key: Fingerprint) {
+    pub(in crate::store::zone) fn wake_first(&self, key: Fingerprint) {
         while self.waiting.load(Relaxed) > 0 {
             let first = locked_now(&self.behind).first(key);
             let Some((number, wake)) = first else {
@@ -287,14 +287,14 @@ impl<W: Word> ZoneStore<W> {
     }
 
     /// Wake the first of each key: what they wait for may have changed.
-    pub(super) fn wake_heads(&self) {
+    pub(in crate::store::zone) fn wake_heads(&self) {
         let keys = locked_now(&self.behind).keys();
         for key in keys {
             self.wake_first(key);
         }
     }
 
-    pub(super) fn wake_everybody(&self) {
+    pub(in crate::store::zone) fn wake_everybody(&self) {
         let everybody = locked_now(&self.behind).everybody();
         for wake in everybody {
             wake.wake();

@@ -10,7 +10,7 @@ use crate::clock::Ticks;
 /// 32 bytes of the file, for one limit.
 #[derive(Debug)]
 #[repr(C, align(32))]
-pub(super) struct Overflow {
+pub(in crate::store::zone) struct Overflow {
     updates: AtomicU64,
     _reserved: AtomicU64,
     state: AtomicU128,
@@ -18,7 +18,7 @@ pub(super) struct Overflow {
 
 impl Overflow {
     #[inline]
-    pub(super) fn look(&self) -> Found {
+    pub(in crate::store::zone) fn look(&self) -> Found {
         let state = self.state();
         Found {
             payload: state.payload(),
@@ -27,7 +27,7 @@ impl Overflow {
     }
 
     /// Change what is held.
-    pub(super) fn update_any<R>(
+    pub(in crate::store::zone) fn update_any<R>(
         &self,
         now: Ticks,
         change: &mut impl FnMut(&Seen) -> (Option<u128>, R),
@@ -42,7 +42,7 @@ impl Overflow {
     }
 
     /// The same, unless it was cleared since `tenancy`.
-    pub(super) fn update<R>(
+    pub(in crate::store::zone) fn update<R>(
         &self,
         tenancy: Tenancy,
         now: Ticks,
@@ -83,15 +83,15 @@ impl Overflow {
     }
 
     /// Count an update that found no room elsewhere.
-    pub(super) fn count(&self) {
+    pub(in crate::store::zone) fn count(&self) {
         self.updates.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn updates(&self) -> u64 {
+    pub(in crate::store::zone) fn updates(&self) -> u64 {
         self.updates.load(Relaxed)
     }
 
-    pub(super) fn clear(&self) {
+    pub(in crate::store::zone) fn clear(&self) {
         let free = |state| Some(State(state).freed().0);
         let _ = self.state.fetch_update(SeqCst, SeqCst, free);
     }

@@ -6,10 +6,10 @@
 
 use portable_atomic::{AtomicU128, Ordering::SeqCst};
 
-use super::registry::LimitId;
 use super::tenancy::Tenancy;
 use crate::clock::Ticks;
 use crate::store::Fingerprint;
+use crate::store::zone::registry::LimitId;
 
 /// How many bits a payload has.
 pub const PAYLOAD_BITS: u32 = 110;
@@ -21,22 +21,22 @@ const GENERATION_AT: u32 = 112;
 /// 32 bytes of the file.
 #[derive(Debug)]
 #[repr(C, align(32))]
-pub(super) struct Slot {
-    pub(super) identity: AtomicU128,
-    pub(super) state: AtomicU128,
+pub(in crate::store::zone) struct Slot {
+    pub(in crate::store::zone) identity: AtomicU128,
+    pub(in crate::store::zone) state: AtomicU128,
 }
 
 /// Slots that lie side by side, in four cache lines.
 #[derive(Debug)]
 #[repr(C, align(256))]
-pub(super) struct Set(pub(super) [Slot; WAYS]);
+pub(in crate::store::zone) struct Set(pub(in crate::store::zone) [Slot; WAYS]);
 
 /// How many slots a set has.
-pub(super) const WAYS: usize = 8;
+pub(in crate::store::zone) const WAYS: usize = 8;
 
 impl Slot {
     /// Both words as they were at one moment.
-    pub(super) fn snapshot(&self) -> (Identity, State) {
+    pub(in crate::store::zone) fn snapshot(&self) -> (Identity, State) {
         let mut identity = self.identity.load(SeqCst);
         loop {
             let state = self.state.load(SeqCst);
@@ -50,13 +50,13 @@ impl Slot {
 
     /// Put another state in place of `old`, or tell what is there.
     #[inline]
-    pub(super) fn swap(&self, old: State, new: State) -> Result<(), State> {
+    pub(in crate::store::zone) fn swap(&self, old: State, new: State) -> Result<(), State> {
         let swapped = self.state.compare_exchange(old.0, new.0, SeqCst, SeqCst);
         swapped.map(drop).map_err(State)
     }
 
     /// Put another identity in place of `old`. False: it was not there any more.
-    pub(super) fn announce(&self, old: Identity, new: Identity) -> bool {
+    pub(in crate::store::zone) fn announce(&self, old: Identity, new: Identity) -> bool {
         let swapped = self.identity.compare_exchange(old.0, new.0, SeqCst, SeqCst);
         swapped.is_ok()
     }
@@ -64,11 +64,11 @@ impl Slot {
 
 /// A limit and 96 bits of a key's fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key(u128);
+pub(in crate::store::zone) struct Key(u128);
 
 impl Key {
     #[inline]
-    pub(super) fn new(limit: LimitId, fingerprint: Fingerprint) -> Self {
+    pub(in crate::store::zone) fn new(limit: LimitId, fingerprint: Fingerprint) -> Self {
         let low = u128::from(fingerprint.hash() >> 32);
         Self(u128::from(limit.0) << 96 | u128::from(fingerprint.shard()) << 32 | low)
     }
@@ -76,32 +76,32 @@ impl Key {
 
 /// Generation 16, limit 16, fingerprint 96.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity(pub(super) u128);
+pub(in crate::store::zone) struct Identity(pub(in crate::store::zone) u128);
 
 impl Identity {
     #[inline]
-    pub(super) fn new(generation: u16, key: Key) -> Self {
+    pub(in crate::store::zone) fn new(generation: u16, key: Key) -> Self {
         Self(u128::from(generation) << GENERATION_AT | key.0)
     }
 
     #[inline]
-    pub(super) fn generation(self) -> u16 {
+    pub(in crate::store::zone) fn generation(self) -> u16 {
         (self.0 >> GENERATION_AT) as u16
     }
 
     #[inline]
-    pub(super) fn key(self) -> Key {
+    pub(in crate::store::zone) fn key(self) -> Key {
         Key(self.0 & (FLAG | PAYLOAD))
     }
 
-    pub(super) fn limit(self) -> LimitId {
+    pub(in crate::store::zone) fn limit(self) -> LimitId {
         LimitId((self.0 >> 96) as u16)
     }
 }
 
 /// What a slot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flag {
+pub(in crate::store::zone) enum Flag {
     /// Nobody's.
     Free,
     /// Claimed by somebody who has not yet seen that no other slot holds the same key. The payload
@@ -113,7 +113,7 @@ pub(super) enum Flag {
 
 /// Generation 16, flag 2, payload 110.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct State(pub(super) u128);
+pub(in crate::store::zone) struct State(pub(in crate::store::zone) u128);
 
 impl State {
     #[inline]
@@ -124,12 +124,12 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn generation(self) -> u16 {
+    pub(in crate::store::zone) fn generation(self) -> u16 {
         (self.0 >> GENERATION_AT) as u16
     }
 
     #[inline]
-    pub(super) fn flag(self) -> Flag {
+    pub(in crate::store::zone) fn flag(self) -> Flag {
         match (self.0 & FLAG) >> PAYLOAD_BITS {
             0 => Flag::Free,
             1 => Flag::Inserting,
@@ -138,34 +138,34 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn is_member(self) -> bool {
+    pub(in crate::store::zone) fn is_member(self) -> bool {
         self.flag() == Flag::Member
     }
 
     #[inline]
-    pub(super) fn payload(self) -> u128 {
+    pub(in crate::store::zone) fn payload(self) -> u128 {
         self.0 & PAYLOAD
     }
 
     /// Whether it belongs to the identity that was read before it.
     #[inline]
-    pub(super) fn belongs_to(self, identity: Identity) -> bool {
+    pub(in crate::store::zone) fn belongs_to(self, identity: Identity) -> bool {
         self.generation() == identity.generation()
     }
 
     /// The same key's, with another payload.
     #[inline]
-    pub(super) fn with(self, payload: u128) -> Self {
+    pub(in crate::store::zone) fn with(self, payload: u128) -> Self {
         Self::new(self.generation(), Flag::Member, payload)
     }
 
     /// The next generation, being inserted by whoever announces a key first.
-    pub(super) fn claimed(self, now: Ticks) -> Self {
+    pub(in crate::store::zone) fn claimed(self, now: Ticks) -> Self {
         Self::new(self.next(), Flag::Inserting, now.into())
     }
 
     /// The next generation, nobody's.
-    pub(super) fn freed(self) -> Self {
+    pub(in crate::store::zone) fn freed(self) -> Self {
         Self::new(self.next(), Flag::Free, 0)
     }
 
@@ -174,7 +174,7 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn tenancy(self, slot: usize) -> Tenancy {
+    pub(in crate::store::zone) fn tenancy(self, slot: usize) -> Tenancy {
         Tenancy::new(slot, self.generation())
     }
 }

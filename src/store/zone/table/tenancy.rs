@@ -17,12 +17,12 @@ impl Tenancy {
     pub const NONE: Self = Self(1 << 61);
 
     #[inline]
-    pub(super) fn new(slot: usize, generation: u16) -> Self {
+    pub(in crate::store::zone) fn new(slot: usize, generation: u16) -> Self {
         Self((slot as u64) << 16 | u64::from(generation))
     }
 
     #[inline]
-    pub(super) fn overflow(generation: u16) -> Self {
+    pub(in crate::store::zone) fn overflow(generation: u16) -> Self {
         Self(OVERFLOW | u64::from(generation))
     }
 
@@ -46,12 +46,12 @@ impl Tenancy {
 
     /// The slot's number, which may lie beyond the table.
     #[inline]
-    pub(super) fn slot(self) -> usize {
+    pub(in crate::store::zone) fn slot(self) -> usize {
         (self.0 >> 16) as usize
     }
 
     #[inline]
-    pub(super) fn generation(self) -> u16 {
+    pub(in crate::store::zone) fn generation(self) -> u16 {
         self.0 as u16
     }
 }
@@ -66,7 +66,7 @@ pub struct Found {
 }
 
 impl Found {
-    pub(super) const NOTHING: Self = Self {
+    pub(in crate::store::zone) const NOTHING: Self = Self {
         payload: 0,
         tenancy: Tenancy::NONE,
     };

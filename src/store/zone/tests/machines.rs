@@ -9,7 +9,7 @@ use super::Scratch;
 use super::elsewhere::{as_nobody, in_namespaces, opening};
 use super::files::{SIZE, assert_refused};
 use crate::store::zone::file::ZoneFile;
-use crate::store::zone::host::Host;
+use crate::store::zone::file::host::Host;
 use crate::store::zone::{Place, Zone};
 
 const SHORT: Duration = Duration::from_millis(50);

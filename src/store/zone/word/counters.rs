@@ -1,6 +1,6 @@
 //! Counters of consecutive parts of time in one word: of segments, and of permits.
 
-use super::super::kind::Kind;
+use super::kind::Kind;
 use crate::clock::Ticks;
 
 /// Bits of all counters.

@@ -1,7 +1,7 @@
 //! Segments and permits as an algorithm, and as a word of a zone.
 
-use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters, State};
+use super::kind::Kind;
 use super::{Word, another, field, near, seems_ahead};
 use super::{permits, segmented_window};
 use crate::algorithm::{Algorithm, AnyAlgorithm, Spend, StatePlan};

@@ -17,7 +17,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(number: u8) -> Option<Self> {
+    pub(in crate::store::zone) fn of(number: u8) -> Option<Self> {
         Some(match number {
             1 => Self::FixedWindow,
             2 => Self::SegmentedWindow,

@@ -1,8 +1,8 @@
 //! Permits with a lease. One is counted in the part of the time in which its lease ends, a quarter of a
 //! lease long, and counts until the part is over: up to a quarter too long, never too short.
 
-use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters};
+use super::kind::Kind;
 use crate::algorithm::{Algorithm, Permits};
 use crate::clock::Ticks;
 use crate::error::{Error, Result};

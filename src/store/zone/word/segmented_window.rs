@@ -1,7 +1,7 @@
 //! The window in as many parts as one word has counters for.
 
-use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters};
+use super::kind::Kind;
 use crate::algorithm::SegmentedWindow;
 use crate::clock::Ticks;
 use crate::error::{Error, Result};

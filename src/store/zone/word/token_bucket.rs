@@ -5,7 +5,7 @@
 //! tokens that found it not full. The time means the same under any quota, so processes that know
 //! different ones may share it: what was spent counts for the time that it took to refill then.
 
-use super::super::kind::Kind;
+use super::kind::Kind;
 use super::{Word, another};
 use crate::algorithm::{Algorithm, AnyAlgorithm, Spend, StatePlan, TokenBucket};
 use crate::clock::Ticks;

@@ -22,13 +22,13 @@ pub(crate) struct InUse {
 
 impl InUse {
     /// Whether a shard may begin to use `quota`.
-    pub(super) fn may_claim(&self, quota: &Quota) -> bool {
+    pub(in crate::store::memory::quota::others) fn may_claim(&self, quota: &Quota) -> bool {
         let quotas = locked_now(&self.quotas);
         quotas.len() < MOST || quotas.contains_key(quota)
     }
 
     /// A shard begins to use `quota`. False: too many are in use.
-    pub(super) fn claim(&self, quota: &Quota) -> bool {
+    pub(in crate::store::memory::quota::others) fn claim(&self, quota: &Quota) -> bool {
         let mut quotas = locked_now(&self.quotas);
         if quotas.len() >= MOST && !quotas.contains_key(quota) {
             return false;
@@ -39,17 +39,17 @@ impl InUse {
     }
 
     /// Whether any key ever had a quota of its own.
-    pub(super) fn were_any(&self) -> bool {
+    pub(in crate::store::memory::quota::others) fn were_any(&self) -> bool {
         self.were_any.load(Relaxed)
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store::memory::quota::others) fn len(&self) -> usize {
         locked_now(&self.quotas).len()
     }
 
     /// A shard uses it no more.
-    pub(super) fn release(&self, quota: &Quota) {
+    pub(in crate::store::memory::quota::others) fn release(&self, quota: &Quota) {
         let mut quotas = locked_now(&self.quotas);
         let Some(shards) = quotas.get_mut(quota) else {
             return;
