@@ -26,6 +26,7 @@ use portable_atomic::AtomicU128;
 use super::{Fingerprint, KeyHasher};
 use crate::clock::{HostClock, Ticks};
 use file::ZoneFile;
+use file::counted_by::CountedBy;
 use file::found;
 use file::host::Host;
 use file::mapping::Mapping;
@@ -36,10 +37,11 @@ use table::{Around, Seat, Table};
 
 pub use file::inspect::{LimitReport, Report};
 pub use file::place::Place;
-pub use limiter::joint::{Asked, Looked, ZonePart, part_in_zone};
+pub use limiter::joint::{Asked, Looked, ZonePart};
 pub use limiter::leases::Leases;
+pub use limiter::make::{in_zone, part_in_zone};
 pub use limiter::permits::Counted;
-pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
+pub use limiter::{ZoneLimiter, ZoneStore};
 pub use refusal::{Refusal, shown_path};
 pub use registry::{Kind, LimitId, Registered, Wanted};
 pub use table::slot::PAYLOAD_BITS;
@@ -123,7 +125,13 @@ impl Zone {
     /// # Errors
     /// [`Refusal::Argument`] when the zone holds 1,024 limits already.
     pub fn limit(&self, wanted: &Wanted) -> Result<Registered, Refusal> {
-        registry::register(self.mapping.registry(), &self.hasher, wanted)
+        let registered = registry::register(self.mapping.registry(), &self.hasher, wanted);
+        registered.ok_or_else(|| registry::too_many(&self.path, wanted.name))
+    }
+
+    /// Count in it by the host's clock, or by one that a test moves: by the same as everybody else.
+    fn count_by(&self, clock: CountedBy) -> Result<(), Refusal> {
+        clock.claim(self.mapping.counted_by(), &self.path)
     }
 
     /// The time on the clock that all processes of the host share: the monotonic one, since boot.

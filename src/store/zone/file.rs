@@ -6,6 +6,7 @@
 //! and may make it. A state of the file is believed only under a lock, and looked at again after each
 //! change of the lock, since the kernel lets go of a lock before it takes another one.
 
+pub(super) mod counted_by;
 pub(super) mod found;
 pub(super) mod header;
 pub(super) mod host;

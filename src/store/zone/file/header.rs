@@ -13,6 +13,9 @@ pub(in crate::store::zone) const LENGTH: usize = 112;
 /// Where the offset to Unix time lies, behind the checksum, since it changes.
 pub(in crate::store::zone) const OFFSET_AT: u64 = 104;
 
+/// Where it is noted by whose clock the zone is counted; 0, as it is made, is nobody's yet.
+pub(in crate::store::zone) const COUNTED_BY_AT: u64 = 112;
+
 const VERSION: u32 = 1;
 const BYTE_ORDER: u32 = 0x0102_0304;
 const MONOTONIC: u32 = 1;

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
+use super::counted_by::CountedBy;
 use super::found::{metadata, open_to_read, read_header};
+use super::header::COUNTED_BY_AT;
 use super::host::Host;
 use super::layout::{HEADER, OVERFLOW_AT, REGISTRY_AT, SETS_AT, SLOT, sets};
 use super::place::Place;
@@ -40,6 +42,8 @@ pub struct Report {
     pub mode: u32,
     /// Whether it was made since this machine has started; else it begins afresh when it is opened.
     pub is_of_this_boot: bool,
+    /// Whether a clock that tests move counts in it: what is live now cannot be told then.
+    pub is_manual: bool,
     /// Its limits, in the order in which they were declared.
     pub limits: Vec<LimitReport>,
 }
@@ -94,6 +98,7 @@ impl Report {
                 ),
             ));
         }
+        let unreadable = |error| fault(path, format_args!("cannot read it: {error}"));
         let mut report = Self {
             path: path.to_owned(),
             length: header.length,
@@ -104,9 +109,9 @@ impl Report {
             owner: metadata.uid(),
             mode: metadata.mode() & 0o777,
             is_of_this_boot: Host::here()?.boot == header.host.boot,
+            is_manual: counted_by(&file).map_err(unreadable)? == Some(CountedBy::Manual),
             limits: Vec::new(),
         };
-        let unreadable = |error| fault(path, format_args!("cannot read it: {error}"));
         report.read_limits(&file).map_err(unreadable)?;
         report.read_slots(&file).map_err(unreadable)?;
         Ok(report)
@@ -170,6 +175,13 @@ impl Report {
             }
         }
     }
+}
+
+/// What the header says of it.
+fn counted_by(file: &File) -> std::io::Result<Option<CountedBy>> {
+    let mut noted = [0; 8];
+    file.read_exact_at(&mut noted, COUNTED_BY_AT)?;
+    Ok(CountedBy::of(u64::from_ne_bytes(noted)))
 }
 
 /// Sixteen bytes as a number.

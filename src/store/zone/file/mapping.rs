@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::mem::size_of;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::header::OFFSET_AT;
+use super::header::{COUNTED_BY_AT, OFFSET_AT};
 use super::layout::{OVERFLOW_AT, REGISTRY_AT, SET, SETS_AT, SLOT, sets};
 use crate::store::zone::registry::{Entry, LIMITS};
 use crate::store::zone::table::overflow::Overflow;
@@ -64,6 +64,12 @@ impl Mapping {
     pub(in crate::store::zone) fn unix_offset(&self) -> &AtomicI64 {
         // SAFETY: as above: eight bytes of the header, at a multiple of eight.
         unsafe { &*self.at(OFFSET_AT).cast() }
+    }
+
+    /// By whose clock it is counted: [`CountedBy`](super::counted_by::CountedBy).
+    pub(in crate::store::zone) fn counted_by(&self) -> &AtomicU64 {
+        // SAFETY: as above.
+        unsafe { &*self.at(COUNTED_BY_AT).cast() }
     }
 
     #[inline]

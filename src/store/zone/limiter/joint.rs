@@ -1,19 +1,16 @@
 //! A limit in a zone as one of several that decide together: it looks, spends and takes back in
 //! steps of their own.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{ZoneLimiter, ZoneStore};
-use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow, SlidingCounter, Spend};
-use crate::clock::{ManualClock, Ticks};
+use crate::algorithm::{Algorithm, Spend};
+use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt};
 use crate::error::{self, Result};
-use crate::store::zone::Zone;
-use crate::store::zone::refusal::Refusal;
 use crate::store::zone::registry::LimitId;
 use crate::store::zone::table::tenancy::{Seen, Tenancy};
-use crate::store::zone::word::{BucketWord, Counters, Word};
+use crate::store::zone::word::Word;
 use crate::store::{Ask, Fingerprint};
 
 /// What a look tells.
@@ -128,7 +125,7 @@ impl<W: Word> ZonePart for ZoneStore<W> {
                     at: receipt.at,
                     mark: receipt.mark(),
                 };
-                algorithm.give_back(state, now, spend, receipt.cost);
+                algorithm.give_back_marked(state, now, spend, receipt.cost);
                 Some(())
             });
         }
@@ -224,30 +221,4 @@ impl<W: Word> ZoneStore<W> {
         });
         changed?.result
     }
-}
-
-/// A limit of a zone for a gate, as [`in_zone`](super::in_zone).
-///
-/// # Errors
-/// As there.
-pub fn part_in_zone(
-    zone: &Arc<Zone>,
-    name: &str,
-    quota: &AnyAlgorithm,
-    largest: u32,
-    manual: Option<&Arc<ManualClock>>,
-) -> std::result::Result<Arc<dyn ZonePart>, Refusal> {
-    let (zone, manual, largest) = (Arc::clone(zone), manual.cloned(), Some(largest));
-    Ok(match quota {
-        AnyAlgorithm::FixedWindow(_) => {
-            ZoneStore::<FixedWindow>::new(zone, name, quota, largest, manual)?
-        }
-        AnyAlgorithm::SlidingCounter(_) => {
-            ZoneStore::<SlidingCounter>::new(zone, name, quota, largest, manual)?
-        }
-        AnyAlgorithm::TokenBucket(_) => {
-            ZoneStore::<BucketWord>::new(zone, name, quota, largest, manual)?
-        }
-        _ => ZoneStore::<Counters>::new(zone, name, quota, largest, manual)?,
-    })
 }

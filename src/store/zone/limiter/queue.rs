@@ -38,8 +38,7 @@ impl<W: Word> Behind<W> {
 
     /// Where this quota is kept from now on.
     pub(in crate::store::zone) fn keep(&mut self, quota: W) -> *mut W {
-        let of = |quota: &W| (quota.limit(), quota.window(), quota.kind_of_marks());
-        let known = self.quotas.iter().position(|kept| of(kept) == of(&quota));
+        let known = self.quotas.iter().position(|kept| kept.is_same(&quota));
         let place = known.unwrap_or_else(|| {
             self.quotas.push(Box::new(quota));
             self.quotas.len() - 1

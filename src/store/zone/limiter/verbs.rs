@@ -269,7 +269,7 @@ impl<W: Word> Store for ZoneStore<W> {
         _patience: Patience,
     ) -> Result<()> {
         let algorithm = self.by(None)?;
-        if receipt.cost == 0 || receipt.epoch != algorithm.kind_of_marks() {
+        if receipt.cost == 0 {
             return Ok(());
         }
         let spend = Spend {
@@ -278,7 +278,7 @@ impl<W: Word> Store for ZoneStore<W> {
         };
         let tenancy = Tenancy::from_number(receipt.number);
         self.change(key, Some(tenancy), |state, now| {
-            algorithm.give_back(state, now, spend, units);
+            algorithm.give_back_marked(state, now, spend, units);
         })?;
         Ok(())
     }
