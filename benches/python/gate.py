@@ -99,7 +99,7 @@ def ratios(
     return shares, [(took - loop) / CALLS for loop, _, took in times]
 
 
-def figures(place: Place, algorithm: str) -> Iterator[Figure]:
+def figures(place: Place, algorithm: str, may_cost: float | None) -> Iterator[Figure]:
     """Of one key and of three, admitted and refused."""
     user, tenant, tool = KEYS.values()
     for what, keys, each in (
@@ -109,7 +109,7 @@ def figures(place: Place, algorithm: str) -> Iterator[Figure]:
         for how, last in (("admitted", PLENTY), ("refused by the third", FEW)):
             shares, took = ratios(place, algorithm, last, keys, each)
             row = f"{what}, {how}: {algorithm}"
-            yield summary(row, shares, "×", MAY_COST)
+            yield summary(row, shares, "×", may_cost)
             yield summary(f"{row}, a call", took, "ns")
 
 
@@ -117,7 +117,7 @@ def main() -> None:
     found: list[Figure] = []
     for algorithm in CLASSES:
         say(f"gate: {algorithm} ...")
-        found.extend(figures(MEMORY, algorithm))
+        found.extend(figures(MEMORY, algorithm, MAY_COST))
     show(
         "A gate of three limits",
         "Multiples of a `check` of each of the three, measured just before; medians.",

@@ -133,7 +133,7 @@ def main() -> None:
         of_gates: list[Figure] = []
         for algorithm in KINDS:
             say(f"zone: a gate, {algorithm} ...")
-            of_gates.extend(gate.figures(gates(zone), algorithm))
+            of_gates.extend(gate.figures(gates(zone), algorithm, None))
         say(f"zone: {PROCESSES} processes ...")
         found.extend(crowd(zone))
     about = "Multiples of the same call in memory, measured just before by one process; medians."
