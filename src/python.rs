@@ -2,25 +2,17 @@
 
 mod answer;
 mod arguments;
-mod batch;
 mod clock;
 mod decision;
-mod fast_call;
 mod fork;
 mod gate;
-mod key_quota;
 mod limiter;
 mod limits_off;
 mod memory;
-mod pending;
 mod permit;
-mod permits;
 mod quota;
-mod quota_fields;
 #[cfg(unix)]
 mod redis;
-mod refund;
-mod token_bucket;
 mod toml_nodes;
 mod waiting;
 #[cfg(target_os = "linux")]
@@ -38,13 +30,15 @@ mod core {
     /// The hot methods get their descriptors before anyone sees the classes.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        super::fast_call::install(module.py())
+        super::limiter::fast_call::install(module.py())
     }
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "the name that Python expects")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
+    #[pymodule_export]
+    use super::answer::quota_fields::PyQuotaFields;
     #[pymodule_export]
     use super::answer::{PyAnswer, PyPlainRequests};
     #[pymodule_export]
@@ -63,28 +57,26 @@ mod core {
     #[pymodule_export]
     use super::limits_off::{are_off, limits_off};
     #[pymodule_export]
+    use super::memory::permits::PyPermits;
+    #[pymodule_export]
+    use super::memory::token_bucket::{PyTokenBucket, PyTokenBucketConfig};
+    #[pymodule_export]
     use super::memory::{
         PyFixedWindow, PySegmentedWindow, PySlidingWindowCounter, PySlidingWindowRateLimiter,
     };
     #[pymodule_export]
-    use super::pending::PyPending;
-    #[pymodule_export]
     use super::permit::PyPermit;
     #[pymodule_export]
-    use super::permits::PyPermits;
-    #[pymodule_export]
     use super::quota::PyQuota;
-    #[pymodule_export]
-    use super::quota_fields::PyQuotaFields;
     #[cfg(unix)]
     #[pymodule_export]
     use super::redis::{
         PyBridge, PyRedisGate, PyRedisGateCall, PyRedisLimiter, PyRedisScript, PyRedisScripts,
     };
     #[pymodule_export]
-    use super::token_bucket::{PyTokenBucket, PyTokenBucketConfig};
-    #[pymodule_export]
     use super::toml_nodes::read_toml;
+    #[pymodule_export]
+    use super::waiting::pending::PyPending;
     #[pymodule_export]
     use super::waiting::{PyBells, PyListener, PyTicket};
     #[cfg(target_os = "linux")]

@@ -238,6 +238,7 @@ def rust_uses(name: str, text: str, *, public: bool = False) -> Iterator[tuple[s
                 yield from resolved(name, path)
     if not public:
         body = re.sub(r"^\s*(?:pub(?:\([^)]*\))? )?use [^;]+;", "", text, flags=re.M)
+        body = re.sub(r"pub\(in [^)]*\)", "", body)  # who may see a thing, not what it knows
         for child in re.findall(r"^\s*(?:pub(?:\([^)]*\))? )?mod (\w+);", body, flags=re.M):
             for symbol in re.findall(rf"(?<!::)\b{child}::(\w+)", body):
                 yield from resolved(name, f"self::{child}::{symbol}")

@@ -7,11 +7,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import count, repeat
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benches.python import gate
 from benches.python.core import CALLS, FEW, HOT, PLENTY, ROUNDS
 from benches.python.harness import (
     QUICK,
@@ -26,7 +27,7 @@ from benches.python.harness import (
 )
 
 import sluicegate
-from sluicegate import shared
+from sluicegate import Limit, shared
 
 MAY_COST = 1.2
 #: On two cores, of which a process has a half.
@@ -34,7 +35,12 @@ OF_FOUR_MAY_COST = 3.0
 PROCESSES = 4
 EACH = 200_000 if QUICK else 1_000_000
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("FixedWindow", "SegmentedWindow", "SlidingWindowCounter", "TokenBucket")
+KINDS = {
+    "fixed_window": "FixedWindow",
+    "segmented_window": "SegmentedWindow",
+    "sliding_counter": "SlidingWindowCounter",
+    "token_bucket": "TokenBucket",
+}
 
 
 def pair(kind: str, zone: str, limit: int) -> tuple[Any, Any]:
@@ -58,6 +64,19 @@ def ratios(kind: str, zone: str) -> Iterator[Figure]:
             took = [(took - loop) / CALLS for loop, _, took in times]
             yield summary(f"{verb}, {how}: {kind}", shares, "×", MAY_COST)
             yield summary(f"{verb}, {how}: {kind}, a call", took, "ns")
+
+
+def gates(zone: str) -> gate.Place:
+    """A gate in the zone, and its limiters: none has the name of one before."""
+    numbers = count()
+
+    def made(limits: list[Limit]) -> Any:
+        return shared.Gate(zone, limits, name=f"gate {next(numbers)}")
+
+    def limiter(algorithm: str, quota: str) -> Any:
+        return getattr(shared, KINDS[algorithm])(zone, quota, name=f"single {next(numbers)}")
+
+    return gate.Place(made, limiter)
 
 
 def nanoseconds(check: Any, keys: list[str]) -> float:
@@ -108,14 +127,20 @@ def main() -> None:
     found: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
         zone = f"shared://{folder}/bench.zone?size=10m"
-        for kind in KINDS:
+        for kind in KINDS.values():
             say(f"zone: {kind} ...")
             found.extend(ratios(kind, zone))
+        of_gates: list[Figure] = []
+        for algorithm in KINDS:
+            say(f"zone: a gate, {algorithm} ...")
+            of_gates.extend(gate.figures(gates(zone), algorithm, None))
         say(f"zone: {PROCESSES} processes ...")
         found.extend(crowd(zone))
     about = "Multiples of the same call in memory, measured just before by one process; medians."
     show("A check in a zone", about, found)
-    save("zone", found)
+    about = "Multiples of a `check` of each of the three in the same zone, measured just before; medians."
+    show("A gate of three limits in a zone", about, of_gates)
+    save("zone", [*found, *of_gates])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 //! A request's answer, on its way out: the first message gets the fields of the quota.
 
+pub(super) mod quota_fields;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -8,7 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::decision::PyDecision;
 use super::gate::{PyGateDecision, PyGateFields};
-use super::quota_fields::PyQuotaFields;
+use quota_fields::PyQuotaFields;
 
 /// An answer's `own` fields and those of a decision, which these fields make: of one limit, or of several.
 /// `None` if that is not all there is to do.

@@ -1,5 +1,8 @@
 //! Python arguments, checked. What is wrong is named with its value and its range.
 
+pub(super) mod key_quota;
+pub(super) mod refund;
+
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};

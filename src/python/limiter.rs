@@ -1,18 +1,19 @@
 //! The base class: the verbs, once for all algorithms.
 
 mod asking;
+mod batch;
+pub(super) mod fast_call;
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use super::arguments::key_quota::key_quota;
+use super::arguments::refund::Refund;
 use super::arguments::{self, Cost, Given};
-use super::batch;
 use super::decision::{PyDecision, PyStatistics};
-use super::key_quota::key_quota;
 use super::patiently;
-use super::refund::Refund;
 use super::waiting::{self, PyBells, PyTicket};
 use crate::clock::seconds;
 use crate::store::{Ask, Patience, Queues};

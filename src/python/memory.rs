@@ -1,5 +1,8 @@
 //! The limiters of windows: a constructor each, `set_quota`, and the verbs that one of them has by other names.
 
+pub(super) mod permits;
+pub(super) mod token_bucket;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};

@@ -1,5 +1,7 @@
 //! How callers wait: an event loop's by bells and tickets, those in threads of their own asleep.
 
+pub(super) mod pending;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

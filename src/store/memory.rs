@@ -15,32 +15,19 @@ use queue::{Queue, WakeUp};
 use shard::Shard;
 use shards::{ShardLock, Shards};
 
-mod applicants;
-mod batch;
-mod call;
-mod crowd;
 mod decide;
 mod evict;
 mod fingerprint;
 mod fork;
-mod held;
 mod joint;
-mod joint_plan;
-mod joint_queue;
-mod look;
-mod others;
 mod queue;
 mod quota;
 mod receipts;
-mod reserve;
 mod shard;
 mod shards;
-mod siphash;
-mod slot;
 #[cfg(test)]
 mod tests;
 mod verbs;
-mod waiting;
 
 pub use fingerprint::{Fingerprint, KeyHasher};
 pub use joint::{

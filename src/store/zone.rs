@@ -4,35 +4,14 @@
 //! the new one, whichever instruction it dies at. Nothing depends on a lock, on an owner or on a
 //! clean exit, a check never waits, and there is nothing to do after a fork.
 
-mod counts;
 mod file;
-mod found_file;
-mod header;
-mod host;
-mod inspect;
-mod joint;
-mod kind;
-mod layout;
-mod leases;
 mod limiter;
-mod make;
-mod mapping;
-mod member;
-mod opened;
-mod overflow;
-mod permits;
-mod place;
-mod queue;
 mod refusal;
 mod registry;
-mod slot;
 pub(crate) mod steps;
 mod table;
-mod tenancy;
 #[cfg(test)]
 pub(crate) mod tests;
-mod verbs;
-mod waiting;
 mod word;
 
 use std::fs::File;
@@ -47,23 +26,26 @@ use portable_atomic::AtomicU128;
 use super::{Fingerprint, KeyHasher};
 use crate::clock::{HostClock, Ticks};
 use file::ZoneFile;
-use host::Host;
-use mapping::Mapping;
-use member::Member;
-use overflow::Overflow;
+use file::counted_by::CountedBy;
+use file::found;
+use file::host::Host;
+use file::mapping::Mapping;
+use file::opened;
+use table::member::Member;
+use table::overflow::Overflow;
 use table::{Around, Seat, Table};
 
-pub use inspect::{LimitReport, Report};
-pub use joint::{Asked, Looked, ZonePart, part_in_zone};
-pub use leases::Leases;
-pub use limiter::{ZoneLimiter, ZoneStore, in_zone};
-pub use permits::Counted;
-pub use place::Place;
+pub use file::inspect::{LimitReport, Report};
+pub use file::place::Place;
+pub use limiter::joint::{Asked, Looked, ZonePart};
+pub use limiter::leases::Leases;
+pub use limiter::make::{in_zone, part_in_zone};
+pub use limiter::permits::Counted;
+pub use limiter::{ZoneLimiter, ZoneStore};
 pub use refusal::{Refusal, shown_path};
-
 pub use registry::{Kind, LimitId, Registered, Wanted};
-pub use slot::PAYLOAD_BITS;
-pub use tenancy::{Found, Seen, Tenancy, Updated};
+pub use table::slot::PAYLOAD_BITS;
+pub use table::tenancy::{Found, Seen, Tenancy, Updated};
 pub use word::{Counters, largest_limit, lateness, parts_for};
 
 /// From one comparison with the wall clock to the next.
@@ -102,7 +84,7 @@ impl Zone {
             ));
         }
         let ZoneFile { file, header } = ZoneFile::open(place, host, patience)?;
-        let metadata = found_file::metadata(&file, &place.path)?;
+        let metadata = found::metadata(&file, &place.path)?;
         let mapping = Mapping::new(&file, header.length)
             .map_err(|error| refusal::fault(&place.path, format_args!("cannot map it: {error}")))?;
         let zone = Self {
@@ -143,7 +125,13 @@ impl Zone {
     /// # Errors
     /// [`Refusal::Argument`] when the zone holds 1,024 limits already.
     pub fn limit(&self, wanted: &Wanted) -> Result<Registered, Refusal> {
-        registry::register(self.mapping.registry(), &self.hasher, wanted)
+        let registered = registry::register(self.mapping.registry(), &self.hasher, wanted);
+        registered.ok_or_else(|| registry::too_many(&self.path, wanted.name))
+    }
+
+    /// Count in it by the host's clock, or by one that a test moves: by the same as everybody else.
+    fn count_by(&self, clock: CountedBy) -> Result<(), Refusal> {
+        clock.claim(self.mapping.counted_by(), &self.path)
     }
 
     /// The time on the clock that all processes of the host share: the monotonic one, since boot.

@@ -55,11 +55,38 @@ def test_limits_are_shown_by_name(url: str, tmp_path: Path) -> None:
 
 
 def test_idle_keys_are_told_from_live_ones(url: str, tmp_path: Path) -> None:
-    limiter = shared.FixedWindow(url, 5, 60, name="old", clock=ManualClock())
-    limiter.check("a")  # long ago, on the zone's clock
+    shared.FixedWindow(url, 5, 0.001, name="short").check("a")
+    shared.FixedWindow(url, 5, 1e9, name="long").check("a")
     found = json.loads(command(tmp_path / "limits.zone", "--json").stdout)
-    (limit,) = found["limits"]
-    assert (limit["live"], limit["idle"]) in ((0, 1), (1, 0))
+    keys = {limit["name"]: (limit["live"], limit["idle"]) for limit in found["limits"]}
+    assert keys == {"short": (0, 1), "long": (1, 0)}
+    assert found["is_manual"] is False
+
+
+def test_a_zone_of_tests_says_so(url: str, tmp_path: Path) -> None:
+    shared.FixedWindow(url, 5, 60, name="api", clock=ManualClock()).check("a")
+    found = json.loads(command(tmp_path / "limits.zone", "--json").stdout)
+    assert found["is_manual"] is True
+    assert "a ManualClock counts in it" in command(url).stdout
+
+
+def test_windows_leases_and_layouts_are_shown_as_one_writes_them(url: str) -> None:
+    shared.SegmentedWindow(url, "5/second", name="a", largest=2_000)
+    shared.SlidingWindowCounter(url, 5, 90, name="b")
+    shared.FixedWindow(url, "5/2 days", name="c")
+    shared.ConcurrencyLimiter(url, 3, name="d", lease_seconds=60)
+    shared.TokenBucket(url, "5/second burst 9", name="e")
+    shared.FixedWindow(url, 5, 0.25, name="f")
+    rows = [line.split() for line in command(url).stdout.splitlines()]
+    shown = {row[0]: " ".join(row[2:-3]) for row in rows if row and len(row[0]) == 1}
+    assert shown == {
+        "a": "second 2,047",
+        "b": "90 seconds -",
+        "c": "2 days -",
+        "d": "lease: minute -",
+        "e": "- -",
+        "f": "0.25 seconds -",
+    }
 
 
 def test_an_empty_zone(tmp_path: Path) -> None:

@@ -159,14 +159,14 @@ def test_a_copy_is_itself_and_a_pickle_is_made_anew(kind: Any, url: str) -> None
     assert again.limit == 7
     assert not again.peek("a", 2)
     with pytest.raises(TypeError, match="with a ManualClock cannot be pickled"):
-        pickle.dumps(make(kind, url))
+        pickle.dumps(make(kind, url.replace("limits.zone", "tests.zone")))
 
 
 def test_a_bucket_takes_what_a_bucket_takes(url: str) -> None:
     for quota in [(100, 10), (TokenBucketConfig(100, 10),), ("10/second burst 100",)]:
         bucket = shared.TokenBucket(url, *quota, name="b")
         assert (bucket.limit, bucket.config.refill_rate) == (100, 10)
-    bucket = shared.TokenBucket(url, capacity=5, refill_rate=1, name="b", clock=ManualClock())
+    bucket = shared.TokenBucket(url, capacity=5, refill_rate=1, name="c")
     assert run(bucket.acquire(2, "k")).remaining == 3
     bucket.set_quota(capacity=9, refill_rate=1)
     assert bucket.limit == 9
@@ -206,9 +206,53 @@ def test_a_name_is_required(url: str, kind: Any) -> None:
 
 
 def test_a_limit_above_the_layout_says_what_to_do(url: str) -> None:
-    make(shared.SegmentedWindow, url, "100/minute")
-    with pytest.raises(ValueError, match=r"limit must be an int from 1 to 127, .*largest=1_000"):
+    limiter = make(shared.SegmentedWindow, url, "100/minute")
+    told = r"limit must be an int from 1 to 127, .*'fixed_window' .*\(largest=1_000; "
+    with pytest.raises(ValueError, match=rf"^the limit 'api' of the zone: {told}"):
         make(shared.SegmentedWindow, url, "1000/minute")
+    for call in (
+        lambda: limiter.set_quota("1000/minute"),
+        lambda: limiter.check("a", quota=Quota("1000/minute")),
+    ):
+        with pytest.raises(ValueError, match=f"^{told}"):
+            call()
+    assert limiter.check("a", quota=Quota("127/minute")).remaining == 126
+
+
+def test_a_refund_by_receipt_is_of_the_keys_own_quota(url: str, kind: Any) -> None:
+    clock, plan = ManualClock(1_000), Quota("4/minute burst 9" if is_bucket(kind) else "9/minute")
+    limiter = make(kind, url, clock=clock, **room(kind))
+    limiter.check("a", quota=plan)
+    receipt = limiter.check("a", 6, quota=plan)
+    assert receipt.remaining == 2
+    limiter.refund("a", receipt, 4)
+    assert limiter.peek("a", quota=plan).remaining == 6
+    limiter.refund("a", receipt)
+    assert limiter.peek("a", quota=plan).remaining == 8
+    with pytest.raises(ValueError, match="given back"):
+        limiter.refund("a", receipt)
+    clock.advance(3_600)
+    receipt = limiter.check("a", 9, quota=plan)
+    clock.advance(3_600)
+    limiter.check("a", 3, quota=plan)
+    limiter.refund("a", receipt)
+    assert limiter.peek("a", quota=plan).remaining == 6  # it was back already
+
+
+def is_bucket(kind: Any) -> bool:
+    return kind is shared.TokenBucket
+
+
+def test_a_manual_clock_has_a_zone_of_its_own(url: str, tmp_path: Path, kind: Any) -> None:
+    make(kind, url, clock=None)
+    with pytest.raises(ValueError, match=rf"clock= must be left out in the zone {tmp_path}"):
+        make(kind, url, name="other")
+    make(kind, url, clock=None, name="other")
+    of_tests = f"shared://{tmp_path}/tests.zone?size=1m"
+    make(kind, of_tests)
+    with pytest.raises(StoreError, match=r"tests\.zone cannot be used: a ManualClock counts in it"):
+        make(kind, of_tests, clock=None)
+    make(kind, of_tests, clock=ManualClock(77))
 
 
 def test_what_is_no_zone_is_refused_and_left_alone(tmp_path: Path, kind: Any) -> None:

@@ -15,7 +15,8 @@ from benches.peers.settings import (
 from benches.peers.work import SECTIONS, Section
 
 ORDER = ("log", "segments", "bucket", "counter", "fixed", "")
-COMPARED = {"tail", "memory", "middleware"}
+COMPARED = {"across", "tail", "memory", "middleware"}
+MORE_IS_BETTER = {"across"}
 SORTED_BY = {"middleware": "added when admitted", "served": "added in the server"}
 TIMED = {"hot", "keys", "together", "batch", "first_touch", "awaited", "threads"}
 ABOUT = {
@@ -30,6 +31,10 @@ ABOUT = {
     "Coroutines that\ndecide are for libraries whose plain call may block; sluicegate's never does, "
     "but its bucket\nhas one.",
     "threads": "Four threads, each with a client of its own; time of all over checks of all.",
+    "across": "Four processes ask for one client: checks a second of all together, and how many of them "
+    "are\nadmitted at a limit of 100. Redis and memcached are servers on the loopback, by synchronous "
+    "clients;\nwhat was refused is asked again there. pyrate-limiter refuses as well while another process "
+    "has its lock.\nslowapi counts by `limits`.",
     "tail": "In brackets here and below: multiples of sluicegate's limiter of the same "
     f"algorithm.\n{TIMED_CALLS:,} calls timed one by one, with {RESIDENT_KEYS:,} clients held.",
     "memory": "Growth of resident memory, by the clients held.",
@@ -46,7 +51,7 @@ def order(figure: Figure) -> tuple[int, bool, float, str]:
     return (
         ORDER.index(figure.algorithm),
         figure.library != OURS,
-        figure.value,
+        -figure.value if figure.section in MORE_IS_BETTER else figure.value,
         figure.who,
     )
 

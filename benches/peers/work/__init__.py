@@ -34,6 +34,7 @@ SECTIONS = [
     Section("first_touch", "A first touch", sized(1, 2), fresh=True),
     Section("awaited", "Awaited", sized(5, 20)),
     Section("threads", "Four threads", sized(3, 12)),
+    Section("across", "Four processes, one limit", sized(1, 3)),
     Section("tail", "The tail", sized(1, 3), fresh=True),
     Section("memory", "Memory", fresh=True, at_once=2, rows=("1 request", "100 requests")),
     Section("idle", "Memory after clients go idle", fresh=True, at_once=6),

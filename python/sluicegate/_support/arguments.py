@@ -62,5 +62,8 @@ def checked_prefix(prefix: object) -> str:
 
 
 def seconds_to_wait(timeout: object) -> float:
-    """``timeout`` as a float from 0; ``None`` is for ever."""
-    return float("inf") if timeout is None else number("timeout", timeout, 0, 1e9, "seconds")
+    """``timeout`` as a float from 0; ``None`` and infinity are for ever."""
+    for_ever = float("inf")
+    if timeout is None or timeout == for_ever:
+        return for_ever
+    return number("timeout", timeout, 0, 1e9, "seconds")

@@ -23,7 +23,7 @@ _WRITERS = {
     "group": "its owner and its group may write it",
     "everybody": "EVERYBODY may write it",
 }
-_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def zone(
@@ -60,6 +60,8 @@ def _show(console: Console, found: FoundZone) -> None:
     console.print(f"{found['slots']:,} slots taken ({percent:.1f} %)")
     writers = _WRITERS[found["writable_by"]]
     console.print(f"  belongs to {found['owner']}, mode {found['mode']}: {writers}")
+    if found["is_manual"]:
+        console.print("  a ManualClock counts in it, as tests do: by it, other keys are live")
     if not found["limits"]:
         console.print("No limit has been declared in it.")
         return
@@ -74,14 +76,15 @@ def _table(limits: list[FoundLimit]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("limit", "algorithm", "window"):
         table.add_column(title)
-    for title in ("live", "idle", "overflow"):
+    for title in ("largest", "live", "idle", "overflow"):
         table.add_column(title, justify="right")
     for limit in limits:
         numbers = (limit["live"], limit["idle"], limit["overflowed"])
         table.add_row(
             Text(_printable(limit["name"])),
             limit["algorithm"],
-            _window(limit["window_seconds"]),
+            _window(limit),
+            "-" if limit["largest"] is None else f"{limit['largest']:,}",
             *(f"{number:,}" for number in numbers),
         )
     return table
@@ -92,18 +95,19 @@ def _printable(name: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
 
 
-def _window(seconds: float | None) -> str:
+def _window(limit: FoundLimit) -> str:
+    """A window as a quota has it; a lease says that it is one, and a bucket has neither."""
+    seconds = limit["window_seconds"]
     if seconds is None:
         return "-"
-    for unit, length in _SECONDS:
-        if seconds % length == 0:
-            count = int(seconds // length)
-            return unit if count == 1 else f"{count} {unit}s"
-    return f"{seconds:g} s"
+    unit, length = next((each for each in _UNITS if seconds % each[1] == 0), ("second", 1))
+    count = seconds / length
+    window = unit if count == 1 else f"{count:g} {unit}s"
+    return f"lease: {window}" if limit["algorithm"] == "permits" else window
 
 
 def _ago(seconds: float) -> str:
-    for unit, length in _SECONDS:
+    for unit, length in _UNITS:
         if seconds >= length:
             count = int(seconds // length)
             return f"{count:,} {unit}{'' if count == 1 else 's'}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TypedDict
+
+from sluicegate.errors import StoreError
 
 __all__ = ["FoundLimit", "FoundZone", "found_in"]
 
@@ -44,6 +47,8 @@ class FoundZone(TypedDict):
         writable_by: ``"owner"``, ``"group"`` too, or ``"everybody"``.
         is_of_this_boot: whether it was made since this machine has started. If not, it begins
             afresh when it is opened.
+        is_manual: whether a :class:`~sluicegate.testing.ManualClock` counts in it, as tests do. Then
+            nobody else knows which keys are live.
         limits: the limits in it, by name.
     """
 
@@ -56,6 +61,7 @@ class FoundZone(TypedDict):
     mode: str
     writable_by: str
     is_of_this_boot: bool
+    is_manual: bool
     limits: list[FoundLimit]
 
 
@@ -70,15 +76,24 @@ def found_in(path: str) -> FoundZone:
     inspect = getattr(_core, "inspect_zone", None)
     if inspect is None:
         raise ValueError("zones need Linux: on this system there are none")
+    if os.path.isabs(path) and not os.path.lexists(path):
+        raise StoreError(f"there is no zone {path}: the first process that opens it makes it")
     found = inspect(path)
-    found["path"] = str(found["path"])
-    mode = found.pop("mode")
-    found["owner"] = _user(found["owner"])
-    found["mode"] = f"{mode:04o}"
-    found["writable_by"] = _writers(mode)
-    zone: FoundZone = found
-    zone["limits"].sort(key=lambda limit: (limit["name"], limit["algorithm"]))
-    return zone
+    mode = found["mode"]
+    limits = sorted(found["limits"], key=lambda limit: (limit["name"], limit["algorithm"]))
+    return {
+        "path": str(found["path"]),
+        "size_bytes": found["size_bytes"],
+        "slots": found["slots"],
+        "used": found["used"],
+        "age_seconds": found["age_seconds"],
+        "owner": _user(found["owner"]),
+        "mode": f"{mode:04o}",
+        "writable_by": _writers(mode),
+        "is_of_this_boot": found["is_of_this_boot"],
+        "is_manual": found["is_manual"],
+        "limits": limits,
+    }
 
 
 def _user(number: int) -> str:

@@ -33,9 +33,9 @@ def algorithm_in_zone(quota: Quota, beside: Iterable[Quota] = ()) -> str:
     largest = max(sliding, key=lambda each: each.limit or 0)
     limit, window = largest.limit or 0, largest.window_seconds or 0.0
     if limit > LARGEST_UNNAMED:
-        beside_it = "" if largest is quota else f", counted in one way with '{largest}'"
+        which = "" if largest is quota else f" is counted in one way with '{largest}'"
         raise ValueError(
-            f"quota '{quota}'{beside_it}: in a zone, limits above {LARGEST_UNNAMED:,} need an algorithm that "
+            f"quota '{quota}'{which}: in a zone, limits above {LARGEST_UNNAMED:,} need an algorithm that "
             "is named: algorithm='fixed_window', 'sliding_counter', or 'segmented_window', whose "
             f"{_parts(limit)} here give a unit back up to {_lateness(limit, window)} late; or count "
             "it in Redis, with store='redis://…'"

@@ -57,11 +57,9 @@ class TokenBucket(_core.ZoneTokenBucket, Limiter):
         clock: ManualClock | None = None,
     ) -> Self:
         options = {"name": name, "capacity": capacity, "clock": clock}
-        made_of = MadeOf(store, (config, refill_rate), options)
-        made = super().__new__(
-            cls, *made_of.name_in_zone(), config, refill_rate, capacity=capacity, clock=clock
+        made: Self = MadeOf(store, (config, refill_rate), options).make(
+            super().__new__, cls, capacity=capacity
         )
-        made._made_of = made_of
         return made
 
     if TYPE_CHECKING:

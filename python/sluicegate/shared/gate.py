@@ -45,7 +45,9 @@ class Gate(Single, GateWaits, _core.ZoneGate):
     What is spent belongs to the prefix, the gate's name, the limit's name, its algorithm and its window,
     never to the amount. A key of a limit takes 32 bytes. Where no algorithm is named, a limit is
     counted by segments, in 7 parts of its window, or by a bucket if it has a burst. Limits above
-    1,023 have to name one; there is no exact log in a zone, and no calendar.
+    1,023 have to name one; there is no exact log in a zone, and no calendar. Segments are laid out for
+    the quota that a limit declares, and for 1,023 at least: what ``quota_for`` or ``set_limits`` gives
+    beyond that is a ``ValueError`` that says what to do.
 
     A copy of it is itself. Pickled, it is made anew where it is read, in the zone of the same path.
 

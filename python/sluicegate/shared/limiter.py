@@ -37,6 +37,14 @@ class MadeOf(NamedTuple):
         unit = Quota(first).unit if isinstance(first, Quota | str) else "requests"
         return zone_of(self.store), with_unit(name, unit)
 
+    def make(self, new: Callable[..., Any], kind: type, **options: Any) -> Any:
+        """The limiter, made by the core's constructor ``new`` of its class, and with these options."""
+        limiter = new(
+            kind, *self.name_in_zone(), *self.quota, clock=self.options["clock"], **options
+        )
+        limiter._made_of = self  # noqa: SLF001
+        return limiter
+
 
 def quota_as_given(limit: Any, window_seconds: Any) -> tuple[Any, ...]:
     """The quota as it was given; the core checks it."""

@@ -27,22 +27,10 @@ _REST = """clock: a :class:`~sluicegate.testing.ManualClock` for tests.
     """
 
 
-class FixedWindow(_core.ZoneFixedWindow, Limiter):
-    __doc__ = f"""At most ``limit`` units in each window that is aligned to Unix time.
+class _Window:
+    """The constructor of windows of which nothing but the quota has to be said."""
 
-    Cheapest to understand, and open to bursts on both sides of a boundary: up to ``2 * limit`` in a
-    span of one window. When the wall clock is put right by more than a second, what was spent in the
-    running window counts until its end by the new time. 32 bytes a key.
-
-    Args:
-        {_STORE}
-        limit: units per window, 1 to 4,294,967,295; or a :class:`~sluicegate.Quota` or its text, such as
-            ``"100/minute"``, instead of both. A zone has no calendar windows.
-        window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
-        {_NAME}
-        {_REST}"""
-    __slots__ = ("_made_of",)
-    _IN_ZONE = "fixed_window"
+    __slots__ = ()
 
     @overload
     def __new__(
@@ -74,9 +62,26 @@ class FixedWindow(_core.ZoneFixedWindow, Limiter):
     ) -> Self:
         options = {"name": name, "clock": clock}
         made_of = MadeOf(store, quota_as_given(limit, window_seconds), options)
-        made = super().__new__(cls, *made_of.name_in_zone(), *made_of.quota, clock=clock)
-        made._made_of = made_of
+        made: Self = made_of.make(super().__new__, cls)
         return made
+
+
+class FixedWindow(_Window, _core.ZoneFixedWindow, Limiter):
+    __doc__ = f"""At most ``limit`` units in each window that is aligned to Unix time.
+
+    Cheapest to understand, and open to bursts on both sides of a boundary: up to ``2 * limit`` in a
+    span of one window. When the wall clock is put right by more than a second, what was spent in the
+    running window counts until its end by the new time. 32 bytes a key.
+
+    Args:
+        {_STORE}
+        limit: units per window, 1 to 4,294,967,295; or a :class:`~sluicegate.Quota` or its text, such as
+            ``"100/minute"``, instead of both. A zone has no calendar windows.
+        window_seconds: 0.000001 to 1,000,000,000, rounded to the microsecond.
+        {_NAME}
+        {_REST}"""
+    __slots__ = ("_made_of",)
+    _IN_ZONE = "fixed_window"
 
     if not TYPE_CHECKING:
         set_quota = remembered(_core.ZoneFixedWindow.set_quota)
@@ -150,17 +155,14 @@ class SegmentedWindow(_core.ZoneSegmentedWindow, Limiter):
     ) -> Self:
         options = {"name": name, "clock": clock, "largest": largest}
         made_of = MadeOf(store, quota_as_given(limit, window_seconds), options)
-        made = super().__new__(
-            cls, *made_of.name_in_zone(), *made_of.quota, largest=largest, clock=clock
-        )
-        made._made_of = made_of
+        made: Self = made_of.make(super().__new__, cls, largest=largest)
         return made
 
     if not TYPE_CHECKING:
         set_quota = remembered(_core.ZoneSegmentedWindow.set_quota)
 
 
-class SlidingWindowCounter(_core.ZoneSlidingWindowCounter, Limiter):
+class SlidingWindowCounter(_Window, _core.ZoneSlidingWindowCounter, Limiter):
     __doc__ = f"""Approximates a sliding window from two aligned counters.
 
     Weighs the last window's count by the share of it that the sliding window still covers. That is
@@ -176,40 +178,6 @@ class SlidingWindowCounter(_core.ZoneSlidingWindowCounter, Limiter):
         {_REST}"""
     __slots__ = ("_made_of",)
     _IN_ZONE = "sliding_counter"
-
-    @overload
-    def __new__(
-        cls,
-        store: str | Zone,
-        limit: Quota | str,
-        *,
-        name: str,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    @overload
-    def __new__(
-        cls,
-        store: str | Zone,
-        limit: int,
-        window_seconds: float,
-        *,
-        name: str,
-        clock: ManualClock | None = None,
-    ) -> Self: ...
-    def __new__(
-        cls,
-        store: str | Zone,
-        limit: Quota | str | int,
-        window_seconds: Any = ...,
-        *,
-        name: str,
-        clock: ManualClock | None = None,
-    ) -> Self:
-        options = {"name": name, "clock": clock}
-        made_of = MadeOf(store, quota_as_given(limit, window_seconds), options)
-        made = super().__new__(cls, *made_of.name_in_zone(), *made_of.quota, clock=clock)
-        made._made_of = made_of
-        return made
 
     if not TYPE_CHECKING:
         set_quota = remembered(_core.ZoneSlidingWindowCounter.set_quota)

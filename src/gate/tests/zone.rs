@@ -2,6 +2,7 @@
 
 mod faults;
 mod kills;
+mod model;
 mod same;
 mod threads;
 

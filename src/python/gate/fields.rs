@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::decision::{PyGateDecision, Told};
 use crate::clock::SECOND;
-use crate::python::quota_fields::{Digits, FIELDS, NAMES, are_beside, seconds_to_tell};
+use crate::python::answer::quota_fields::{Digits, FIELDS, NAMES, are_beside, seconds_to_tell};
 
 /// A limit as Python gives it: its name in the gate, its quoted name in the fields, its window in
 /// seconds (permits have none), and the only limit for which the window is known to be this long.

@@ -19,10 +19,10 @@ use super::quotas;
 use super::renewing::{Renewals, THREADS};
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{seconds, unix_now};
+use crate::python::arguments::refund::Refund;
 use crate::python::arguments::{self, Cost, key_bytes, shown};
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
-use crate::python::refund::Refund;
 use crate::store::redis::{
     EncodedQuota, Holders, KeyNames, OnError, RedisLimiter, Request, Settings, Verb, stand_in,
 };

@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::algorithm::AnyAlgorithm;
-use crate::python::key_quota::given_quota;
+use crate::python::arguments::key_quota::given_quota;
+use crate::python::memory::token_bucket::PyTokenBucketConfig;
 use crate::python::memory::window_or_quota;
 use crate::python::quota::{PyQuota, quota};
-use crate::python::token_bucket::PyTokenBucketConfig;
 use crate::quota::REQUESTS;
 use crate::store::redis::{EncodedQuota, RedisLimiter};
 

@@ -37,6 +37,7 @@ pub(in crate::python) fn inspect_zone(
     found.set_item("owner", report.owner)?;
     found.set_item("mode", report.mode)?;
     found.set_item("is_of_this_boot", report.is_of_this_boot)?;
+    found.set_item("is_manual", report.is_manual)?;
     found.set_item("limits", limits)?;
     Ok(found)
 }

@@ -6,13 +6,13 @@ use pyo3::prelude::*;
 
 use super::super::arguments::{Given, int_up_to, window};
 use super::super::clock::clock;
-use super::super::key_quota::of_unit;
 use super::super::limiter::PyLimiter;
 use super::super::memory::{Any, window_or_quota};
 use super::super::quota::unit;
 use super::place::{PyZone, refused};
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{Clock, ManualClock, seconds};
+use crate::python::arguments::key_quota::of_unit;
 use crate::store::zone::{ZoneLimiter, in_zone, lateness, parts_for};
 
 /// The clock that a test gives.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt};
 
 use super::super::arguments::{int_up_to, shown, wrong_type};
 use crate::store::zone::{Place, Refusal, Zone, shown_path};
@@ -39,9 +40,7 @@ impl PyZone {
         };
         let place = Place {
             size: size.map(bytes).transpose()?,
-            mode: mode
-                .map(|mode| int_up_to(mode, "mode", 0, 0o777))
-                .transpose()?,
+            mode: mode.map(permissions).transpose()?,
             owner: owner
                 .map(|owner| int_up_to(owner, "owner", 0, u32::MAX - 1))
                 .transpose()?,
@@ -83,10 +82,26 @@ impl PyZone {
 }
 
 fn bytes(size: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let right = "an int of bytes, such as 10_485_760 for 10 MiB (a URL may say size=10m)";
+    if !size.is_instance_of::<PyInt>() || size.is_instance_of::<PyBool>() {
+        return Err(wrong_type("size", right, size));
+    }
     size.extract().map_err(|_| {
+        let size = shown(size);
+        PyValueError::new_err(format!("size must be {right}, up to 64 GiB, got {size}"))
+    })
+}
+
+fn permissions(mode: &Bound<'_, PyAny>) -> PyResult<u32> {
+    if !mode.is_instance_of::<PyInt>() || mode.is_instance_of::<PyBool>() {
+        let right = "an int of permissions, such as 0o660";
+        return Err(wrong_type("mode", right, mode));
+    }
+    let found = mode.extract().ok().filter(|mode| *mode <= 0o777);
+    found.ok_or_else(|| {
+        let mode = shown(mode);
         PyValueError::new_err(format!(
-            "size must be an int of bytes, such as 10_485_760 for 10 MiB, got {}",
-            shown(size)
+            "mode must be permissions from 0o600 to 0o666, such as 0o660, got {mode}"
         ))
     })
 }

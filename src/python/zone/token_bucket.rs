@@ -8,10 +8,10 @@ use pyo3::prelude::*;
 
 use super::super::limiter::PyLimiter;
 use super::super::memory::Any;
-use super::super::token_bucket::{PyTokenBucketConfig, bucket_config};
 use super::limiters::{Declared, replace};
 use super::place::PyZone;
 use crate::algorithm::AnyAlgorithm;
+use crate::python::memory::token_bucket::{PyTokenBucketConfig, bucket_config};
 use crate::store::zone::ZoneLimiter;
 
 /// Bursts up to a capacity, a steady rate on average, of all processes of a zone. A key that was never

@@ -1,8 +1,10 @@
 //! How a call is decided: every verb that may spend comes through here.
 
+pub(super) mod call;
+pub(super) mod look;
+
 use std::sync::MutexGuard;
 
-use super::call::Call;
 use super::queue::WakeUp;
 use super::shard::STEPS_ON_INSERT;
 use super::shard::kept::Kept;
@@ -12,6 +14,7 @@ use super::{
 use crate::clock::SECOND;
 use crate::decision::{Receipt, Source};
 use crate::error;
+use call::Call;
 
 /// Said of a wait that nobody knows.
 pub(super) const A_GUESS: Ticks = SECOND;

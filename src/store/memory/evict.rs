@@ -1,5 +1,8 @@
 //! The bound on keys: new ones reserve room, idle ones give it back.
 
+mod crowd;
+pub(super) mod reserve;
+
 use super::shards::SHARDS;
 use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, Shard, Ticks, locked};
 

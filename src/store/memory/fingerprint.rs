@@ -1,9 +1,11 @@
 //! Keys as 128 bits that nobody outside can predict.
 
+mod siphash;
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
-use super::siphash::SipKey;
+use siphash::SipKey;
 
 /// A key, as the stores of this process know it: by a keyed hash, so that nobody can make two collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

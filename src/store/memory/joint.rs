@@ -1,7 +1,10 @@
 //! A store as one of several that decide together: what it is asked, and why it may have to be asked
 //! again.
 
+pub(super) mod applicants;
 mod behind;
+pub(super) mod plan;
+pub(super) mod queue;
 mod queuing;
 mod spend_anyway;
 mod take_part;

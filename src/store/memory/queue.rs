@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::call::Call;
+use super::decide::call::Call;
 use super::fingerprint::Fingerprint;
 use crate::algorithm::{Algorithm, Plan};
 use crate::clock::Ticks;

@@ -1,5 +1,7 @@
 //! The quota of a store, and how it is changed: by its user, or because the wall clock stepped.
 
+pub(super) mod others;
+
 use super::shards::AllLocked;
 use super::{Algorithm, MemoryStore, Patience, Relaxed, Result, Stop, locked_now};
 

@@ -3,24 +3,25 @@
 mod joint_queues;
 pub(super) mod kept;
 mod queues;
+pub(super) mod slot;
 
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
+use super::evict::reserve::Reserve;
 use super::fingerprint::Fingerprint;
-use super::joint_queue::JointQueue;
-use super::others::{InUse, Index, Others};
+use super::joint::queue::JointQueue;
 use super::queue::Queue;
+use super::quota::others::{InUse, Index, Others};
 use super::receipts::forgotten::Forgotten;
 use super::receipts::returned::Returned;
-use super::reserve::Reserve;
-use super::slot::Slot;
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::decision::Receipt;
 use crate::quota::Quota;
+use slot::Slot;
 
 /// Slots that the hand looks at when a key is inserted.
 pub(super) const STEPS_ON_INSERT: usize = 4;

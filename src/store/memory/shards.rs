@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use super::fingerprint::Fingerprint;
-use super::others::InUse;
+use super::quota::others::InUse;
 use super::shard::Shard;
 use super::{locked, locked_now};
 use crate::algorithm::Algorithm;

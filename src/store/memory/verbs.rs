@@ -1,5 +1,9 @@
 //! The verbs that answer at once.
 
+mod batch;
+mod held;
+mod waiting;
+
 use super::decide::Answer;
 use super::{
     Algorithm, Ask, Clock, Decision, Fingerprint, MemoryStore, Patience, Relaxed, Result, Shard,

@@ -6,6 +6,17 @@
 //! and may make it. A state of the file is believed only under a lock, and looked at again after each
 //! change of the lock, since the kernel lets go of a lock before it takes another one.
 
+pub(super) mod counted_by;
+pub(super) mod found;
+pub(super) mod header;
+pub(super) mod host;
+pub(super) mod inspect;
+pub(super) mod layout;
+mod make;
+pub(super) mod mapping;
+pub(super) mod opened;
+pub(super) mod place;
+
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -14,12 +25,11 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
 
-use super::found_file::{check_rights, metadata, open_or_create, read_header, said};
-use super::header::{Fault, Header};
-use super::host::Host;
-use super::make;
-use super::place::Place;
 use super::refusal::{Refusal, fault, shown_path};
+use found::{check_rights, metadata, open_or_create, read_header, said};
+use header::{Fault, Header};
+use host::Host;
+use place::Place;
 
 /// How long to wait for others to finish a zone, or to leave one of another boot.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

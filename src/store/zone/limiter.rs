@@ -1,15 +1,22 @@
 //! One limit of a zone, as this process uses it.
 
+mod counts;
+pub(super) mod joint;
+pub(super) mod leases;
+pub(super) mod make;
+pub(super) mod permits;
+mod queue;
+mod verbs;
+mod waiting;
+
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Zone;
-use super::counts::Counts;
-use super::queue::Behind;
 use super::refusal::Refusal;
 use super::registry::{LimitId, Wanted};
-use super::tenancy::Seen;
+use super::table::tenancy::Seen;
 use super::word::Word;
 use crate::algorithm::{AnyAlgorithm, SegmentedWindow};
 use crate::clock::{Clock, ClockObserver, ManualClock, Ticks, seconds};
@@ -19,6 +26,9 @@ use crate::fork::{self, Forks, Held, HeldLock};
 use crate::quota::Quota;
 use crate::store::fork::locked_now;
 use crate::store::memory::new_number;
+use crate::store::zone::file::counted_by::CountedBy;
+use counts::Counts;
+use queue::Behind;
 
 /// Limits many keys by one quota, with all processes that have opened the zone.
 ///
@@ -63,13 +73,21 @@ impl<W: Word> ZoneStore<W> {
         manual: Option<Arc<ManualClock>>,
     ) -> std::result::Result<Arc<Self>, Refusal> {
         let wanted = W::of(&laid_out_for(quota, largest), None)?;
+        let is_manual = manual.is_some();
+        zone.count_by(if is_manual {
+            CountedBy::Manual
+        } else {
+            CountedBy::Host
+        })?;
         let registered = zone.limit(&Wanted {
             name,
             kind: wanted.kind(),
             window: wanted.registered_window(),
             bits: wanted.bits(),
         })?;
-        let mut algorithm = Box::new(W::of(quota, Some(registered.bits))?);
+        let algorithm = W::of(quota, Some(registered.bits));
+        let of_that = |error| Refusal::Argument(format!("the limit '{name}' of the zone: {error}"));
+        let mut algorithm = Box::new(algorithm.map_err(of_that)?);
         let store = Arc::new(Self {
             number: new_number(),
             zone,
@@ -212,7 +230,7 @@ impl<W: Word> ZoneStore<W> {
             store: self.number,
             key: tag,
             cost,
-            epoch: algorithm.kind_of_marks(),
+            epoch: 0,
             number: 0,
             at: now,
             mark: [0; 2],
@@ -301,38 +319,4 @@ impl<W: Word> Forks for ZoneStore<W> {
     fn wake_all(&self) {
         self.wake_everybody();
     }
-}
-
-/// A limit of a zone, for any algorithm that a word holds.
-///
-/// # Errors
-/// As of [`ZoneStore::new`]; and when the algorithm is the exact log.
-pub fn in_zone(
-    zone: Arc<Zone>,
-    name: &str,
-    quota: &AnyAlgorithm,
-    largest: Option<u32>,
-    manual: Option<Arc<ManualClock>>,
-) -> std::result::Result<Arc<dyn ZoneLimiter>, Refusal> {
-    use super::word::{BucketWord, Counters};
-    use crate::algorithm::{FixedWindow, SlidingCounter};
-    Ok(match quota {
-        AnyAlgorithm::FixedWindow(_) => {
-            ZoneStore::<FixedWindow>::new(zone, name, quota, largest, manual)?
-        }
-        AnyAlgorithm::SlidingCounter(_) => {
-            ZoneStore::<SlidingCounter>::new(zone, name, quota, largest, manual)?
-        }
-        AnyAlgorithm::TokenBucket(_) => {
-            ZoneStore::<BucketWord>::new(zone, name, quota, largest, manual)?
-        }
-        AnyAlgorithm::SegmentedWindow(_) | AnyAlgorithm::Permits(_) => {
-            ZoneStore::<Counters>::new(zone, name, quota, largest, manual)?
-        }
-        AnyAlgorithm::SlidingLog(_) => {
-            let text = "an exact log of times fits no word of a zone: a SegmentedWindow never admits \
-                        more than the limit in any window either, and gives units back a part late";
-            return Err(Refusal::Argument(text.into()));
-        }
-    })
 }

@@ -4,14 +4,16 @@
 //! it write the same.
 
 use portable_atomic::{AtomicU128, Ordering::SeqCst};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::refusal::Refusal;
+use super::refusal::{Refusal, shown_path};
 use super::word;
 use crate::clock::Ticks;
+use crate::quota::grouped;
 use crate::store::KeyHasher;
 
-pub use super::kind::Kind;
+pub use super::word::kind::Kind;
 
 /// The most limits that a zone can hold.
 pub(super) const LIMITS: usize = 1024;
@@ -97,12 +99,12 @@ impl ClaimWord {
     }
 }
 
-/// Find a limit, or claim an entry for it.
+/// Find a limit, or claim an entry for it. `None`: there is no more room.
 pub(super) fn register(
     entries: &[Entry; LIMITS],
     hasher: &KeyHasher,
     wanted: &Wanted,
-) -> Result<Registered, Refusal> {
+) -> Option<Registered> {
     let mine = ClaimWord::new(wanted, hasher);
     for (number, entry) in entries.iter().enumerate() {
         let there = match entry.claim.load(SeqCst) {
@@ -112,17 +114,24 @@ pub(super) fn register(
         let there = there.map_or_else(ClaimWord, |_| mine);
         if there.is_same(mine) {
             entry.describe(wanted);
-            return Ok(Registered {
+            return Some(Registered {
                 id: LimitId(number as u16),
                 bits: there.bits(),
             });
         }
     }
-    Err(Refusal::Argument(format!(
-        "the zone holds {LIMITS} limits of other names or windows already, {:?} is one too many: \
-         stop all its processes and delete its file, so that it begins anew",
-        wanted.name
-    )))
+    None
+}
+
+/// That a zone has no room for one more limit.
+pub(super) fn too_many(path: &Path, name: &str) -> Refusal {
+    Refusal::Argument(format!(
+        "the zone {} holds {LIMITS} limits of other names, algorithms or windows, and {name:?} is one too \
+         many: a limit has a name that does not change, and what changes is a key of it; to begin anew stop all \
+         its processes and delete the file",
+        shown_path(path),
+        LIMITS = grouped(LIMITS as u32),
+    ))
 }
 
 /// Whether a key of that limit cannot be told from one that was never seen. Nobody's slots are idle.

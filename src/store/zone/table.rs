@@ -4,16 +4,20 @@
 //! checked again by the swap with which it changes a slot, or it begins anew.
 
 mod insert;
+pub(super) mod member;
+pub(super) mod overflow;
 mod settle;
+pub(super) mod slot;
+pub(super) mod tenancy;
 
-use super::member::Member;
 use super::registry::LimitId;
-use super::slot::{Flag, Identity, Key, Set, Slot, State, WAYS};
 use super::steps::{Step, at};
-use super::tenancy::{Found, Seen, Tenancy, Updated};
 use crate::clock::Ticks;
 use crate::store::Fingerprint;
+use member::Member;
 use portable_atomic::Ordering::Acquire;
+use slot::{Flag, Identity, Key, Set, Slot, State, WAYS};
+use tenancy::{Found, Seen, Tenancy, Updated};
 
 /// All sets of a zone.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,7 @@ mod counters;
 mod counting;
 mod fixed_window;
 mod idle;
+pub(super) mod kind;
 mod permits;
 mod segmented_window;
 mod sliding_counter;
@@ -20,10 +21,10 @@ pub(super) use idle::is_idle;
 pub use segmented_window::{largest_limit, lateness, parts_for};
 pub(super) use token_bucket::BucketWord;
 
-use super::kind::Kind;
-use crate::algorithm::{Algorithm, AnyAlgorithm};
+use crate::algorithm::{Algorithm, AnyAlgorithm, Spend};
 use crate::clock::Ticks;
 use crate::error::{Error, Result};
+use kind::Kind;
 
 /// How far the clocks of two processes may seem apart, at most. A state that is further ahead of a
 /// time that was read after it is not ahead: its number has gone round since.
@@ -91,6 +92,16 @@ pub trait Word: Algorithm {
     /// [`Algorithm::mark`], as far as a word keeps it.
     fn mark_in_word(&self, state: &Self::State, now: Ticks) -> u128 {
         self.mark(state, now)
+    }
+
+    /// [`Algorithm::give_back`], by the mark that a word keeps.
+    fn give_back_marked(&self, state: &mut Self::State, now: Ticks, spend: Spend, units: u32) {
+        self.give_back(state, now, spend, units);
+    }
+
+    /// Whether it is the same quota.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.limit(), self.window()) == (other.limit(), other.window())
     }
 
     /// The wait for a cost that does not fit (0 without one), what remains, and how long until all is

@@ -115,9 +115,11 @@ def limit_of(
             f"{place}: quota '{quota}': several windows are counted by an algorithm of sluicegate, and "
             f"algorithm= is {algorithm!r}: leave it out, or give its name, such as 'sliding_window'"
         )
+    # A zone lays a limit out by its quota: it has to have room for the others'.
+    largest = max((quota, *beside), key=_amount) if options.place == "zone" else quota
     try:
         return Limit(
-            quota,
+            largest if name == "segmented_window" else quota,
             by=CLIENT,
             name=limit_name(quota, options),
             algorithm=name,
@@ -125,6 +127,10 @@ def limit_of(
         )
     except (TypeError, ValueError) as error:
         raise type(error)(f"{place}: {error}") from error
+
+
+def _amount(quota: Quota) -> int:
+    return quota.limit or 0
 
 
 def own_gate(place: str, quotas: Iterable[Quota], options: LimiterOptions, *names: str) -> Any:

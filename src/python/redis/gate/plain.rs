@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use super::limits::Limits;
 use crate::gate::RedisAsk;
 use crate::python::arguments::key_bytes;
-use crate::python::key_quota::given_quota;
+use crate::python::arguments::key_quota::given_quota;
 use crate::python::redis::renewing::THREADS;
 use crate::store::redis::{Holders, Verb};
 

@@ -6,11 +6,11 @@ use super::PyRedisLimiter;
 use crate::clock::unix_now;
 use crate::decision::{Receipt, Source};
 use crate::python::arguments::key_bytes;
+use crate::python::arguments::refund::Refund;
 use crate::python::decision::PyDecision;
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::patiently;
 use crate::python::redis::{blocking, values};
-use crate::python::refund::Refund;
 use crate::store::redis::Request;
 
 /// What is to be given back at the server: units of a spend of that key.

@@ -3,7 +3,7 @@
 use crate::algorithm::Algorithm;
 use crate::clock::Ticks;
 use crate::decision::{Decision, Receipt};
-use crate::store::memory::call::Call;
+use crate::store::memory::decide::call::Call;
 use crate::store::memory::shard::Shard;
 use crate::store::memory::shard::kept::Kept;
 use crate::store::memory::{MemoryStore, Overflow, Relaxed, locked};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{Algorithm, Fingerprint, Shard, Ticks};
 use crate::error::Result;
 use crate::quota::Quota;
-use crate::store::memory::call::Call;
+use crate::store::memory::decide::call::Call;
 use crate::store::memory::joint::Applicant;
-use crate::store::memory::joint_plan::Entry;
-use crate::store::memory::joint_queue::JointQueue;
+use crate::store::memory::joint::plan::Entry;
+use crate::store::memory::joint::queue::JointQueue;
 use crate::store::memory::queue::WakeUp;
 
 impl<A: Algorithm> Shard<A> {

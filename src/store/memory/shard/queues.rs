@@ -8,8 +8,8 @@ use hashbrown::hash_table::OccupiedEntry;
 use super::{Algorithm, Fingerprint, Shard, Ticks};
 use crate::error::Result;
 use crate::quota::Quota;
-use crate::store::memory::call::Call;
-use crate::store::memory::joint_queue::JointQueue;
+use crate::store::memory::decide::call::Call;
+use crate::store::memory::joint::queue::JointQueue;
 use crate::store::memory::queue::{Queue, Removed, WakeUp};
 
 /// Those to be woken as a key's state has changed.

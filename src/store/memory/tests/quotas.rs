@@ -134,7 +134,7 @@ proptest! {
 
 #[test]
 fn a_slot_is_no_larger_for_its_quota() {
-    use crate::store::memory::slot::Slot;
+    use crate::store::memory::shard::slot::Slot;
     assert_eq!(size_of::<Slot<u64>>(), 24);
 }
 

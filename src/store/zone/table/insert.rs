@@ -7,8 +7,8 @@
 
 use super::{Around, Claim, Seat, Table};
 use crate::clock::{SECOND, Ticks};
-use crate::store::zone::slot::{Flag, Identity, State, WAYS};
 use crate::store::zone::steps::{Step, at};
+use crate::store::zone::table::slot::{Flag, Identity, State, WAYS};
 
 /// A slot is idle for this long before its key is dropped: more than two processes' readings of the
 /// clock may differ. So a key that begins afresh never begins before its old state was used up.

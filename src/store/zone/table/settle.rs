@@ -6,9 +6,9 @@
 //! may do all of this for anybody else.
 
 use super::{Around, Seat, Table};
-use crate::store::zone::slot::{Flag, State};
 use crate::store::zone::steps::{Mutant, Step, at, is_mutant};
-use crate::store::zone::tenancy::{Found, Seen, Tenancy, Updated};
+use crate::store::zone::table::slot::{Flag, State};
+use crate::store::zone::table::tenancy::{Found, Seen, Tenancy, Updated};
 
 impl Table<'_> {
     /// See to it that no other slot is, or is becoming, this key's. False: another one is, and this

@@ -13,8 +13,8 @@ use super::Scratch;
 use super::oracle::{Oracle, Shape, Verdict, WINDOW};
 use super::worker::{Orders, limit_of};
 use crate::store::zone::Zone;
-use crate::store::zone::layout::{SETS_AT, SLOT};
-use crate::store::zone::slot::{Flag, WAYS};
+use crate::store::zone::file::layout::{SETS_AT, SLOT};
+use crate::store::zone::table::slot::{Flag, WAYS};
 
 pub(super) const WORKERS: usize = 4;
 

@@ -1,6 +1,7 @@
 //! Opening a zone as another user, or in namespaces of its own: by the test binary, which runs itself.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +11,13 @@ use crate::store::zone::{Place, Zone};
 const TEST: &str = "store::zone::tests::elsewhere::open";
 const VARIABLE: &str = "SLUICEGATE_ZONE_OPEN";
 
+/// Say that something was not tested, also of a test that passes: what it prints by itself is not shown.
+pub(super) fn skip(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
+}
+
 /// What opening a zone of `size` bytes says there, "opened" if it goes well. `None`: this machine
-/// does not let us go there.
+/// does not let us go there, which is said.
 pub(super) fn opening(around: &mut Command, path: &Path, size: u64) -> Option<String> {
     let binary = std::env::current_exe().expect("a test binary");
     let ours = [
@@ -23,9 +29,19 @@ pub(super) fn opening(around: &mut Command, path: &Path, size: u64) -> Option<St
     ];
     around.args(around_of(around, &binary)).args(ours);
     around.env(VARIABLE, format!("{size} {}", path.display()));
-    let output = around.output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let (_, told) = text.split_once("told: ")?;
+    let (said, why) = match around.output() {
+        Ok(output) => (output.stdout, output.stderr),
+        Err(error) => (Vec::new(), error.to_string().into_bytes()),
+    };
+    let text = String::from_utf8_lossy(&said);
+    let Some((_, told)) = text.split_once("told: ") else {
+        let program = around.get_program().to_string_lossy().into_owned();
+        skip(
+            &format!("a zone opened by {program}"),
+            String::from_utf8_lossy(&why).trim(),
+        );
+        return None;
+    };
     told.lines().next().map(str::to_owned)
 }
 
@@ -45,11 +61,15 @@ pub(super) fn in_namespaces(options: &[&str], script: &str) -> Command {
     command
 }
 
-/// As somebody else; `None` unless this is root.
+/// As somebody else; `None` unless this is root, which is said.
 pub(super) fn as_nobody() -> Option<Command> {
+    if !rustix::process::geteuid().is_root() {
+        skip("a zone opened by another user", "only root can become one");
+        return None;
+    }
     let mut command = Command::new(std::env::current_exe().expect("a test binary"));
     command.uid(65_534).gid(65_534);
-    rustix::process::geteuid().is_root().then_some(command)
+    Some(command)
 }
 
 #[test]

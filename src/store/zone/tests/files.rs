@@ -10,9 +10,9 @@ use super::Scratch;
 use super::oracle::Shape;
 use super::worker::{Orders, limit_of};
 use crate::store::zone::file::ZoneFile;
-use crate::store::zone::header::{LENGTH, MAGIC, UNFINISHED};
-use crate::store::zone::host::Host;
-use crate::store::zone::layout::{LARGEST, SMALLEST};
+use crate::store::zone::file::header::{LENGTH, MAGIC, UNFINISHED};
+use crate::store::zone::file::host::Host;
+use crate::store::zone::file::layout::{LARGEST, SMALLEST};
 use crate::store::zone::{Place, Refusal, Report, Zone};
 
 pub(super) const SIZE: u64 = 1 << 20;

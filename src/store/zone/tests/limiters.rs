@@ -7,7 +7,7 @@ use crate::algorithm::{AnyAlgorithm, Permits};
 use crate::clock::{ManualClock, SECOND};
 use crate::decision::Source;
 use crate::quota::Quota;
-use crate::store::zone::{Leases, Zone, ZoneLimiter, ZoneStore, in_zone};
+use crate::store::zone::{Leases, Refusal, Report, Zone, ZoneLimiter, ZoneStore, in_zone};
 use crate::store::{Ask, Fingerprint, Joined, Parker, Patience, Polled, Store, Ticket, Wake};
 
 const NOW: Patience = Patience::Wait;
@@ -68,7 +68,8 @@ fn limiters_of_one_name_share_and_those_of_another_window_do_not() {
     );
     assert!(admits(&*one, 5) && !admits(&*two, 3) && admits(&*two, 2));
     let other = AnyAlgorithm::named("segmented_window", 5, 11 * SECOND).expect("known");
-    let other = in_zone(Arc::clone(&setting.zone), "api", &other, None, None).expect("fits");
+    let clock = Some(Arc::clone(&setting.clock));
+    let other = in_zone(Arc::clone(&setting.zone), "api", &other, None, clock).expect("fits");
     assert!(admits(&*other, 5));
     assert!(admits(&*setting.limiter("fixed_window", 5), 5));
 }
@@ -247,13 +248,98 @@ fn an_exact_log_is_refused_and_segments_are_named() {
     let first = setting.limiter("segmented_window", 500);
     assert_eq!(first.parts(), 7);
     let large = AnyAlgorithm::named("segmented_window", 5_000, 10 * SECOND).expect("known");
-    let refusal = in_zone(Arc::clone(&setting.zone), "api", &large, None, None);
-    assert!(
-        refusal
-            .err()
-            .expect("refused")
-            .to_string()
-            .contains("1,023")
-    );
+    let clock = Some(Arc::clone(&setting.clock));
+    let refusal = in_zone(Arc::clone(&setting.zone), "api", &large, None, clock);
+    let refusal = refusal.err().expect("refused").to_string();
+    for said in ["'api'", "1,023", "'fixed_window'", "largest=5_000"] {
+        assert!(refusal.contains(said), "{refusal}");
+    }
     assert!(first.replace(&large).is_err());
+}
+
+/// A state of a moved clock is years ahead of the host's, or behind.
+#[test]
+fn a_zone_is_counted_by_the_hosts_clock_or_by_moved_ones_and_not_by_both() {
+    let quota = AnyAlgorithm::named("fixed_window", 5, SECOND).expect("known");
+    let moved = || Some(Arc::new(ManualClock::new(SECOND)));
+    for first in [None, moved()] {
+        let setting = Setting::new();
+        let open = |clock| in_zone(Arc::clone(&setting.zone), "api", &quota, None, clock).err();
+        let is_manual = first.is_some();
+        assert_eq!(open(first.clone()), None);
+        assert_eq!(open(if is_manual { moved() } else { None }), None);
+        let refusal = open(if is_manual { None } else { moved() }).expect("refused");
+        let (is_argument, text) = (matches!(refusal, Refusal::Argument(_)), refusal.to_string());
+        assert_eq!(is_argument, !is_manual, "{text}");
+        let (said, path) = (
+            if is_manual {
+                "a ManualClock counts"
+            } else {
+                "clock= must be left out"
+            },
+            setting.zone.path().display().to_string(),
+        );
+        assert!(text.contains(said) && text.contains(&path), "{text}");
+        let report = Report::of(setting.zone.path()).expect("a zone");
+        assert_eq!(report.is_manual, is_manual);
+    }
+}
+
+#[test]
+fn a_zone_that_is_full_of_limits_says_which_zone_it_is() {
+    let setting = Setting::new();
+    let quota = AnyAlgorithm::named("fixed_window", 5, SECOND).expect("known");
+    let open = |number: u32| {
+        let (zone, name) = (Arc::clone(&setting.zone), number.to_string());
+        in_zone(zone, &name, &quota, None, None).err()
+    };
+    assert_eq!((0..1_024).find_map(open), None);
+    let text = open(1_024).expect("refused").to_string();
+    let path = setting.zone.path().display().to_string();
+    assert!(
+        text.contains(&path) && text.contains("1,024 limits"),
+        "{text}"
+    );
+    assert_eq!(open(7), None, "it is there");
+}
+
+/// A plan's tokens take another time, and come back at that.
+#[test]
+fn a_bucket_gives_back_what_a_keys_own_quota_spent() {
+    let setting = Setting::new();
+    let quota: Quota = "10/second burst 50".parse().expect("a quota");
+    let bucket = quota.bucket().expect("a burst");
+    let clock = Some(Arc::clone(&setting.clock));
+    let zone = Arc::clone(&setting.zone);
+    let quota = AnyAlgorithm::TokenBucket(bucket);
+    let limiter = in_zone(zone, "plans", &quota, None, clock).expect("fits");
+    let plan: Quota = "3/minute burst 7".parse().expect("a quota");
+    let own = |cost| Ask {
+        quota: Some(&plan),
+        ..Ask::new(key(&*limiter), cost)
+    };
+    let spent = limiter.check(own(5), None, NOW).expect("fits");
+    assert_eq!((spent.allowed, spent.remaining), (true, 2));
+    setting.clock.advance(7 * SECOND);
+    let left = || limiter.peek(own(1), NOW).expect("fits").remaining;
+    limiter
+        .refund_spend(key(&*limiter), &spent.receipt, 2, NOW)
+        .expect("its own");
+    assert_eq!(left(), 4, "a token is back after 20 s");
+    // What is back by itself does not come back twice.
+    setting.clock.advance(50 * SECOND);
+    assert_eq!(left(), 6);
+    limiter
+        .refund_spend(key(&*limiter), &spent.receipt, 3, NOW)
+        .expect("its own");
+    assert_eq!(left(), 7);
+    // After a change of the limiter's own quota it is the same.
+    let spent = limiter.check(own(5), None, NOW).expect("fits");
+    let other: Quota = "1/hour burst 9".parse().expect("a quota");
+    let other = AnyAlgorithm::TokenBucket(other.bucket().expect("a burst"));
+    limiter.replace(&other).expect("fits");
+    limiter
+        .refund_spend(key(&*limiter), &spent.receipt, 5, NOW)
+        .expect("its own");
+    assert_eq!(left(), 7);
 }

@@ -9,8 +9,8 @@ use super::schedules::{Act, Scene, explore};
 use super::worker::pack;
 use crate::clock::{SECOND, Ticks};
 use crate::store::zone::registry::LimitId;
-use crate::store::zone::slot::{Identity, Set, Slot, State};
 use crate::store::zone::steps::{Mutant, Step, at};
+use crate::store::zone::table::slot::{Identity, Set, Slot, State};
 use crate::store::zone::table::{Around, Seat, Table};
 use crate::store::{Fingerprint, KeyHasher};
 

@@ -1,6 +1,6 @@
 //! Counters of consecutive parts of time in one word: of segments, and of permits.
 
-use super::super::kind::Kind;
+use super::kind::Kind;
 use crate::clock::Ticks;
 
 /// Bits of all counters.
@@ -184,8 +184,8 @@ impl Counters {
         units.min(there)
     }
 
-    /// Move units that count from a part to the one of now, whatever the limit. `None`: not so many
-    /// count there; nothing may be kept of the state then.
+    /// Move units that count from a part to the one of now, whatever the limit; those of them that still
+    /// count there. `None`: there are none, and nothing has changed.
     pub(in crate::store::zone) fn move_units(
         &self,
         state: &mut State,
@@ -193,15 +193,13 @@ impl Counters {
         part: u64,
         units: u32,
     ) -> Option<u64> {
-        if self.take_out(state, now, part, units) < units {
+        let taken = self.take_out(state, now, part, units);
+        if taken == 0 {
             return None;
         }
         self.move_on(state, now);
         let there = self.units(state, 0);
-        if units > self.most() - there {
-            return None;
-        }
-        self.set(state, 0, there + units);
+        self.set(state, 0, there + taken.min(self.most() - there));
         Some(state.newest)
     }
 

@@ -1,10 +1,10 @@
 //! Segments and permits as an algorithm, and as a word of a zone.
 
-use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters, State};
+use super::kind::Kind;
 use super::{Word, another, field, near, seems_ahead};
 use super::{permits, segmented_window};
-use crate::algorithm::{Algorithm, AnyAlgorithm, Spend, StatePlan};
+use crate::algorithm::{Algorithm, AnyAlgorithm, Permits, SegmentedWindow, Spend, StatePlan};
 use crate::clock::Ticks;
 use crate::error::Result;
 use crate::quota::Quota;
@@ -85,10 +85,15 @@ impl Algorithm for Counters {
     }
 
     fn under(&self, quota: &Quota) -> Result<Self> {
-        match self.kind {
-            Kind::Permits => permits::under(self, quota),
-            _ => segmented_window::under(self, quota),
-        }
+        let (limit, window) = (self.limit, self.window);
+        let own = match self.kind {
+            Kind::Permits => AnyAlgorithm::Permits(Permits {
+                limit,
+                lease: window,
+            }),
+            _ => AnyAlgorithm::SegmentedWindow(SegmentedWindow::new(limit, window)),
+        };
+        Self::of(&own.under(quota)?, Some(self.bits))
     }
 
     fn adopt(&self, _old: &Self, _state: &mut State, _now: Ticks) {}
@@ -150,13 +155,7 @@ impl Word for Counters {
     }
 
     fn renew(&self, state: &mut State, now: Ticks, mark: u128, units: u32) -> Option<u128> {
-        let taken = self.take_out(state, now, mark as u64, units);
-        if taken == 0 {
-            return None;
-        }
-        self.move_on(state, now);
-        let there = self.units(state, 0);
-        self.set(state, 0, there + taken.min(self.most() - there));
-        Some(state.newest.into())
+        let part = self.move_units(state, now, mark as u64, units)?;
+        Some(part.into())
     }
 }

@@ -1,6 +1,6 @@
 //! The fixed window: the end of the running window 54 bits, its count 32, a mark of its begin 24.
 
-use super::super::kind::Kind;
+use super::kind::Kind;
 use super::{Word, field};
 use crate::algorithm::{Algorithm, AnyAlgorithm, FixedWindow};
 use crate::clock::Ticks;

@@ -1,6 +1,6 @@
 //! Which keys a zone may drop.
 
-use super::super::kind::Kind;
+use super::kind::Kind;
 use super::{Counters, Word, token_bucket};
 use crate::algorithm::{FixedWindow, SlidingCounter};
 use crate::clock::Ticks;

@@ -1,12 +1,12 @@
 //! Permits with a lease. One is counted in the part of the time in which its lease ends, a quarter of a
 //! lease long, and counts until the part is over: up to a quarter too long, never too short.
 
-use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters};
-use crate::algorithm::{Algorithm, Permits};
+use super::kind::Kind;
+use crate::algorithm::Permits;
 use crate::clock::Ticks;
 use crate::error::{Error, Result};
-use crate::quota::{Quota, grouped};
+use crate::quota::grouped;
 
 const BITS: u8 = 16;
 const PER_LEASE: Ticks = 4;
@@ -40,10 +40,4 @@ pub(super) fn of(permits: &Permits) -> Result<Counters> {
         return Err(Error::out_of_range("limit", &grouped(permits.limit), range));
     }
     Ok(this)
-}
-
-/// Another number of permits.
-pub(super) fn under(this: &Counters, quota: &Quota) -> Result<Counters> {
-    let (limit, lease) = (this.limit, this.window);
-    of(&Permits { limit, lease }.under(quota)?)
 }

@@ -1,11 +1,10 @@
 //! The window in as many parts as one word has counters for.
 
-use super::super::kind::Kind;
 use super::counters::{COUNTERS, Counters};
-use crate::algorithm::SegmentedWindow;
+use super::kind::Kind;
 use crate::clock::Ticks;
 use crate::error::{Error, Result};
-use crate::quota::{Quota, grouped};
+use crate::quota::grouped;
 
 /// Bits of a counter in the layout for limits up to `largest`: all that its number of counters leaves.
 pub(super) fn bits_for(largest: u32) -> u8 {
@@ -70,18 +69,13 @@ pub(super) fn laid_out(limit: u32, window: Ticks, bits: Option<u8>) -> Result<Co
 
 fn too_large(this: &Counters, limit: u32) -> Error {
     let range = format!(
-        "an int from 1 to {}, the most that its counters hold as this limit is laid out in the zone, in {} \
-         parts: declare it with `largest={}` from the start, by a new name or in a new zone",
+        "an int from 1 to {}, the most that its counters hold as it is laid out in the zone, in {} parts: name \
+         'fixed_window' or 'sliding_counter', which have room for any; or lay it out for the largest of all \
+         keys (largest={}; in a Gate or a policy the largest quota that is declared), under another name or in a new \
+         zone",
         grouped(this.most()),
         this.counters - 1,
         grouped(limit).replace(',', "_"),
     );
     Error::out_of_range("limit", &grouped(limit), range)
-}
-
-/// Another amount in the same layout.
-pub(super) fn under(this: &Counters, quota: &Quota) -> Result<Counters> {
-    use crate::algorithm::Algorithm;
-    let own = SegmentedWindow::new(this.limit, this.window);
-    laid_out(own.under(quota)?.limit, this.window, Some(this.bits))
 }

@@ -1,7 +1,7 @@
 //! The sliding counter: the number of the window 46 bits, the counts of the one before and of it 32
 //! each.
 
-use super::super::kind::Kind;
+use super::kind::Kind;
 use super::{Word, another, field, near, seems_ahead};
 use crate::algorithm::{Algorithm, AnyAlgorithm, SlidingCounter};
 use crate::clock::Ticks;

@@ -5,6 +5,7 @@ mod layouts;
 mod mutants;
 mod packing;
 mod permits;
+mod refunds;
 mod segments;
 mod windows;
 
@@ -18,7 +19,7 @@ use crate::quota::Quota;
 use crate::store::zone::PAYLOAD_BITS;
 
 /// A word as a zone uses it: all that is kept of a key are the bits.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Packed<W>(W);
 
 impl<W: Word> Packed<W> {

@@ -3,16 +3,25 @@
 //!
 //! A token is the time in which it refills, rounded up: never early, and a tick late after 2^56
 //! tokens that found it not full. The time means the same under any quota, so processes that know
-//! different ones may share it: what was spent counts for the time that it took to refill then.
+//! different ones may share it: what was spent counts for the time that it took to refill then. So a
+//! receipt holds what a token took, and not which quota it was: whoever gives units back by it need
+//! not know the quota of their key.
 
-use super::super::kind::Kind;
-use super::{Word, another};
+use super::kind::Kind;
+use super::{Word, another, field};
 use crate::algorithm::{Algorithm, AnyAlgorithm, Spend, StatePlan, TokenBucket};
-use crate::clock::Ticks;
+use crate::clock::{LONGEST_SPAN, Ticks};
 use crate::error::Result;
 use crate::quota::Quota;
 
 const POINT: u32 = 56;
+
+/// A receipt's 128 bits: a token's time in this many digits, and by how many it is shifted; and the
+/// ticks until the bucket is full, of which there are no more than twice a longest span.
+const DIGITS: u32 = 71;
+const SHIFT: u32 = 6;
+const UNTIL_FULL: u32 = 51;
+const _: () = assert!(DIGITS + SHIFT + UNTIL_FULL == 128 && 2 * LONGEST_SPAN < 1 << UNTIL_FULL);
 
 /// A token bucket whose state is a time.
 #[derive(Debug, Clone)]
@@ -22,6 +31,8 @@ pub(in crate::store::zone) struct BucketWord {
     token: u128,
     /// The time in which an empty bucket does.
     full: u128,
+    /// The time of a token, as receipts have it.
+    noted: u128,
 }
 
 /// When the bucket is full.
@@ -41,13 +52,20 @@ pub(super) fn is_full(payload: u128, now: Ticks) -> bool {
     payload <= fixed(now)
 }
 
+/// How many of a token's digits a receipt leaves out, which are zeros.
+fn shift_of(token: u128) -> u32 {
+    (u128::BITS - token.leading_zeros()).saturating_sub(DIGITS)
+}
+
 impl BucketWord {
     /// The same bucket, but full whenever it begins.
     #[must_use]
     pub(in crate::store::zone) fn new(bucket: &TokenBucket) -> Self {
         let (_, token, tick) = bucket.grains_of();
         let token = (u128::from(token) << POINT).div_ceil(tick.into());
-        Self::of_tokens(bucket.limit(), token)
+        // Late by one part in 2^70, so that a receipt holds it as it is.
+        let shift = shift_of(token);
+        Self::of_tokens(bucket.limit(), token.div_ceil(1 << shift) << shift)
     }
 
     fn of_tokens(capacity: u32, token: u128) -> Self {
@@ -55,7 +73,15 @@ impl BucketWord {
             capacity,
             token,
             full: token.saturating_mul(capacity.into()),
+            noted: token >> shift_of(token) << SHIFT | u128::from(shift_of(token)),
         }
+    }
+
+    /// A bucket whose tokens take as long as the receipt says, and the ticks until it was full.
+    fn of_receipt(mark: u128) -> (Self, Ticks) {
+        let noted = mark >> UNTIL_FULL;
+        let token = noted >> SHIFT << (noted & ((1 << SHIFT) - 1));
+        (Self::of_tokens(1, token), field(mark, 0, UNTIL_FULL))
     }
 
     /// The same bucket, wrong about a token.
@@ -133,14 +159,6 @@ impl Algorithm for BucketWord {
         state.0.saturating_sub(fixed(now))
     }
 
-    /// Another rate sells a token for another time. Mixed as in a Fibonacci hash.
-    #[inline]
-    fn kind_of_marks(&self) -> u32 {
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mixed = (self.token as u64).wrapping_mul(GOLDEN) ^ (self.token >> 64) as u64;
-        (mixed.wrapping_mul(GOLDEN) >> 32) as u32
-    }
-
     /// No more than what is still missing for this spend's sake: had nobody spent since, the bucket
     /// would be full at the time that the mark tells.
     fn give_back(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
@@ -174,6 +192,25 @@ impl Word for BucketWord {
             AnyAlgorithm::TokenBucket(this) => Ok(Self::new(this)),
             _ => Err(another(quota)),
         }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (self.capacity, self.token) == (other.capacity, other.token)
+    }
+
+    /// What a token takes, and when the bucket would be full, a tick early at most: what is given back
+    /// may be a tick's worth less, and never more.
+    #[inline]
+    fn mark_in_word(&self, state: &State, now: Ticks) -> u128 {
+        let until_full = (self.mark(state, now) >> POINT).min((1 << UNTIL_FULL) - 1);
+        self.noted << UNTIL_FULL | until_full
+    }
+
+    /// By the price that the receipt tells, whatever this quota's is.
+    fn give_back_marked(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
+        let (then, until_full) = Self::of_receipt(spend.mark);
+        let mark = fixed(until_full);
+        then.give_back(state, now, Spend { mark, ..spend }, units);
     }
 
     fn pack(&self, state: &State) -> u128 {
