@@ -145,9 +145,7 @@ def test_nothing_is_written(tmp_path: Path) -> None:
     output.write_text("as it was")
     result = CliRunner().invoke(app, ["import", "kong", str(path), "-o", str(output)])
     assert result.exit_code == 2
-    assert result.stderr == (
-        f"{path}:1: _format_version must be one of 1.1, 2.1, 3.0, got none\n"
-    )
+    assert result.stderr == (f"{path}:1: _format_version must be one of 1.1, 2.1, 3.0, got none\n")
     assert output.read_text() == "as it was"
 
 

@@ -124,6 +124,15 @@ CASES = {
         ["* 5/minute by address, as global"],
         [],
     ),
+    "by address, of two consumers: they count together": (
+        "{name: rate-limiting, consumer: ada, config: {minute: 5, limit_by: ip}}\n"
+        "  - {name: rate-limiting, consumer: bob, config: {minute: 7, limit_by: ip}}",
+        [
+            "* 5/minute by address, tier ada, as consumer ada",
+            "* 7/minute by address, tier bob, as consumer ada",
+        ],
+        [(19, "plugins of consumers")],
+    ),
     "by credential": (
         "{name: rate-limiting, config: {minute: 5, limit_by: credential}}",
         ["* 5/minute by client, as global"],
