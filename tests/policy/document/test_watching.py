@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from asgi_calls import get, hello
 from forking import needs_fork, program_that_forks
 from policy_files import rewrite
 from polling import until
 from sluicegate.asgi import RateLimitMiddleware
+from sluicegate.fastapi import rate_limit
 from sluicegate.policy import Policy
 from sluicegate.policy.document.reload import Watcher
 
@@ -165,6 +168,21 @@ def test_all_middlewares_of_a_policy_have_one_thread(path: Path) -> None:
     for app in apps:
         get(app)
     assert threads() == 1
+
+
+def test_an_endpoint_with_the_policy_alone_has_it_watched(path: Path) -> None:
+    policy = Policy.from_file(path, reload_seconds=0.02)
+    app = FastAPI()
+
+    @app.get("/", dependencies=[rate_limit(policy=policy)])
+    async def endpoint() -> str:
+        return "hello"
+
+    client = TestClient(app)
+    assert [client.get("/").status_code for _ in range(2)] == [200, 429]
+    rewrite(path, TWO)
+    until(lambda: policy.statistics().reloads == 1, "the file has been read again")
+    assert [client.get("/").status_code for _ in range(2)] == [200, 429]
 
 
 def test_many_threads_that_begin_at_once_begin_one(path: Path) -> None:

@@ -46,7 +46,10 @@ class PolicyLimit:
     @property
     def enforcer(self) -> Enforcer:
         """What decides now."""
-        return self._policy.enforcer
+        policy = self._policy
+        if policy.on_first_request is not None:
+            policy.on_first_request()
+        return policy.enforcer
 
     def already(self, request: Request) -> Verdict | None:
         """The verdict of the same policy that a request has met before, as in a middleware."""
