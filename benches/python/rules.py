@@ -18,11 +18,22 @@ ROUNDS = 20 if QUICK else 200
 HOST = "api.example.com"
 PATH = "/api/v1/orders/4711/items"
 
+
+def mixture(number: int) -> str:
+    """A pattern that parts with ``PATH`` at the end only, in a way of its own there."""
+    segments = ["api", "v1", "orders", "4711", "items"]
+    for place in range(5):
+        if number >> place & 1:
+            segments[place] = f"{{x{place}}}"
+    return f"/{'/'.join(segments)}/{number}"
+
+
 #: Rules that a request for ``PATH`` does not match, by what tells them from it.
 OTHERS: dict[str, Callable[[int], str]] = {
     "another first segment": lambda number: f"/service-{number}/{{id}}",
     "another last segment": lambda number: f"/api/v1/orders/{{id}}/part-{number}",
     "parameters, and another last segment": lambda number: f"/{{a}}/{{b}}/{{c}}/{{d}}/x{number}",
+    "each its own mixture of segments and parameters": lambda number: mixture(number),
     "longer paths": lambda number: f"/api/v1/orders/{{id}}/items/{number}/*",
     "another method": lambda number: f"M{number} /api/v1/orders/{{id}}/items",
     "another host": lambda number: f"//host-{number}.example.com/api/*",

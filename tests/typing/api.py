@@ -25,6 +25,7 @@ from sluicegate import (
     Statistics,
     TokenBucket,
     TokenBucketConfig,
+    wsgi,
 )
 from sluicegate._support.asgi_types import ASGIApp
 from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
@@ -122,6 +123,23 @@ def web(app: FastAPI) -> None:
     assert_type(ClientAddress(ipv6_prefix=56)({"type": "http"}), str)
     with limits_off():
         print(info)
+
+
+def wsgi_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    return []
+
+
+@wsgi.rate_limit("10/second; 100/minute", scope="reports")
+def view(number: int) -> str:
+    return str(number)
+
+
+def in_wsgi(policy: Policy) -> None:
+    wsgi.RateLimitMiddleware(wsgi_app, tiers={"free": "100/minute"}, refusal=wsgi_app)
+    wsgi.RateLimitMiddleware(wsgi.RateLimitMiddleware(wsgi_app, policy=policy), {"free": (1, 1)})
+    assert_type(view(3), str)
+    wsgi.rate_limit(policy=policy)(wsgi_app)
+    view("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 class Refusals:

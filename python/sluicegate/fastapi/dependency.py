@@ -9,7 +9,7 @@ from fastapi import Depends
 from sluicegate._support.signatures import takes
 from sluicegate.fastapi.by_policy import PolicyEndpoint
 from sluicegate.fastapi.limited import LimitedRoute
-from sluicegate.fastapi.options import EndpointOptions
+from sluicegate.policy.routes.endpoint import EndpointOptions
 
 __all__ = ["rate_limit"]
 

@@ -23,7 +23,7 @@ from sluicegate.policy.steps import Steps
 if TYPE_CHECKING:
     from sluicegate.policy.verdict import Verdict
 
-__all__ = ["LimitedRoute"]
+__all__ = ["LimitedRoute", "limit_of"]
 
 
 class LimitedRoute(RouteLimit):
@@ -51,8 +51,14 @@ class LimitedRoute(RouteLimit):
         return await drive(_left(verdict)) if decision is None else decision.info
 
 
+def limit_of(dependency: Any) -> RouteLimit | None:
+    """The limit whose dependency this is."""
+    owner = getattr(dependency, "__self__", None)
+    return owner if isinstance(owner, RouteLimit) else None
+
+
 def _is_limit(dependency: Any) -> bool:
-    return isinstance(getattr(dependency, "__self__", None), RouteLimit)
+    return limit_of(dependency) is not None
 
 
 def _left(verdict: Verdict) -> Steps[dict[str, Any]]:

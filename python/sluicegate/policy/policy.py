@@ -74,8 +74,8 @@ class Policy(Single, PolicyOptions):
             requests cost 1 unless named. At 0 it is not charged: it passes
             whatever is left, without fields, and the limit is not asked.
             ``identify``, ``tier``, ``cost`` and those of ``keys`` get the scope (in :mod:`sluicegate.fastapi` a
-            ``Request`` without its body), may be coroutine functions, and their exceptions
-            propagate.
+            ``Request`` without its body; in :mod:`sluicegate.wsgi` the environ), may be coroutine
+            functions (not in WSGI), and their exceptions propagate.
         trusted_proxies, proxy_header, ipv6_prefix, no_address: who the client is; see
             :class:`~sluicegate.identity.ClientAddress`.
         verify: given an API key, returns a :class:`~sluicegate.identity.Principal`, its id,
@@ -93,7 +93,8 @@ class Policy(Single, PolicyOptions):
         cors: the origins whose scripts may read a refusal, which may never reach what else says
             so: some, as ``["https://app.example.com"]``, or ``"*"``, without credentials.
         shadow: decide and count (``statistics().refused``), but refuse nobody, send no headers.
-        refusal: the ASGI app that answers refused requests; see :mod:`sluicegate.refusals`.
+        refusal: the ASGI app, or in WSGI the WSGI app, that answers refused requests; see
+            :mod:`sluicegate.refusals`.
         headers: which sets to send, some of ``("x-ratelimit", "ietf")``, or ``()``.
         messages: limits each WebSocket's incoming messages too: a quota as in
             ``tiers``, or a limiter. Over it the connection is closed with 1008.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._support.awaiting import drive_at_once
+from sluicegate.wsgi.serving import settle_by
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import StartResponse
@@ -26,8 +26,7 @@ class Answer:
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """``start_response``; gives the server's ``write``. A second call has an exception."""
         request, code = self._request, int(status[:3])
-        if request.awaits_status and not request.has_begun:
-            drive_at_once(request.settle(code))
+        settle_by(request, code)
         request.has_begun = True
         if request.outer is None:
             headers = request.whole_headers(code, headers)

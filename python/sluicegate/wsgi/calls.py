@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluicegate.wsgi.answer import Answer
+from sluicegate.wsgi.serving import settled
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Environ, WSGIApp
     from sluicegate.wsgi.request import WSGIRequest
 
-__all__ = ["call_of"]
+__all__ = ["Call", "call_of"]
 
 
 class Call(Protocol):
     """How a framework calls its views, and is answered.
 
-    ``mine`` is the request if this is the first limit that it meets, whose answer gets the fields.
+    ``first`` is the request if this is the first limit that it meets, whose answer gets the fields.
+    What is ``settling`` awaits the answer's status.
     """
 
     environ: Environ
@@ -31,11 +34,11 @@ class Call(Protocol):
         """Who has logged in to the framework, if that is known."""
         ...
 
-    def view(self, mine: WSGIRequest | None) -> Any:
+    def view(self, first: WSGIRequest | None, settling: WSGIRequest | None = None) -> Any:
         """Call the function."""
         ...
 
-    def refuse(self, refusal: WSGIApp, mine: WSGIRequest | None) -> Any:
+    def refuse(self, refusal: WSGIApp, first: WSGIRequest | None) -> Any:
         """Answer instead of it, as ``refusal`` does."""
         ...
 
@@ -77,12 +80,17 @@ class _OfApp:
     def user(self) -> None:
         return None
 
-    def view(self, mine: WSGIRequest | None) -> Any:
-        return self._app(*self._before, self.environ, self._start(mine))
+    def view(self, first: WSGIRequest | None, settling: WSGIRequest | None = None) -> Any:
+        app: WSGIApp = partial(self._app, *self._before)
+        start_response = self._start(first)
+        if settling is not None:
+            app = settled(app, settling)
+            start_response = Answer(settling, start_response).start
+        return app(self.environ, start_response)
 
-    def refuse(self, refusal: WSGIApp, mine: WSGIRequest | None) -> Any:
-        return refusal(self.environ, self._start(mine))
+    def refuse(self, refusal: WSGIApp, first: WSGIRequest | None) -> Any:
+        return refusal(self.environ, self._start(first))
 
-    def _start(self, mine: WSGIRequest | None) -> Any:
+    def _start(self, first: WSGIRequest | None) -> Any:
         start_response = self._start_response
-        return start_response if mine is None else Answer(mine, start_response).start
+        return start_response if first is None else Answer(first, start_response).start

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from sluicegate._support.functions import is_async
 from sluicegate._support.signatures import takes
-from sluicegate.policy.routes.options import RouteOptions
+from sluicegate.policy.routes.endpoint import EndpointOptions
+from sluicegate.wsgi.by_policy import PolicyView
 from sluicegate.wsgi.limited import LimitedView
 from sluicegate.wsgi.options import refuse_options
 
@@ -18,7 +19,7 @@ __all__ = ["rate_limit"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@takes(RouteOptions)
+@takes(EndpointOptions)
 def rate_limit(*quota: Any, **options: Any) -> Callable[[F], F]:
     """A limit for one view of Flask or Django, or for a WSGI app.
 
@@ -44,6 +45,8 @@ def rate_limit(*quota: Any, **options: Any) -> Callable[[F], F]:
             calls per window, ≥ 1.
         window_seconds: 0.000001 to 1,000,000,000.
         window: the same by another name; not both.
+        policy: a :class:`~sluicegate.policy.Policy`, alone: its rules and tiers limit the view, as a
+            middleware would. Where a middleware has that policy, it has done so.
         scope: a name: views that give the same one, and the same limit, share one quota of a client.
         store, redis, algorithm, identify, cost, keys, trusted_proxies, proxy_header, ipv6_prefix,
         no_address, headers, name, prefix, timeout, on_error, workers, remember, max_keys, overflow,
@@ -54,9 +57,9 @@ def rate_limit(*quota: Any, **options: Any) -> Callable[[F], F]:
         ValueError, TypeError: an argument out of its range; the message names it. From the
             decorated function: ``TypeError`` if it finds no request.
     """
-    given = RouteOptions(*quota, **options)
-    refuse_options(given)
-    limit = LimitedView(given)
+    given = EndpointOptions(*quota, **options)
+    refuse_options(given if given.policy is None else given.policy)
+    limit = LimitedView(given) if given.policy is None else PolicyView(given.policy)
 
     def decorate(view: F) -> F:
         _check(view)

@@ -11,6 +11,7 @@ from django.urls import get_urlconf
 from django.utils.translation import get_language
 
 from sluicegate.wsgi.refusing import collected
+from sluicegate.wsgi.serving import FAILED, settle_by
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Environ, WSGIApp
@@ -43,17 +44,25 @@ class DjangoCall:
         """As an authentication layer of Django has found out."""
         return getattr(self._request, "user", None)
 
-    def view(self, mine: WSGIRequest | None) -> Any:
+    def view(self, first: WSGIRequest | None, settling: WSGIRequest | None = None) -> Any:
         """Call it. What it returns gets the fields; if it raises, nothing does."""
-        return _with_fields(self._view(*self._args, **self._kwargs), mine)
+        try:
+            response = self._view(*self._args, **self._kwargs)
+        except Exception:
+            if settling is not None:
+                settle_by(settling, FAILED)
+            raise
+        if settling is not None:
+            settle_by(settling, response.status_code)
+        return _with_fields(response, first)
 
-    def refuse(self, refusal: WSGIApp, mine: WSGIRequest | None) -> Any:
+    def refuse(self, refusal: WSGIApp, first: WSGIRequest | None) -> Any:
         """Return it, as Django has no exception that is an answer."""
         status, headers, body = collected(refusal, self.environ)
         response = HttpResponse(body, status=int(status[:3]), reason=status[4:])
         for name, value in headers:
             response.headers[name] = value
-        return _with_fields(response, mine)
+        return _with_fields(response, first)
 
 
 def _with_fields(response: Any, request: WSGIRequest | None) -> Any:

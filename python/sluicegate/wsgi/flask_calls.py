@@ -9,6 +9,7 @@ import flask
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from sluicegate.wsgi.refusing import collected
+from sluicegate.wsgi.serving import settle_by
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Environ, WSGIApp
@@ -40,14 +41,21 @@ class FlaskCall:
     def user(self) -> None:
         """Flask itself knows no users."""
 
-    def view(self, mine: WSGIRequest | None) -> Any:
+    def view(self, first: WSGIRequest | None, settling: WSGIRequest | None = None) -> Any:
         """Call it. If it raises, the answer gets the fields all the same."""
-        _add_fields(mine)
+        _add_fields(first)
+        if settling is not None:
+
+            @flask.after_this_request
+            def settle(response: flask.Response) -> flask.Response:
+                settle_by(settling, response.status_code)
+                return response
+
         return self._view(*self._args, **self._kwargs)
 
-    def refuse(self, refusal: WSGIApp, mine: WSGIRequest | None) -> Any:
+    def refuse(self, refusal: WSGIApp, first: WSGIRequest | None) -> Any:
         """Raise it, past what is around the view: a cache would keep what is returned."""
-        _add_fields(mine)
+        _add_fields(first)
         status, headers, body = collected(refusal, self.environ)
         code = int(status[:3])
         error = default_exceptions.get(code, HTTPException)(

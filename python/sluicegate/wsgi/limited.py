@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,15 +11,15 @@ from sluicegate.policy.request import REQUEST
 from sluicegate.policy.routes.keys import key_of_route
 from sluicegate.policy.routes.limit import RouteLimit
 from sluicegate.policy.routes.options import RouteOptions
-from sluicegate.wsgi.calls import call_of
+from sluicegate.wsgi.calls import Call, call_of
 from sluicegate.wsgi.refusing import refusal_app
 from sluicegate.wsgi.request import WSGIRequest, request_in
 from sluicegate.wsgi.scope import environ_of, scope_of
 
 if TYPE_CHECKING:
-    from sluicegate._support.asgi_types import Scope
+    from sluicegate._support.asgi_types import Environ, Scope
 
-__all__ = ["LimitedView"]
+__all__ = ["LimitedView", "add_user", "take_over"]
 
 # A view that takes any method must not have a quota for each that a client invents.
 _METHODS: Final = frozenset(
@@ -38,25 +38,36 @@ class LimitedView(RouteLimit):
         call = call_of(view, args, kwargs)
         environ = call.environ
         request = request_in(environ)
-        mine = None
+        first = None
         if request is None:
-            request = mine = environ[REQUEST] = WSGIRequest(None, environ)
+            request = first = environ[REQUEST] = WSGIRequest(None, environ)
             request.leave(self.tier, "", 0)
         scope = scope_of(environ)
-        user = None if request.enforcer is None else call.user()
-        if user is not None:
-            scope["user"] = user
+        if request.enforcer is not None:
+            add_user(scope, call)
         template = f"{call.template()} {_name_of(view)}"
         verdict = drive_at_once(
             self.decide(request, scope, environ_of, partial(_route_key, template))
         )
-        for name in ("sluicegate.decision", "sluicegate.principal"):
-            if name in scope:
-                environ[name] = scope[name]
+        take_over(environ, scope)
         if self.refuses(verdict, request.enforcer):
             assert verdict.refusal is not None
-            return call.refuse(refusal_app(request, verdict.refusal, environ), mine)
-        return call.view(mine)
+            return call.refuse(refusal_app(request, verdict.refusal, environ), first)
+        return call.view(first)
+
+
+def add_user(scope: dict[str, Any], call: Call) -> None:
+    """Whom the framework knows is whom the request is from, unless somebody says otherwise."""
+    user = call.user()
+    if user is not None:
+        scope["user"] = user
+
+
+def take_over(environ: Environ, scope: Mapping[str, Any]) -> None:
+    """What was decided stands in the environ."""
+    for name in ("sluicegate.decision", "sluicegate.principal"):
+        if name in scope:
+            environ[name] = scope[name]
 
 
 def _route_key(template: str, scope: Scope, name: str, client: str) -> str:

@@ -22,7 +22,7 @@ class WSGIRequest(Request):
 
     Attributes:
         has_begun: whether its answer has: then no limit that is asked is within it.
-        awaits_status: whether the status of its answer settles what was spent.
+        awaits_status: whether the status of its answer is yet to settle what was spent.
     """
 
     has_begun: bool = False

@@ -12,33 +12,23 @@ if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Environ, StartResponse, WSGIApp
     from sluicegate.wsgi.request import WSGIRequest
 
-__all__ = ["serving"]
+__all__ = ["FAILED", "hold", "serving", "settle_by", "settled"]
 
-_FAILED: Final = 500
+#: The status of an app that raises.
+FAILED: Final = 500
 
 
 def serving(app: WSGIApp, request: WSGIRequest) -> WSGIApp:
-    """The app, which is called when the request's time has come; one that raises has failed.
-
-    Its ``start_response`` settles the request: of one that ends without, all stays spent.
-    """
+    """The app, which is called when the request's time has come, and settles it."""
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        _hold(request, environ)
-        request.awaits_status = request.settles()
-        if not request.awaits_status:
-            return app(environ, start_response)
-        try:
-            body = app(environ, start_response)
-        except Exception:
-            _fail(request)
-            raise
-        return body if request.has_begun else _Late(body, request)
+        hold(request, environ)
+        return (settled(app, request) if request.settles() else app)(environ, start_response)
 
     return serve
 
 
-def _hold(request: WSGIRequest, environ: Environ) -> None:
+def hold(request: WSGIRequest, environ: Environ) -> None:
     """Sleep until the request's slot: under a clock for tests not at all."""
     seconds = request.delay()
     if seconds is None:
@@ -49,10 +39,29 @@ def _hold(request: WSGIRequest, environ: Environ) -> None:
         time.sleep(seconds)
 
 
-def _fail(request: WSGIRequest) -> None:
-    if not request.has_begun:
-        request.has_begun = True
-        drive_at_once(request.settle(_FAILED))
+def settled(app: WSGIApp, request: WSGIRequest) -> WSGIApp:
+    """The app, whose answer settles the request. One that raises before that has failed.
+
+    Of one that ends without an answer all stays spent.
+    """
+    request.awaits_status = True
+
+    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            body = app(environ, start_response)
+        except Exception:
+            settle_by(request, FAILED)
+            raise
+        return _Late(body, request) if request.awaits_status else body
+
+    return serve
+
+
+def settle_by(request: WSGIRequest, status: int) -> None:
+    """Settle it by the first status that it gets."""
+    if request.awaits_status:
+        request.awaits_status = False
+        drive_at_once(request.settle(status))
 
 
 class _Late:
@@ -69,7 +78,7 @@ class _Late:
         try:
             yield from self._body
         except Exception:
-            _fail(self._request)
+            settle_by(self._request, FAILED)
             raise
 
 

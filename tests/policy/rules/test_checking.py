@@ -88,6 +88,8 @@ def test_a_rule_behind_one_of_its_group_that_always_matches() -> None:
         "rules[3]: 'POST //example.com/a/{id}' can never apply: rules[1] ('/a/*') of its group 'g' "
         "matches all that it does, and comes first: put it before that, or give it another group"
     )
+    first = Rule("*", "5/minute", group="g")
+    assert "rules[0] ('*')" in problems(first, wide, narrow)[1].message
     assert problems(narrow, wide) == []
     assert problems(wide, Rule("/a/b", "5/minute")) == []
     assert problems(wide, Rule("/a/b", "5/minute", group="h")) == []

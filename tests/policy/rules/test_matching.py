@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import islice, product
 from types import FrameType
 from typing import Any
 
@@ -181,6 +182,15 @@ def test_a_path_with_dots_is_limited_as_it_is_spelt_and_by_what_it_leads_to() ->
     assert matcher.match("GET", None, "/static/./x/../login") == (1,)
     assert matcher.params(2, "/static/../login") == {"x": ".."}
     assert matcher.params(2, "/static/./7/login") == {"x": "7"}
+    assert Matcher([Rule("/{x}", "5/second")]).params(0, "/a/../b") == {"x": "b"}
+
+
+def test_places_are_in_order_however_they_were_found() -> None:
+    matches = ["/z"] * 7 + ["/a", "/*"]
+    assert Matcher([Rule(match, "5/second") for match in matches]).match("GET", None, "/./a") == (
+        7,
+        8,
+    )
 
 
 def test_methods() -> None:
@@ -214,6 +224,9 @@ def test_hosts() -> None:
     assert matcher.match("GET", "b.example.com", "/x") == (1, 3)
     assert matcher.match("GET", "badexample.com", "/x") == (3,)
     assert matcher.match("GET", None, "/x") == (3,)
+    matcher = Matcher([Rule("//[::1]/x", "5/second"), Rule("//[::2]/x", "5/second")])
+    assert matcher.match("GET", "[::1]:8000", "/x") == matcher.match("GET", "[::1]", "/x") == (0,)
+    assert matcher.match("GET", "[::3]:8000", "/x") == matcher.match("GET", "[", "/x") == ()
 
 
 def lines_of(run: Callable[[], Any]) -> int:
@@ -254,6 +267,55 @@ def test_no_line_is_run_for_rules_that_do_not_match(other: str) -> None:
         assert matcher.match("GET", "api.example.com", "/a/b") == (0,)
         lines.append(lines_of(lambda one=matcher: one.match("GET", "api.example.com", "/a/b")))
     assert lines[0] == lines[1]
+
+
+def mixed(count: int) -> list[str]:
+    """Patterns that begin in ways of their own, with any of which ``/a/a/a`` may begin."""
+    ways = product(*(("a", f"{{x{place}}}") for place in range(9)))
+    return [f"/{'/'.join(way)}/end-{number}" for number, way in enumerate(islice(ways, count))]
+
+
+def test_nor_for_those_that_only_begin_as_the_path_does() -> None:
+    lines = []
+    path = "/a" * 9 + "/end"
+    for count in (10, 512):
+        matcher = Matcher([Rule(text, "5/second") for text in ("*", *mixed(count))])
+        assert matcher.match("GET", None, path) == (0,)
+        lines.append(lines_of(lambda one=matcher: one.match("GET", None, path)))
+    assert lines[0] == lines[1]
+
+
+def kept(step: Any) -> int:
+    """How many steps a matcher keeps behind one."""
+    return 1 + sum(map(kept, step.next.values()))
+
+
+def test_what_is_kept_does_not_grow_with_what_is_sent() -> None:
+    matcher = Matcher([Rule(text, "5/second") for text in ("/{x}/a", "GET /b/{y}", "/b/c/*")])
+    for path in product(["", "a", "b", "c", "d"], repeat=4):
+        matcher.match("GET", None, "/".join(path))
+    before = kept(matcher._anywhere)
+    for number in range(1_000):
+        assert matcher.match(f"M{number}", f"h{number}", f"/{number}/{number}/{number}") == ()
+        assert matcher.match(f"M{number}", f"h{number}", f"/b/c/{number}/x") == (2,)
+    assert kept(matcher._anywhere) == before < 20
+    assert len(matcher._starts) == 1
+    ends = matcher._end_of(matcher._anywhere, ["b", "7"])
+    assert ends.places("M1") == ends.places("M2") == ()
+    assert len(ends._found) <= 2
+
+
+def test_where_there_are_too_many_mixtures_to_keep_them_the_same_is_found() -> None:
+    texts = [f"/{{x}}/b{number}" for number in range(30)] + [
+        f"/a{number}/{{y}}" for number in range(30)
+    ]
+    matcher = Matcher([Rule(text, "5/second") for text in texts])
+    matcher._room = 2_000
+    for _ in range(2):
+        for one, other in product(range(31), range(31)):
+            expected = (*([other] if other < 30 else []), *([30 + one] if one < 30 else []))
+            assert matcher.match("GET", None, f"/a{one}/b{other}") == expected
+    assert 10 < kept(matcher._anywhere) < 200
 
 
 def test_a_path_of_any_length_is_left_where_the_rules_end() -> None:

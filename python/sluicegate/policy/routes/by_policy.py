@@ -26,11 +26,14 @@ _ADVICE = "only the middleware knows when they come back: give it RateLimitMiddl
 class PolicyLimit:
     """One ``rate_limit(policy=...)``, without I/O: steps that a framework's shell makes.
 
+    A ``blocking`` one asks limiters by verbs that block their thread.
+
     Raises ``TypeError`` for a policy that only a middleware can enforce.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, blocking: bool = False) -> None:
         self._policy = policy
+        self._blocks = blocking
         self._has_told_of_permits = False
         if policy.messages is not None:
             raise TypeError("messages= means nothing at an endpoint: give it RateLimitMiddleware")
@@ -49,7 +52,7 @@ class PolicyLimit:
         policy = self._policy
         if policy.on_first_request is not None:
             policy.on_first_request()
-        return policy.enforcer
+        return policy.enforcer.for_threads() if self._blocks else policy.enforcer
 
     def already(self, request: Request) -> Verdict | None:
         """The verdict of the same policy that a request has met before, as in a middleware."""

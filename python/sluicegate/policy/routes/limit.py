@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -50,6 +50,11 @@ class RouteLimit:
         self.tier = self._tier_of(limiter, options.closed_status)
         #: By the enforcer of the middleware before it.
         self._tiers: WeakKeyDictionary[Enforcer, Tier] = WeakKeyDictionary()
+
+    @property
+    def header_sets(self) -> Iterable[str] | str:
+        """The sets of fields that its answers have."""
+        return self._options.headers
 
     def decide(
         self,

@@ -9,6 +9,7 @@ from sluicegate.gate.parts import is_idle
 from sluicegate.policy.rules.covering import covers
 from sluicegate.policy.rules.nearest import nearest
 from sluicegate.policy.rules.sources import OWN
+from sluicegate.policy.rules.tree import Node, maybe_covering
 
 if TYPE_CHECKING:
     from sluicegate.policy.rules.rule import Rule
@@ -143,11 +144,12 @@ def _name_problems(place: int, rules: Sequence[Rule], names: dict[str, int]) -> 
 
 def _never_problems(rules: Sequence[Rule]) -> Iterator[Problem]:
     """Rules that never apply, whatever the request, because of one that stands before them."""
-    groups: dict[str, list[int]] = {}
-    exempt: list[int] = []
+    groups: dict[str | None, Node] = {}
+    exempt = Node()
     for place, rule in enumerate(rules):
-        group = groups.setdefault(rule.group, []) if rule.group is not None else []
-        first = next((before for before in group if _always(rules[before], rule)), None)
+        is_first = rule.group is None or rule.group not in groups
+        group = Node() if rule.group is None else groups.setdefault(rule.group, Node())
+        first = _always_before(group, rules, rule)
         if first is not None:
             yield Problem(
                 place,
@@ -157,7 +159,7 @@ def _never_problems(rules: Sequence[Rule]) -> Iterator[Problem]:
                 "give it another group",
             )
         else:
-            first = next((before for before in exempt if _always(rules[before], rule)), None)
+            first = _always_before(exempt, rules, rule)
             if first is not None:
                 yield Problem(
                     place,
@@ -165,9 +167,15 @@ def _never_problems(rules: Sequence[Rule]) -> Iterator[Problem]:
                     f"{rule.match!r} can never apply: {_shown(rules, first)} exempts all that it "
                     "matches, and comes first: put it before that",
                 )
-        if rule.exempt and not group:
-            exempt.append(place)  # behind others of its group it may be passed over
-        group.append(place)
+        group.add(place, rule.pattern)
+        if rule.exempt and is_first:  # behind others of its group it may be passed over
+            exempt.add(place, rule.pattern)
+
+
+def _always_before(tree: Node, rules: Sequence[Rule], later: Rule) -> int | None:
+    """The first of the rules in the ``tree`` that matches whenever ``later`` does, for any client."""
+    found = (place for place in maybe_covering(tree, later.pattern) if _always(rules[place], later))
+    return min(found, default=None)
 
 
 def _always(first: Rule, later: Rule) -> bool:

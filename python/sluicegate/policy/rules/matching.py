@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
 
 from sluicegate.policy.rules.segments import has_dots, host_of, led_to, segments_of
+from sluicegate.policy.rules.tree import Entry, Node, onward
 
 if TYPE_CHECKING:
     from sluicegate.policy.rules.pattern import Pattern
@@ -13,15 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Matcher"]
 
-#: Places by method, and those of rules for all methods, which the others have as well.
-_Places = tuple[dict[str, tuple[int, ...]], tuple[int, ...]]
+#: How much of what paths have led to is kept, in nodes and names: some 50 MB at the very most.
+_ROOM: Final = 1_000_000
 
 
 class Matcher:
     """The patterns of rules, as a tree by the segments of their paths, one tree a host.
 
-    A path is followed from the root. At each segment there are at most two ways on from a node, the
-    segment itself and a parameter; rules that part with the path earlier are never looked at.
+    A path is followed from the root, one step a segment. Where patterns have the segment itself and
+    others a parameter, a step leads to several nodes; steps are kept, each with the places of the
+    rules that match where it ends, so that all of this is looked for once. How many there are depends on
+    the patterns, not on what requests send, and there is a bound, beyond which a step is made anew.
 
     How a path may be spelt: repeated slashes count once and one at the end does not count, so that
     ``//login`` and ``/login/`` are ``/login``. Letters count as written, as they do to frameworks:
@@ -30,16 +33,29 @@ class Matcher:
     well, and no rule that exempts it.
     """
 
-    __slots__ = ("_anywhere", "_below", "_deepest", "_exempt", "_hosts", "_patterns")
+    __slots__ = (
+        "_anywhere",
+        "_below",
+        "_deepest",
+        "_exempt",
+        "_hosts",
+        "_patterns",
+        "_room",
+        "_starts",
+    )
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._patterns = [rule.pattern for rule in rules]
         self._exempt = frozenset(place for place, rule in enumerate(rules) if rule.exempt)
-        self._anywhere = _Node()
-        self._hosts: dict[str, _Node] = {}
-        self._below: dict[str, _Node] = {}
+        anywhere = Node()
+        self._hosts: dict[str, Node] = {}
+        self._below: dict[str, Node] = {}
         for place, pattern in enumerate(self._patterns):
-            self._root_of(pattern).add(place, pattern)
+            self._root_of(pattern, anywhere).add(place, pattern)
+        self._room = _ROOM
+        self._anywhere = _Step([anywhere], [])
+        #: First steps by the hosts' own roots.
+        self._starts: dict[tuple[Node, ...], _Step] = {(): self._anywhere}
         #: Of how many labels the longest domain is whose hosts below match.
         self._deepest = max((host.count(".") + 1 for host in self._below), default=0)
 
@@ -51,15 +67,15 @@ class Matcher:
             host: as the ``Host`` field has it; ``None`` without one.
             path: decoded, without the root path.
         """
-        segments = segments_of(path)
-        roots = [self._anywhere]
+        start = self._anywhere
         if host is not None and (self._hosts or self._below):
-            roots += self._roots_for(host_of(host))
+            start = self._start_at(host_of(host))
+        segments = segments_of(path)
         method = method.upper()  # as Django does
-        found = _found(roots, method, segments)
+        found = self._end_of(start, segments).places(method)
         if not has_dots(segments):
-            return tuple(found)
-        every = {*found, *_found(roots, method, led_to(segments))}
+            return found
+        every = {*found, *self._end_of(start, led_to(segments)).places(method)}
         return tuple(sorted(every - self._exempt))
 
     def params(self, place: int, path: str) -> dict[str, str]:
@@ -70,15 +86,15 @@ class Matcher:
             segments = led_to(segments)
         return {name: segments[at] for at, name in pattern.parameters.items()}
 
-    def _root_of(self, pattern: Pattern) -> _Node:
+    def _root_of(self, pattern: Pattern, anywhere: Node) -> Node:
         host = pattern.host
         if host is None:
-            return self._anywhere
+            return anywhere
         if host.startswith("*."):
-            return self._below.setdefault(host[2:], _Node())
-        return self._hosts.setdefault(host, _Node())
+            return self._below.setdefault(host[2:], Node())
+        return self._hosts.setdefault(host, Node())
 
-    def _roots_for(self, host: str) -> list[_Node]:
+    def _start_at(self, host: str) -> _Step:
         roots = [self._hosts[host]] if host in self._hosts else []
         if self._below:
             # From the right, as far as there are patterns: a request may send any number of labels.
@@ -87,64 +103,69 @@ class Matcher:
                 root = self._below.get(".".join(labels[first:]))
                 if root is not None:
                     roots.append(root)
-        return roots
+        own = tuple(roots)
+        start = self._starts.get(own)
+        if start is None:
+            start = self._starts[own] = _Step([*self._anywhere.nodes, *own], [])
+        return start
+
+    def _end_of(self, step: _Step, segments: list[str]) -> _Step:
+        """Where the segments lead, as far as any pattern goes."""
+        for segment in segments:
+            if not step.nodes:
+                break
+            named = segment if segment in step.named else None
+            further = step.next.get(named)
+            if further is None:
+                further = _Step(onward(step.nodes, named), step.passed)
+                if self._room > 0:
+                    self._room -= further.size
+                    step.next[named] = further
+            step = further
+        return step
 
 
-class _Node:
-    """What follows a few segments: the next ones, and the rules that end here."""
+class _Step:
+    """Where a few segments lead.
 
-    __slots__ = ("any", "ends", "next", "rest")
+    Attributes:
+        nodes: from which the next segment goes on.
+        passed: of the rules that match whatever follows.
+        named: the segments that lead elsewhere than others.
+        next: further steps; ``None`` is the segments that are not named.
+    """
 
-    def __init__(self) -> None:
-        self.next: dict[str, _Node] = {}
-        self.any: _Node | None = None
-        #: Of the rules that end here, and of those that have all below as well.
-        self.ends: _Places = ({}, ())
-        self.rest: _Places = ({}, ())
+    __slots__ = ("_entries", "_found", "_methods", "named", "next", "nodes", "passed")
 
-    def add(self, place: int, pattern: Pattern) -> None:
-        node = self
-        for segment in pattern.segments:
-            if segment is not None:
-                node = node.next.setdefault(segment, _Node())
-            else:
-                if node.any is None:
-                    node.any = _Node()
-                node = node.any
-        if pattern.rest:
-            node.rest = _with(node.rest, place, pattern.methods)
-        else:
-            node.ends = _with(node.ends, place, pattern.methods)
+    def __init__(self, nodes: list[Node], passed: list[Entry]) -> None:
+        self.nodes = nodes
+        self.passed = [*passed, *(entry for node in nodes for entry in node.rest)]
+        self.named: Collection[str] = (
+            nodes[0].next
+            if len(nodes) == 1
+            else frozenset(name for node in nodes for name in node.next)
+        )
+        self.next: dict[str | None, _Step] = {}
+        self._entries = [*self.passed, *(entry for node in nodes for entry in node.ends)]
+        self._methods = frozenset(
+            method for _, methods in self._entries if methods is not None for method in methods
+        )
+        self._found: dict[str | None, tuple[int, ...]] = {}
 
+    @property
+    def size(self) -> int:
+        """How much is kept with it, in names and entries; one node's own names are not."""
+        own = len(self.named) if len(self.nodes) > 1 else 0
+        return 10 + len(self.nodes) + own + len(self._entries) + len(self._methods)
 
-def _with(places: _Places, place: int, methods: frozenset[str] | None) -> _Places:
-    by_method, others = places
-    if methods is None:
-        return {method: (*known, place) for method, known in by_method.items()}, (*others, place)
-    for method in methods:
-        by_method[method] = (*by_method.get(method, others), place)
-    return places
-
-
-def _found(roots: list[_Node], method: str, segments: list[str]) -> list[int]:
-    """The places of what matches, in order."""
-    found: list[int] = []
-    nodes = roots
-    for segment in segments:
-        following: list[_Node] = []
-        for node in nodes:
-            by_method, others = node.rest
-            found += by_method.get(method, others)
-            further = node.next.get(segment)
-            if further is not None:
-                following.append(further)
-            if node.any is not None:
-                following.append(node.any)
-        nodes = following
-        if not nodes:
-            break
-    for node in nodes:
-        for by_method, others in (node.rest, node.ends):
-            found += by_method.get(method, others)
-    found.sort()
-    return found
+    def places(self, method: str) -> tuple[int, ...]:
+        """Of the rules that match a path that ends here."""
+        named = method if method in self._methods else None
+        found = self._found.get(named)
+        if found is None:
+            found = self._found[named] = tuple(
+                sorted(
+                    place for place, methods in self._entries if methods is None or named in methods
+                )
+            )
+        return found

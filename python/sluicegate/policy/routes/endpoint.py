@@ -1,4 +1,4 @@
-"""What ``rate_limit`` takes in FastAPI: limits of its own, or a policy."""
+"""What ``rate_limit`` takes: limits of its own, or a policy."""
 
 from __future__ import annotations
 
