@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -26,6 +27,7 @@ from sluicegate import (
     TokenBucketConfig,
     wsgi,
 )
+from sluicegate._support.asgi_types import ASGIApp
 from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
 from sluicegate.asgi import problem_refusal
 from sluicegate.concurrency import Permit
@@ -217,3 +219,13 @@ async def permits(memory: ConcurrencyLimiter, remote: InRedis) -> None:
         await there.release()
     assert_type(memory.in_use("k"), int)
     assert_type(await remote.in_use("k"), int)
+
+
+def from_a_file(app: ASGIApp) -> None:
+    policy = Policy.from_file("limits.toml", reload_seconds=5, keys={"org": str})
+    assert_type(policy, Policy)
+    assert_type(policy.reload(), bool)
+    assert_type(policy.statistics().loaded_at, float | None)
+    BareMiddleware(app, policy="limits.toml", reload_seconds=5, metrics=True)
+    BareMiddleware(app, policy=5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    FastAPI().add_middleware(RateLimitMiddleware, policy=Path("limits.yaml"))

@@ -11,7 +11,7 @@ from sluicegate._support.single import Single
 from sluicegate.policy.document.shared import policy_at
 from sluicegate.policy.document.statistics import PolicyStatistics
 from sluicegate.policy.enforcer import Enforcer
-from sluicegate.policy.options import PolicyOptions
+from sluicegate.policy.options import PolicyOptions, default
 from sluicegate.policy.owned import Owned, owned_by
 
 if TYPE_CHECKING:
@@ -215,6 +215,14 @@ class PolicyOfOptions(Policy):
     """
 
     policy: Policy | str | PathLike[str] | None = None
+    reload_seconds: float = default(1.0)
+
+    def __post_init__(self) -> None:
+        if self.is_given("reload_seconds"):
+            raise TypeError(
+                "reload_seconds= is for a policy in a file: give policy='limits.toml' too, or leave it out"
+            )
+        super().__post_init__()
 
     def _owned(self) -> Owned:
         if self.has_only_rules:

@@ -45,6 +45,15 @@ def test_a_middleware_takes_the_path_and_options_beside_it(
     assert get(app, path="/health").status == 200
 
 
+def test_how_often_a_file_is_looked_at_is_for_files() -> None:
+    with pytest.raises(TypeError, match=r"reload_seconds= is for a policy in a file: give policy="):
+        RateLimitMiddleware(hello, tiers={"free": "2/hour"}, reload_seconds=5)
+    with pytest.raises(
+        TypeError, match=r"policy= stands for all other options: leave out reload_s"
+    ):
+        RateLimitMiddleware(hello, policy=Policy(tiers={"free": "2/hour"}), reload_seconds=5)
+
+
 def test_middlewares_of_one_file_count_together_until_a_request_comes(path: Path) -> None:
     exempt = ["/health"]
     first, second = (RateLimitMiddleware(hello, policy=str(path), exempt=exempt) for _ in range(2))

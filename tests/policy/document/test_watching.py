@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from asgi_calls import get, hello
 from forking import needs_fork, program_that_forks
 from policy_files import rewrite
 from polling import until
 from sluicegate.asgi import RateLimitMiddleware
+from sluicegate.fastapi import rate_limit
 from sluicegate.policy import Policy
 from sluicegate.policy.document.reload import Watcher
 
@@ -131,44 +134,72 @@ def watching(path: Path, **options: Any) -> tuple[Policy, Any]:
     return policy, RateLimitMiddleware(hello, policy=policy)
 
 
-def threads() -> int:
-    return sum(thread.name == "sluicegate-policy" for thread in threading.enumerate())
+class Watchers:
+    """The threads that watch files, but for those of policies that other tests have left."""
+
+    def __init__(self) -> None:
+        self._others = self._all()
+
+    def __len__(self) -> int:
+        return len(self._all() - self._others)
+
+    @staticmethod
+    def _all() -> set[threading.Thread]:
+        return {each for each in threading.enumerate() if each.name == "sluicegate-policy"}
+
+    def all_end(self) -> None:
+        """Wait until there are none; what nobody holds has to be collected for it."""
+        until(lambda: gc.collect() >= 0 and len(self) == 0, "nothing is watched")
 
 
-def all_end() -> None:
-    """Wait until no policy is watched; what nobody holds has to be collected for it."""
-    until(lambda: gc.collect() >= 0 and threads() == 0, "nothing is watched")
+@pytest.fixture
+def watchers() -> Watchers:
+    return Watchers()
 
 
-def test_a_thread_begins_with_the_first_request_and_ends_with_the_policy(path: Path) -> None:
-    all_end()
+def test_a_thread_begins_with_the_first_request_and_ends_with_the_policy(
+    path: Path, watchers: Watchers
+) -> None:
     policy, app = watching(path)
     policies = [policy]
     del policy
-    assert threads() == 0
+    assert len(watchers) == 0
     for _ in range(3):
         get(app)
-    assert threads() == 1
+    assert len(watchers) == 1
     (thread,) = (each for each in threading.enumerate() if each.name == "sluicegate-policy")
     assert thread.daemon
     rewrite(path, TWO)
     until(lambda: policies[0].statistics().reloads == 1, "the file has been read again")
     del app
     policies.clear()
-    all_end()
+    watchers.all_end()
 
 
-def test_all_middlewares_of_a_policy_have_one_thread(path: Path) -> None:
-    all_end()
+def test_all_middlewares_of_a_policy_have_one_thread(path: Path, watchers: Watchers) -> None:
     policy, first = watching(path)
     apps = [first, *(RateLimitMiddleware(hello, policy=policy) for _ in range(3))]
     for app in apps:
         get(app)
-    assert threads() == 1
+    assert len(watchers) == 1
 
 
-def test_many_threads_that_begin_at_once_begin_one(path: Path) -> None:
-    all_end()
+def test_an_endpoint_with_the_policy_alone_has_it_watched(path: Path) -> None:
+    policy = Policy.from_file(path, reload_seconds=0.02)
+    app = FastAPI()
+
+    @app.get("/", dependencies=[rate_limit(policy=policy)])
+    async def endpoint() -> str:
+        return "hello"
+
+    client = TestClient(app)
+    assert [client.get("/").status_code for _ in range(2)] == [200, 429]
+    rewrite(path, TWO)
+    until(lambda: policy.statistics().reloads == 1, "the file has been read again")
+    assert [client.get("/").status_code for _ in range(2)] == [200, 429]
+
+
+def test_many_threads_that_begin_at_once_begin_one(path: Path, watchers: Watchers) -> None:
     policy, _ = watching(path)
     begin = policy.on_first_request
     assert begin is not None
@@ -183,14 +214,13 @@ def test_many_threads_that_begin_at_once_begin_one(path: Path) -> None:
         each.start()
     for each in crowd:
         each.join()
-    assert threads() == 1
+    assert len(watchers) == 1
 
 
-def test_without_seconds_nothing_is_watched(path: Path) -> None:
+def test_without_seconds_nothing_is_watched(path: Path, watchers: Watchers) -> None:
     policy, app = watching(path, reload_seconds=0)
-    before = threads()
     get(app)
-    assert threads() == before
+    assert len(watchers) == 0
     rewrite(path, TWO)
     assert policy.reload()
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sluicegate.policy.document.arguments import Given, given_by
-from sluicegate.policy.document.beside import check_beside, warnings_of
+from sluicegate.policy.document.beside import check_beside, check_in_code, warnings_of
 from sluicegate.policy.document.rules import rule_of
-from sluicegate.policy.document.text.content import read_nodes
+from sluicegate.policy.document.text.content import check_path, read_bytes, read_nodes
 from sluicegate.policy.document.text.problems import Problems
 from sluicegate.policy.document.text.secrets import Secrets
 from sluicegate.policy.document.trial import try_policy
 from sluicegate.policy.document.values.reader import Reader
 
-__all__ = ["Document", "document_of"]
+__all__ = ["Document", "document_of", "read_document"]
 
 
 class Document(NamedTuple):
@@ -30,6 +30,13 @@ class Document(NamedTuple):
     given: Given
     warnings: list[tuple[int, str]]
     secrets: Secrets
+
+
+def read_document(path: object, *, stand_ins: bool = False, **in_code: Any) -> Document:
+    """The document of the file at ``path``, which is read once; see :func:`document_of`."""
+    name = check_path(path)
+    check_in_code(in_code)
+    return document_of(name, read_bytes(name, name), in_code, stand_ins=stand_ins)
 
 
 def document_of(

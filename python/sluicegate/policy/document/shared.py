@@ -31,8 +31,8 @@ def policy_at(
     name = os.path.abspath(path), tuple(sorted((key, id(each)) for key, each in given.items()))
     with _making:
         known: Any = _made.get(name)
-        has_begun = known is None or known.enforcer.owned.has_begun()
-        if has_begun or not known.source.is_in_force():
-            known = _made[name] = make(path, **given)
+        if known is None or known.enforcer.owned.has_begun() or not known.source.is_in_force():
+            known = make(path, **given)
+            _made[name] = known
         made: P = known
         return made

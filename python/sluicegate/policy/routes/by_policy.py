@@ -49,8 +49,10 @@ class PolicyLimit:
     @property
     def enforcer(self) -> Enforcer:
         """What decides now."""
-        enforcer = self._policy.enforcer
-        return enforcer.for_threads() if self._blocks else enforcer
+        policy = self._policy
+        if policy.on_first_request is not None:
+            policy.on_first_request()
+        return policy.enforcer.for_threads() if self._blocks else policy.enforcer
 
     def already(self, request: Request) -> Verdict | None:
         """The verdict of the same policy that a request has met before, as in a middleware."""
