@@ -18,7 +18,9 @@ def seconds_of(timeout: object) -> float:
     if timeout is None:
         return inf
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be an int or a float, got {type(timeout).__name__} {timeout!r}")
+        raise TypeError(
+            f"timeout must be an int or a float, got {type(timeout).__name__} {timeout!r}"
+        )
     if not timeout >= 0:
         raise ValueError(f"timeout must be a number of seconds from 0, got {timeout!r}")
     return inf if timeout > _FOR_EVER else float(timeout)

@@ -88,9 +88,9 @@ class Gate(Single, _core.Gate):
         """
         parts = parts_of(limits, self._parts)
         gate = _core.Gate.__new__(type(self), *plans_of(parts), before=self)
-        gate._begin(self.name, parts)
+        gate._begin(self.name, parts)  # noqa: SLF001
         gate._family = self._family  # noqa: SLF001
-        gate._tell_of(gate._afresh())
+        gate._tell_of(gate._afresh())  # noqa: SLF001
         return gate
 
     @property

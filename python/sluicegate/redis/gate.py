@@ -20,15 +20,15 @@ from sluicegate.gate.limit import checked_name
 from sluicegate.gate.parts import Part, parts_of
 from sluicegate.gate.statistics import GateStatistics
 from sluicegate.redis.clearing import Clearing
-from sluicegate.redis.gate_blocking import BlockingGate
-from sluicegate.redis.gate_choosing import GateChooses
-from sluicegate.redis.gate_limits import (
+from sluicegate.redis.gates.blocking import BlockingGate
+from sluicegate.redis.gates.choosing import GateChooses
+from sluicegate.redis.gates.limits import (
     checked_tag,
     commands_for,
     limits_of,
     made_of,
 )
-from sluicegate.redis.gate_waiting import GateWaits
+from sluicegate.redis.gates.waiting import GateWaits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

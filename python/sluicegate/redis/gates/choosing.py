@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sluicegate._connection.blocking import may_block
 from sluicegate._connection.bridge import bridge_of, planned, running_loop
 from sluicegate._support.pending import to_be_awaited
-from sluicegate.redis.gate_waiting import GateWaits
+from sluicegate.redis.gates.waiting import GateWaits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
