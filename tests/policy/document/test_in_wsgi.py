@@ -73,7 +73,9 @@ def test_what_comes_after_a_refused_version_goes_on_from_what_is_in_force(path: 
     policy = Policy.from_file(path, reload_seconds=0)
     app = RateLimitMiddleware(hello, policy=policy)
     assert statuses(app) == [200, 200, 429, 429]
-    path.write_text('[identity]\nverify = "policy_plans:looked_up_later"\n[tiers]\nfree = "9/hour"\n')
+    path.write_text(
+        '[identity]\nverify = "policy_plans:looked_up_later"\n[tiers]\nfree = "9/hour"\n'
+    )
     assert not policy.reload()
     path.write_text(rules.format(3))
     assert policy.reload()
