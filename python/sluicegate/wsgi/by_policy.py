@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sluicegate._support.awaiting import drive_at_once
+from sluicegate.policy.enforcer import Enforcer
 from sluicegate.policy.policy import Policy
 from sluicegate.policy.request import REQUEST
 from sluicegate.policy.routes.by_policy import PolicyLimit
@@ -24,7 +25,7 @@ class PolicyView(PolicyLimit):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy, blocking=True)
-        policy.enforcer.for_threads()  # what can only be awaited is an error now
+        policy.require(Enforcer.for_threads)  # what can only be awaited is an error now
 
     def call(self, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the view, or refuse."""
