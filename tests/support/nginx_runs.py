@@ -15,7 +15,7 @@ from nginx_servers import configured
 from nginx_traffic import HELD, early, is_certain, late, paired, planned, sent, unlike
 from sluicegate.importers.nginx.parsing import parse
 
-_TRIES = 4
+_TRIES = 6
 
 
 class Plan(NamedTuple):
