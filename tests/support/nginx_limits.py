@@ -112,10 +112,12 @@ class NginxLimits:
             if not key:
                 continue
             ends = self._conn.setdefault((directive.args[0], key), [])
-            self.margin = min([self.margin, *(abs(end - now) for end in ends)])
-            ends[:] = [end for end in ends if end > now]
-            if len(ends) >= int(directive.args[1]):
-                return False
+            most = int(directive.args[1])
+            if len(ends) >= most:  # of so many the one that ends first decides
+                first = sorted(ends)[-most]
+                self.margin = min(self.margin, abs(first - now))
+                if first > now:
+                    return False
             counted.append(ends)
         for ends in counted:
             ends.append(now + request.hold)

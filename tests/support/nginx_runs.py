@@ -15,8 +15,6 @@ from nginx_servers import configured
 from nginx_traffic import HELD, early, is_certain, late, paired, planned, sent, unlike
 from sluicegate.importers.nginx.parsing import parse
 
-_TRIES = 4
-
 
 class Plan(NamedTuple):
     """A scenario in a folder, with what is to be sent and what is to become of it."""
@@ -48,14 +46,18 @@ def check_same(found: list[Outcome], outcomes: list[Outcome]) -> None:
 
 
 def check_server(
-    plan: Plan, serve: Callable[[], AbstractContextManager[None]], port: int, refused: int
+    plan: Plan,
+    serve: Callable[[], AbstractContextManager[None]],
+    port: int,
+    refused: int,
+    tries: int = 6,
 ) -> None:
     """A server does what the model says: it refuses the same requests, and holds others as long.
 
     Tried again while the machine is busy: an answer that is late by chance is in time at another try.
     """
     was_certain, in_time = False, set[int]()
-    for _ in range(_TRIES):
+    for _ in range(tries):
         with serve():
             answers = sent(port, plan.requests)
         pairs = paired(plan.requests, answers, plan.outcomes, refused)

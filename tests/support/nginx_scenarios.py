@@ -204,7 +204,7 @@ SCENARIOS = {
             "/api/b",
             "/other",
             headers=((), (), (("x-api-key", "one"),), (("x-api-key", "two"),)),
-            most=30,
+            most=23,
             offset=50,
             gap=80,
         ),
