@@ -6,6 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
+from sluicegate._support.arguments import printable
 from sluicegate.errors import PolicyFileError, StoreError
 
 __all__ = ["main"]
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         _fail(f'{missing.name} is not installed: pip install "sluicegate[{_EXTRAS[package]}]"')
     except PolicyFileError as error:
-        print(error, file=sys.stderr)  # a line for each fault
+        for fault in str(error).split("\n"):
+            print(printable(fault), file=sys.stderr)
         sys.exit(2)
     except (ValueError, StoreError) as error:
         _fail(str(error))
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
-    print("sluicegate: " + " ".join(message.split()), file=sys.stderr)
+    print("sluicegate: " + printable(" ".join(message.split())), file=sys.stderr)
     sys.exit(2)
 
 

@@ -206,6 +206,7 @@ def test_a_warning_is_no_fault(tmp_path: Path) -> None:
         (("--request", "GET /", "--key", "x=y"), "--key must be of the keys of the policy, org"),
         (("--request", "GET /", "--header", "x"), "--header must be NAME:VALUE"),
         (("--tier", "free"), "--tier says something of a request"),
+        (("--key", "org=x"), "--key says something of a request"),
     ],
 )
 def test_a_wrong_command_is_one_line(policy: str, arguments: tuple[str, ...], reason: str) -> None:
@@ -238,3 +239,46 @@ def test_the_example_is_right() -> None:
     done = run("check", str(ROOT / "examples" / "limits.toml"), "--request", "POST /login")
     assert done.returncode == 0, done.stderr.decode()
     assert "POST /login by address/minute" in done.stdout.decode()
+
+
+def test_nothing_that_a_terminal_obeys_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "l\x1b[2J.toml"
+    path.write_text('exempt = ["/h\\u001b[31mx"]\n[tiers]\nfree = "1/second"\n')
+    for more in (
+        (),
+        ("--request", "GET /\x1b[31mred", "--principal", "a\x9bb", "--host", "\udcff"),
+    ):
+        done = run("check", str(path), *more)
+        assert done.returncode == 0, done.stderr.decode()
+        assert b"\\x1b[31m" in done.stdout
+        assert b"\x1b" not in done.stdout
+        assert "\x9b" not in done.stdout.decode()
+    (tmp_path / "coloured.py").write_text('raise OSError("a\\x1b[31mred")')
+    path.write_text('tier = "coloured:f"\n[tiers]\nfree = "1/second"\n')
+    for command in (("check", str(path)), ("check", str(tmp_path / "no\x1b[2J.toml"))):
+        done = run(*command)
+        assert done.returncode == 2
+        assert b"\\x1b" in done.stderr
+        assert b"\x1b" not in done.stderr
+
+
+def test_a_path_is_read_as_a_server_reads_it(policy: str) -> None:
+    plain, encoded = (request(policy, f"POST {path}")["rules"] for path in ("/login", "/%6Cogin"))
+    assert len(plain) > 0
+    assert encoded == plain
+
+
+def test_what_a_module_prints_is_no_part_of_the_document(tmp_path: Path) -> None:
+    (tmp_path / "talking.py").write_text('print("hello")\ndef tier(scope): return None\n')
+    path = tmp_path / "limits.toml"
+    path.write_text('tier = "talking:tier"\n[tiers]\nfree = "1/second"\n')
+    assert told(str(path))["tiers"] == {"free": "1/second"}
+
+
+def test_a_module_that_ends_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text("import sys\nsys.exit(0)\n")
+    path = tmp_path / "limits.toml"
+    path.write_text('tier = "ending:tier"\n[tiers]\nfree = "1/second"\n')
+    done = run("check", str(path))
+    assert done.returncode == 2
+    assert done.stderr.decode() == (f"{path}:1: tier: ending cannot be imported: SystemExit: 0\n")

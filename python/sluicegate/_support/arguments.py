@@ -1,10 +1,18 @@
-"""Arguments that are numbers: checked once, refused with the argument's name and range."""
+"""Arguments, checked once and refused with their name and range, and texts as messages show them."""
 
 from __future__ import annotations
 
 from sluicegate._core import ManualClock
 
-__all__ = ["checked_clock", "checked_key", "checked_prefix", "number", "seconds_to_wait", "whole"]
+__all__ = [
+    "checked_clock",
+    "checked_key",
+    "checked_prefix",
+    "number",
+    "printable",
+    "seconds_to_wait",
+    "whole",
+]
 
 
 def whole(argument: str, value: object, low: int, high: int) -> int:
@@ -34,6 +42,13 @@ def _plainly(bound: float) -> str:
     """A bound as one reads it, down to a millionth."""
     text = f"{bound:,.6f}"
     return text.rstrip("0").rstrip(".")
+
+
+def printable(text: str) -> str:
+    """``text`` with nothing in it that a terminal obeys, or that nobody sees: ``\\x1b`` for it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def checked_clock(clock: object) -> None:

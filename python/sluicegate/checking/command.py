@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from typing import Annotated
+from urllib.parse import unquote
 
 import typer
 
@@ -62,13 +64,15 @@ def check_policy(
     for folder in (os.path.dirname(os.path.abspath(path)), os.getcwd()):
         if folder not in sys.path:
             sys.path.insert(0, folder)
-    document = document_of(path, read_bytes(os.path.abspath(path), path), {}, stand_ins=True)
+    with redirect_stdout(sys.stderr):  # what a module prints that the file names is none of ours
+        document = document_of(path, read_bytes(os.path.abspath(path), path), {}, stand_ins=True)
     question = answer = None
     if request is not None:
         question = _question(request, address, principal, tier, host, header or (), key or ())
         answer = answer_of(document.options, question)
     else:
-        for option, given in (("--principal", principal), ("--tier", tier), ("--header", header)):
+        of_request = {"--principal": principal, "--tier": tier, "--host": host, "--header": header}
+        for option, given in {**of_request, "--key": key}.items():
             if given:
                 raise ValueError(f"{option} says something of a request: give --request as well")
     if output:
@@ -99,7 +103,7 @@ def _question(
         raise ValueError(f"--address must be an IP address, as 203.0.113.9, got {address!r}")
     return Question(
         method.upper(),
-        path.strip().partition("?")[0],
+        unquote(path.strip().partition("?")[0]),  # as a server gives it to an app
         address,
         host,
         tuple(_pair("--header", text, ":") for text in headers),

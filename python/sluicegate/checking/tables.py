@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sluicegate._support.arguments import printable
+
 if TYPE_CHECKING:
     from sluicegate.checking.asked import Answer, Question
     from sluicegate.policy.document.loading import Document
@@ -23,9 +25,9 @@ def show_policy(console: Console, path: str, document: Document) -> None:
     options, lines = document.options, document.given.lines
     rules, tiers = options.get("rules", ()), options.get("tiers")
     count = f"{len(rules)} rule{'' if len(rules) == 1 else 's'}"
-    console.print(f"{path}: right; {count}, {_number_of_tiers(tiers)}")
+    console.print(_text(f"{path}: right; {count}, {_number_of_tiers(tiers)}"))
     for line, reason in document.warnings:
-        console.print(f"  {path}:{line}: warning: {reason}")
+        console.print(_text(f"  {path}:{line}: warning: {reason}"))
     if isinstance(tiers, Mapping) and tiers:
         table = _table("tier", "quota")
         default = options.get("default_tier") or next(iter(tiers))
@@ -48,9 +50,9 @@ def show_policy(console: Console, path: str, document: Document) -> None:
         console.print(table)
     exempt = options.get("exempt", ())
     if exempt and not callable(exempt):
-        console.print(
-            f"\nnot limited: {', '.join([exempt] if isinstance(exempt, str) else exempt)}"
-        )
+        paths = [exempt] if isinstance(exempt, str) else exempt
+        console.print()
+        console.print(_text(f"not limited: {', '.join(paths)}"))
 
 
 def show_answer(console: Console, document: Document, question: Question, answer: Answer) -> None:
@@ -58,7 +60,7 @@ def show_answer(console: Console, document: Document, question: Question, answer
     lines, rules = document.given.lines, document.options.get("rules", ())
     who = f" of {answer.client}" if answer.client else ""
     tier = f", tier {answer.tier}" if answer.tier else ""
-    console.print(f"{question.method} {question.path}{who}{tier}")
+    console.print(_text(f"{question.method} {question.path}{who}{tier}"))
     if answer.matches:
         table = _table("line", "rule", "applies")
         table.columns[0].justify = "right"
@@ -81,7 +83,7 @@ def show_answer(console: Console, document: Document, question: Question, answer
             )
         console.print(table)
     if answer.refusal is not None:
-        console.print(f"refused, however little was spent before: {answer.refusal}")
+        console.print(_text(f"refused, however little was spent before: {answer.refusal}"))
     elif not answer.spent:
         console.print("not limited")
     if answer.delay:
@@ -124,7 +126,4 @@ def _table(*columns: str) -> Table:
 
 def _text(value: object) -> Text:
     """As text, with nothing in it that a terminal would obey."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)
-    )
-    return Text(shown)
+    return Text(printable(str(value)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sluicegate._connection.blocking import must_not_wait
 from sluicegate._connection.bridge import running_loop, then
@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["Clearing"]
 
 
+class _Kept(Protocol):
+    """Where keys are kept, and who waits for them."""
+
+    @property
+    def _core(self) -> RedisLimiter | RedisGate: ...
+    @property
+    def _places(self) -> Places[Decision] | Places[GateDecision]: ...
+
+
 class Clearing:
     """The verb ``clear``, for coroutines and for threads."""
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-
-        @property
-        def _core(self) -> RedisLimiter | RedisGate: ...
-        @property
-        def _places(self) -> Places[Decision] | Places[GateDecision]: ...
-
     @to_be_awaited
-    async def clear(self) -> None:
+    async def clear(self: _Kept) -> None:
         """Forget every key, for all processes: the whole quota of each is back. Statistics stay.
 
         It walks through all keys of the server, or of every primary of a Cluster, whoever's they are: some
@@ -46,7 +48,7 @@ class Clearing:
         running_loop()
         await then(self._core.clear(), self._places.look_again)
 
-    def clear_sync(self) -> None:
+    def clear_sync(self: _Kept) -> None:
         """``clear`` that blocks its thread; Ctrl-C ends it.
 
         Raises the same, and ``RuntimeError`` where an event loop runs: that would stand still.

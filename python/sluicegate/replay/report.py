@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sluicegate._support.arguments import printable
 from sluicegate.replay.logs.access_log import AccessLog
 from sluicegate.replay.outcome import Findings, Outcome, Part
 
@@ -118,9 +119,7 @@ def percent(share: float) -> str:
 
 def name_of(name: str) -> Text:
     """A name from the log as text, with nothing in it that a terminal would obey."""
-    return Text(
-        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    )
+    return Text(printable(name))
 
 
 def notes(log: AccessLog) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,6 +102,20 @@ WRONG_RULES: list[tuple[str, str]] = [
 ]  # fmt: skip
 
 
+#: What a module may do to who imports it, and what a file that names its ``f`` is told.
+MODULES: list[tuple[str, str, str]] = [
+    ("import sys\nsys.exit(3)", "f", "cannot be imported: SystemExit: 3"),
+    ("raise OSError('two\\nlines')", "f", "cannot be imported: OSError: two"),
+    ("raise OSError('a\\x1b[31mred')", "f", "cannot be imported: OSError: a\\x1b[31mred"),
+    ("def f(:", "f", "cannot be imported: SyntaxError: invalid syntax"),
+    (
+        "class Lazy:\n    def __getattr__(self, name): raise RuntimeError('no app')\nlazy = Lazy()",
+        "lazy.f",
+        "cannot be had: RuntimeError: no app",
+    ),
+]
+
+
 def marked(text: str) -> int:
     """The line that is marked."""
     return 1 + next(number for number, line in enumerate(text.split("\n")) if "# <-" in line)
@@ -110,6 +126,17 @@ def test_a_wrong_option_is_told_with_its_line(text: str, reason: str) -> None:
     text = f"{text}\n{TIERS}"
     ((line, why),) = problems(text)
     assert (line, why[: len(reason)]) == (marked(text), reason)
+
+
+@pytest.mark.parametrize(("module", "name", "reason"), MODULES)
+def test_whatever_a_module_does_is_told_with_the_line_that_names_it(
+    module: str, name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hostile.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "hostile", raising=False)
+    ((line, why),) = problems(f"shadow = false\ntier = 'hostile:{name}'\n{TIERS}")
+    assert (line, reason in why) == (2, True), why
 
 
 @pytest.mark.parametrize(("text", "reason"), WRONG_RULES, ids=lambda value: value.partition("#")[0])
@@ -259,3 +286,19 @@ def test_text_that_is_no_utf8_is_told_with_its_line(tmp_path: Any) -> None:
     assert caught.value.problems == [
         (2, "it must be UTF-8, and byte 16 is not: invalid continuation byte")
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rules: !foo []",
+        "rules: [!foo {}]",
+        "rules: &r [*r]",
+        "identity: !foo {}\ntiers: {free: 5/s}",
+        "tiers: !!set {free}",
+        "tiers: {free: 5/s}\nshadow: !!bool x",
+        "!foo {}",
+    ],
+)
+def test_what_cannot_be_read_is_told_once(text: str) -> None:
+    assert len(problems(text, "l.yaml")) == 1

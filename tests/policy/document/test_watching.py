@@ -157,6 +157,19 @@ def watchers() -> Watchers:
     return Watchers()
 
 
+def test_a_module_that_ends_does_not_end_the_watching(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path.parent / "ending.py").write_text("raise SystemExit")
+    monkeypatch.syspath_prepend(path.parent)
+    policy, app = watching(path)
+    get(app)
+    rewrite(path, f"tier = 'ending:f'\n{TWO}")
+    until(lambda: policy.statistics().failed_reloads == 1, "the file is refused")
+    rewrite(path, TWO)
+    until(lambda: policy.statistics().reloads == 1, "the file is read again")
+
+
 def test_a_thread_begins_with_the_first_request_and_ends_with_the_policy(
     path: Path, watchers: Watchers
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sluicegate.policy.document.text.nodes import Entry, Node, words_of
+from sluicegate.policy.document.text.nodes import Entry, Node
 from sluicegate.policy.document.values.keys import IDENTITY, RULE, TOP
 from sluicegate.policy.document.values.kinds import WRONG
 from sluicegate.policy.document.values.reader import Reader, unknown
@@ -113,7 +113,7 @@ def nobody(_: object) -> None:
 def _identity(given: Given, section: Entry, reader: Reader) -> None:
     entries = section.node.value
     if not isinstance(entries, dict):
-        reader.problem(section.node.line, f"identity must be a table, got {words_of(section.node)}")
+        reader.is_no("identity", "a table", section.node)
         return
     for name, entry in entries.items():
         if name not in IDENTITY:
@@ -125,7 +125,7 @@ def _rules(given: Given, section: Entry, reader: Reader) -> None:
     given.lines["rules"] = section.line
     rules = section.node.value
     if not isinstance(rules, list):
-        reader.problem(section.node.line, f"rules must be a list, got {words_of(section.node)}")
+        reader.is_no("rules", "a list", section.node)
         given.wrong.add("rules")
         return
     for number, node in enumerate(rules):
@@ -135,7 +135,7 @@ def _rules(given: Given, section: Entry, reader: Reader) -> None:
 def _rule(given: Given, place: str, node: Node, reader: Reader) -> None:
     given.lines[place] = node.line
     if not isinstance(node.value, dict):
-        reader.problem(node.line, f"{place} must be a table, got {words_of(node)}")
+        reader.is_no(place, "a table", node)
         given.rules.append(dict.fromkeys(RULE, WRONG))
         return
     given.rules.append({})

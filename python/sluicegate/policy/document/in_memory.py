@@ -104,12 +104,17 @@ def scope_of(
         "path": path,
         "root_path": "",
         "client": ("127.0.0.1", 0),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in given],
+        "headers": [(_bytes(name.lower()), _bytes(value)) for name, value in given],
         TIER: tier,
     }
     if principal is not None:
         scope["user"] = _User(principal)
     return scope
+
+
+def _bytes(text: str) -> bytes:
+    """As the command line, or a log, had it."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 class _User:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -46,7 +46,9 @@ class RuleStores:
         names = ByNames()
         self.bys = [names.name_of(place, rule.sources) for place, rule in enumerate(rules)]
         self.places = [self._add(place, rule) for place, rule in enumerate(rules)]
-        wanted = [{self.on_error(place, ())} for place in range(len(self._options))]
+        wanted: list[set[OnError | None]] = [
+            {self.on_error(place, ())} for place in range(len(self._options))
+        ]
         for rule, place in zip(rules, self.places, strict=True):
             wanted[place].add(self.on_error(place, [rule]))
         self.stores = [self._store(rules, place, each) for place, each in enumerate(wanted)]
@@ -88,7 +90,7 @@ class RuleStores:
     ) -> StoreLimits:
         options = self._options[place]
         own = self.on_error(place, ())
-        on_errors = [own, *sorted((each for each in wanted if each != own), key=str)]
+        on_errors: list[OnError | None] = [own, *sorted((each for each in wanted if each != own), key=str)]
         before: _Kept | None = self._owned.latest(_described(options))
         if before is not None and before.rules == tuple(rules):
             return before.store  # the same policy, for threads or in another middleware
@@ -120,8 +122,10 @@ class RuleStores:
         if options.place != "redis":
             return None
         own: OnError = options.on_error or "local"
-        wanted = [rule.on_error or own for rule in rules]
-        return min([*wanted, own] if with_own or not wanted else wanted, key=_STRICTEST.index)
+        wanted: list[OnError] = [rule.on_error or own for rule in rules]
+        if with_own or not wanted:
+            wanted.append(own)
+        return min(wanted, key=_STRICTEST.index)
 
 
 class _Kept(NamedTuple):
@@ -141,7 +145,7 @@ def _described(options: LimiterOptions) -> tuple[object, ...]:
 
 
 @contextmanager
-def at_rule(place: int) -> Iterator[None]:
+def at_rule(place: int) -> Generator[None]:
     """Errors name the place of the rule."""
     try:
         yield

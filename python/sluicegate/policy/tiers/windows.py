@@ -62,7 +62,7 @@ class Windows:
         self._policy = policy
         self._owned = owned
         self._beside = tuple(beside)
-        self._is_joint = is_joint if joint is None else lambda _: True
+        self._is_joint = is_joint if joint is None else _always
         self._beside_joint = beside_joint
         self._most = most
         self._blocks = blocks
@@ -147,3 +147,7 @@ class Windows:
             shadow=policy.shadow,
             blocks=self._blocks,
         )
+
+
+def _always(_: Quota) -> bool:
+    return True

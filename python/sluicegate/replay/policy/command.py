@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._support.console import standard_output
@@ -36,7 +37,8 @@ class PolicyReplay:
             if folder not in sys.path:
                 sys.path.insert(0, folder)  # where the file's functions are
         content = read_bytes(os.path.abspath(path), path)
-        options = document_of(path, content, {}, stand_ins=True).options
+        with redirect_stdout(sys.stderr):  # what a module prints that the file names is no report
+            options = document_of(path, content, {}, stand_ins=True).options
         tiers = options.get("tiers")
         if tier is not None and isinstance(tiers, Mapping) and tier not in tiers:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
+from sluicegate._support.arguments import printable
 from sluicegate.replay.report import format_of, name_of, notes, percent, table_of, titled
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def show(console: Console, findings: PolicyFindings) -> None:
     first, last = map(format_of("%Y-%m-%d %H:%M:%S"), log.span)
     console.print(
         f"{len(log):,} requests by {len(log.names):,} clients, {first} to {last} UTC, "
-        f"under {findings.policy}"
+        f"under {printable(findings.policy)}"
     )
     for note in [*notes(log), *findings.left_out]:
         console.print(f"  {note}")

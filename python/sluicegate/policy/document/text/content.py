@@ -9,7 +9,7 @@ from typing import Final
 from sluicegate.errors import PolicyFileError
 from sluicegate.policy.document.text.from_toml import read_toml
 from sluicegate.policy.document.text.from_yaml import read_yaml
-from sluicegate.policy.document.text.nodes import Node, words_of
+from sluicegate.policy.document.text.nodes import UNKNOWN, Node, words_of
 from sluicegate.policy.document.text.problems import Problems
 
 __all__ = ["check_path", "read_bytes", "read_nodes"]
@@ -67,7 +67,8 @@ def read_nodes(content: bytes, problems: Problems) -> Node | None:
         return None
     root = _FORMATS[_suffix(problems.path)](text, problems)
     if root is not None and not isinstance(root.value, dict):
-        problems.add(root.line, f"a policy is a table of keys, got {words_of(root)}")
+        if root.value is not UNKNOWN:
+            problems.add(root.line, f"a policy is a table of keys, got {words_of(root)}")
         return None
     return root
 

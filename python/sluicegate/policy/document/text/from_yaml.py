@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sluicegate.policy.document.text.nodes import Entry, Node, Stray, shown, size_of
+from sluicegate.policy.document.text.nodes import UNKNOWN, Entry, Node, Stray, shown, size_of
 
 if TYPE_CHECKING:
     import yaml
@@ -70,7 +70,7 @@ class _Reader:
             return known
         if known is None:
             self._problems.add(line, "an alias stands inside of what it is the name of")
-            return Node(line, None)
+            return Node(line, UNKNOWN)
         self._made[id(given)] = None  # until it is done
         node = self._made[id(given)] = Node(line, self._value(given, line))
         return node
@@ -86,7 +86,7 @@ class _Reader:
         if given.id == "scalar" and tag in _SCALARS:
             return self._scalar(given, tag, line)
         self._problems.add(line, f"the tag {shown(given.tag)} means nothing here: leave it out")
-        return None
+        return UNKNOWN
 
     def _scalar(self, given: yaml.ScalarNode, tag: str, line: int) -> Any:
         if tag == "value":  # a bare =
@@ -100,7 +100,7 @@ class _Reader:
             IndexError,
         ):  # as of !!int x, or of too many digits
             self._problems.add(line, f"{shown(given.value)} cannot be read as {tag}")
-            return None
+            return UNKNOWN
         return value
 
     def _table(self, given: yaml.MappingNode) -> dict[str, Entry]:

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from typing import Any, Final
 
+from sluicegate._support.arguments import printable
 from sluicegate.policy.document.text.nodes import nearest, shown
 
 __all__ = ["FunctionError", "function_of"]
@@ -32,16 +33,27 @@ def function_of(text: str) -> Any:
     module, names = written.groups()
     try:
         thing: Any = import_module(module)
-    except Exception as error:
-        told = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise FunctionError(f"{module} cannot be imported: {told}") from error
+    except (Exception, SystemExit) as error:  # a script that ends must not end who reads the file
+        raise FunctionError(f"{module} cannot be imported: {_told(error)}") from error
     for name in names.split("."):
-        if not hasattr(thing, name):
-            raise FunctionError(f"{module} has no {names}{_advice(module, thing, name)}")
-        thing = getattr(thing, name)
+        thing = _of(thing, name, module, names)
     if not callable(thing):
         raise FunctionError(f"{text} must be callable, got {type(thing).__name__}")
     return thing
+
+
+def _of(thing: object, name: str, module: str, names: str) -> Any:
+    try:
+        return getattr(thing, name)
+    except AttributeError:
+        raise FunctionError(f"{module} has no {names}{_advice(module, thing, name)}") from None
+    except Exception as error:  # of what is made when it is asked for, as settings are
+        raise FunctionError(f"{names} of {module} cannot be had: {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    """What an error of somebody else's says, in one line."""
+    return printable(f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def _advice(module: str, thing: object, name: str) -> str:

@@ -25,6 +25,11 @@ class Reader:
         """Note what is wrong."""
         self._problems.add(line, reason)
 
+    def is_no(self, name: str, kind: str, node: Node) -> None:
+        """Note that a section is no table or list, unless that is why it could not be read."""
+        if node.value is not UNKNOWN:
+            self.problem(node.line, f"{name} must be {kind}, got {words_of(node)}")
+
     def function(self, text: str) -> Any:
         """What ``"module:name"`` names. Raises ``FunctionError``."""
         return function_of(text)
