@@ -11,7 +11,7 @@ from pyrate_limiter import InMemoryBucket, Limiter
 
 
 def depends(limit: int) -> Any:
-    limiter = RateLimiter(limiter=Limiter(BucketEach(InMemoryBucket, limit, 60)))
+    limiter = RateLimiter(limiter=Limiter(BucketEach(InMemoryBucket, (limit, 60))))
     return bare(dependencies=[Depends(limiter)])
 
 

@@ -17,7 +17,7 @@ use crate::store::zone::{Place, Refusal, Zone, shown_path};
 /// that of one that is there. `mode` are a new one's permissions, 0o600 unless given; `owner` the
 /// user id to whom it must belong, this process's unless given.
 ///
-/// Raises ``ValueError`` for an argument out of its range, and `sluicegate.StoreError` when the file, the
+/// Raises ``ValueError`` or ``TypeError`` for a wrong argument, and `sluicegate.StoreError` when the file, the
 /// file system or the machine cannot serve, with what to do.
 #[pyclass(frozen, weakref, name = "Zone", module = "sluicegate._core")]
 pub(in crate::python) struct PyZone {

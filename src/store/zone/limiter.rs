@@ -235,7 +235,7 @@ impl<W: Word> ZoneStore<W> {
             at: now,
             mark: [0; 2],
         }
-        .with_mark(algorithm.mark_in_word(state, now))
+        .with_mark(algorithm.mark_in_word(state, now, cost))
     }
 
     /// Change the quota, for this process. What was spent stays spent.

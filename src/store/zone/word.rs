@@ -26,6 +26,9 @@ use crate::clock::Ticks;
 use crate::error::{Error, Result};
 use kind::Kind;
 
+/// A spend as its receipt has it, by the mark that a word keeps, and what it cost.
+pub(super) type Marked = (Spend, u32);
+
 /// How far the clocks of two processes may seem apart, at most. A state that is further ahead of a
 /// time that was read after it is not ahead: its number has gone round since.
 const MOST_AHEAD: Ticks = 10_000;
@@ -89,13 +92,19 @@ pub trait Word: Algorithm {
     /// When the word does not hold it, or it is another algorithm's.
     fn of(quota: &AnyAlgorithm, bits: Option<u8>) -> Result<Self>;
 
-    /// [`Algorithm::mark`], as far as a word keeps it.
-    fn mark_in_word(&self, state: &Self::State, now: Ticks) -> u128 {
+    /// [`Algorithm::mark`], as far as a word keeps it, right after so much was spent.
+    fn mark_in_word(&self, state: &Self::State, now: Ticks, _cost: u32) -> u128 {
         self.mark(state, now)
     }
 
     /// [`Algorithm::give_back`], by the mark that a word keeps.
-    fn give_back_marked(&self, state: &mut Self::State, now: Ticks, spend: Spend, units: u32) {
+    fn give_back_marked(
+        &self,
+        state: &mut Self::State,
+        now: Ticks,
+        (spend, _): Marked,
+        units: u32,
+    ) {
         self.give_back(state, now, spend, units);
     }
 

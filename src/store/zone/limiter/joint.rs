@@ -125,7 +125,7 @@ impl<W: Word> ZonePart for ZoneStore<W> {
                     at: receipt.at,
                     mark: receipt.mark(),
                 };
-                algorithm.give_back_marked(state, now, spend, receipt.cost);
+                algorithm.give_back_marked(state, now, (spend, receipt.cost), receipt.cost);
                 Some(())
             });
         }

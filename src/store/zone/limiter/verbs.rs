@@ -278,7 +278,7 @@ impl<W: Word> Store for ZoneStore<W> {
         };
         let tenancy = Tenancy::from_number(receipt.number);
         self.change(key, Some(tenancy), |state, now| {
-            algorithm.give_back_marked(state, now, spend, units);
+            algorithm.give_back_marked(state, now, (spend, receipt.cost), units);
         })?;
         Ok(())
     }

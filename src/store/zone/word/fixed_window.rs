@@ -23,7 +23,7 @@ impl Word for FixedWindow {
         }
     }
 
-    fn mark_in_word(&self, state: &Self::State, now: Ticks) -> u128 {
+    fn mark_in_word(&self, state: &Self::State, now: Ticks, _cost: u32) -> u128 {
         self.mark(state, now) & ((1 << SINCE) - 1)
     }
 

@@ -8,7 +8,7 @@
 //! not know the quota of their key.
 
 use super::kind::Kind;
-use super::{Word, another, field};
+use super::{Marked, Word, another, field};
 use crate::algorithm::{Algorithm, AnyAlgorithm, Spend, StatePlan, TokenBucket};
 use crate::clock::{LONGEST_SPAN, Ticks};
 use crate::error::Result;
@@ -21,7 +21,9 @@ const POINT: u32 = 56;
 const DIGITS: u32 = 71;
 const SHIFT: u32 = 6;
 const UNTIL_FULL: u32 = 51;
-const _: () = assert!(DIGITS + SHIFT + UNTIL_FULL == 128 && 2 * LONGEST_SPAN < 1 << UNTIL_FULL);
+/// In place of these: it was full before, so that they are what the spend took.
+const WAS_FULL: Ticks = (1 << UNTIL_FULL) - 1;
+const _: () = assert!(DIGITS + SHIFT + UNTIL_FULL == 128 && 2 * LONGEST_SPAN < WAS_FULL);
 
 /// A token bucket whose state is a time.
 #[derive(Debug, Clone)]
@@ -77,11 +79,33 @@ impl BucketWord {
         }
     }
 
-    /// A bucket whose tokens take as long as the receipt says, and the ticks until it was full.
-    fn of_receipt(mark: u128) -> (Self, Ticks) {
+    /// A bucket whose tokens take as long as a receipt says.
+    fn of_receipt(mark: u128) -> Self {
         let noted = mark >> UNTIL_FULL;
         let token = noted >> SHIFT << (noted & ((1 << SHIFT) - 1));
-        (Self::of_tokens(1, token), field(mark, 0, UNTIL_FULL))
+        Self::of_tokens(1, token)
+    }
+
+    /// When a bucket of this price was to be full after a spend, as its receipt says: never later, and
+    /// a tick earlier at most. To the last digit where it was full before, and where it is to be full in
+    /// that very tick still: then nobody has spent since, if a token takes more than a tick.
+    fn full_at(&self, state: &State, (spend, cost): Marked, quota: &Self) -> u128 {
+        let until_full = field(spend.mark, 0, UNTIL_FULL);
+        if until_full == WAS_FULL {
+            return fixed(spend.at) + self.price(cost);
+        }
+        let tick = fixed(spend.at + until_full);
+        let is_in_it = state.0 >> POINT == tick >> POINT;
+        if is_in_it && !self.is_quick() && !quota.is_quick() {
+            state.0
+        } else {
+            tick
+        }
+    }
+
+    /// Whether a token takes less than a tick.
+    pub(super) fn is_quick(&self) -> bool {
+        self.token >> POINT == 0
     }
 
     /// The same bucket, wrong about a token.
@@ -198,18 +222,23 @@ impl Word for BucketWord {
         (self.capacity, self.token) == (other.capacity, other.token)
     }
 
-    /// What a token takes, and when the bucket would be full, a tick early at most: what is given back
-    /// may be a tick's worth less, and never more.
+    /// What a token takes, and when the bucket is to be full.
     #[inline]
-    fn mark_in_word(&self, state: &State, now: Ticks) -> u128 {
-        let until_full = (self.mark(state, now) >> POINT).min((1 << UNTIL_FULL) - 1);
+    fn mark_in_word(&self, state: &State, now: Ticks, cost: u32) -> u128 {
+        let missing = self.mark(state, now);
+        let until_full = if missing == self.price(cost) {
+            WAS_FULL.into()
+        } else {
+            (missing >> POINT).min(u128::from(WAS_FULL) - 1)
+        };
         self.noted << UNTIL_FULL | until_full
     }
 
     /// By the price that the receipt tells, whatever this quota's is.
-    fn give_back_marked(&self, state: &mut State, now: Ticks, spend: Spend, units: u32) {
-        let (then, until_full) = Self::of_receipt(spend.mark);
-        let mark = fixed(until_full);
+    fn give_back_marked(&self, state: &mut State, now: Ticks, marked: Marked, units: u32) {
+        let (spend, _) = marked;
+        let then = Self::of_receipt(spend.mark);
+        let mark = then.full_at(state, marked, self) - fixed(spend.at);
         then.give_back(state, now, Spend { mark, ..spend }, units);
     }
 
