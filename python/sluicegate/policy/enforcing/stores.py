@@ -90,7 +90,10 @@ class RuleStores:
     ) -> StoreLimits:
         options = self._options[place]
         own = self.on_error(place, ())
-        on_errors: list[OnError | None] = [own, *sorted((each for each in wanted if each != own), key=str)]
+        on_errors: list[OnError | None] = [
+            own,
+            *sorted((each for each in wanted if each != own), key=str),
+        ]
         before: _Kept | None = self._owned.latest(_described(options))
         if before is not None and before.rules == tuple(rules):
             return before.store  # the same policy, for threads or in another middleware
