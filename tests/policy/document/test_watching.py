@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,10 @@ class Watchers:
         self._others = self._all()
 
     def __len__(self) -> int:
-        return len(self._all() - self._others)
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[threading.Thread]:
+        return iter(self._all() - self._others)
 
     @staticmethod
     def _all() -> set[threading.Thread]:
@@ -180,7 +184,7 @@ def test_a_thread_begins_with_the_first_request_and_ends_with_the_policy(
     for _ in range(3):
         get(app)
     assert len(watchers) == 1
-    (thread,) = (each for each in threading.enumerate() if each.name == "sluicegate-policy")
+    (thread,) = watchers
     assert thread.daemon
     rewrite(path, TWO)
     until(lambda: policies[0].statistics().reloads == 1, "the file has been read again")

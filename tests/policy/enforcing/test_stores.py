@@ -224,8 +224,9 @@ def test_of_the_policys_options_a_store_has_those_of_its_kind(
         on_error="closed",
     )
     assert statuses(app, "/") == [200]
+    of_its_own = url.replace("limits.zone", "manual.zone")
     memory = app_of(
-        Rule("*", "2/minute", name="zone", store=url),
+        Rule("*", "2/minute", name="zone", store=of_its_own),
         clock=clock,
         max_keys=5,
         algorithm="fixed_window",
