@@ -18,12 +18,27 @@ from starlette.routing import Route
 
 from sluicegate import SlidingWindowRateLimiter
 from sluicegate.asgi import RateLimitMiddleware
+from sluicegate.policy import Rule
 
 REQUESTS = 50
 ROUNDS = 100 if QUICK else 600
 
 ONE_WINDOW = "16000000/hour"
 THREE_WINDOWS = "8000000/minute; 16000000/hour; 32000000/day"
+
+#: Ten rules, two of which match /hello.
+RULES = [
+    Rule("POST /login", "5/minute", by="address", counts="failures"),
+    Rule("/hello", "16000000/hour", by="address"),
+    Rule("/users/{id}", "10/minute", by=("client", "path:id")),
+    Rule("/users/{id}/posts", "10/minute"),
+    Rule("/static/*", "100/second"),
+    Rule("POST /orders", "10/minute"),
+    Rule("/orders/{id}", "10/minute"),
+    Rule("/search", "20/minute", delay=3),
+    Rule("/reports/*", "2/minute", by="all"),
+    Rule("*", "16000000/day"),
+]
 
 App = Callable[..., Awaitable[Any]]
 Message = MutableMapping[str, Any]
@@ -135,6 +150,18 @@ def measure() -> list[Figure]:
         ),
         "RateLimitMiddleware, three windows and an option": (
             Middleware(RateLimitMiddleware, tiers={"free": THREE_WINDOWS}, cost=lambda scope: 1),
+            None,
+        ),
+        "RateLimitMiddleware, 10 rules of which two match": (
+            Middleware(RateLimitMiddleware, rules=RULES),
+            8.0,
+        ),
+        "RateLimitMiddleware, the same and a tier": (
+            Middleware(RateLimitMiddleware, rules=RULES, tiers={"free": ONE_WINDOW}),
+            8.0,
+        ),
+        "RateLimitMiddleware, 10 rules of which two match, and an option": (
+            Middleware(RateLimitMiddleware, rules=RULES, verify=lambda key: None),
             None,
         ),
         "RateLimitMiddleware, refused (the app is not called)": (

@@ -103,6 +103,7 @@ def rules_both_ways(**options: Any) -> list[RateLimitMiddleware]:
         Rule("/a/*", "2/minute", name="a"),
         Rule("/a/b", "9/hour", by="address", name="b", headers="ietf"),
         Rule("/a/c", "9/hour", by="all", name="c"),
+        Rule("/a/d", "9/hour", cost=2, name="d"),
         Rule("/free", exempt=True),
     ]
     tiers = {"free": "3/minute", "paid": "9/minute"}
@@ -116,7 +117,7 @@ def rules_both_ways(**options: Any) -> list[RateLimitMiddleware]:
 
 @pytest.mark.parametrize("asked", [[], [("origin", "https://a.example")]])
 @pytest.mark.parametrize("more", [{}, {"shadow": True}, {"exempt": ["/a/e/*"]}, {"headers": ()}])
-@pytest.mark.parametrize("path", ["/", "/a/x", "/a/b", "/a/c", "/a/e/1", "/free"])
+@pytest.mark.parametrize("path", ["/", "/a/x", "/a/b", "/a/c", "/a/d", "/a/e/1", "/free"])
 def test_rules_answer_alike_both_ways(path: str, asked: Any, more: Any) -> None:
     plain, by_steps = (
         [get(app, path, headers=asked) for _ in range(4)] for app in rules_both_ways(**more)

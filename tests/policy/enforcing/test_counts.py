@@ -186,11 +186,18 @@ def test_one_that_raises_once_it_has_answered_is_settled_once(clock: ManualClock
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise LookupError("oh")
 
-    policy = Policy(rules=[Rule("*", "9/minute", name="a", counts="failures")], clock=clock)
+    seen: list[int] = []
+
+    def counts(status: int) -> int:
+        seen.append(status)
+        return 0
+
+    policy = Policy(rules=[Rule("*", "9/minute", name="a", counts=counts)], clock=clock)
     app = RateLimitMiddleware(fails, policy=policy)
     with pytest.raises(LookupError, match="oh"):
         get(app)
     assert left_of(app) == {"a/minute": 9}
+    assert seen == [200]
 
 
 @pytest.mark.parametrize("counts", ["failures", "successes"])

@@ -288,6 +288,7 @@ def test_costs(clock: ManualClock) -> None:
 
     app = app_of(
         Rule("/a", "9/minute", name="policy's"),
+        Rule("/b", "9/minute", name="b"),
         Rule("/a", "9/minute", name="two", cost=2),
         Rule("/a", "100 tokens/minute; 9/minute", name="units", cost={"tokens": 30}),
         Rule("/a", "50/minute", name="own", cost=lambda scope: {"requests": 10 * size(scope)}),
@@ -303,10 +304,28 @@ def test_costs(clock: ManualClock) -> None:
     }
     free = get(app, "/a", query_string=b"0")  # what costs nothing takes no part
     assert left(free) == {"two/minute": 5, "units/tokens/minute": 40, "units/minute": 7}
+    assert get(app, "/b", query_string=b"0").scope["sluicegate.decision"] is None
     large = get(app, "/a", query_string=b"6")
     assert large.status == 413
     assert large.json()["error"] == "The request costs 60, more than the limit of 50"
     assert left(get(app, "/a", query_string=b"1"))["two/minute"] == 3  # which spent nothing
+
+
+def test_each_limit_has_its_own_cost_wherever_its_quota_stands(clock: ManualClock) -> None:
+    """A gate takes costs in its own order: that of the tier whose windows came first."""
+    app = app_of(
+        Rule("/a", "9/minute", name="a", cost=4),
+        tiers={"free": "50/second; 90 tokens/day", "paid": "900 tokens/day; 50/second; 70/hour"},
+        tier=lambda scope: "paid",
+        cost=lambda scope: {"requests": 2, "tokens": 30},
+        clock=clock,
+    )
+    assert left(get(app, "/a")) == {
+        "a/minute": 5,
+        "paid/tokens/day": 870,
+        "paid/second": 48,
+        "paid/hour": 68,
+    }
 
 
 def test_a_function_is_asked_once_and_before_anything_is_spent(clock: ManualClock) -> None:
@@ -390,6 +409,16 @@ def test_concurrency_counts_what_no_rule_matches_too(clock: ManualClock) -> None
         return [refused.status, (await first).status, (await call(app, "/b")).status]
 
     assert asyncio.run(main()) == [429, 200, 200]
+
+
+def test_concurrency_takes_one_permit_however_many_stores_are_asked(clock: ManualClock) -> None:
+    app = app_of(
+        Rule("*", "9/minute", name="all"),
+        limiter=FixedWindow(9, 60, clock=clock),
+        concurrency=1,
+        clock=clock,
+    )
+    assert statuses(app, 3) == [200] * 3
 
 
 def test_the_middlewares_own_options_make_such_a_policy(clock: ManualClock) -> None:

@@ -58,7 +58,7 @@ class MixedHeaders:
         return among in self._sets_of.get(limit or "", ())
 
     def _numbers(self, decision: GateDecision) -> list[Field]:
-        """Of the limit that decides, or of those that are told so the one that would."""
+        """Of those that are told so the one that would decide."""
         told = {item.limit for item in self._all.items(decision)}
         limits = {
             name: each
@@ -67,7 +67,7 @@ class MixedHeaders:
         }
         if not limits:
             return []
-        decides = limits.get(decision.name or "") or max(limits.values(), key=_strictness)
+        decides = max(limits.values(), key=_strictness)
         numbers = decides.limit, decides.remaining, ceil(decides.reset_at)
         return [(name, b"%d" % number) for name, number in zip(_X, numbers, strict=True)]
 
