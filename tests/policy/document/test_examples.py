@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from asgi_calls import get
 from sluicegate.policy import Policy
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -29,3 +31,14 @@ def test_both_files_are_the_same_policy() -> None:
     assert {name: getattr(first, name) for name in names} == {
         name: getattr(second, name) for name in names
     }
+
+
+def test_the_app_is_limited_by_its_file() -> None:
+    app: Any = importlib.import_module("limits_app").app
+    assert [get(app, path="/login", method="POST").status for _ in range(7)] == [401] * 5 + [
+        429
+    ] * 2
+    assert get(app, path="/health").status == 200
+    key = [("x-api-key", "key-of-ada")]
+    reports = [get(app, path="/reports/1", headers=key).status for _ in range(30)]
+    assert reports == [200] * 30, "ada's tier has more than the ten of others"

@@ -228,6 +228,18 @@ frob = 1
     assert [line for line, _ in found] == lines
 
 
+def test_a_function_to_count_by_that_is_wrong_is_no_fault_of_the_rules() -> None:
+    rules = "".join(
+        f'[[rules]]\nmatch = "/{by}"\nquota = "5/minute"\nby = "{by}"\n' for by in ("org", "team")
+    )
+    keys = '[keys]\norg = "os.path:join"\nteam = "os.path:join"\n"header:x" = "os.path:join"\n'
+    ((line, why),) = problems(keys + rules)
+    assert (line, why[:30]) == (4, "keys must not have 'header:x',")
+    assert (
+        problems(keys.replace("header:x", "x") + rules.replace("5/minute", "5/mintue", 1))[1:] == []
+    )
+
+
 def test_a_policy_of_nothing_is_no_policy() -> None:
     for text in ("", "# nothing\n", "rules = []\n", "shadow = true\n"):
         assert problems(text) == [

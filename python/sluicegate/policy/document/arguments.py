@@ -11,7 +11,7 @@ from sluicegate.policy.document.values.kinds import WRONG
 from sluicegate.policy.document.values.reader import Reader, unknown
 from sluicegate.refusals import json_refusal, problem_refusal
 
-__all__ = ["STAND_IN", "Given", "given_by", "nobody"]
+__all__ = ["STAND_IN", "Given", "given_by", "key_place", "nobody"]
 
 #: A quota that is right wherever one is, for one that is wrong.
 STAND_IN: Final = "1/minute"
@@ -102,8 +102,13 @@ def _keys(given: Given, node: Node, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     for name, entry in node.value.items():
-        given.lines[f"keys[{name!r}]"] = entry.line
+        given.lines[key_place(name)] = entry.line
     return {name: nobody if function is WRONG else function for name, function in value.items()}
+
+
+def key_place(by: str) -> str:
+    """The place of a function to count by."""
+    return f"keys[{by!r}]"
 
 
 def nobody(_: object) -> None:

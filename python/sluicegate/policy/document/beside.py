@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sluicegate._core import Quota
 from sluicegate.gate.parts import is_idle
-from sluicegate.policy.document.arguments import Given, nobody
+from sluicegate.policy.document.arguments import Given, key_place, nobody
 from sluicegate.policy.document.rules import rule_of
 from sluicegate.policy.document.text.problems import Problems
 from sluicegate.policy.document.values.keys import IDENTITY
@@ -45,7 +45,7 @@ def check_beside(
                 given.options.pop(same, None)
     in_code_too = in_code.get("keys", {})
     for by in in_code_too:
-        line = given.lines.get(f"keys[{by!r}]")
+        line = given.lines.get(key_place(by))
         if line is not None:
             problems.add(line, f"keys has {by!r} in code as well: leave one out")
     for by, line in given.names.items():

@@ -16,7 +16,7 @@ from sluicegate.policy.rules.rule import Rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["check_rules", "rule_of", "stand_in"]
+__all__ = ["bys_of", "check_rules", "in_words_of_file", "rule_of", "stand_in"]
 
 #: Fields of which others are asked for: no fault of theirs where such a one is wrong.
 _NEEDED: Final = {"quota": "exempt", "undelayed": "delay"}
@@ -36,6 +36,12 @@ _MISSING: Final = {
 def rule_of(arguments: dict[str, Any]) -> Rule:
     """The rule of arguments that are right."""
     return cast("Callable[..., Rule]", Rule)(**arguments)
+
+
+def bys_of(arguments: Mapping[str, Any]) -> set[str]:
+    """What a rule of these arguments counts by."""
+    by = arguments.get("by", ())
+    return {by} if isinstance(by, str) else {*by}
 
 
 def stand_in(place: int, keys: Iterable[str] = ()) -> dict[str, Any]:

@@ -8,8 +8,14 @@ from contextlib import closing
 from itertools import starmap
 from typing import Any, Final
 
-from sluicegate.policy.document.arguments import STAND_IN, Given, nobody
-from sluicegate.policy.document.rules import check_rules, in_words_of_file, rule_of, stand_in
+from sluicegate.policy.document.arguments import STAND_IN, Given, key_place, nobody
+from sluicegate.policy.document.rules import (
+    bys_of,
+    check_rules,
+    in_words_of_file,
+    rule_of,
+    stand_in,
+)
 from sluicegate.policy.document.scratch import ScratchStores
 from sluicegate.policy.document.text.problems import Problems
 from sluicegate.policy.enforcer import Enforcer
@@ -72,8 +78,7 @@ class _Trial:
 
     def _leave_out_unused(self) -> None:
         """Do without functions that could not be had, where no rule counts by them."""
-        bys = [rule.get("by") for rule in self._given.rules]
-        used = {by for each in bys for by in (each if isinstance(each, list) else [each])}
+        used = {by for rule in self._given.rules for by in bys_of(rule)}
         for by, function in self._given.options.get("keys", {}).items():
             if function is nobody and by not in used:
                 del self.options["keys"][by]
@@ -109,6 +114,8 @@ class _Trial:
         before = dict(self.options)
         if name == "rules":
             self._leave_out_rule(key)
+        elif name == "keys":
+            self._leave_out_keys(place)
         elif name == "tiers":
             tiers = self.options.get("tiers")
             known = tiers if isinstance(tiers, dict) and key else {"default": STAND_IN}
@@ -122,6 +129,18 @@ class _Trial:
             for belonging in _BELONGING.get(name, ()):
                 self.options.pop(belonging, None)
         return self.options != before
+
+    def _leave_out_keys(self, place: str) -> None:
+        """Do without a function to count by, or all, and without the rules that count so."""
+        known = self.options.pop("keys", None) or {}
+        left = {by: known[by] for by in known if key_place(by) != place and place != "keys"}
+        if left:
+            self.options["keys"] = left
+        if self._given.rules:
+            self.options["rules"] = [
+                stand_in(number, left) if bys_of(rule) & (known.keys() - left.keys()) else rule
+                for number, rule in enumerate(self.options["rules"])
+            ]
 
     def _leave_out_rule(self, key: str) -> None:
         """Have another rule in its place, or no rules at all."""
@@ -160,7 +179,8 @@ def try_policy(given: Given, in_code: dict[str, Any], problems: Problems) -> Non
                     raise error
                 found = _by_leaving_out(trial, given, str(error)), str(error)
             place, message = found
-            line = given.lines.get(_entry(place, message, given), 0)
+            place = _entry(place, message, given)
+            line = given.lines.get(place, 0)
             own = f"{place}: " if place.startswith("rules[") else ""
             problems.add(line, in_words_of_file(message.removeprefix(own), given))
             if not trial.leave_out(place):
@@ -172,7 +192,7 @@ def _entry(place: str, message: str, given: Given) -> str:
     if place == "keys":
         for by in given.options.get("keys", {}):
             if f"got {by!r}" in message or f"have {by!r}" in message:
-                return f"keys[{by!r}]" if f"keys[{by!r}]" in given.lines else place
+                return key_place(by) if key_place(by) in given.lines else place
     return place
 
 

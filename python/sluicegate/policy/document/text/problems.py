@@ -35,6 +35,7 @@ class Problems:
     def raise_any(self) -> None:
         """Raise :class:`~sluicegate.errors.PolicyFileError` of all, in the order of their lines."""
         if self.found:
-            told = dict.fromkeys((line, self.without_secrets(why)) for line, why in self.found)
+            found = ((line, self.without_secrets(why)) for line, why in self.found)
+            told = dict.fromkeys((line, why.replace("\n", "; ")) for line, why in found)
             # The cause would show what the messages do not.
             raise PolicyFileError(self.path, sorted(told, key=lambda problem: problem[0])) from None
