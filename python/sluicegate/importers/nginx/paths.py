@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 __all__ = ["EVERY_PATH", "Path", "Target", "path_of"]
@@ -31,17 +32,21 @@ class Path:
 
     def __and__(self, other: Path) -> Path | None:
         """The paths of both; ``None`` if there are none."""
+        if not self.meets(other):
+            return None
+        pairs = zip_longest(self.segments, other.segments)
+        both = tuple(theirs if mine is None else mine for mine, theirs in pairs)
+        return Path(both, self.rest and other.rest)
+
+    def meets(self, other: Path) -> bool:
+        """Whether any path is of both."""
         own, its = self.segments, other.segments
         if (len(own) > len(its) and not other.rest) or (len(its) > len(own) and not self.rest):
-            return None
-        both: list[str | None] = []
-        for place in range(max(len(own), len(its))):
-            mine = own[place] if place < len(own) else None
-            theirs = its[place] if place < len(its) else None
-            if mine is not None and theirs is not None and mine != theirs:
-                return None
-            both.append(theirs if mine is None else mine)
-        return Path(tuple(both), self.rest and other.rest)
+            return False
+        for mine, theirs in zip(own, its, strict=False):
+            if mine != theirs and mine is not None and theirs is not None:
+                return False
+        return True
 
     @property
     def text(self) -> str:
@@ -75,9 +80,8 @@ class Target(NamedTuple):
 
     def meets(self, other: Target) -> bool:
         """Whether any request is of both."""
-        if not (_has_host(self.host, other.host) or _has_host(other.host, self.host)):
-            return False
-        return (self.path & other.path) is not None
+        has_both = _has_host(self.host, other.host) or _has_host(other.host, self.host)
+        return has_both and self.path.meets(other.path)
 
     @property
     def text(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sluicegate.importers.document import Entry as Rule
 from sluicegate.importers.document import Value
-from sluicegate.importers.nginx.entries import Applied, Entry, reduced
+from sluicegate.importers.nginx.entries import Applied, ByHost, Entry, reduced
 from sluicegate.importers.nginx.limits import LONGEST_DELAY, Use
 from sluicegate.importers.nginx.report import Report
 from sluicegate.importers.origins import Source
@@ -30,7 +30,7 @@ def rules_of(entries: list[Entry], report: Report) -> list[Rule]:
     first, bound = _ordered(entries)
     ordered = [*first, *bound]
     uses = Counter(applied.use.zone.name for entry in ordered for applied in entry.applied)
-    mixed = _mixed(ordered, report)
+    mixed, ends = _mixed(ordered, report), _passed_over(bound)
     found: list[Rule] = []
     told: set[str] = set()
     for place, entry in enumerate(ordered):
@@ -44,7 +44,7 @@ def rules_of(entries: list[Entry], report: Report) -> list[Rule]:
             group = zone if uses[zone] > 1 else None
             found.append(_rule(entry, applied, name, group, notes))
             _check_delay(applied.use, report)
-        if place >= len(first) and _is_passed_over(entry, ordered[place + 1 :]):
+        if place - len(first) in ends:
             found.append(_end(entry))
     return found
 
@@ -141,11 +141,14 @@ def _check_delay(use: Use, report: Report) -> None:
             )
 
 
-def _is_passed_over(entry: Entry, later: list[Entry]) -> bool:
-    """Whether a later entry has rules that would apply to its requests, beside its own."""
-    own = {applied.use.zone.name for applied in entry.applied}
-    return any(
-        other.target.meets(entry.target)
-        and any(applied.use.zone.name not in own for applied in other.applied)
-        for other in later
-    )
+def _passed_over(entries: list[Entry]) -> set[int]:
+    """The places of those to whose requests rules of a later entry would apply, beside their own."""
+    found: set[int] = set()
+    later = ByHost()
+    for place, entry in reversed([*enumerate(entries)]):
+        own = {applied.use.zone.name for applied in entry.applied}
+        others = later.meeting(entry.target)
+        if any(each.use.zone.name not in own for other in others for each in other.applied):
+            found.add(place)
+        later.add(entry)
+    return found
