@@ -59,13 +59,13 @@ def parts_of(
             known = _chosen_before(limit, quota, (before or {}).get(name))
             algorithm = known or algorithm_of(quota, limit.algorithm)
             parts.append(Part(limit, quota, name, algorithm))
-    names = [part.name for part in parts]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            first = parts[names.index(name)].quota
+    known: dict[str, Part] = {}
+    for part in parts:
+        if known.setdefault(part.name, part) is not part:
+            first = known[part.name].quota
             raise ValueError(
-                f"limits must have names that differ, got {name!r} for '{first}' and "
-                f"'{parts[place].quota}': give one of them a name, as Limit('{first}', name='other')"
+                f"limits must have names that differ, got {part.name!r} for '{first}' and "
+                f"'{part.quota}': give one of them a name, as Limit('{first}', name='other')"
             )
     _warn_of_idle(parts)
     return tuple(parts)
@@ -73,18 +73,19 @@ def parts_of(
 
 def plans_of(parts: Iterable[Part]) -> tuple[list[tuple[Any, ...]], list[Any]]:
     """The parts as the core takes them, and the functions that name quotas for keys."""
-    limits: list[Limit] = []
+    places: dict[int, int] = {}
+    functions: list[Any] = []
     given: list[tuple[Any, ...]] = []
     for part in parts:
         limit, plan = part.limit, None
         if limit.quota_for is not None:
-            if not any(limit is known for known in limits):
-                limits.append(limit)
-            plan = next(place for place, known in enumerate(limits) if known is limit)
+            plan = places.setdefault(id(limit), len(functions))
+            if plan == len(functions):
+                functions.append(limit.quota_for)
         given.append(
             (part.name, limit.by, part.quota, part.algorithm, limit.shadow, limit.optional, plan)
         )
-    return given, [limit.quota_for for limit in limits]
+    return given, functions
 
 
 def _limits(limits: Limits) -> list[Limit]:
@@ -100,13 +101,15 @@ def _limits(limits: Limits) -> list[Limit]:
     if not given:
         raise ValueError("limits must be at least one, as '5/second; 300/minute', got none")
     made: list[Limit] = []
+    known: set[int] = set()
     for place, limit in enumerate(given):
         if isinstance(limit, Limit):
-            if any(limit is other for other in made):
+            if id(limit) in known:
                 raise ValueError(
                     f"limits must not have the same Limit twice, got {limit!r}: for another key give "
                     "another one, with by="
                 )
+            known.add(id(limit))
             made.append(limit)
         elif isinstance(limit, str | Quota):
             made.append(Limit(limit))
@@ -138,9 +141,14 @@ def _chosen_before(limit: Limit, quota: Quota, known: Part | None) -> str | None
 
 def _warn_of_idle(parts: list[Part]) -> None:
     """Say in the log which limits can never refuse, since a longer window allows less."""
-    for short in parts:
-        for long in parts:
-            if _never_refuses(short, long):
+    fixed = [part for part in parts if part.limit.quota_for is None]
+    beside: dict[str, list[Part]] = {}
+    for part in fixed:
+        if not part.limit.shadow:
+            beside.setdefault(part.limit.by, []).append(part)
+    for short in fixed:
+        for long in beside.get(short.limit.by, ()):
+            if is_idle(short.quota, long.quota):
                 import logging
 
                 logging.getLogger("sluicegate").warning(
@@ -151,14 +159,6 @@ def _warn_of_idle(parts: list[Part]) -> None:
                     long.quota,
                 )
                 break
-
-
-def _never_refuses(short: Part, long: Part) -> bool:
-    if short.limit.by != long.limit.by or long.limit.shadow:
-        return False
-    if long.limit.quota_for is not None or short.limit.quota_for is not None:
-        return False
-    return is_idle(short.quota, long.quota)
 
 
 def is_idle(short: Quota, long: Quota) -> bool:
