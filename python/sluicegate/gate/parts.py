@@ -59,10 +59,10 @@ def parts_of(
             known = _chosen_before(limit, quota, (before or {}).get(name))
             algorithm = known or algorithm_of(quota, limit.algorithm)
             parts.append(Part(limit, quota, name, algorithm))
-    known: dict[str, Part] = {}
+    named: dict[str, Part] = {}
     for part in parts:
-        if known.setdefault(part.name, part) is not part:
-            first = known[part.name].quota
+        if named.setdefault(part.name, part) is not part:
+            first = named[part.name].quota
             raise ValueError(
                 f"limits must have names that differ, got {part.name!r} for '{first}' and "
                 f"'{part.quota}': give one of them a name, as Limit('{first}', name='other')"
