@@ -37,6 +37,10 @@ def documented(app: FastAPI) -> dict[tuple[str, str], Any]:
     }
 
 
+def nothing() -> dict:
+    return {}
+
+
 def with_limits() -> FastAPI:
     app = FastAPI()
     router = APIRouter(prefix="/v1")
@@ -126,6 +130,38 @@ def test_rules_cover_what_they_match() -> None:
     expected = {("get", "/a/{number}")}
     expected |= {(method, path) for method in ("get", "post") for path in ("/c", "/d")}
     assert limited == expected
+
+
+def test_an_endpoint_is_described_by_the_rules_that_cover_it() -> None:
+    rules = [
+        Rule("/problem", "1/minute", refusal="problem", headers="ietf"),
+        Rule("/both", "1/minute", refusal="problem", headers=()),
+        Rule("/both", "2/minute", name="second", headers="ietf"),
+        Rule("/own", "1/minute", refusal=with_limits()),
+        Rule("/watched", "1/minute", shadow=True),
+    ]
+    app = FastAPI()
+    for path in ("/problem", "/both", "/own", "/watched"):
+        app.add_api_route(path, nothing, operation_id=path)
+    app.add_middleware(RateLimitMiddleware, rules=rules)
+    shown = {path: refusal for (_, path), refusal in documented(app).items()}
+    kinds = {path: set(refusal.get("content", ())) for path, refusal in shown.items() if refusal}
+    json, problem = "application/json", "application/problem+json"
+    assert kinds == {"/problem": {problem}, "/both": {json, problem}, "/own": set()}
+    ietf = {"Retry-After", "RateLimit-Policy", "RateLimit"}
+    assert set(shown["/problem"]["headers"]) == set(shown["/both"]["headers"]) == ietf
+    assert TestClient(app).get("/problem").status_code == 200
+    answer = TestClient(app).get("/problem")
+    assert answer.status_code == 429
+    assert answer.headers["content-type"] == problem
+    assert shown["/watched"] is None
+
+
+def test_nothing_is_described_of_a_policy_that_only_watches() -> None:
+    app = FastAPI()
+    app.add_api_route("/a", nothing)
+    app.add_middleware(RateLimitMiddleware, tiers={"free": "1/minute"}, shadow=True)
+    assert documented(app) == {("get", "/a"): None}
 
 
 def test_what_is_served_is_what_is_written_and_describes_the_answer() -> None:

@@ -133,6 +133,18 @@ def test_under_a_clock_for_tests_nobody_sleeps(
     assert statuses(app, 1) == [429]
 
 
+def test_a_header_that_a_proxy_has_only_added_to_is_not_counted_by() -> None:
+    rule = Rule("*", "2/hour", by="header:x-tenant")
+    app = RateLimitMiddleware(hello, rules=[rule], trusted_proxies=["192.0.2.1"])
+
+    def asked(*tenants: str) -> int:
+        fields = [("x-forwarded-for", "198.51.100.7"), *(("x-tenant", name) for name in tenants)]
+        return get(app, headers=fields).status
+
+    assert [asked(f"mine{number}", "theirs") for number in range(3)] == [200, 200, 429]
+    assert [asked("theirs") for _ in range(3)] == [200, 200, 429]
+
+
 def test_permits_of_rules_come_back_at_the_end_of_the_answer() -> None:
     rules = [Rule("/", "1 concurrent", by="client"), Rule("/", "9/minute", by="all")]
     app = RateLimitMiddleware(hello, rules=rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,7 @@ from sluicegate.asgi import middleware
 from sluicegate.fastapi.limited import limit_of
 from sluicegate.fastapi.routes import all_routes
 from sluicegate.headers import HEADER_SETS, header_sets
-from sluicegate.policy.enforcing.covering import covers
+from sluicegate.policy.enforcing.covering import covered
 from sluicegate.refusals import json_refusal, problem_refusal
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def _describe(app: FastAPI, document: dict[str, Any]) -> None:
             if not isinstance(operation, dict) or "responses" not in operation:
                 continue  # what all of a path have in common, such as its parameters
             key = method.upper(), path
-            before = next((policy for policy in around if covers(policy, *key)), None)
+            before = next((each for policy in around if (each := covered(policy, *key))), None)
             if before is not None:
-                refusal = _refusal(before.headers, _bodies(before.refusal))
+                refusal = _refusal(before.header_sets, _bodies(before.answers))
             elif key in limited:
                 refusal = _refusal(limited[key], {"application/json": _DETAIL})
             else:
@@ -155,11 +155,15 @@ def _limits_in(dependant: Any) -> Iterator[Any]:
         yield from _limits_in(each)
 
 
-def _bodies(refusal: Any) -> dict[str, Any]:
-    """The kinds of bodies that a refusal may have; none for one of the user's own."""
-    if refusal is json_refusal:
-        return {"application/json": _BODY}
-    return {"application/problem+json": _PROBLEM} if refusal is problem_refusal else {}
+def _bodies(answers: Iterable[Any]) -> dict[str, Any]:
+    """The kinds of bodies that refusals may have; none for those of the user's own."""
+    bodies: dict[str, Any] = {}
+    for answer in answers:
+        if answer is json_refusal:
+            bodies["application/json"] = _BODY
+        elif answer is problem_refusal:
+            bodies["application/problem+json"] = _PROBLEM
+    return bodies
 
 
 def _refusal(sets: Any, bodies: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sluicegate.identity.client import user_client
+from sluicegate.identity.client_address import ENVIRON
 from sluicegate.policy.enforcing.subject import Subject
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class KeySources:
         """A header counts if a trusted proxy sent it, once; else the address does.
 
         What a header says may be a secret, and whoever reads the store could guess a name by its
-        hash: it is hashed with a secret of the deployment.
+        hash: it is hashed with a secret of the deployment. WSGI joins fields of one name by a comma.
         """
         field, secret = name.encode("ascii"), self._secret
         address = self._address
@@ -77,7 +78,7 @@ class KeySources:
             scope = subject.scope
             if address.has_trusted_peer(scope):
                 values = [value for key, value in scope.get("headers", ()) if key.lower() == field]
-                if len(values) == 1:
+                if len(values) == 1 and not (ENVIRON in scope and b"," in values[0]):
                     hashed = blake2b(values[0], digest_size=20, key=secret).hexdigest()
                     return f"header:{hashed}"
             return self._by_address(subject)
