@@ -59,13 +59,13 @@ def parts_of(
             known = _chosen_before(limit, quota, (before or {}).get(name))
             algorithm = known or algorithm_of(quota, limit.algorithm)
             parts.append(Part(limit, quota, name, algorithm))
-    names = [part.name for part in parts]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            first = parts[names.index(name)].quota
+    named: dict[str, Part] = {}
+    for part in parts:
+        first = named.setdefault(part.name, part)
+        if first is not part:
             raise ValueError(
-                f"limits must have names that differ, got {name!r} for '{first}' and "
-                f"'{parts[place].quota}': give one of them a name, as Limit('{first}', name='other')"
+                f"limits must have names that differ, got {part.name!r} for '{first.quota}' and "
+                f"'{part.quota}': give one of them a name, as Limit('{first.quota}', name='other')"
             )
     _warn_of_idle(parts)
     return tuple(parts)
@@ -74,13 +74,14 @@ def parts_of(
 def plans_of(parts: Iterable[Part]) -> tuple[list[tuple[Any, ...]], list[Any]]:
     """The parts as the core takes them, and the functions that name quotas for keys."""
     limits: list[Limit] = []
+    places: dict[int, int] = {}  # by the limits' ids
     given: list[tuple[Any, ...]] = []
     for part in parts:
         limit, plan = part.limit, None
         if limit.quota_for is not None:
-            if not any(limit is known for known in limits):
+            plan = places.setdefault(id(limit), len(limits))
+            if plan == len(limits):
                 limits.append(limit)
-            plan = next(place for place, known in enumerate(limits) if known is limit)
         given.append(
             (part.name, limit.by, part.quota, part.algorithm, limit.shadow, limit.optional, plan)
         )
@@ -100,13 +101,15 @@ def _limits(limits: Limits) -> list[Limit]:
     if not given:
         raise ValueError("limits must be at least one, as '5/second; 300/minute', got none")
     made: list[Limit] = []
+    known: set[int] = set()
     for place, limit in enumerate(given):
         if isinstance(limit, Limit):
-            if any(limit is other for other in made):
+            if id(limit) in known:
                 raise ValueError(
                     f"limits must not have the same Limit twice, got {limit!r}: for another key give "
                     "another one, with by="
                 )
+            known.add(id(limit))
             made.append(limit)
         elif isinstance(limit, str | Quota):
             made.append(Limit(limit))
@@ -138,8 +141,9 @@ def _chosen_before(limit: Limit, quota: Quota, known: Part | None) -> str | None
 
 def _warn_of_idle(parts: list[Part]) -> None:
     """Say in the log which limits can never refuse, since a longer window allows less."""
-    for short in parts:
-        for long in parts:
+    declared = [part for part in parts if part.limit.quota_for is None]
+    for short in declared:
+        for long in declared:
             if _never_refuses(short, long):
                 import logging
 
@@ -155,8 +159,6 @@ def _warn_of_idle(parts: list[Part]) -> None:
 
 def _never_refuses(short: Part, long: Part) -> bool:
     if short.limit.by != long.limit.by or long.limit.shadow:
-        return False
-    if long.limit.quota_for is not None or short.limit.quota_for is not None:
         return False
     return is_idle(short.quota, long.quota)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -46,10 +46,7 @@ class RuleStores:
         names = ByNames()
         self.bys = [names.name_of(place, rule.sources) for place, rule in enumerate(rules)]
         self.places = [self._add(place, rule) for place, rule in enumerate(rules)]
-        wanted = [{self.on_error(place, ())} for place in range(len(self._options))]
-        for rule, place in zip(rules, self.places, strict=True):
-            wanted[place].add(self.on_error(place, [rule]))
-        self.stores = [self._store(rules, place, each) for place, each in enumerate(wanted)]
+        self.stores = [self._store(rules, place) for place in range(len(self._options))]
 
     def _add(self, place: int, rule: Rule) -> int:
         """The place of the store that counts a rule, which has its limits then."""
@@ -83,15 +80,15 @@ class RuleStores:
         self._limits.append({})
         return len(self._options) - 1
 
-    def _store(
-        self, rules: Sequence[Rule], place: int, wanted: Iterable[OnError | None]
-    ) -> StoreLimits:
+    def _store(self, rules: Sequence[Rule], place: int) -> StoreLimits:
         options = self._options[place]
-        own = self.on_error(place, ())
-        on_errors = [own, *sorted((each for each in wanted if each != own), key=str)]
+        on_errors: dict[OnError | None, None] = {self.on_error(place, ()): None}
+        for rule, at in zip(rules, self.places, strict=True):
+            if at == place:
+                on_errors[self.on_error(place, [rule])] = None
         before: _Kept | None = self._owned.latest(_described(options))
-        if before is not None and before.rules == tuple(rules):
-            return before.store  # the same policy, for threads or in another middleware
+        if before is not None and before.is_of(rules, options):
+            return before.store  # the same policy, in another middleware
         return StoreLimits(
             options,
             ("policy",),
@@ -107,7 +104,7 @@ class RuleStores:
     def keep(self, rules: Sequence[Rule]) -> None:
         """Have the stores of the policy that comes after go on with these."""
         for options, store in zip(self._options, self.stores, strict=True):
-            self._owned.keep(_described(options), _Kept(tuple(rules), store))
+            self._owned.keep(_described(options), _Kept(tuple(rules), options.algorithm, store))
 
     def on_error(
         self, place: int, rules: Iterable[Rule], *, with_own: bool = False
@@ -120,15 +117,22 @@ class RuleStores:
         if options.place != "redis":
             return None
         own: OnError = options.on_error or "local"
-        wanted = [rule.on_error or own for rule in rules]
-        return min([*wanted, own] if with_own or not wanted else wanted, key=_STRICTEST.index)
+        wanted = {rule.on_error or own for rule in rules}
+        if with_own or not wanted:
+            wanted.add(own)
+        return next(each for each in _STRICTEST if each in wanted)
 
 
 class _Kept(NamedTuple):
     """The limits of one store, and the rules that they were made of."""
 
     rules: tuple[Rule, ...]
+    algorithm: object
     store: StoreLimits
+
+    def is_of(self, rules: Sequence[Rule], options: LimiterOptions) -> bool:
+        """Whether it was made of these."""
+        return self.rules == tuple(rules) and self.algorithm == options.algorithm
 
     @property
     def limiter(self) -> Any:
@@ -137,11 +141,11 @@ class _Kept(NamedTuple):
 
 
 def _described(options: LimiterOptions) -> tuple[object, ...]:
-    return "policy", options.algorithm, options.description()
+    return "policy", options.description()
 
 
 @contextmanager
-def at_rule(place: int) -> Iterator[None]:
+def at_rule(place: int) -> Generator[None]:
     """Errors name the place of the rule."""
     try:
         yield

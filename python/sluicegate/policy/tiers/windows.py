@@ -62,7 +62,8 @@ class Windows:
         self._policy = policy
         self._owned = owned
         self._beside = tuple(beside)
-        self._is_joint = is_joint if joint is None else lambda _: True
+        self._is_joint = is_joint
+        self._all_are_joint = joint is not None
         self._beside_joint = beside_joint
         self._most = most
         self._blocks = blocks
@@ -80,7 +81,7 @@ class Windows:
             return self._joint_tier(place, name, quota)
         if not isinstance(quota, Quota):
             return self._tier(place, name, quota)
-        if self._is_joint(quota):
+        if self._all_are_joint or self._is_joint(quota):
             return self._joint_tier(place, name, (quota,))
         policy = self._policy
         algorithm = algorithm_of(place, quota, policy, self._beside)
