@@ -121,6 +121,25 @@ def test_behind_another_middleware_it_gives_back(clock: ManualClock) -> None:
     assert answers[0].headers["ratelimit"] == '"inner/minute";r=0;t=60, "outer/minute";r=8;t=60'
 
 
+def test_functions_of_rules_get_a_request(clock: ManualClock) -> None:
+    policy = Policy(
+        rules=[Rule("*", "9/minute", by="org", name="a", cost=lambda r: int(r.query_params["n"]))],
+        keys={"org": lambda request: request.headers.get("x-org")},
+        clock=clock,
+    )
+    app = FastAPI()
+    app.add_middleware(RateLimitMiddleware, policy=policy)
+
+    @app.get("/")
+    async def root() -> None: ...
+
+    client = client_of(app)
+    answer = client.get("/?n=4", headers={"X-Org": "acme"})
+    assert answer.headers["ratelimit"] == '"a/minute";r=5;t=60'
+    assert "ratelimit" not in client.get("/?n=4").headers
+    assert client.get("/?n=10", headers={"X-Org": "acme"}).status_code == 413
+
+
 def test_in_shadow_it_refuses_nobody(clock: ManualClock) -> None:
     policy = Policy(rules=[Rule("*", "1/minute")], shadow=True, clock=clock)
     client = client_of(an_app(policy))

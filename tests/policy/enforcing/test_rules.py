@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from asgi_calls import Answer, call, get, hello
+from asgi_calls import Answer, call, get, hello, scope_of
 from sluicegate import FixedWindow, Gate, Limit, ManualClock, Quota
+from sluicegate._support.awaiting import at_once
 from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.fastapi import Principal
 from sluicegate.policy import Identity, Policy, Rule
@@ -133,6 +134,29 @@ def test_a_rule_for_some_tiers_where_a_principal_names_them(clock: ManualClock) 
         got = statuses(app, 4, headers=[("X-API-Key", key)])
         assert got == [200] * admitted + [429] * (4 - admitted)
     assert statuses(app, 4, headers=[("X-API-Key", "other")]) == [200] * 4
+
+
+def test_a_handshake_is_a_get(clock: ManualClock) -> None:
+    async def socket(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept", "headers": []})
+
+    rules = [Rule("GET /live", "1/minute", name="live"), Rule("POST /live", "9/minute")]
+    app = RateLimitMiddleware(socket, policy=Policy(rules=rules, clock=clock))
+
+    def shake() -> list[dict[str, Any]]:
+        scope = scope_of("/live", kind="websocket")
+        del scope["method"]
+        sent: list[dict[str, Any]] = []
+
+        async def send(message: Any) -> None:
+            sent.append(dict(message))
+
+        at_once(app(scope, None, send))  # type: ignore[arg-type]
+        return sent
+
+    (accepted,), (closed,) = shake(), shake()
+    assert (b"ratelimit", b'"live/minute";r=0;t=60') in accepted["headers"]
+    assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
 
 
 def test_only_the_first_of_a_group_applies(clock: ManualClock) -> None:

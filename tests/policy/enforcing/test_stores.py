@@ -270,3 +270,17 @@ def test_permits_of_rules_in_redis(redis_server: Server) -> None:
         assert left == {"one/concurrent": 1, "one/hour": 8}
 
     asyncio.run(main())
+
+
+@pytest.mark.long
+def test_in_a_cluster_all_limits_of_a_request_are_on_one_node(redis_cluster: Any) -> None:
+    rules = [
+        Rule("*", "5/hour", by="address", name="a", counts="failures"),
+        Rule("/x", "2/hour", by="all", name="x"),
+        Rule("*", "3 concurrent", name="c"),
+    ]
+    app = app_of(*rules, tiers={"free": "9/hour"}, store=redis_cluster.url, timeout=30)
+    answers = ask(app, "/x", "/x", "/x", "/y")
+    assert [answer.status for answer in answers] == [200, 200, 429, 200]
+    assert answers[3].headers["ratelimit"].startswith('"a/hour";r=4')
+    assert answers[3].headers["ratelimit"].endswith('"free/hour";r=6;t=3600')
