@@ -201,7 +201,6 @@ WRONG: list[tuple[dict[str, Any], str, type[Exception]]] = [
     ({"cost": 6}, "cost must be at most 5, which is all that '5/second' ever adm", ValueError),
     ({"cost": 4, "quota": "5/s burst 3"}, "cost must be at most 3, which is all", ValueError),
     ({"cost": 9, "quota": "5/s", "delay": 1}, "cost must be at most 6, which is", ValueError),
-    ({"cost": 6, "quota": "5 concurrent"}, "cost must be at most 5, which is all", ValueError),
     ({"cost": {}}, "cost must be by unit, as {'tokens': 900}, got none", ValueError),
     ({"cost": {5: 1}}, "cost must be by unit, as {'tokens': 900}, got 5", TypeError),
     ({"cost": {"requests": -1}}, "cost['requests'] must be an int from 0 to", ValueError),
@@ -215,6 +214,13 @@ WRONG: list[tuple[dict[str, Any], str, type[Exception]]] = [
     ({"counts": None}, "counts must be 'all', 'failures', 'successes' or a f", TypeError),
     ({"counts": later}, "counts must be a plain function", TypeError),
     ({"counts": "failures", "quota": "5 concurrent"}, "counts= means nothing for perm", ValueError),
+    ({"cost": 2, "quota": "5 concurrent"}, "cost= means nothing for permits", ValueError),
+    ({"cost": len, "quota": "5 concurrent"}, "cost= means nothing for permits", ValueError),
+    (
+        {"cost": 101, "quota": "5 concurrent; 100/m"},
+        "cost must be at most 100, which is",
+        ValueError,
+    ),
     ({"group": ""}, "group must be 1 to 64 printable ASCII characters", ValueError),
     ({"group": 5}, "group must be a str", TypeError),
     ({"name": "x" * 47}, "name must be 1 to 46 printable ASCII characters, such as", ValueError),
@@ -329,3 +335,7 @@ def test_whatever_a_file_may_hold_is_a_rule_or_an_error(given: dict[str, Any]) -
         Rule(**{"match": "/x/{id}", "quota": "5/second", **given})
     except (TypeError, ValueError) as error:
         assert any(field in str(error) for field in DEFAULTS)
+
+
+def test_a_cost_is_of_the_rates_beside_permits() -> None:
+    assert Rule("/", "5 concurrent; 100/minute", cost=6).cost == 6

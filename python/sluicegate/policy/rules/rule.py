@@ -36,8 +36,9 @@ class Rule:
             count once and one at the end does not count. Where it has ``.`` or ``..``, what it leads
             to matches too.
         quota: how much: a :class:`~sluicegate.Quota` or its text; several, as
-            ``"10/second; 100/minute"``, must all admit; ``"5 concurrent"`` are permits, held until
-            the whole answer is sent. Left out with ``exempt``.
+            ``"10/second; 100/minute"``, must all admit; ``"5 concurrent"`` are permits, of which a
+            request holds one until the app has returned (in WSGI: until its answer is closed).
+            Left out with ``exempt``.
         by: what is counted by. ``"client"``, the principal, or else the address; ``"address"``;
             ``"principal"``; ``"tier"``, all clients of a tier together; ``"all"``, all requests
             together; ``"header:NAME"``; ``"path:id"``, what ``{id}`` stands for, as it is written

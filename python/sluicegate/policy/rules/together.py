@@ -82,7 +82,9 @@ def _limit_faults(quotas: tuple[Quota, ...], checked: Mapping[str, Any]) -> Iter
     elif "algorithm" in checked:
         yield from _algorithm_faults(quotas, checked["algorithm"])
     yield from _quota_faults(quotas)
-    yield from _cost_faults(quotas, checked.get("cost"), delay)
+    rates = tuple(quota for quota in quotas if quota.concurrent is None)
+    if rates:
+        yield from _cost_faults(rates, checked.get("cost"), delay)
     yield from _permit_faults([quota.concurrent is not None for quota in quotas], checked)
 
 
@@ -93,6 +95,13 @@ def _permit_faults(are_permits: list[bool], checked: Mapping[str, Any]) -> Itera
             ValueError(
                 "counts= means nothing for permits, which are held until the answer is sent: leave "
                 "counts= out"
+            ),
+        )
+    if all(are_permits) and checked.get("cost") is not None:
+        yield (
+            "cost",
+            ValueError(
+                "cost= means nothing for permits, of which a request holds one: leave cost= out"
             ),
         )
     usual = DEFAULTS["lease_seconds"]
