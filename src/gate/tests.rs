@@ -2,6 +2,7 @@
 
 mod forks;
 mod full;
+mod lock_order;
 mod oracle;
 mod refusals;
 mod threads;

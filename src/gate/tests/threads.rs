@@ -28,7 +28,7 @@ pub(super) fn count_yes(
 }
 
 /// The same; `None` if the threads have not ended by then.
-fn counted_within(
+pub(super) fn counted_within(
     longest: Duration,
     calls: usize,
     call: impl Fn(usize, usize) -> bool + Send + Sync + 'static,
@@ -43,31 +43,6 @@ fn counted_within(
     }
     let counts = (0..THREADS).map(|_| receiver.recv_timeout(longest).ok());
     counts.sum()
-}
-
-/// Two gates of the same limits, given in two orders: whether their calls all end.
-fn all_end(made: fn(Vec<Limit>) -> MemoryGate, calls: usize) -> bool {
-    let clock = Arc::new(ManualClock::new(0));
-    let (one, other) = (
-        store(&fixed(5, 10), &clock, 99),
-        store(&fixed(5, 10), &clock, 99),
-    );
-    let gates = [
-        made(vec![limit(&one), limit(&other)]),
-        made(vec![limit(&other), limit(&one)]),
-    ];
-    let counted = counted_within(Duration::from_secs(2), calls, move |thread, _| {
-        check(&gates[thread % 2], &[(0, "hot", 1), (1, "hot", 1)]).allowed
-    });
-    counted.is_some()
-}
-
-#[test]
-fn calls_end_since_all_gates_lock_in_one_order() {
-    assert!((0..3).all(|_| all_end(gate, 5_000)));
-    // Some threads of the mutant stay until the tests end.
-    let mutant = |limits| gate(limits).locking_as_given();
-    assert!((0..20).any(|_| !all_end(mutant, 50_000)));
 }
 
 #[test]
