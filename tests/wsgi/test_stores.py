@@ -164,7 +164,7 @@ def outage(start: Start) -> BlackHole:
 
 def limited(outage: BlackHole, on_error: Any, **options: Any) -> RateLimitMiddleware:
     return RateLimitMiddleware(
-        hello, {"free": "2/hour"}, store=outage.url, timeout=0.1, on_error=on_error, **options
+        hello, {"free": "2/hour"}, store=outage.url, timeout=0.5, on_error=on_error, **options
     )
 
 
@@ -184,7 +184,7 @@ def test_permits_are_closed_too(outage: BlackHole) -> None:
         hello,
         {"free": "unlimited"},
         concurrency=permits_in_redis.ConcurrencyLimiter(
-            outage.url, 5, timeout=0.1, on_error="closed"
+            outage.url, 5, timeout=0.5, on_error="closed"
         ),
         closed_status=599,
     )
