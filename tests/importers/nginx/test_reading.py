@@ -168,6 +168,37 @@ CASES = {
         ["/api/* 10/second burst 1 by address as ip"],
         ["location /api"],
     ),
+    "a regular expression outside is tried behind nested prefixes": (
+        "server { location /a/ { limit_req zone=ip; location /a/b/ { limit_req zone=ip burst=1 nodelay; } }"
+        " location ~ ^/a/b/c/ { limit_req zone=ip burst=2 nodelay; } }",
+        [
+            "/a/b/c/* 10/second burst 3 by address as ip, group ip",
+            "/a/b/* 10/second burst 2 by address as ip, group ip",
+            "/a/* 10/second burst 1 by address as ip, group ip",
+        ],
+        ["location /a/b/"],
+    ),
+    "a nested regular expression is tried before": (
+        "server { location /a/ { location ~ ^/a/[bc]/d/ { limit_req zone=ip; } }"
+        " location ~ ^/a/c/ { limit_req zone=ip burst=1 nodelay; } }",
+        [
+            "/a/b/d/* 10/second burst 1 by address as ip, group ip",
+            "/a/c/d/* 10/second burst 1 by address as ip, group ip",
+            "/a/c/* 10/second burst 2 by address as ip, group ip",
+        ],
+        [],
+    ),
+    "a host between others": (
+        "server { server_name a.b.test; limit_req zone=ip; }"
+        "server { server_name *.b.test; limit_req zone=ip burst=1 nodelay; }"
+        "server { listen 80 default_server; limit_req zone=ip; }",
+        [
+            "//a.b.test/* 10/second burst 1 by address as ip, group ip",
+            "//*.b.test/* 10/second burst 2 by address as ip, group ip",
+            "* 10/second burst 1 by address as ip, group ip",
+        ],
+        [],
+    ),
     "hosts": (
         "server { server_name a.test .b.test; limit_req zone=ip; location / { proxy_pass http://x; } }"
         "server { server_name *.c.b.test; limit_req zone=slow; location / { proxy_pass http://x; } }"

@@ -86,3 +86,39 @@ def test_the_model_finds_the_location_that_nginx_finds(
                     404,
                     [],
                 )
+
+
+ANSWERS = {
+    "return 200 ok;": True,
+    "internal; empty_gif;": True,
+    "rewrite ^ http://a.test/;": True,
+    "rewrite ^/(.*)$ /$1 permanent;": True,
+    "rewrite ^ /x break; empty_gif;": False,
+    "if ($arg_a) { return 200 ok; } empty_gif;": False,
+    "deny all;": False,
+    "empty_gif;": False,
+}
+
+
+@needs_nginx
+def test_what_nginx_answers_before_it_looks_at_limits(tmp_path: Path) -> None:
+    port = free_port()
+    zones = "".join(
+        f"limit_req_zone $server_name zone=z{n}:32k rate=1r/m;" for n in range(len(ANSWERS))
+    )
+    locations = "".join(
+        f"location /l{n}/ {{ limit_req zone=z{n}; {text} }}" for n, text in enumerate(ANSWERS)
+    )
+    server = f"server {{ listen 127.0.0.1:{port}; server_name a; {locations} }}"
+    path = configured(tmp_path, f"limit_req_status 429; {zones} {server}")
+    limited = {str(rule.values["match"]) for rule in read_nginx(str(path)).rules}
+    with nginx(path, port):
+        for number, answers in enumerate(ANSWERS.values()):
+            statuses: list[int] = []
+            for _ in range(2):
+                connection = http_client.HTTPConnection("127.0.0.1", port, timeout=10)
+                connection.request("GET", f"/l{number}/x")
+                statuses.append(connection.getresponse().status)
+                connection.close()
+            assert (429 in statuses) != answers, (number, statuses)
+            assert (f"/l{number}/*" in limited) != answers, number

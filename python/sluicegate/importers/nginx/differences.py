@@ -150,6 +150,8 @@ def _has_any(block: Directive, blocks: set[int]) -> bool:
 def _tell_of_rewrites(block: Directive, report: Report) -> None:
     """Of what changes a path, or answers on a condition, before nginx looks at limits."""
     for directive in _conditional(block):
+        if directive.args[-1:] == ("break",) and block.name == "location":
+            continue  # it stays in this location
         if directive.name == "rewrite" and directive.args[-1] not in ("redirect", "permanent"):
             report.differs(
                 directive,
