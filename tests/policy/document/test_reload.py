@@ -69,7 +69,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "zone":
         return f'store = "shared://{tmp_path}/limits.zone?size=1m"\n'
     server: Server = request.getfixturevalue("redis_server")
-    return f'store = "{server.url}"\nprefix = "{tmp_path.name[-20:]}"\n'
+    # A machine that is busy must not have the limits decided without the server.
+    patient = 'timeout = 10\non_error = "raise"'
+    return f'store = "{server.url}"\nprefix = "{tmp_path.name[-20:]}"\n{patient}\n'
 
 
 def tiers(quota: str) -> str:

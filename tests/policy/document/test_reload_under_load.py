@@ -81,8 +81,9 @@ def reload(tmp_path: Path, times: int) -> None:
 
     def all_have(served: Served, number: int) -> bool:
         assert served.process.poll() is None
-        texts = [each.read_text() for each in reloads.iterdir()]
-        return len(texts) == WORKERS and all(text == str(number) for text in texts)
+        had = {each.name: each.read_text() for each in reloads.iterdir()}
+        assert all(int(each or 0) <= number for each in had.values()), (number, had)
+        return list(had.values()) == [str(number)] * WORKERS
 
     with served_by("uvicorn", store, quota, **more) as served, Load(served.port) as load:
         for number in range(1, times + 1):
@@ -91,12 +92,13 @@ def reload(tmp_path: Path, times: int) -> None:
                 rewrite(path, policy(store, number, limit))
             else:
                 path.write_text(policy(store, number, limit))
-            until(partial(all_have, served, number), f"all have version {number}")
+            until(partial(all_have, served, number), f"all have version {number}", 60)
         rewrite(path, policy(store, 1, HIGH))
-        until(lambda: all_have(served, times + 1), "all have the highest limit")
+        until(lambda: all_have(served, times + 1), "all have the highest limit", 60)
         until(
             lambda: all(answers[200] >= HIGH for answers in load.answers.values()),
             "all have spent it",
+            60,
         )
         load.__exit__()
         for client, answers in load.answers.items():
@@ -111,7 +113,7 @@ def reload(tmp_path: Path, times: int) -> None:
             load.ask("c0")
             return all_have(served, times + 2)
 
-        until(is_in_force, "all have the last limit")
+        until(is_in_force, "all have the last limit", 60)
         for client, answers in load.answers.items():
             remaining = left(client)
             assert remaining == LAST - answers[200], (client, answers)
