@@ -129,3 +129,22 @@ fn a_plan_follows_those_who_come_and_go() {
         drop(last);
     }
 }
+
+#[test]
+fn a_plan_is_made_anew_when_another_is_admitted_in_between() {
+    let clock = Arc::new(ManualClock::new(0));
+    let permits = store(&Permits { limit: 1, lease: 0 }, &clock, 99);
+    let rate = store(&log(2, 10), &clock, 99);
+    let gate = Arc::new(gate(vec![limit(&permits), limit(&rate)]));
+    assert!(check(&gate, &[(0, "k", 1), (1, "k", 1)]).allowed);
+    // Both wait for the permit, and are planned at the rate: at 10 s and 20 s.
+    let _large = join(&gate, &[(0, "k", 1), (1, "k", 2)]);
+    let _small = join(&gate, &[(0, "k", 1), (1, "k", 1)]);
+    clock.advance(10 * SECOND);
+    assert!(check(&gate, &[(1, "k", 2)]).allowed, "it passes both");
+    // So now it is at 20 s and 30 s, where one unit is left.
+    let refused = join_for(&gate, &[(1, "k", 1)], Some(20 * SECOND - 1)).err();
+    assert_eq!(refused.expect("too long").verdict.retry_after, 20 * SECOND);
+    let waiting = join_for(&gate, &[(1, "k", 1)], Some(20 * SECOND));
+    assert!(waiting.is_ok());
+}

@@ -197,7 +197,7 @@ impl<A: Algorithm> Locked<'_, A> {
     ) -> Decision {
         let (key, number) = (self.call.key, queuing.number);
         match (queuing.fate.get(), planned) {
-            (Fate::Plain, _) | (Fate::Settled, None) => self.count(shard, outcome),
+            (Fate::Plain, _) | (Fate::Settled, None) => self.count_plain(shard, outcome),
             (Fate::Settled, Some(_)) => {
                 let decision = self.count(shard, outcome);
                 let admitted_at = outcome.spent.then_some(self.now);

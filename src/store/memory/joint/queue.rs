@@ -84,7 +84,8 @@ impl<A: Algorithm> JointQueue<A> {
         WakeUp::of_applicant(self.key, applicant.number(), wake)
     }
 
-    fn forget_plan(&mut self) {
+    /// Somebody has spent who was no part of the plan.
+    pub(in crate::store::memory) fn forget_plan(&mut self) {
         *self.planned.get_mut() = None;
     }
 
@@ -278,7 +279,12 @@ impl<A: Algorithm> JointQueue<A> {
         number: u64,
         admitted_at: Option<Ticks>,
     ) -> Option<Arc<dyn Applicant>> {
-        let gone = self.entries.remove(&number)?;
+        let Some(gone) = self.entries.remove(&number) else {
+            if admitted_at.is_some() {
+                self.forget_plan();
+            }
+            return None;
+        };
         self.watchers.remove(&number);
         if let Some(same) = self.by_cost.get_mut(&gone.cost) {
             same.remove(&number);

@@ -61,7 +61,7 @@ impl<A: Algorithm> MemoryStore<A> {
         }
         self.tend(&mut shard, now);
         let outcome = locked.decide(&mut shard, agree)?;
-        Ok(locked.count(&mut shard, &outcome))
+        Ok(locked.count_plain(&mut shard, &outcome))
     }
 }
 
@@ -258,6 +258,15 @@ impl<'a, A: Algorithm> Locked<'a, A> {
             quota: self.call.quota,
             ..self.part.ask
         }
+    }
+
+    /// For a call that nobody has planned.
+    #[inline]
+    pub(super) fn count_plain(&self, shard: &mut Shard<A>, outcome: &Outcome) -> Decision {
+        if outcome.spent {
+            shard.forget_joint_plan(self.call.key);
+        }
+        self.count(shard, outcome)
     }
 
     #[inline]

@@ -78,6 +78,16 @@ impl<A: Algorithm> Shard<A> {
         self.joint_queue_mut(key)?.disturb()
     }
 
+    /// When waiters of the key are to be admitted is to be planned anew.
+    #[inline]
+    pub(in crate::store::memory) fn forget_joint_plan(&mut self, key: Fingerprint) {
+        if !self.joint_queues.is_empty()
+            && let Some(queue) = self.joint_queue_mut(key)
+        {
+            queue.forget_plan();
+        }
+    }
+
     /// Give a waiter its place.
     pub(in crate::store::memory) fn line_up(
         &mut self,
