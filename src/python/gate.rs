@@ -1,41 +1,30 @@
 //! The gate: its limits, its decisions, and the verbs of the one in memory.
 
-mod answers;
+mod asking;
 mod call;
-mod choice;
-mod cost_error;
-mod costs;
 mod decision;
 mod fields;
 mod in_force;
-mod keys;
 mod layout;
 mod limits;
 mod memory;
 mod part;
 mod plain;
-mod questions;
-mod quotas;
 mod receipts;
 mod settling;
 mod succession;
-mod used;
 mod waiting;
 
 /// Most calls concern no more limits, keys or units, and need no memory of their own for them.
 const FEW: usize = 4;
 
+pub(super) use asking::{Choice, CostError, PyGateQuotas, Question, Used};
 pub(super) use call::PyGateCall;
-pub(super) use choice::Choice;
-pub(super) use cost_error::CostError;
 pub(super) use decision::PyGateDecision;
 pub(super) use fields::PyGateFields;
 pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
 pub(super) use part::Part;
-pub(super) use questions::Question;
-pub(super) use quotas::PyGateQuotas;
 pub(super) use receipts::receipt;
 pub(super) use settling::Names;
-pub(super) use used::Used;
 pub(super) use waiting::{PyGateTicket, gate_enqueue, gate_wait_sync};

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::choice::Choice;
+use super::asking::Choice;
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
 use super::limits::{Asked, Limits, asks};

@@ -7,8 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::answers::Plan;
-use super::choice::Choice;
+use super::asking::{Choice, Plan};
 use super::part::{Part, named};
 use crate::gate::MOST_LIMITS;
 use crate::python::quota::PyQuota;

@@ -8,7 +8,7 @@ use pyo3::types::PyString;
 use smallvec::SmallVec;
 
 use super::FEW;
-use super::choice::Choice;
+use super::asking::Choice;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
 use crate::clock::Ticks;

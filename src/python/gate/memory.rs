@@ -7,11 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::asking::PyGateQuotas;
 use super::call::PyGateCall;
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
 use super::layout::{GivenPart, Layout};
-use super::quotas::PyGateQuotas;
 use super::receipts::receipt;
 use crate::gate::MemoryGate;
 use crate::python::arguments::Given;

@@ -4,10 +4,9 @@ use pyo3::prelude::*;
 use smallvec::SmallVec;
 
 use super::FEW;
-use super::choice::Choice;
+use super::asking::{Choice, Used};
 use super::decision::PyGateDecision;
 use super::limits::Limits;
-use super::used::Used;
 use crate::decision::Decision;
 use crate::gate::Question;
 use crate::python::arguments::wrong_type;

@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::choice::Choice;
-use super::layout::Layout;
 use crate::python::arguments::{int, shown};
+use crate::python::gate::layout::Layout;
 
 /// What was used at each limit that was asked, in their order; `None`: what was spent there stays.
 pub(in crate::python) type Used = Vec<Option<u32>>;

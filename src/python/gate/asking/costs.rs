@@ -5,16 +5,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyMapping, PyTuple};
 use smallvec::SmallVec;
 
-use super::FEW;
 use super::choice::{Choice, Member};
-use super::layout::{Layout, Unit};
 use crate::python::arguments::{int, shown, wrong_type};
+use crate::python::gate::FEW;
+use crate::python::gate::layout::{Layout, Unit};
 use crate::quota::REQUESTS;
 
 type Few<T> = SmallVec<[T; FEW]>;
 
 /// What a call costs: 0 leaves limits out.
-pub(super) enum Costs {
+pub(in crate::python::gate) enum Costs {
     /// By the places of the units in the choice.
     ByUnit(Few<u32>),
     /// By the places of the limits in the choice.
@@ -23,7 +23,7 @@ pub(super) enum Costs {
 
 impl Costs {
     /// What it costs one of the limits.
-    pub(super) fn of(&self, place: usize, member: &Member) -> u32 {
+    pub(in crate::python::gate) fn of(&self, place: usize, member: &Member) -> u32 {
         match self {
             Self::ByUnit(costs) => costs[member.unit],
             Self::ByLimit(costs) => costs[place],
@@ -33,7 +33,7 @@ impl Costs {
 
 impl Layout {
     /// What a call costs that some limits take part in. Only who has chosen them knows them one by one.
-    pub(super) fn costs(
+    pub(in crate::python::gate) fn costs(
         &self,
         choice: &Choice,
         is_chosen: bool,
@@ -72,7 +72,7 @@ impl Layout {
     }
 
     /// What is given for each limit of a choice, and what it is called in a message.
-    pub(super) fn one_each<'py>(
+    pub(in crate::python::gate) fn one_each<'py>(
         &self,
         choice: &Choice,
         argument: &str,

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::choice::Choice;
-use super::layout::Layout;
+use crate::python::gate::layout::Layout;
 use crate::python::quota::PyQuota;
 
 /// Which limits of a gate take part in a call, and by which quotas: by their places there. Limits that

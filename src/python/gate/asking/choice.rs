@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::part::Part;
+use crate::python::gate::part::Part;
 use crate::quota::Quota;
 
 /// Some limits of a gate, in its order. What a call costs does not grow with the others.
 pub(in crate::python) struct Choice {
     pub(in crate::python) members: Box<[Member]>,
     /// What they count by.
-    pub(super) bys: Box<[ChosenBy]>,
+    pub(in crate::python::gate) bys: Box<[ChosenBy]>,
     /// In which units, by their places in the gate.
-    pub(super) units: Box<[usize]>,
+    pub(in crate::python::gate) units: Box<[usize]>,
     /// The first of them that counts permits.
-    pub(super) permits: Option<usize>,
+    pub(in crate::python::gate) permits: Option<usize>,
 }
 
 /// One of the limits.
@@ -22,23 +22,23 @@ pub(in crate::python) struct Member {
     pub(in crate::python) limit: usize,
     name: Arc<str>,
     /// By their places in the choice.
-    pub(super) by: usize,
-    pub(super) unit: usize,
+    pub(in crate::python::gate) by: usize,
+    pub(in crate::python::gate) unit: usize,
     /// By which quota, if not by its own.
     pub(in crate::python) quota: Option<Arc<Quota>>,
 }
 
 /// What some of the limits count by.
-pub(super) struct ChosenBy {
+pub(in crate::python::gate) struct ChosenBy {
     /// Its place in the gate.
-    pub(super) by: usize,
+    pub(in crate::python::gate) by: usize,
     /// The first of the limits that needs a key, if one does.
-    pub(super) required_for: Option<usize>,
+    pub(in crate::python::gate) required_for: Option<usize>,
 }
 
 impl Choice {
     /// These limits of all `parts`, in their order, each with its quota.
-    pub(super) fn of(
+    pub(in crate::python::gate) fn of(
         parts: &[Part],
         limits: impl Iterator<Item = (usize, Option<Arc<Quota>>)>,
     ) -> Self {
@@ -79,7 +79,7 @@ impl Choice {
     }
 
     /// Whether it is of these limits: of the ones that it was made for, or with others behind them.
-    pub(super) fn is_of(&self, parts: &[Part]) -> bool {
+    pub(in crate::python::gate) fn is_of(&self, parts: &[Part]) -> bool {
         self.members.iter().all(|member| {
             parts.get(member.limit).is_some_and(|part| {
                 (Arc::ptr_eq(&part.name, &member.name) || part.name == member.name)

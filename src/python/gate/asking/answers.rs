@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::part::Part;
 use crate::python::arguments::{shown, wrong_type};
+use crate::python::gate::part::Part;
 use crate::python::quota::PyQuota;
 use crate::quota::{Quota, Terms};
 
@@ -28,7 +28,7 @@ pub(in crate::python) enum Answer {
 }
 
 /// A function that names the quotas of keys, for the parts of one limit.
-pub(super) struct Plan {
+pub(in crate::python::gate) struct Plan {
     function: Py<PyAny>,
     /// By their places in the gate.
     parts: Vec<usize>,
@@ -37,7 +37,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(function: Py<PyAny>) -> Self {
+    pub(in crate::python::gate) fn new(function: Py<PyAny>) -> Self {
         Self {
             function,
             parts: Vec::new(),
@@ -45,21 +45,24 @@ impl Plan {
         }
     }
 
-    pub(super) fn add(&mut self, part: usize) {
+    pub(in crate::python::gate) fn add(&mut self, part: usize) {
         self.parts.push(part);
     }
 
-    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pub(in crate::python::gate) fn visit(
+        &self,
+        visit: &PyVisit<'_>,
+    ) -> Result<(), PyTraverseError> {
         visit.call(&self.function)
     }
 
     /// Its parts, by their places in the gate.
-    pub(super) fn parts(&self) -> &[usize] {
+    pub(in crate::python::gate) fn parts(&self) -> &[usize] {
         &self.parts
     }
 
     /// What it names for a key, part by part; `None`: as declared.
-    pub(super) fn ask(
+    pub(in crate::python::gate) fn ask(
         &self,
         parts: &[Part],
         key: &Bound<'_, PyString>,

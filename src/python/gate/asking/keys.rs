@@ -6,18 +6,18 @@ use pyo3::types::{PyDict, PyMapping, PyString};
 
 use smallvec::{SmallVec, smallvec};
 
-use super::FEW;
 use super::choice::Choice;
-use super::layout::{By, Layout};
 use crate::python::arguments::{shown, wrong_type};
+use crate::python::gate::FEW;
+use crate::python::gate::layout::{By, Layout};
 
 /// The keys of a call, by the places of what its limits count by. `None`: those limits take no part.
-pub(super) type Keys<'py> = SmallVec<[Option<Bound<'py, PyString>>; FEW]>;
+pub(in crate::python::gate) type Keys<'py> = SmallVec<[Option<Bound<'py, PyString>>; FEW]>;
 
 impl Layout {
     /// The keys that are given of what some limits count by. If not all have to be, those that are not
     /// are left out.
-    pub(super) fn keys<'py>(
+    pub(in crate::python::gate) fn keys<'py>(
         &self,
         choice: &Choice,
         given: &Bound<'py, PyAny>,

@@ -12,7 +12,12 @@ create_exception!(
 );
 
 /// The error, with what a web layer tells a client.
-pub(super) fn cost_error(py: Python<'_>, message: String, name: &str, limit: u32) -> PyErr {
+pub(in crate::python::gate) fn cost_error(
+    py: Python<'_>,
+    message: String,
+    name: &str,
+    limit: u32,
+) -> PyErr {
     let error = CostError::new_err(message);
     let value = error.value(py);
     let named = (value.setattr("name", name)).and_then(|()| value.setattr("limit", limit));

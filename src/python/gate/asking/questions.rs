@@ -7,14 +7,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use smallvec::SmallVec;
 
-use super::FEW;
 use super::answers::Answer;
 use super::choice::Choice;
 use super::cost_error::cost_error;
 use super::keys::Keys;
-use super::layout::Layout;
-use super::part::Part;
 use crate::gate::MOST_LIMITS;
+use crate::python::gate::FEW;
+use crate::python::gate::layout::Layout;
+use crate::python::gate::part::Part;
 use crate::quota::Quota;
 
 /// What a limit is asked.
@@ -75,7 +75,10 @@ impl Layout {
     }
 
     /// The limits that are chosen, or all.
-    pub(super) fn concerned<'a>(&'a self, chosen: Option<&'a Choice>) -> PyResult<&'a Choice> {
+    pub(in crate::python::gate) fn concerned<'a>(
+        &'a self,
+        chosen: Option<&'a Choice>,
+    ) -> PyResult<&'a Choice> {
         match chosen {
             None => Ok(&self.all),
             Some(chosen) if chosen.is_of(&self.parts) => Ok(chosen),
