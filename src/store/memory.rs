@@ -97,6 +97,8 @@ pub struct MemoryStore<A: Algorithm> {
     overflow_state: Mutex<A::State>,
     /// The time of its last decision, which other shards' clock reads must not undercut.
     overflow_latest: AtomicU64,
+    /// How often it was spent from: what was planned by it before has to be planned anew.
+    overflow_spends: AtomicU64,
     overflowed: AtomicU64,
     defaulted: AtomicU64,
     tickets: AtomicU64,
@@ -144,6 +146,7 @@ impl<A: Algorithm> MemoryStore<A> {
             overflow: options.overflow,
             overflow_state: Mutex::new(algorithm.fresh()),
             overflow_latest: AtomicU64::new(0),
+            overflow_spends: AtomicU64::new(0),
             overflowed: AtomicU64::new(0),
             defaulted: AtomicU64::new(0),
             tickets: AtomicU64::new(0),

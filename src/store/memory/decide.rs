@@ -262,6 +262,7 @@ impl<A: Algorithm> MemoryStore<A> {
             Overflow::Admit => &mut unseen,
         };
         let allowed = algorithm.admit(state, now, cost) || self.overflow == Overflow::Admit;
+        self.overflow_spends.fetch_add(allowed.into(), Relaxed);
         tell(algorithm, state, now, allowed);
         Ok(allowed)
     }

@@ -63,6 +63,8 @@ pub(super) struct Queue<A: Algorithm> {
     /// How all waiters are admitted as early as possible, and when the last one is. `None` when
     /// something has changed that.
     plan: Option<(A::Plan, Ticks)>,
+    /// How often it was spent from when the plan was made, if other keys share the state.
+    shared_spends: Option<u64>,
     /// How much later than planned waiters were admitted since.
     drift: Ticks,
     wake_again_at: Ticks,
@@ -77,6 +79,7 @@ impl<A: Algorithm> Queue<A> {
             quota: None,
             waiters: VecDeque::new(),
             plan: None,
+            shared_spends: None,
             drift: 0,
             wake_again_at: 0,
             looks_at: 0,
@@ -88,13 +91,19 @@ impl<A: Algorithm> Queue<A> {
         self.waiters.front().map_or(1, |first| first.cost)
     }
 
-    /// Whether there is a plan.
-    pub(super) fn is_planned(&self) -> bool {
-        self.plan.is_some()
+    /// Whether there is a plan, made when what keys share was spent from so often.
+    pub(super) fn is_planned(&self, shared_spends: Option<u64>) -> bool {
+        self.plan.is_some() && self.shared_spends == shared_spends
     }
 
     /// Plan when each waiter is admitted, from the key's state.
-    pub(super) fn make_plan(&mut self, algorithm: &A, state: &A::State, now: Ticks) {
+    pub(super) fn make_plan(
+        &mut self,
+        algorithm: &A,
+        state: &A::State,
+        now: Ticks,
+        shared_spends: Option<u64>,
+    ) {
         let (mut plan, mut at) = (A::Plan::new(algorithm, state), now);
         let own = self.quota.as_ref().and_then(|quota| quota.limit());
         let most = own.unwrap_or_else(|| algorithm.limit());
@@ -104,6 +113,7 @@ impl<A: Algorithm> Queue<A> {
             }
         }
         self.plan = Some((plan, at));
+        self.shared_spends = shared_spends;
         self.drift = 0;
     }
 

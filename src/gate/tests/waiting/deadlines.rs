@@ -148,3 +148,21 @@ fn a_plan_is_made_anew_when_another_is_admitted_in_between() {
     let waiting = join_for(&gate, &[(1, "k", 1)], Some(20 * SECOND));
     assert!(waiting.is_ok());
 }
+
+#[test]
+fn a_plan_is_made_anew_when_another_key_spends_what_they_share() {
+    let clock = Arc::new(ManualClock::new(0));
+    let permits = store(&Permits { limit: 1, lease: 0 }, &clock, 99);
+    let rate = store(&log(2, 10), &clock, 1);
+    let gate = Arc::new(gate(vec![limit(&permits), limit(&rate)]));
+    assert!(check(&gate, &[(1, "the only one that there is room for", 2)]).allowed);
+    assert!(check(&gate, &[(0, "k", 1), (1, "k", 1)]).allowed);
+    // Both wait for the permit, and are planned at what keys without room share: at 10 s and 20 s.
+    let _large = join(&gate, &[(0, "k", 1), (1, "k", 2)]);
+    let _small = join(&gate, &[(0, "k", 1), (1, "k", 1)]);
+    clock.advance(5 * SECOND);
+    assert!(check(&gate, &[(1, "another", 1)]).allowed);
+    // So now it is at 15 s and 25 s, where one unit is left.
+    let refused = join_for(&gate, &[(1, "k", 1)], Some(20 * SECOND - 1)).err();
+    assert_eq!(refused.expect("too long").verdict.retry_after, 20 * SECOND);
+}

@@ -153,6 +153,18 @@ impl<A: Algorithm> MemoryStore<A> {
         Ok(Live::Fresh(fresh))
     }
 
+    /// Of what keys share for which there is no room: how often it was spent from. `None`: `key` is not
+    /// one of them.
+    pub(in crate::store::memory) fn shared_spends(
+        &self,
+        shard: &Shard<A>,
+        key: Fingerprint,
+    ) -> Option<u64> {
+        let is_shared = self.overflow == Overflow::Share && self.is_full();
+        let is_one = is_shared && shard.find(key).is_none();
+        is_one.then(|| self.overflow_spends.load(Relaxed))
+    }
+
     /// Whether as many keys are held as may be, idle or not.
     pub(in crate::store::memory) fn is_full(&self) -> bool {
         self.keys.load(Relaxed) >= self.max_keys

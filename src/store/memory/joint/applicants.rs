@@ -99,6 +99,7 @@ impl<A: Algorithm> MemoryStore<A> {
         look: impl FnOnce(&View<'_, A>) -> R,
     ) -> Result<R> {
         let asked = shard.asked(call.quota, now)?;
+        let shared_spends = self.shared_spends(shard, call.key);
         let live = self.live(shard, call.key, &asked, call.cost, now, patience)?;
         let algorithm = live.algorithm(&shard.algorithm, &asked.algorithm);
         let state = &live;
@@ -106,6 +107,7 @@ impl<A: Algorithm> MemoryStore<A> {
             algorithm,
             state,
             now,
+            shared_spends,
         }))
     }
 }

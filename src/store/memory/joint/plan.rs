@@ -15,6 +15,8 @@ pub(in crate::store::memory) struct View<'a, A: Algorithm> {
     pub(in crate::store::memory) algorithm: &'a A,
     pub(in crate::store::memory) state: &'a A::State,
     pub(in crate::store::memory) now: Ticks,
+    /// How often it was spent from, if other keys share it: those who wait for this one do not hear of that.
+    pub(in crate::store::memory) shared_spends: Option<u64>,
 }
 
 impl<A: Algorithm> View<'_, A> {
@@ -62,6 +64,8 @@ pub(in crate::store::memory) struct Planned<A: Algorithm> {
     pub(in crate::store::memory) first: u64,
     /// The first whom the key refused when it was made.
     pub(in crate::store::memory) refused_from: Option<u64>,
+    /// As the view had it when it was made.
+    pub(in crate::store::memory) shared_spends: Option<u64>,
     /// When the last one is admitted.
     pub(in crate::store::memory) at: Ticks,
     /// Whether everybody from the first one on is part of it.
@@ -79,6 +83,7 @@ impl<A: Algorithm> Planned<A> {
             plan: A::Plan::new(view.algorithm, view.state),
             first: 0,
             refused_from: None,
+            shared_spends: view.shared_spends,
             at: view.now,
             is_whole: false,
             drift: 0,

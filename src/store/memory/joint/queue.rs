@@ -189,7 +189,10 @@ impl<A: Algorithm> JointQueue<A> {
         let entry = self.entries.get(&number);
         if self.is_by(quota) && (is_behind_all || entry.is_some()) {
             let mut planned = self.planned.borrow_mut();
-            let is_it = |it: &Planned<A>| (it.first, it.refused_from) == (first, refused_from);
+            let is_it = |it: &Planned<A>| {
+                (it.first, it.refused_from) == (first, refused_from)
+                    && it.shared_spends == view.shared_spends
+            };
             let planned = match &mut *planned {
                 Some(it) if is_it(it) => it,
                 other => other.insert(self.plan(view, first, refused_from)),

@@ -89,6 +89,7 @@ impl<A: Algorithm> MemoryStore<A> {
         let mut common = locked(&self.overflow_state, patience)?;
         let now = self.overflow_latest.fetch_max(now, Relaxed).max(now);
         self.overflowed.fetch_add(1, Relaxed);
+        self.overflow_spends.fetch_add(1, Relaxed);
         let mut unseen = algorithm.fresh();
         let state = match self.overflow {
             Overflow::Share => &mut *common,

@@ -221,6 +221,7 @@ impl<'a, A: Algorithm> Locked<'a, A> {
         let spent = agree(fits)? && fits;
         if spent {
             algorithm.spend(state, at_latest.now, cost);
+            store.overflow_spends.fetch_add(1, Relaxed);
         }
         store.overflowed.fetch_add(1, Relaxed);
         Ok(Outcome {

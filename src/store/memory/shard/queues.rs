@@ -30,19 +30,19 @@ impl<A: Algorithm> Shard<A> {
     }
 
     /// Plan when those are admitted who wait for `key`; `elsewhere` is its state if it is not held, or
-    /// kept by another quota than theirs.
+    /// kept by another quota than theirs, and how often it was spent from if keys share it.
     pub(in crate::store::memory) fn plan_queue(
         &mut self,
         key: Fingerprint,
         algorithm: &A,
-        elsewhere: Option<&A::State>,
+        (elsewhere, shared_spends): (Option<&A::State>, Option<u64>),
         now: Ticks,
     ) {
         let held = self.table.find(key.hash(), |slot| slot.is(key));
         let state = elsewhere.or(held.map(|slot| &slot.state));
         let queue = self.queues.find_mut(key.hash(), |queue| queue.key == key);
         if let (Some(queue), Some(state)) = (queue, state) {
-            queue.make_plan(algorithm, state, now);
+            queue.make_plan(algorithm, state, now, shared_spends);
         }
     }
 

@@ -160,3 +160,18 @@ fn a_waiter_that_is_gone_leaves_the_room_to_the_next() {
     let at = night.served()[0].expect("served");
     assert!(at <= 10 * SECOND + 10_000, "{at}");
 }
+
+#[test]
+fn a_plan_is_made_anew_when_another_key_spends_what_they_share() {
+    let (options, clock) = options(1, Overflow::Share);
+    let store = MemoryStore::new(&log(2, 10), options);
+    assert!(allowed(&store, "the only one that there is room for"));
+    assert!(allowed(&store, "by the shared quota"));
+    let _large = join_as(&store, "k", 2, None).expect("it waits until 10 s");
+    let _small = join_as(&store, "k", 1, None).expect("it waits until 20 s");
+    clock.advance(5 * SECOND);
+    assert!(allowed(&store, "by the shared quota"));
+    // So now it is 15 s and 25 s, where one unit is left.
+    let told = store.peek(Ask::new(key(&store, &"k"), 1), Patience::Wait);
+    assert_eq!(told.expect("valid").retry_after, 20 * SECOND);
+}

@@ -228,8 +228,9 @@ impl<A: Algorithm> MemoryStore<A> {
         now: Ticks,
         patience: Patience,
     ) -> Result<()> {
+        let shared_spends = self.shared_spends(shard, key);
         let queue = shard.look_at_queue(key);
-        let Some(queue) = queue.filter(|queue| !queue.is_planned()) else {
+        let Some(queue) = queue.filter(|queue| !queue.is_planned(shared_spends)) else {
             return Ok(());
         };
         let (cost, asked) = (
@@ -245,7 +246,8 @@ impl<A: Algorithm> MemoryStore<A> {
             Some(live) => live.algorithm(&shard.algorithm, &asked.algorithm).clone(),
             None => asked.algorithm,
         };
-        shard.plan_queue(key, &algorithm, elsewhere.as_deref(), now);
+        let elsewhere = (elsewhere.as_deref(), shared_spends);
+        shard.plan_queue(key, &algorithm, elsewhere, now);
         Ok(())
     }
 
