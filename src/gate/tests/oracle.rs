@@ -28,6 +28,9 @@ pub(super) trait Oracle {
     fn keep(&mut self, name: u8, which: usize, now: Ticks);
     fn spend(&mut self, name: u8, cost: u32, now: Ticks);
     fn refund(&mut self, name: u8, now: Ticks);
+    /// What was used anyway.
+    fn owe(&mut self, name: u8, cost: u32, now: Ticks);
+    fn reset(&mut self, name: u8);
 }
 
 impl<A: Algorithm> Model<A> {
@@ -91,6 +94,16 @@ impl<A: Algorithm> Oracle for Model<A> {
         if let Some((by, state)) = self.keys.get_mut(&name) {
             by.refund(state, now, 1);
         }
+    }
+
+    fn owe(&mut self, name: u8, cost: u32, now: Ticks) {
+        self.keep(name, 0, now);
+        let (by, state) = self.keys.get_mut(&name).expect("kept");
+        by.spend(state, now, cost);
+    }
+
+    fn reset(&mut self, name: u8) {
+        self.keys.remove(&name);
     }
 }
 

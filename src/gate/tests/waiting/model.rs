@@ -4,6 +4,7 @@
 //! found.
 
 mod run;
+mod verbs;
 
 use std::collections::BTreeMap;
 

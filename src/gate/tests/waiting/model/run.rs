@@ -3,45 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::super::oracle::{KEYS, LIMITS};
+use super::verbs::{Verb, events};
 use super::*;
-
-#[derive(Debug, Clone)]
-enum Verb {
-    Check(Ways),
-    AtOnce(Ways),
-    Peek(Ways),
-    Wait(Ways, Option<Ticks>),
-    /// One of those who were woken, or whose time has come, polls.
-    Come(usize),
-    /// One polls for nothing.
-    Spurious(usize),
-    Leave(usize),
-    /// One is not there any more, and has told nobody.
-    Vanish(usize),
-    Refund(u8),
-}
-
-fn events() -> impl Strategy<Value = Vec<(bool, Ticks, Verb)>> {
-    let gap = prop_oneof![6 => Just(0), 3 => 0..2 * SECOND, 1 => 4 * SECOND..11 * SECOND];
-    let ways = || {
-        let one = (0..KEYS, 1..4_u32, Just(0));
-        prop::array::uniform6(prop::option::weighted(0.4, one))
-    };
-    let timeout = prop::option::weighted(0.4, 0..12 * SECOND);
-    let nth = || 0..100_usize;
-    let verb = prop_oneof![
-        6 => ways().prop_map(Verb::Check),
-        1 => ways().prop_map(Verb::AtOnce),
-        1 => ways().prop_map(Verb::Peek),
-        6 => (ways(), timeout).prop_map(|(ways, timeout)| Verb::Wait(ways, timeout)),
-        8 => nth().prop_map(Verb::Come),
-        1 => nth().prop_map(Verb::Spurious),
-        1 => nth().prop_map(Verb::Leave),
-        1 => nth().prop_map(Verb::Vanish),
-        2 => (0..KEYS).prop_map(Verb::Refund),
-    ];
-    prop::collection::vec((any::<bool>(), gap, verb), 1..250)
-}
 
 impl World {
     /// The questions to one of the gates.
@@ -223,6 +186,26 @@ impl World {
         Ok(())
     }
 
+    fn owe(&mut self, limit: usize, name: u8, cost: u32) -> Check {
+        let ask = Ask::new(self.gates[0].fingerprint(&[name]), cost);
+        let (pair, now) = (&mut self.pairs[limit], self.clock.now());
+        let owed = pair.store.spend_anyway(ask, Patience::Wait);
+        owed.map_err(|stop| format!("{stop:?}"))?;
+        pair.oracle.owe(name, cost, now);
+        self.forget_the_vanished();
+        Ok(())
+    }
+
+    fn reset(&mut self, limit: usize, name: u8) -> Check {
+        let key = self.gates[0].fingerprint(&[name]);
+        let pair = &mut self.pairs[limit];
+        let reset = pair.store.reset(key, Patience::Wait);
+        reset.map_err(|stop| format!("{stop:?}"))?;
+        pair.oracle.reset(name);
+        self.forget_the_vanished();
+        Ok(())
+    }
+
     fn nth(&self, at: usize) -> Option<u64> {
         let at = at.checked_rem(self.all.len())?;
         self.all.keys().nth(at).copied()
@@ -259,6 +242,8 @@ impl World {
                 }
             }
             Verb::Refund(name) => self.refund(*name)?,
+            Verb::Owe(limit, name, cost) => self.owe(*limit, *name, *cost)?,
+            Verb::Reset(limit, name) => self.reset(*limit, *name)?,
         }
         self.nobody_is_forgotten()
     }
