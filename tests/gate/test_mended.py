@@ -162,3 +162,21 @@ def test_odd_mappings_are_refused_like_others() -> None:
     reservation = gate.reserve("a", {"tokens": 1})
     with reservation, pytest.raises(ValueError, match="reserved"):
         reservation.settle(**{"\ud800": 1})
+
+
+@pytest.mark.parametrize("keys", [{"user": "rich"}, {"user": None}, {}])
+def test_what_was_reserved_is_settled_whether_or_not_a_limit_took_part(
+    keys: dict[str, str | None], clock: ManualClock
+) -> None:
+    tokens = Limit("9 tokens/minute", by="user", optional=True, quota_for={"rich": "unlimited"}.get)
+    gate = Gate([tokens, Limit("9/minute", by="model")], clock=clock)
+    asked = {**keys, "model": "m"}
+    with gate.reserve(asked, {"tokens": 5}) as reservation:
+        with pytest.raises(ValueError, match=r"tokens=…, requests=…, got 'token'"):
+            reservation.settle(token=3)
+        with pytest.raises(ValueError, match="tokens must be an int"):
+            reservation.settle(tokens=-1)
+        reservation.settle(tokens=3, requests=2)
+    assert gate.peek(asked, {"tokens": 1}).limits["model/minute"].remaining == 7
+    with gate.reserve(asked, {"tokens": 0}) as nothing, pytest.raises(ValueError, match="tokens"):
+        nothing.settle(tokens=3)

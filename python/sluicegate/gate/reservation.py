@@ -95,7 +95,8 @@ class Reservation:
 
         When the block is left, what was reserved beyond that comes back, as far as it still counts.
         What was used beyond the reservation is spent as well, whatever is left: as a debt of at most
-        one whole quota, which later calls wait for. Units that are not named keep their estimate.
+        one whole quota, which later calls wait for. Units that are not named keep their estimate;
+        of one that was reserved and no limit counted, as by a plan without one, nothing is put right.
 
         Raises ``ValueError`` for a unit that was not reserved or an amount below 0, ``TypeError`` for
         what is no ``int``, ``RuntimeError`` for a second time or outside of the block.

@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyMapping, PyTuple};
 
 use super::choice::Choice;
 use crate::python::arguments::{int, shown};
@@ -23,7 +23,7 @@ impl Layout {
         actual: &Bound<'_, PyAny>,
     ) -> PyResult<Used> {
         if let Ok(by_unit) = actual.cast::<PyDict>() {
-            return self.used_by_unit(limits, by_unit);
+            return self.used_by_unit((self.concerned(chosen)?, cost), limits, by_unit);
         }
         let by_limit = actual.cast::<PyTuple>()?;
         self.used_by_limit(self.concerned(chosen)?, limits, cost, by_limit)
@@ -82,17 +82,27 @@ impl Layout {
         Ok(())
     }
 
-    fn used_by_unit(&self, limits: &[usize], actual: &Bound<'_, PyDict>) -> PyResult<Used> {
+    /// A unit that was reserved, though no limit that counts it took part, has nothing to put right: whoever
+    /// settles need not know of whom it is asked.
+    fn used_by_unit(
+        &self,
+        asked: (&Choice, &Bound<'_, PyAny>),
+        limits: &[usize],
+        actual: &Bound<'_, PyDict>,
+    ) -> PyResult<Used> {
         let mut used = vec![None; limits.len()];
+        let mut reserved = Vec::new();
+        for unit in 0..self.units.len() {
+            let is_counted = self.counted(limits).any(|counted| counted == unit);
+            if !self.units[unit].are_permits() && (is_counted || self.was_reserved(asked, unit)?) {
+                reserved.push(unit);
+            }
+        }
         for (name, units) in actual {
             let text: String = name.extract().unwrap_or_default();
-            let unit = self.units.iter().position(|unit| unit.name == text);
-            let unit = unit.filter(|&unit| {
-                !self.units[unit].are_permits()
-                    && self.counted(limits).any(|counted| counted == unit)
-            });
-            let Some(unit) = unit else {
-                return Err(self.not_reserved(limits, &name));
+            let mut known = reserved.iter().copied();
+            let Some(unit) = known.find(|&unit| self.units[unit].name == text) else {
+                return Err(self.not_reserved(&reserved, &name));
             };
             let units = int(&units, &text, 0, u32::MAX, MOST)?;
             for (counted, used) in self.counted(limits).zip(&mut used) {
@@ -104,18 +114,35 @@ impl Layout {
         Ok(used)
     }
 
+    /// Whether a call at such a cost was to take some of a unit.
+    fn was_reserved(
+        &self,
+        (choice, cost): (&Choice, &Bound<'_, PyAny>),
+        unit: usize,
+    ) -> PyResult<bool> {
+        let chosen = choice.units.iter().position(|&chosen| chosen == unit);
+        if let Ok(costs) = cost.cast::<PyTuple>() {
+            let each = choice.members.iter().zip(costs);
+            let mut of_unit = each.filter(|(member, _)| Some(member.unit) == chosen);
+            return Ok(of_unit.any(|(_, cost)| cost.gt(0).unwrap_or(false)));
+        }
+        let name = &self.units[unit].name;
+        if let Ok(named) = cost.cast::<PyMapping>()
+            && named.contains(name)?
+        {
+            return named.get_item(name)?.gt(0);
+        }
+        Ok(chosen.is_some())
+    }
+
     /// The units of limits.
     fn counted<'a>(&'a self, limits: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
         limits.iter().map(|&limit| self.parts[limit].unit)
     }
 
-    fn not_reserved(&self, limits: &[usize], name: &Bound<'_, PyAny>) -> PyErr {
-        let units = self.units.iter().enumerate();
-        let reserved = |unit: usize| self.counted(limits).any(|counted| counted == unit);
-        let units: Vec<_> = units
-            .filter(|(place, unit)| reserved(*place) && !unit.are_permits())
-            .map(|(_, unit)| format!("{}=…", unit.name))
-            .collect();
+    fn not_reserved(&self, reserved: &[usize], name: &Bound<'_, PyAny>) -> PyErr {
+        let units = reserved.iter().map(|&unit| &self.units[unit].name);
+        let units: Vec<_> = units.map(|unit| format!("{unit}=…")).collect();
         let right = match &units[..] {
             [] => "nothing: only permits were, which are held until the block ends".into(),
             _ => units.join(", "),
