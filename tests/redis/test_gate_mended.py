@@ -192,3 +192,29 @@ def test_a_reservation_is_what_was_asked_for(make: Make) -> None:
     for wrong in (5, None):
         with pytest.raises(TypeError, match="keys must be"):
             gate.wait_sync(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("burst", ["", " burst 50"])
+def test_plans_of_a_bucket_count_in_its_unit(make: Make, burst: str) -> None:
+    bucket = Limit(
+        f"10 tokens/hour{burst}", algorithm="token_bucket", quota_for=lambda _: "90 tokens/hour"
+    )
+    gate = make(bucket, "buckets")
+    assert gate.check_sync("ada", {"tokens": 60}).limit == 90
+    gate.set_limits(Limit("20 tokens/hour", algorithm="token_bucket", quota_for={}.get))
+    assert gate.peek_sync("bob", {"tokens": 1}).limit == 20
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["fixed_window", "sliding_window", "segmented_window", "token_bucket"]
+)
+def test_a_debt_by_a_plan_is_known_when_the_server_is_gone(
+    make: Make, redis_server: Server, algorithm: str
+) -> None:
+    limit = Limit("9 tokens/day", algorithm=algorithm, quota_for=lambda _: "1000 tokens/day")
+    gate = make(limit, "debts", on_error="local", timeout=2)
+    with gate.reserve("ada", {"tokens": 100}) as reservation:
+        reservation.settle(tokens=900)
+    redis_server.kill()
+    told = gate.peek_sync("ada", {"tokens": 1})
+    assert (told.store, told.remaining) == ("local", 100)

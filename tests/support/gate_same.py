@@ -9,7 +9,13 @@ from typing import Any
 
 from sluicegate import Gate, GateDecision, Limit, RateLimitError
 
-ALGORITHMS = ["sliding_window", "fixed_window", "segmented_window", "sliding_counter"]
+ALGORITHMS = [
+    "sliding_window",
+    "fixed_window",
+    "segmented_window",
+    "sliding_counter",
+    "token_bucket",
+]
 #: Keys that are named otherwise than they are called.
 ODD = ["a", "b", None, "{x}", "", "y" * 200]
 
@@ -17,7 +23,7 @@ ODD = ["a", "b", None, "{x}", "", "y" * 200]
 def limits_of(chance: random.Random, by: list[str]) -> list[dict[str, Any]]:
     limits: list[dict[str, Any]] = [
         {
-            "quota": f"{chance.randint(1, 8)}{chance.choice(['', ' tokens'])}/{hours} hours",
+            **planned(chance, 8, f"{chance.choice(['', ' tokens'])}/{hours} hours"),
             "by": chance.choice(by),
             "name": f"l{place}",
             "shadow": chance.random() < 0.3,
@@ -26,9 +32,18 @@ def limits_of(chance: random.Random, by: list[str]) -> list[dict[str, Any]]:
         for place, hours in enumerate(chance.sample(range(20, 40), chance.randint(1, 4)))
     ]
     if chance.random() < 0.4:
-        permits = {"quota": f"{chance.randint(1, 3)} concurrent", "by": by[0], "name": "permits"}
+        permits = {**planned(chance, 3, " concurrent"), "by": by[0], "name": "permits"}
         limits.append({**permits, "shadow": chance.random() < 0.3})
     return limits
+
+
+def planned(chance: random.Random, most: int, what: str) -> dict[str, Any]:
+    """A quota, and perhaps what the plans of some keys have in its place."""
+    quota = f"{chance.randint(1, most)}{what}"
+    if chance.random() < 0.6:
+        return {"quota": quota}
+    plans = {"a": f"{chance.randint(1, 2 * most)}{what}", "": "unlimited", "b": None}
+    return {"quota": quota, "quota_for": plans.get}
 
 
 def told(call: Callable[[], Any]) -> Any:

@@ -307,7 +307,12 @@ impl RedisLimiter {
                     let _ = local.is_allowed(ask, None, Patience::Wait);
                 }
                 Verb::Anyway => {
-                    let ask = Ask::new(key, call.cost);
+                    let share = call.quota.share_of_given(self.workers);
+                    let quota = share.as_ref();
+                    let ask = Ask {
+                        quota,
+                        ..Ask::new(key, call.cost)
+                    };
                     let _ = local.spend_anyway(ask, Patience::Wait);
                 }
                 Verb::Refund => {

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluicegate._connection.rights import commands_of
-from sluicegate._core import RedisGate, RedisLimiter, TokenBucketConfig
+from sluicegate._core import RedisGate, RedisLimiter
 from sluicegate.gate.algorithms import ALGORITHMS, algorithm_of
 from sluicegate.gate.limit import Limit
 from sluicegate.gate.parts import plans_of
@@ -157,9 +157,8 @@ def quota_of(part: Part) -> Any:
     """The quota as such a limiter takes it."""
     if part.algorithm == "permits":
         return part.quota.concurrent, part.limit.lease_seconds
-    if part.algorithm == "token_bucket":
-        return TokenBucketConfig.from_quota(part.quota)
-    return (part.quota,)
+    # A bucket's configuration alone would not tell its unit.
+    return part.quota if part.algorithm == "token_bucket" else (part.quota,)
 
 
 def commands_for(limiters: Iterable[RedisLimiter], parts: Iterable[Part]) -> set[str]:
