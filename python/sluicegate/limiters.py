@@ -90,7 +90,7 @@ class Limiter(Single, _core.Limiter):
         admitted = self._admit_at_once(key, cost, timeout, quota)
         if admitted is not None:
             return admitted
-        from sluicegate._support.waiting import wait_in_line
+        from sluicegate._support.waiting.in_line import wait_in_line
 
         def enqueue(bells: _core.Bells, number: int) -> _core.Ticket | Decision:
             return self._enqueue(key, cost, timeout, quota, bells, number)

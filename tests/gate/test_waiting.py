@@ -158,7 +158,11 @@ async def test_ten_thousand_waiters_have_one_timer() -> None:
     gate = of_users()
     for user in "xyz":
         gate.check(keys(user))
-    tasks = [asyncio.create_task(gate.wait(keys(f"u{number}"))) for number in range(10_000)]
+    timeouts = [None, 9_000_000, 8_000_000]
+    tasks = [
+        asyncio.create_task(gate.wait(keys(f"u{number}"), timeout=timeouts[number % 3]))
+        for number in range(10_000)
+    ]
     await settle_down()
     loop = asyncio.get_running_loop()
     timers = len(getattr(loop, "_scheduled", ()))

@@ -61,6 +61,29 @@ async def test_those_who_wait_go_in_order_and_hold_up_nobody_else(gate: Gate) ->
     assert refused.refused_by[0] == "user/hour"
 
 
+@in_loop
+async def test_a_thousand_waiters_with_deadlines_have_few_timers(gate: Gate) -> None:
+    await gate.reset(keys("slow"))
+    assert await gate.check(keys("slow"))
+    waiting = [asyncio.create_task(gate.wait(keys("slow"), timeout=9_000)) for _ in range(1_000)]
+    for _ in range(500):
+        if len(gate._places) == 1_000:
+            break
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    assert not any(task.done() for task in waiting)
+    loop = asyncio.get_running_loop()
+    assert len(getattr(loop, "_scheduled", ())) < 100
+    soon = asyncio.create_task(gate.wait(keys("slow"), timeout=3_600))
+    waiting[0].cancel()
+    await asyncio.sleep(0.05)
+    assert not soon.done()
+    for task in (*waiting, soon):
+        task.cancel()
+    await asyncio.gather(*waiting, soon, return_exceptions=True)
+    assert not len(gate._places)
+
+
 def in_line(gate: Gate) -> int:
     """How many wait for their turn, of those who are there: others still ask."""
     return sum(len(line.numbers) for line in list(gate._places.lines.lines.values()))

@@ -9,6 +9,8 @@ from contextlib import suppress
 from math import inf
 
 from sluicegate._connection.line import Line, Place
+from sluicegate._support.per_loop import PerLoop
+from sluicegate._support.waiting.timer import Timer
 
 __all__ = ["LoopWaiter", "ThreadWaiter", "Waiter"]
 
@@ -85,17 +87,19 @@ class LoopWaiter(Waiter):
 
     async def sleep(self, seconds: float) -> None:
         sleep = self._sleep = self._loop.create_future()
-        timer = None
+        sleepers = _sleepers.here(self._loop, Sleepers)
+        number = 0
         try:
             if self.is_woken:  # looked at only now, or another thread's call might be lost
                 return
             if seconds < inf:
-                timer = self._loop.call_later(seconds, _set, sleep)
+                number = sleepers.add(sleep)
+                sleepers.set(self._loop, seconds, number)
             await sleep
         finally:
             self._sleep = None
-            if timer is not None:
-                timer.cancel()
+            if number:
+                sleepers.forget(number)
 
 
 class ThreadWaiter(Waiter):
@@ -124,6 +128,41 @@ class ThreadWaiter(Waiter):
         self._awake.acquire(blocking=False)  # whoever woke it for what it has seen by now
         if not self.is_woken:  # looked at only now, or a wake-up might be lost
             self._awake.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
+
+
+class Sleepers:
+    """Those who sleep in one event loop until a time, and a single timer for them."""
+
+    __slots__ = ("_last", "_sleeps", "_timer")
+
+    def __init__(self) -> None:
+        self._sleeps: dict[int, asyncio.Future[None]] = {}
+        self._last = 0
+        self._timer = Timer(self._ring)
+
+    def add(self, sleep: asyncio.Future[None]) -> int:
+        """By which number one sleeps, from 1."""
+        self._last += 1
+        self._sleeps[self._last] = sleep
+        return self._last
+
+    def set(self, loop: asyncio.AbstractEventLoop, seconds: float, number: int) -> None:
+        """Wake it after so long."""
+        now = loop.time()
+        self._timer.set(loop, now, now + seconds, number)
+
+    def forget(self, number: int) -> None:
+        """It sleeps no longer."""
+        self._sleeps.pop(number, None)
+        self._timer.forget(number)
+
+    def _ring(self, number: int) -> None:
+        sleep = self._sleeps.get(number)
+        if sleep is not None:
+            _set(sleep)
+
+
+_sleepers: PerLoop[Sleepers] = PerLoop()
 
 
 def _set(future: asyncio.Future[None]) -> None:

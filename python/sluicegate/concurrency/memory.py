@@ -11,7 +11,7 @@ from sluicegate._core import Permit
 from sluicegate._support.arguments import checked_key, number, seconds_to_wait
 from sluicegate._support.pickling import stays
 from sluicegate._support.single import Single
-from sluicegate._support.waiting import Waiter
+from sluicegate._support.waiting.in_line import Waiter
 from sluicegate.concurrency.permit import Entry
 
 __all__ = ["ConcurrencyLimiter"]

@@ -26,7 +26,7 @@ async def waited(call: GateCall, timeout: float | None) -> GateDecision:
     admitted = call.admit_at_once(timeout)
     if admitted is not None:
         return admitted
-    from sluicegate._support.waiting import wait_in_line
+    from sluicegate._support.waiting.in_line import wait_in_line
 
     def enqueue(bells: Bells, number: int) -> GateTicket | GateDecision:
         return gate_enqueue(call, timeout, bells, number)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from heapq import heapify, heappop, heappush
-from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from sluicegate._core import Bells, Decision
+from sluicegate._support.waiting.timer import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound=Decision)
 
 __all__ = ["Waiter", "wait_in_line"]
-
-# A timer that is so late, in seconds, may never go off: a signal came just before it.
-_LOST = 0.1
-# Fewer forgotten entries than this are not worth rebuilding the heap for.
-_FEW = 64
 
 
 class Ticket(Protocol):
@@ -89,11 +83,11 @@ class Waiter:
             try:
                 if delay is not None:
                     now = self._loop.time()
-                    self._alarm.set(self._loop, now, now + delay, self.number)
+                    self._alarm.timer.set(self._loop, now, now + delay, self.number)
                 await self._bell
             finally:
                 self._bell = None
-                self._alarm.forget(self.number)
+                self._alarm.timer.forget(self.number)
         self._rung = False
 
 
@@ -109,37 +103,13 @@ class _Alarm:
         # Weak, since a loop that was closed in the middle of a wait must go with its waiters.
         self._waiters: WeakValueDictionary[int, Waiter] = WeakValueDictionary()
         self._last = 0
-        # Those who wait until a time; entries of others are left in the heap for a while.
-        self._timed: set[int] = set()
-        self._due: list[tuple[float, int]] = []
-        self._timer: asyncio.Handle | None = None
-        # Not asked of the timer: uvloop's does not always know.
-        self._goes_off_at = inf
+        self.timer = Timer(self._ring)
 
     def add(self, waiter: Waiter) -> int:
         """The number of a new waiter."""
         self._last += 1
         self._waiters[self._last] = waiter
         return self._last
-
-    def set(self, loop: asyncio.AbstractEventLoop, now: float, when: float, number: int) -> None:
-        """Ring a waiter at a time of the loop."""
-        self._timed.add(number)
-        heappush(self._due, (when, number))
-        if self._timer is None or when < self._goes_off_at or now > self._goes_off_at + _LOST:
-            self._arm(loop, now)
-
-    def forget(self, number: int) -> None:
-        """One waiter no longer waits until a time."""
-        self._timed.discard(number)
-        if not self._timed:
-            self._due.clear()
-            timer, self._timer = self._timer, None
-            if timer is not None:
-                timer.cancel()
-        elif len(self._due) > 2 * len(self._timed) + _FEW:
-            self._due = [entry for entry in self._due if entry[1] in self._timed]
-            heapify(self._due)
 
     def answer(self, _: Listener) -> None:
         """Ring those whose bells were rung."""
@@ -151,26 +121,6 @@ class _Alarm:
         waiter = self._waiters.get(number)
         if waiter is not None:
             waiter.ring_here()
-
-    def _arm(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
-        when = max(now, self._due[0][0])
-        timer = loop.call_at(when, self._go_off, loop)
-        before, self._timer, self._goes_off_at = self._timer, timer, when
-        if before is not None:
-            before.cancel()
-
-    def _go_off(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        try:
-            while self._due and (self._due[0][0] <= now or self._due[0][1] not in self._timed):
-                entry = self._due[0]
-                self._ring(entry[1])
-                if self._due and self._due[0] is entry:
-                    heappop(self._due)
-        finally:
-            self._timer = None
-            if self._due:
-                self._arm(loop, now)
 
 
 _alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_Alarm]] = WeakKeyDictionary()

@@ -1,0 +1,1 @@
+"""Waiting in an event loop: bells, and a single timer."""
