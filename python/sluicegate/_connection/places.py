@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from sluicegate._connection.lines import Lines, Place
 from sluicegate._connection.waiter import Waiter
+from sluicegate._support.limits_off import call_when_off
 
 __all__ = ["Caller", "Outcome", "Place", "Places"]
 
@@ -78,6 +79,7 @@ class Places(Generic[D]):
         self._patience = patience
         # Another one whenever something came back: a refusal from before may hold no longer.
         self._epoch = object()
+        call_when_off(self.look_again)
 
     def __len__(self) -> int:
         return len(self.lines)
