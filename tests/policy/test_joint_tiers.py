@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from asgi_calls import Answer, call, get, hello
 from sluicegate import FixedWindow, ManualClock, Quota
 from sluicegate.asgi import RateLimitMiddleware, problem_refusal
-from sluicegate.policy import Policy
+from sluicegate.policy import Policy, Rule
 
 PLANS = {
     "free": "5/second; 20/day",
@@ -423,3 +423,13 @@ def test_what_is_wrong_is_named_when_it_is_made(options: dict[str, Any], text: s
 def test_quota_objects_are_as_good_as_their_text() -> None:
     app = app_of({"free": (Quota("2/second"), Quota("3/day"))})
     assert left(app) == {"free/second": 1, "free/day": 2}
+
+
+def test_a_quota_that_can_never_refuse_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        app_of({"free": "871/second; 77/day", "premium": "50/second; 1000/day"})
+        Policy(rules=[Rule("/a", "872/second; 78/day"), Rule("/b", "5/second; 1000/day")])
+    assert [record.getMessage() for record in caplog.records] == [
+        "tiers['free']: '871/second' can never refuse: '77/day' allows less, for longer",
+        "rules[0]: '872/second' can never refuse: '78/day' allows less, for longer",
+    ]

@@ -11,6 +11,7 @@ from sluicegate._support.single import Single
 from sluicegate.policy.document.shared import policy_at
 from sluicegate.policy.document.statistics import PolicyStatistics
 from sluicegate.policy.enforcer import Enforcer
+from sluicegate.policy.idle import warn_of_idle
 from sluicegate.policy.options import PolicyOptions, default
 from sluicegate.policy.owned import Owned, owned_by
 
@@ -180,6 +181,8 @@ class Policy(Single, PolicyOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "enforcer", Enforcer(self, self._owned()))
+        if self.source is None:  # a file's warnings have its lines
+            warn_of_idle(self)
 
     def _owned(self) -> Owned:
         """Whose the limiters are that are made of its numbers."""

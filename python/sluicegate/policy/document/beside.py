@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sluicegate._core import Quota
-from sluicegate.gate.parts import is_idle
 from sluicegate.policy.document.arguments import Given, key_place, nobody
 from sluicegate.policy.document.rules import rule_of
 from sluicegate.policy.document.text.problems import Problems
 from sluicegate.policy.document.values.keys import IDENTITY
 from sluicegate.policy.gates.keys import check_keys
 from sluicegate.policy.options import PolicyOptions
+from sluicegate.policy.rules.checking import idle
 from sluicegate.policy.rules.checking import warnings_of as rule_warnings
 
 __all__ = ["check_beside", "check_in_code", "warnings_of"]
@@ -68,15 +68,8 @@ def warnings_of(given: Given) -> Iterator[tuple[int, str]]:
     if isinstance(tiers, dict):
         for name, text in tiers.items():
             place = f"tiers[{name!r}]"
-            yield from ((given.lines[place], f"{place}: {why}") for why in _idle(text))
+            why_idle = idle(Quota.parse_all(text))
+            yield from ((given.lines[place], f"{place}: {why}") for why in why_idle)
     for number, field, message in rule_warnings([*map(rule_of, given.rules)]):
         own = f"rules[{number}]"
         yield given.lines.get(f"{own}.{field}", given.lines[own]), message
-
-
-def _idle(text: str) -> Iterator[str]:
-    quotas = Quota.parse_all(text)
-    for short in quotas:
-        long = next((other for other in quotas if is_idle(short, other)), None)
-        if long is not None:
-            yield f"'{short}' can never refuse: '{long}' allows less, for longer"

@@ -13,9 +13,10 @@ from sluicegate.policy.rules.sources import OWN
 from sluicegate.policy.rules.tree import Node, maybe_covering
 
 if TYPE_CHECKING:
+    from sluicegate._core import Quota
     from sluicegate.policy.rules.rule import Rule
 
-__all__ = ["Problem", "check_rules", "problems_of", "warnings_of"]
+__all__ = ["Problem", "check_rules", "idle", "problems_of", "warnings_of"]
 
 
 class Problem(NamedTuple):
@@ -75,14 +76,16 @@ def problems_of(
 def warnings_of(rules: Sequence[Rule]) -> Iterator[Problem]:
     """What does no harm but cannot be meant: quotas that never refuse, since a longer one allows less."""
     for place, rule in enumerate(rules):
-        if rule.shadow:
-            continue
-        for short in rule.quotas:
-            long = next((other for other in rule.quotas if is_idle(short, other)), None)
-            if long is not None:
-                yield Problem(
-                    place, "quota", f"'{short}' can never refuse: '{long}' allows less, for longer"
-                )
+        for why in () if rule.shadow else idle(rule.quotas):
+            yield Problem(place, "quota", why)
+
+
+def idle(quotas: Sequence[Quota]) -> Iterator[str]:
+    """Those that can never refuse, and why."""
+    for short in quotas:
+        long = next((other for other in quotas if is_idle(short, other)), None)
+        if long is not None:
+            yield f"'{short}' can never refuse: '{long}' allows less, for longer"
 
 
 def _tier_problems(place: int, rule: Rule, tiers: Collection[str] | None) -> Iterator[Problem]:
