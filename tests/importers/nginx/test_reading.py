@@ -16,6 +16,22 @@ from sluicegate.policy import Policy
 
 # Each: what stands in the http block behind ZONES, the rules, and what is told of as different.
 CASES = {
+    "statuses, and pages whose text is known": (
+        """limit_req zone=ip; server {
+            error_page 429 @busy; location @busy { return 429 Busy; }
+            location /a/ { limit_req_status 503; }
+            location /b/ { error_page 429 /page.html; }
+            location / { limit_req_dry_run on; }
+            location /c/ { error_page 429 =200 @busy; } }""",
+        [
+            "/a/* 10/second burst 1 by address as ip, group ip, refusal {'status': 503}",
+            "/b/* 10/second burst 1 by address as ip, group ip",
+            "/c/* 10/second burst 1 by address as ip, group ip, "
+            "refusal {'status': 200, 'text': 'Busy', 'content_type': 'text/plain'}",
+            "* 10/second burst 1 by address as ip dry, group ip, shadow True",
+        ],
+        ["limit_req zone=ip", "location /a/", "error_page 429 /page.html"],
+    ),
     "a burst at once": (
         "server { location / { limit_req zone=ip burst=20 nodelay; } }",
         ["* 10/second burst 21 by address as ip"],

@@ -24,6 +24,12 @@ def options_of(entities: Entities, settings: list[Setting], defaults: Defaults) 
         yield Entry({"secret": Template(f"${{{_SECRET}}}")}, (), (note,))
     if defaults.hides:
         yield Entry({"headers": []}, (), ("hide_client_headers: true",))
+    if defaults.refused is not None:
+        yield Entry(
+            {"refusal": defaults.refused.value},
+            (),
+            ("error_code, error_message", *defaults.refused.notes),
+        )
     if answers_preflight(entities) is None:
         note = "Kong counts a browser's OPTIONS as well."
         yield Entry({"exempt_preflight": False}, (), (note,))

@@ -81,6 +81,9 @@ def _rule(
         values["on_error"] = on_error
     if setting.is_hidden and not defaults.hides:
         values["headers"] = []
+    if setting.refused is not None and setting.refused != defaults.refused:
+        values["refusal"] = setting.refused.value
+        notes = [*notes, *setting.refused.notes]
     sources = [] if cell.way is None else [report.source(cell.way.line, cell.way.text)]
     sources.append(report.source(setting.plugin.line, str(setting.plugin)))
     if setting.member_of is not None:
