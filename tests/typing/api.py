@@ -28,8 +28,8 @@ from sluicegate import (
     wsgi,
 )
 from sluicegate._support.asgi_types import ASGIApp
-from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
 from sluicegate.asgi import FixedRefusal, problem_refusal
+from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
 from sluicegate.concurrency import Permit
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from sluicegate.hooks import Details, Hook
