@@ -264,8 +264,13 @@ def test_what_all_answer_is_said_once(tmp_path: Path) -> None:
     plugins = f"{{name: rate-limiting, config: {config}}}\n  - {{name: rate-limiting, route: users, config: {config}}}"
     document = imported(tmp_path, f"{SERVICES}plugins:\n  - {plugins}\n")
     assert ["refusal" in rule.values for rule in document.rules] == [False, False]
-    (refusal,) = [each.values["refusal"] for each in document.options if "refusal" in each.values]
-    assert refusal == {
+    (refusal,) = [each for each in document.options if "refusal" in each.values]
+    assert [(source.origin.line, source.text) for source in refusal.sources] == [
+        (line, text)
+        for line in (19, 20)
+        for text in ("error_code: 503", "error_message: Slow down")
+    ]
+    assert refusal.values["refusal"] == {
         "status": 503,
         "text": '{"message":"Slow down"}',
         "content_type": "application/json; charset=utf-8",

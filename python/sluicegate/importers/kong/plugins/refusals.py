@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sluicegate.importers.document import Value
 from sluicegate.importers.kong.entities import Plugin
 from sluicegate.importers.kong.report import Report
 from sluicegate.importers.kong.table import Table
+from sluicegate.importers.origins import Source
 from sluicegate.refusals import FixedRefusal
 
 __all__ = ["Refused", "refused_of"]
@@ -20,10 +21,15 @@ _NOTE = "Kong's answer has the request's id, too, and is HTML, XML or plain text
 
 @dataclass(frozen=True)
 class Refused:
-    """A status, a message, or both, in the place of the policy's own."""
+    """A status, a message, or both, in the place of the policy's own.
+
+    Attributes:
+        sources: what says so.
+    """
 
     status: int = _USUAL
     message: str | None = None
+    sources: tuple[Source, ...] = field(default=(), compare=False)
 
     @property
     def value(self) -> dict[str, Value]:
@@ -43,7 +49,12 @@ def refused_of(plugin: Plugin, config: Table, report: Report) -> Refused | None:
     """What a plugin says of refusals; ``None`` if that is Kong's usual answer."""
     code, message = config.number("error_code"), config.text("error_message")
     status = _USUAL if code is None else _status(plugin, config, code, report)
-    found = Refused(status, None if message in (None, _MESSAGE) else message)
+    sources = tuple(
+        report.source(config.line_of(name), f"{name}: {config.text(name)}")
+        for name in ("error_code", "error_message")
+        if name in config
+    )
+    found = Refused(status, None if message in (None, _MESSAGE) else message, sources)
     return None if found == Refused() else found
 
 
