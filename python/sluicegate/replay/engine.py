@@ -55,7 +55,8 @@ def _answers(
     """What the real limiter or gate says to each request."""
     now = times[0] if times else 0
     clock = ManualClock(now / _SECOND)
-    allows, skip, names = spec.judge(clock, len(log.names), told), clock._skip, log.names
+    allows, names = spec.judge(clock, len(log.names), told), log.names
+    skip = clock._skip  # noqa: SLF001
     for time, key in zip(times, keys, strict=True):
         if time != now:
             skip(time - now)
