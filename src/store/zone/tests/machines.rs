@@ -125,7 +125,8 @@ fn another_user_needs_to_be_let_in() {
 }
 
 /// Where all may write, Linux can be told to refuse an opening that would make the file if it were not
-/// there, of a file of somebody else's and also to root: most systems tell it so (fs.protected_regular).
+/// there, of a file of somebody else's and also to root: most systems tell it so
+/// (`fs.protected_regular`).
 #[test]
 fn a_zone_given_away_is_opened_again_where_all_may_write() {
     let scratch = Scratch::new();
