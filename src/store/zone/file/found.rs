@@ -25,6 +25,7 @@ pub(in crate::store::zone) fn open_or_create(place: &Place) -> Result<(File, boo
             Err(Errno::EXIST) => {}
             // A directory that takes no files, such as one of /proc, or that has been deleted.
             Err(Errno::NOENT) => break,
+            Err(Errno::ACCESS | Errno::PERM) => return Err(may_not_make(&place.path)),
             made => return Ok((opened(made, &place.path)?, true)),
         }
         // Without CREATE: where all may write, as in /dev/shm, the kernel refuses that for a file of
@@ -38,6 +39,18 @@ pub(in crate::store::zone) fn open_or_create(place: &Place) -> Result<(File, boo
         &place.path,
         format_args!("no file can be made there; name another path, as in /dev/shm or /run"),
     ))
+}
+
+fn may_not_make(path: &Path) -> Refusal {
+    let directory = path.parent().unwrap_or(path);
+    fault(
+        path,
+        format_args!(
+            "this user may make no file in {}; let one who may make the zone, with owner= or mode= for this \
+             user, or name another path",
+            shown_path(directory)
+        ),
+    )
 }
 
 /// Open the file to look at it.

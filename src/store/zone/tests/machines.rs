@@ -107,6 +107,10 @@ fn another_user_needs_to_be_let_in() {
     told("this user may not read and write it");
     fs::set_permissions(&place.path, Permissions::from_mode(0o666)).expect("ours");
     told("it belongs to user 0");
+    let beside = scratch.path().join("beside.zone");
+    if let Some(told) = as_nobody().and_then(|mut nobody| opening(&mut nobody, &beside, SIZE)) {
+        assert!(told.contains("this user may make no file in"), "{told}");
+    }
     if rustix::process::geteuid().is_root() {
         fs::remove_file(&place.path).expect("there");
         let for_nobody = Place {
