@@ -188,7 +188,10 @@ impl<A: Algorithm> JointQueue<A> {
         let entry = self.entries.get(&number);
         if self.is_by(quota) && (is_behind_all || entry.is_some()) {
             let mut planned = self.planned.borrow_mut();
-            let is_it = |it: &Planned<A>| (it.first, it.refused_from) == (first, refused_from);
+            let is_overdue = self.is_overdue(refused_from, view.now);
+            let is_it = |it: &Planned<A>| {
+                !is_overdue && (it.first, it.refused_from) == (first, refused_from)
+            };
             let planned = match &mut *planned {
                 Some(it) if is_it(it) => it,
                 other => other.insert(self.plan(view, first, refused_from)),
@@ -204,6 +207,14 @@ impl<A: Algorithm> JointQueue<A> {
         let before = self.counted(first, refused_from);
         let planned = Planned::of(view, before.take_while(|(other, _)| **other < number));
         planned.after(view, planned.at, cost)
+    }
+
+    /// Whether one who is refused was to be admitted by now: it was passed since, as another store refused
+    /// it, and so it is not planned as it will be.
+    fn is_overdue(&self, refused: Option<u64>, now: Ticks) -> bool {
+        let entry = refused.and_then(|number| self.entries.get(&number));
+        let planned_at = entry.and_then(|entry| entry.admit_at.get());
+        planned_at.is_some_and(|at| at <= now)
     }
 
     /// Those who go before a newcomer: who is refused now, and who is on its way.
