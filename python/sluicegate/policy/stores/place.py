@@ -61,7 +61,7 @@ def check_options(place: Place, given: Iterable[str]) -> None:
     for name in given:
         if name in OPTIONS[place]:
             continue
-        places = [other for other in OPTIONS if name in OPTIONS[other]]
+        places: list[Place] = [other for other in OPTIONS if name in OPTIONS[other]]
         where = " or ".join(_WHERE[other] for other in places)
         if place == "memory":
             instead = "redis= too, or a zone as store=" if "zone" in places else "redis= too"
