@@ -14,18 +14,7 @@ use super::cost_error::cost_error;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::part::Part;
-use crate::gate::MOST_LIMITS;
-use crate::quota::Quota;
-
-/// What a limit is asked.
-pub(in crate::python) struct Question<K> {
-    /// Which one, by its place in the gate.
-    pub(in crate::python) limit: usize,
-    pub(in crate::python) key: K,
-    pub(in crate::python) cost: u32,
-    /// By which quota, if not by its own.
-    pub(in crate::python) quota: Option<Arc<Quota>>,
-}
+use crate::gate::{MOST_LIMITS, Question};
 
 /// What the limits are asked that take part in a call.
 pub(in crate::python) type Questions<K> = SmallVec<[Question<K>; FEW]>;
