@@ -196,6 +196,12 @@ class ManualClock:
         Raises ``ValueError`` for seconds below 0 or beyond the clock's last time, 8,000,000,000 (the
         year 2223), ``TypeError`` for what is no number.
         """
+    def _skip(self, microseconds: int) -> None:
+        """:meth:`advance` by whole ``microseconds``, which wakes nobody and so takes no longer for keys: for a
+        replay, in which nobody waits.
+
+        Raises ``ValueError`` beyond the clock's last time.
+        """
     def time(self) -> float:
         """Unix time in seconds, as the limiters on this clock see it."""
 

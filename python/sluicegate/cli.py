@@ -29,24 +29,36 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         _fail(f'{missing.name} is not installed: pip install "sluicegate[{_EXTRAS[package]}]"')
     except PolicyFileError as error:
-        for fault in str(error).split("\n"):
-            print(printable(fault), file=sys.stderr)
-        sys.exit(2)
+        _end_with(*str(error).split("\n"))
     except (ValueError, StoreError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except OSError as error:
         # What is still buffered cannot be written either, and must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _discard(1)
         if isinstance(error, BrokenPipeError):  # the reader has had enough, as `head` has
             sys.exit(0)
         _fail(f"standard output must be writable: {error.strerror}")
 
 
 def _fail(message: str) -> NoReturn:
-    print("sluicegate: " + printable(" ".join(message.split())), file=sys.stderr)
+    _end_with("sluicegate: " + " ".join(message.split()))
+
+
+def _end_with(*lines: str) -> NoReturn:
+    if sys.stderr is not None:  # else print would write to standard output
+        try:
+            for line in lines:
+                print(printable(line), file=sys.stderr, flush=True)
+        except OSError:
+            _discard(2)
     sys.exit(2)
+
+
+def _discard(stream: int) -> None:
+    """From now on nothing is written there, and so nothing fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from sluicegate._core import Decision
     from sluicegate._support.asgi_types import Receive, Scope, Send
 
-__all__ = ["REFUSALS", "Refusal", "json_refusal", "problem_refusal"]
+__all__ = ["REFUSALS", "FixedRefusal", "Refusal", "json_refusal", "problem_refusal"]
 
 # Registered by draft-ietf-httpapi-ratelimit-headers.
 _TYPES: Final = "https://iana.org/assignments/http-problem-types#"
@@ -23,6 +24,9 @@ _REDUCED_CAPACITY: Final = {
     "title": "Request cannot be satisfied due to temporary server capacity constraints",
 }
 _TOO_LARGE: Final = {"type": "about:blank", "title": "Content Too Large"}
+_USUAL: Final = 429
+_WITHOUT_BODY: Final = (204, 205, 304)
+_CONTENT_TYPE: Final = re.compile(r"[!-~]+/[!-~]+( [!-~]+)*", re.ASCII)
 
 
 class Refusal:
@@ -79,7 +83,7 @@ class Refusal:
         """429; 413 if the cost exceeds the limit; ``closed_status`` if nobody decided."""
         if self.retry_after is None:
             return 413
-        return self.closed_status if self.unavailable else 429
+        return self.closed_status if self.unavailable else _USUAL
 
     @property
     def message(self) -> str:
@@ -104,6 +108,76 @@ async def problem_refusal(scope: Scope, receive: Receive, send: Send) -> None:  
     violated = () if refusal.unavailable else refusal.violated
     body = _problem(refusal.message, refusal.retry_after, refusal.status, violated)
     await _respond(send, refusal.status, b"application/problem+json", body)
+
+
+class FixedRefusal:
+    """Answers all refused requests with one status and text; as a middleware's or a rule's ``refusal``.
+
+    Refusals that are no 429 (a cost above the limit, a store that does not answer) get
+    :func:`json_refusal`, as without it.
+
+    Args:
+        status: 200 to 599.
+        text: the body; JSON as that of :func:`json_refusal` unless given.
+        content_type: of the ``text``.
+
+    Raises:
+        ValueError, TypeError: an argument out of its range; the message names it.
+    """
+
+    __slots__ = ("content_type", "status", "text")
+
+    def __init__(
+        self,
+        status: int = 429,
+        text: str | None = None,
+        content_type: str = "text/plain; charset=utf-8",
+    ) -> None:
+        if type(status) is not int or not 200 <= status <= 599:
+            kind = ValueError if type(status) is int else TypeError
+            raise kind(
+                f"status must be a whole number from 200 to 599, such as 503, got {status!r}"
+            )
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"text must be a text or None, got {text!r}")
+        if not isinstance(content_type, str) or not _CONTENT_TYPE.fullmatch(content_type):
+            raise ValueError(
+                f"content_type must be one such as 'text/html; charset=utf-8', got {content_type!r}"
+            )
+        if status in _WITHOUT_BODY and text is None:
+            text = ""
+        if status in _WITHOUT_BODY and text:
+            raise ValueError(
+                f"text must be empty, since an answer of {status} has none, got {text!r}"
+            )
+        self.status = status
+        self.text = text
+        self.content_type = content_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal: Refusal = scope["sluicegate.refusal"]
+        if refusal.status != _USUAL:
+            await json_refusal(scope, receive, send)
+        elif self.text is None:
+            body = _json(refusal.message, refusal.retry_after)
+            await _respond(send, self.status, b"application/json", body)
+        elif self.status in _WITHOUT_BODY:
+            await send({"type": "http.response.start", "status": self.status, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await _respond(send, self.status, self.content_type.encode(), self.text.encode())
+
+    def _values(self) -> tuple[object, ...]:
+        return self.status, self.text, self.content_type
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FixedRefusal) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"FixedRefusal(status={self.status}, text={self.text!r}, content_type={self.content_type!r})"
 
 
 #: Those that rules may name.

@@ -14,13 +14,13 @@ use crate::decision::Decision;
 use crate::quota::Quota;
 use crate::store::{Applicant, Ask, Fate, Fingerprint, Patience, Result, Stop, Wake};
 
-/// What a waiter asks of one limit.
+/// What one limit is asked, by a key as its store knows it.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct Question<K = Fingerprint> {
     /// Which limit of the gate, by its place there.
     pub limit: usize,
     /// Of which key.
-    pub key: Fingerprint,
+    pub key: K,
     /// Units.
     pub cost: u32,
     /// By which quota, if it is not the limit's own.
@@ -28,7 +28,9 @@ pub struct Question {
 }
 
 impl Question {
-    fn ask(&self) -> LimitAsk<'_> {
+    /// The same as a gate takes it, with room for the answer.
+    #[must_use]
+    pub fn ask(&self) -> LimitAsk<'_> {
         let ask = Ask {
             key: self.key,
             cost: self.cost,

@@ -18,13 +18,13 @@ mod waiting;
 /// Most calls concern no more limits, keys or units, and need no memory of their own for them.
 const FEW: usize = 4;
 
-pub(super) use asking::{Choice, CostError, PyGateQuotas, Question, Used};
+pub(super) use asking::{Choice, CostError, PyGateQuotas, Used};
 pub(super) use call::PyGateCall;
 pub(super) use decision::PyGateDecision;
 pub(super) use fields::PyGateFields;
 pub(super) use layout::{GivenPart, Layout};
 pub(super) use memory::PyGate;
 pub(super) use part::Part;
-pub(super) use receipts::receipt;
+pub(super) use receipts::{Back, Receipts, receipt};
 pub(super) use settling::Names;
 pub(super) use waiting::{PyGateTicket, gate_enqueue, gate_wait_sync};

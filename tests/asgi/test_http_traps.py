@@ -204,6 +204,8 @@ def test_exempt_paths_lie_below_the_root_path_and_nowhere_else() -> None:
     [
         ({"exempt": 5}, "exempt must hold paths or be a callable, got 5"),
         ({"exempt": ["/a*"]}, "exempt may have"),
+        ({"exempt": ["/health\u200b"]}, "exempt has '.*200b', which cannot be seen"),
+        ({"exempt": ["/health\n"]}, "exempt has '.*n', which cannot be seen"),
         ({"headers": None}, "headers must hold some of .* got None"),
         ({"api_key_header": 5}, "api_key_header must be the name of an HTTP header, got 5"),
         ({"api_key_header": "ü"}, "api_key_header must be"),

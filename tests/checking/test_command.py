@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,16 @@ def test_every_fault_is_told_with_its_line(tmp_path: Path) -> None:
     assert "did you mean 'tiers'?" in lines[0]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("errors", ["2> /dev/full", "2>&-"])
+def test_errors_that_nobody_can_read_are_errors(tmp_path: Path, errors: str) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text("[[rules]]\nmatch = 'nope'\n")
+    command = f"{sys.executable} -m sluicegate check {path} {errors}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
+
+
 def test_a_warning_is_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "limits.yaml"
     path.write_text("rules:\n  - match: /x\n    quota: 100/second; 50/minute\n")
@@ -243,19 +255,22 @@ def test_the_example_is_right() -> None:
 
 def test_nothing_that_a_terminal_obeys_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "l\x1b[2J.toml"
-    path.write_text('exempt = ["/h\\u001b[31mx"]\n[tiers]\nfree = "1/second"\n')
+    path.write_text('[tiers]\nfree = "1/second"\n')
     for more in (
         (),
         ("--request", "GET /\x1b[31mred", "--principal", "a\x9bb", "--host", "\udcff"),
     ):
         done = run("check", str(path), *more)
         assert done.returncode == 0, done.stderr.decode()
-        assert b"\\x1b[31m" in done.stdout
+        assert b"\\x1b[" in done.stdout
         assert b"\x1b" not in done.stdout
         assert "\x9b" not in done.stdout.decode()
     (tmp_path / "coloured.py").write_text('raise OSError("a\\x1b[31mred")')
     path.write_text('tier = "coloured:f"\n[tiers]\nfree = "1/second"\n')
-    for command in (("check", str(path)), ("check", str(tmp_path / "no\x1b[2J.toml"))):
+    unseen = tmp_path / "unseen.toml"
+    unseen.write_text('exempt = ["/h\\u001b[31mx"]\n')
+    for file in (path, unseen, tmp_path / "no\x1b[2J.toml"):
+        command = ("check", str(file))
         done = run(*command)
         assert done.returncode == 2
         assert b"\\x1b" in done.stderr

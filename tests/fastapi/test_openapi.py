@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from sluicegate import Quota
 from sluicegate.fastapi import (
+    FixedRefusal,
     RateLimitMiddleware,
     describe_limits,
     problem_refusal,
@@ -155,6 +156,31 @@ def test_an_endpoint_is_described_by_the_rules_that_cover_it() -> None:
     assert answer.status_code == 429
     assert answer.headers["content-type"] == problem
     assert shown["/watched"] is None
+
+
+def test_another_status_is_described_as_such() -> None:
+    rules = [
+        Rule(
+            "/a", "1/minute", refusal=FixedRefusal(503, "<p>Busy</p>", "text/html; charset=utf-8")
+        ),
+        Rule("/a", "2/minute", name="second"),
+        Rule("/b", "1/minute", refusal=FixedRefusal(499)),
+    ]
+    app = FastAPI()
+    for path in ("/a", "/b"):
+        app.add_api_route(path, nothing, operation_id=path)
+    app.add_middleware(RateLimitMiddleware, rules=rules)
+    paths = app.openapi()["paths"]
+    a, b = (paths[path]["get"]["responses"] for path in ("/a", "/b"))
+    assert {status: [*answer.get("content", ())] for status, answer in a.items()} == {
+        "200": ["application/json"],
+        "429": ["application/json"],
+        "503": ["text/html"],
+    }
+    assert (a["503"]["description"], b["499"]["description"]) == ("Service Unavailable", "Refused")
+    assert [*b] == ["200", "499"]
+    answers = [TestClient(app).get("/a") for _ in range(2)]
+    assert (answers[1].status_code, answers[1].text) == (503, "<p>Busy</p>")
 
 
 def test_nothing_is_described_of_a_policy_that_only_watches() -> None:

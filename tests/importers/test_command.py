@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +41,30 @@ def test_without_a_file_the_policy_is_printed_for_a_program(tmp_path: Path) -> N
     done = run("import", "nginx", str(path))
     assert done.returncode == 0
     assert tomllib.loads(done.stdout.decode())["rules"][0]["name"] == "ip"
+
+
+def test_without_a_file_a_terminal_gets_a_table(tmp_path: Path) -> None:
+    write(tmp_path, PLAIN + "limit_rate 5k;")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "sluicegate", "import", "nginx", "nginx.conf"]
+    done = subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "COLUMNS": "100"}, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # which is how Linux says that nobody writes any more
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    os.close(ours)
+    assert done.wait(10) == 0
+    text = shown.decode()
+    assert "[[rules]]" not in text
+    (row,) = [line for line in text.splitlines() if "10/second burst 3" in line]
+    assert row.split()[0] == "*"
+    assert "nginx.conf" in row
+    assert "Without an equivalent:" in text
+    assert "a policy limits requests, not" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["nginx.conf"]
 
 
 def test_keys_become_a_module_beside_the_policy(tmp_path: Path) -> None:

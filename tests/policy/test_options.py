@@ -227,7 +227,11 @@ def a_dependency(**options: Any) -> Any:
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
-        ({"prefix": "shop"}, TypeError, "prefix= is for limits in Redis: give redis= too"),
+        (
+            {"prefix": "shop"},
+            TypeError,
+            "prefix= is for limits in a zone or in Redis: give redis= too, or a zone as store=, or leave it",
+        ),
         ({"timeout": 0.1}, TypeError, "timeout= is for limits in Redis"),
         ({"on_error": "open"}, TypeError, "on_error= is for limits in Redis"),
         ({"workers": 2}, TypeError, "workers= is for limits in Redis"),
@@ -237,7 +241,11 @@ def a_dependency(**options: Any) -> Any:
         ({"clock": 1}, TypeError, "clock"),
         ({"redis": 1, "max_keys": 5}, TypeError, "max_keys= is for limits in memory: it means"),
         ({"redis": 1, "overflow": "share"}, TypeError, "overflow= is for limits in memory"),
-        ({"redis": 1, "clock": ManualClock()}, TypeError, "clock= is for limits in memory"),
+        (
+            {"redis": 1, "clock": ManualClock()},
+            TypeError,
+            "clock= is for limits in memory or in a zone:",
+        ),
         ({"redis": 1, "prefix": ""}, ValueError, "prefix must be 1 to 31 bytes"),
         ({"redis": 1, "prefix": "p" * 32}, ValueError, "prefix must be 1 to 31 bytes"),
         ({"redis": 1, "prefix": "a{b}"}, ValueError, "prefix must be"),

@@ -48,6 +48,7 @@ def kill_and_see(store: str, kills: int) -> None:
             victim.send_signal(signal.SIGKILL)
         for each in running:
             told(each)
+        assert killed, "all had ended before anybody was killed"
         users, routes, org = spent(gate)
         assert org == ORG, (
             "all is spent: whoever looks finds that it is refused by the organisation"
@@ -58,8 +59,6 @@ def kill_and_see(store: str, kills: int) -> None:
         seen["kills"] += killed
         seen["windows"] += 1
         seen["apart"] += max(users, routes, org) - min(users, routes, org)
-        if not killed:
-            break
     print(f"gate in a zone: {seen}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -20,9 +21,9 @@ from sluicegate.policy import Policy
 ALGORITHMS = ["segmented_window", "sliding_counter", "fixed_window", "token_bucket"]
 
 
-def limited(url: str, quota: Any = "2/hour", **options: Any) -> RateLimitMiddleware:
+def limited(store: Any, quota: Any = "2/hour", **options: Any) -> RateLimitMiddleware:
     tiers = options.pop("tiers", {"free": quota})
-    return RateLimitMiddleware(hello, tiers=tiers, store=url, **options)
+    return RateLimitMiddleware(hello, tiers=tiers, store=store, **options)
 
 
 def statuses(*apps: Any, times: int) -> list[int]:
@@ -36,8 +37,17 @@ def test_policies_of_one_zone_count_together(url: str) -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 3_600 * 8 / 7 + 1
 
 
-def test_a_server_is_a_store_as_well(redis_server: Server) -> None:
-    by_store = limited(redis_server.url)
+@pytest.mark.parametrize(
+    "store_of",
+    [
+        lambda server: server.url,
+        lambda server: redis.Redis(port=server.port),
+        lambda server: redis.asyncio.Redis(port=server.port),
+    ],
+    ids=["URL", "client", "asyncio client"],
+)
+def test_a_server_is_a_store_as_well(redis_server: Server, store_of: Any) -> None:
+    by_store = limited(store_of(redis_server))
     by_redis = RateLimitMiddleware(hello, tiers={"free": "2/hour"}, redis=redis_server.url)
     assert statuses(by_store, by_redis, times=2) == [200, 200, 429, 429]
 

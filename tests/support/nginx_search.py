@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import Any
 
 from sluicegate.importers.document import Document
 from sluicegate.importers.nginx.parsing import Directive
@@ -103,7 +104,7 @@ def _applied(http: Directive, directive: Directive, is_dry: bool) -> Applied:
 
 def applied_by(document: Document, host: str, path: str) -> set[Applied]:
     """What an imported policy applies: all that match, of a group the first, until one is exempt."""
-    found: set[Applied] = set()
+    applying: list[dict[str, Any]] = []
     groups = set()
     for entry in document.rules:
         rule = dict(entry.values)
@@ -115,6 +116,14 @@ def applied_by(document: Document, host: str, path: str) -> set[Applied]:
         if group is not None and group in groups:
             continue
         groups.add(group)
+        applying.append(rule)
+    return applied_of(applying)
+
+
+def applied_of(rules: list[dict[str, Any]]) -> set[Applied]:
+    """What some rules apply that all apply to one request."""
+    found: set[Applied] = set()
+    for rule in rules:
         delay = rule.get("delay")
         exact = None if delay is None else Fraction(str(delay))
         name = str(rule["name"]).removesuffix(" dry")

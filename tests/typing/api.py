@@ -28,8 +28,8 @@ from sluicegate import (
     wsgi,
 )
 from sluicegate._support.asgi_types import ASGIApp
+from sluicegate.asgi import FixedRefusal, problem_refusal
 from sluicegate.asgi import RateLimitMiddleware as BareMiddleware
-from sluicegate.asgi import problem_refusal
 from sluicegate.concurrency import Permit
 from sluicegate.fastapi import RateLimitMiddleware, rate_limit
 from sluicegate.hooks import Details, Hook
@@ -107,7 +107,9 @@ def web(app: FastAPI) -> None:
         verify=lambda key: Principal(key, "premium"),
         refusal=problem_refusal,
     )
-    BareMiddleware(app, tiers={"free": FixedWindow(1, 1)}, trusted_proxies=2)
+    busy = FixedRefusal(503, "Busy", content_type="text/plain")
+    assert_type(busy.text, str | None)
+    BareMiddleware(app, tiers={"free": FixedWindow(1, 1)}, trusted_proxies=2, refusal=busy)
     keys = VerifiedKeys(lambda key: Principal(key), ttl=60)
     BareMiddleware(app, tiers={"free": (1, 1)}, verify=keys)
     tiers = {"free": "100/minute", "paid": Quota(9, 1, burst=20), "staff": "unlimited"}

@@ -12,7 +12,7 @@ import wsgi_calls
 from sluicegate import FixedWindow, Gate, Limit, ManualClock
 from sluicegate.asgi import RateLimitMiddleware as ASGIMiddleware
 from sluicegate.policy import Policy, Rule
-from sluicegate.refusals import json_refusal, problem_refusal
+from sluicegate.refusals import FixedRefusal, json_refusal, problem_refusal
 from sluicegate.wsgi import Principal, RateLimitMiddleware
 
 OURS = ("x-ratelimit", "ratelimit", "retry-after", "cache-control", "access-control", "vary")
@@ -125,6 +125,15 @@ POLICIES: dict[str, Any] = {
             Rule("/", "60/minute", by="client", delay=1.5, name="held"),
         ],
         "exempt": lambda scope: header(scope, "x-tier") == "gold",
+        "clock": clock,
+    },
+    "other answers": lambda clock: {
+        "rules": [
+            Rule("/", "2/minute", by="client", refusal=FixedRefusal(503, "Später.", "text/plain")),
+            Rule("/health", "1/minute", by="client", refusal=FixedRefusal(204)),
+        ],
+        "tiers": {"free": "5/minute"},
+        "refusal": FixedRefusal(503),
         "clock": clock,
     },
     "closed": lambda clock: {

@@ -17,7 +17,7 @@ _OPTIONS = ("size", "mode", "owner")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)", re.IGNORECASE)
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
-_LARGEST = 2**40
+_LARGEST = 64 * 2**30  # as in the core
 _FOR_THE_OWNER = 0o600
 _FOR_ANYBODY = 0o666
 _LARGEST_ID = 2**32 - 2
@@ -118,9 +118,7 @@ def _size(url: str, text: str) -> int:
     found = _SIZE.fullmatch(text)
     size = 0 if found is None else int(found[1]) << _SHIFTS[found[2].lower()]
     if not 1 <= size <= _LARGEST:
-        _refuse(
-            url, f"size= must be bytes from 1 to 1024g, as in size=512k, 10m or 1g, got {text!r}"
-        )
+        _refuse(url, f"size= must be bytes from 1 to 64g, as in size=512k, 10m or 1g, got {text!r}")
     return size
 
 

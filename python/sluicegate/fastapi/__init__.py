@@ -5,9 +5,10 @@ from sluicegate.fastapi.middleware import RateLimitMiddleware
 from sluicegate.fastapi.openapi import describe_all, describe_limits
 from sluicegate.identity.principal import Principal
 from sluicegate.identity.verified import VerifiedKeys
-from sluicegate.refusals import Refusal, json_refusal, problem_refusal
+from sluicegate.refusals import FixedRefusal, Refusal, json_refusal, problem_refusal
 
 __all__ = [
+    "FixedRefusal",
     "Principal",
     "RateLimitMiddleware",
     "Refusal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from functools import wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
@@ -14,7 +15,7 @@ from sluicegate.fastapi.limited import limit_of
 from sluicegate.fastapi.routes import all_routes
 from sluicegate.headers import HEADER_SETS, header_sets
 from sluicegate.policy.enforcing.covering import covered
-from sluicegate.refusals import json_refusal, problem_refusal
+from sluicegate.refusals import FixedRefusal, json_refusal, problem_refusal
 
 if TYPE_CHECKING:
     from sluicegate.policy.options import PolicyOptions
@@ -59,6 +60,8 @@ _PROBLEM: Final = {
         "retry_after": _SECONDS,
     },
 }
+_USUAL: Final = 429
+_STATUSES: Final = frozenset(map(int, HTTPStatus))
 _DETAIL: Final = {"type": "object", "properties": {"detail": _BODY}, "required": ["detail"]}
 
 
@@ -117,12 +120,12 @@ def _describe(app: FastAPI, document: dict[str, Any]) -> None:
             key = method.upper(), path
             before = next((each for policy in around if (each := covered(policy, *key))), None)
             if before is not None:
-                refusal = _refusal(before.header_sets, _bodies(before.answers))
+                for status, answers in _by_status(before.answers).items():
+                    refusal = _refusal(before.header_sets, _bodies(answers), status)
+                    operation["responses"].setdefault(str(status), refusal)
             elif key in limited:
                 refusal = _refusal(limited[key], {"application/json": _DETAIL})
-            else:
-                continue
-            operation["responses"].setdefault("429", refusal)
+                operation["responses"].setdefault("429", refusal)
 
 
 def _policies(app: FastAPI) -> Iterator[PolicyOptions]:
@@ -155,6 +158,15 @@ def _limits_in(dependant: Any) -> Iterator[Any]:
         yield from _limits_in(each)
 
 
+def _by_status(answers: Iterable[Any]) -> dict[int, list[Any]]:
+    """The answers by the statuses that they have."""
+    found: dict[int, list[Any]] = {}
+    for answer in answers:
+        status = answer.status if isinstance(answer, FixedRefusal) else _USUAL
+        found.setdefault(status, []).append(answer)
+    return found
+
+
 def _bodies(answers: Iterable[Any]) -> dict[str, Any]:
     """The kinds of bodies that refusals may have; none for those of the user's own."""
     bodies: dict[str, Any] = {}
@@ -163,16 +175,23 @@ def _bodies(answers: Iterable[Any]) -> dict[str, Any]:
             bodies["application/json"] = _BODY
         elif answer is problem_refusal:
             bodies["application/problem+json"] = _PROBLEM
+        elif isinstance(answer, FixedRefusal) and answer.text is None:
+            bodies["application/json"] = _BODY
+        elif isinstance(answer, FixedRefusal) and answer.text:
+            bodies[answer.content_type.partition(";")[0]] = {"type": "string"}
     return bodies
 
 
-def _refusal(sets: Any, bodies: dict[str, Any]) -> dict[str, Any]:
+def _refusal(sets: Any, bodies: dict[str, Any], status: int = _USUAL) -> dict[str, Any]:
     headers: dict[str, Any] = {"Retry-After": _RETRY_AFTER}
     chosen = header_sets(sets)
     for fields in (_FIELDS[each] for each in HEADER_SETS if each in chosen):
         for name, (description, kind) in fields.items():
             headers[name] = {"description": description, "schema": {"type": kind}}
-    described: dict[str, Any] = {"description": "Too Many Requests", "headers": headers}
+    described: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase if status in _STATUSES else "Refused",
+        "headers": headers,
+    }
     if bodies:
         described["content"] = {kind: {"schema": schema} for kind, schema in bodies.items()}
     return described

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.console import Console
@@ -73,4 +73,6 @@ def _text(value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, (str, int, float)):
         return str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
     return ", ".join(map(str, value))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from sluicegate.policy.unseen import unseen_in
+
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope
 
@@ -54,4 +56,6 @@ def exemption(exempt: Iterable[str] | Callable[[Any], Any]) -> Paths | Callable[
             raise ValueError(f"exempt must hold paths that start with '/', got {path!r}")
         if "*" in path.removesuffix("/*"):
             raise ValueError(f"exempt may have '*' only as a last '/*', got {path!r}")
+        if (unseen := unseen_in(path)) is not None:
+            raise ValueError(f"exempt has {unseen!r}, which cannot be seen, in {path!r}")
     return Paths(paths) if paths else None

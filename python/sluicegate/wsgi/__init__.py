@@ -2,11 +2,12 @@
 
 from sluicegate.identity.principal import Principal
 from sluicegate.identity.verified import VerifiedKeys
-from sluicegate.refusals import Refusal, json_refusal, problem_refusal
+from sluicegate.refusals import FixedRefusal, Refusal, json_refusal, problem_refusal
 from sluicegate.wsgi.decorator import rate_limit
 from sluicegate.wsgi.middleware import RateLimitMiddleware
 
 __all__ = [
+    "FixedRefusal",
     "Principal",
     "RateLimitMiddleware",
     "Refusal",

@@ -12,6 +12,5 @@ mod used;
 pub(super) use answers::Plan;
 pub(in crate::python) use choice::Choice;
 pub(in crate::python) use cost_error::CostError;
-pub(in crate::python) use questions::Question;
 pub(in crate::python) use quotas::PyGateQuotas;
 pub(in crate::python) use used::Used;

@@ -10,6 +10,7 @@ use super::asking::Choice;
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
 use super::limits::{Asked, Limits, asks};
+use super::receipts::Receipts;
 use crate::clock::Ticks;
 use crate::gate::{GateJoined, GateTicket, Question, Settled};
 use crate::python::arguments;

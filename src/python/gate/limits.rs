@@ -11,10 +11,13 @@ use super::FEW;
 use super::asking::Choice;
 use super::decision::{PyGateDecision, Told};
 use super::layout::Layout;
+use super::receipts::{Back, Receipts};
 use crate::clock::Ticks;
+use crate::decision::Receipt;
 use crate::gate::{LimitAsk, MemoryGate, Question, Settled, Verdict};
 use crate::python::arguments::with_bytes;
 use crate::python::limits_off::{limits_are_off, untouched};
+use crate::python::patiently;
 use crate::quota::Quota;
 use crate::store::{self, Ask, Fingerprint, JointStore, Patience, Stop};
 
@@ -64,16 +67,13 @@ impl Limits {
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SmallVec<[Question; FEW]>> {
         let layout = &self.layout;
-        let known = layout.questions_by(chosen, keys, cost, |key| self.fingerprint(key))?;
-        let known = known.into_iter();
-        Ok(known
-            .map(|asked| Question {
-                limit: asked.limit,
-                key: asked.key,
-                cost: asked.cost,
-                quota: asked.quota.or_else(|| self.quotas[asked.limit].clone()),
-            })
-            .collect())
+        let mut questions = layout.questions_by(chosen, keys, cost, |key| self.fingerprint(key))?;
+        for asked in &mut questions {
+            if asked.quota.is_none() {
+                asked.quota.clone_from(&self.quotas[asked.limit]);
+            }
+        }
+        Ok(questions)
     }
 
     /// The keys that are given, by limit.
@@ -195,15 +195,36 @@ impl Limits {
     }
 }
 
+impl Receipts for Limits {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn is_mine(&self, limit: usize, receipt: &Receipt) -> bool {
+        self.gate.limits()[limit].store.is_mine(receipt)
+    }
+
+    fn give_back(
+        &self,
+        py: Python<'_>,
+        back: &Back,
+        receipt: &Receipt,
+        units: u32,
+    ) -> PyResult<()> {
+        let store = &self.gate.limits()[back.limit].store;
+        patiently(py, |patience| {
+            store.refund_spend(back.key, receipt, units, patience)
+        })
+    }
+
+    fn spend_anyway(&self, py: Python<'_>, limit: usize, ask: Ask<'_>) -> PyResult<()> {
+        let store = &self.gate.limits()[limit].store;
+        patiently(py, |patience| store.spend_anyway(ask, patience))?;
+        Ok(())
+    }
+}
+
 /// The questions, as the gate takes them.
-pub(super) fn asks<'a>(questions: &'a [Question]) -> Asks<'a> {
-    let ask = |question: &'a Question| {
-        let ask = Ask {
-            key: question.key,
-            cost: question.cost,
-            quota: question.quota.as_deref(),
-        };
-        LimitAsk::new(question.limit, ask)
-    };
-    questions.iter().map(ask).collect()
+pub(super) fn asks(questions: &[Question]) -> Asks<'_> {
+    questions.iter().map(Question::ask).collect()
 }

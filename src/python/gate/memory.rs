@@ -12,7 +12,7 @@ use super::call::PyGateCall;
 use super::decision::PyGateDecision;
 use super::in_force::InForce;
 use super::layout::{GivenPart, Layout};
-use super::receipts::receipt;
+use super::receipts::{Receipts, receipt};
 use crate::gate::MemoryGate;
 use crate::python::arguments::Given;
 use crate::python::decision::PyStatistics;
@@ -180,8 +180,7 @@ impl PyGate {
         if limits_are_off() {
             return Ok(());
         }
-        let backs = limits.redeemable(&known, decision)?;
-        limits.give_back(keys.py(), decision, &backs)
+        limits.refund(keys.py(), &known, decision)
     }
 
     /// Forget these keys: the whole quota of every limit that counts by one of them is back. Those that

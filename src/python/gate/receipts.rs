@@ -1,4 +1,4 @@
-//! What comes back of a decision, or is spent beyond it.
+//! What comes back of a decision, or is spent beyond it, where that is done at once.
 
 use pyo3::prelude::*;
 use smallvec::SmallVec;
@@ -6,49 +6,49 @@ use smallvec::SmallVec;
 use super::FEW;
 use super::asking::{Choice, Used};
 use super::decision::PyGateDecision;
-use super::limits::Limits;
-use crate::decision::Decision;
+use super::layout::Layout;
+use crate::decision::{Decision, Receipt};
 use crate::gate::Question;
 use crate::python::arguments::wrong_type;
-use crate::python::patiently;
 use crate::store::{Ask, Fingerprint};
 
 /// One limit's part of a decision that can come back.
-pub(super) struct Back {
+pub(in crate::python) struct Back {
     /// Its place in the decision, and in the gate.
     told: usize,
-    limit: usize,
-    key: Fingerprint,
+    pub(in crate::python) limit: usize,
+    pub(in crate::python) key: Fingerprint,
 }
 
-impl Limits {
-    /// Whose units a decision can give back. All is checked before anything comes back.
-    pub(super) fn redeemable(
-        &self,
-        keys: &[Option<Fingerprint>],
-        decision: &PyGateDecision,
-    ) -> PyResult<Vec<Back>> {
-        let stores = self.gate.limits();
-        let is_mine = |limit: usize, told: &Decision| stores[limit].store.is_mine(&told.receipt);
-        let tag = |limit: usize| keys[limit].map(Fingerprint::tag);
-        let places = decision.redeemable(&self.layout, is_mine, tag)?.into_iter();
-        let back = |(told, limit): (usize, usize)| {
-            let key = keys[limit]?;
-            Some(Back { told, limit, key })
-        };
-        Ok(places.filter_map(back).collect())
-    }
+/// The limits of a gate, as those who have receipts of it see them.
+pub(in crate::python) trait Receipts {
+    fn layout(&self) -> &Layout;
 
-    /// Give all back that has not come back yet.
-    pub(super) fn give_back(
+    /// Whether it is of what that limit has spent.
+    fn is_mine(&self, limit: usize, receipt: &Receipt) -> bool;
+
+    /// Give units of one spend back, those that still count.
+    fn give_back(&self, py: Python<'_>, back: &Back, receipt: &Receipt, units: u32)
+    -> PyResult<()>;
+
+    /// Spend from one limit whether it fits or not.
+    fn spend_anyway(&self, py: Python<'_>, limit: usize, ask: Ask<'_>) -> PyResult<()>;
+
+    /// Give all back that a decision spent of these keys. All is checked before anything comes back.
+    fn refund(
         &self,
         py: Python<'_>,
+        keys: &[Option<Fingerprint>],
         decision: &PyGateDecision,
-        backs: &[Back],
     ) -> PyResult<()> {
-        backs
-            .iter()
-            .try_for_each(|back| self.give_units_back(py, decision, back, u32::MAX))
+        let is_mine = |limit: usize, told: &Decision| self.is_mine(limit, &told.receipt);
+        let tag = |limit: usize| keys[limit].map(Fingerprint::tag);
+        for (told, limit) in decision.redeemable(self.layout(), is_mine, tag)? {
+            if let Some(key) = keys[limit] {
+                self.give_units_back(py, decision, &Back { told, limit, key }, u32::MAX)?;
+            }
+        }
+        Ok(())
     }
 
     /// Give units of one limit back, as many as are left.
@@ -59,22 +59,15 @@ impl Limits {
         back: &Back,
         units: u32,
     ) -> PyResult<()> {
-        let told = &decision.parts[back.told];
-        let units = told.take_back(units);
+        let units = decision.take_back(back.told, units);
         if units == 0 {
             return Ok(());
         }
-        let (store, receipt) = (
-            &self.gate.limits()[back.limit].store,
-            &told.decision.receipt,
-        );
-        patiently(py, |patience| {
-            store.refund_spend(back.key, receipt, units, patience)
-        })
+        self.give_back(py, back, &decision.part(back.told).receipt, units)
     }
 
-    /// What is to be put right of what was asked: see [`Layout::used`](super::layout::Layout::used).
-    pub(super) fn used(
+    /// What is to be put right of what was asked: see [`Layout::used`].
+    fn used(
         &self,
         chosen: Option<&Choice>,
         questions: &[Question],
@@ -82,18 +75,17 @@ impl Limits {
         actual: &Bound<'_, PyAny>,
     ) -> PyResult<Used> {
         let limits: SmallVec<[usize; FEW]> = questions.iter().map(|asked| asked.limit).collect();
-        self.layout.used(chosen, &limits, cost, actual)
+        self.layout().used(chosen, &limits, cost, actual)
     }
 
     /// That a decision can be put right by what was used.
-    pub(super) fn can_be_put_right(
+    fn can_be_put_right(
         &self,
         questions: &[Question],
         decision: &PyGateDecision,
         used: &Used,
     ) -> PyResult<()> {
-        let stores = self.gate.limits();
-        let is_mine = |limit: usize, told: &Decision| stores[limit].store.is_mine(&told.receipt);
+        let is_mine = |limit: usize, told: &Decision| self.is_mine(limit, &told.receipt);
         let asked = |limit: usize| questions.iter().find(|asked| asked.limit == limit);
         let tag = |limit: usize| Some(asked(limit)?.key.tag());
         let used = questions
@@ -101,11 +93,11 @@ impl Limits {
             .zip(used)
             .filter(|(_, used)| used.is_some());
         let limits = used.map(|(asked, _)| asked.limit);
-        decision.can_be_put_right(&self.layout, limits, is_mine, tag)
+        decision.can_be_put_right(self.layout(), limits, is_mine, tag)
     }
 
     /// Put right what was spent: less comes back, more is spent as well, whatever is left.
-    pub(super) fn settle(
+    fn settle(
         &self,
         py: Python<'_>,
         questions: &[Question],
@@ -113,17 +105,12 @@ impl Limits {
         used: &Used,
     ) -> PyResult<()> {
         for (question, used) in questions.iter().zip(used) {
-            let (Some(used), Some(told)) = (*used, decision.spent_by(question.limit)) else {
+            let (Some(used), Some(back)) = (*used, back_of(question, decision)) else {
                 continue;
             };
-            if !decision.put_right(told) {
+            if !decision.put_right(back.told) {
                 continue;
             }
-            let back = Back {
-                told,
-                limit: question.limit,
-                key: question.key,
-            };
             if used < question.cost {
                 self.give_units_back(py, decision, &back, question.cost - used)?;
             } else if used > question.cost {
@@ -132,15 +119,14 @@ impl Limits {
                     cost: used - question.cost,
                     quota: question.quota.as_deref(),
                 };
-                let store = &self.gate.limits()[question.limit].store;
-                patiently(py, |patience| store.spend_anyway(ask, patience))?;
+                self.spend_anyway(py, question.limit, ask)?;
             }
         }
         Ok(())
     }
 
     /// Give the permits of a decision back, or all that it spent.
-    pub(super) fn end(
+    fn end(
         &self,
         py: Python<'_>,
         questions: &[Question],
@@ -148,19 +134,22 @@ impl Limits {
         all: bool,
     ) -> PyResult<()> {
         for question in questions {
-            if let Some(told) = decision.spent_by(question.limit)
-                && (all || self.layout.parts[question.limit].are_permits())
+            if let Some(back) = back_of(question, decision)
+                && (all || self.layout().parts[question.limit].are_permits())
             {
-                let back = Back {
-                    told,
-                    limit: question.limit,
-                    key: question.key,
-                };
                 self.give_units_back(py, decision, &back, u32::MAX)?;
             }
         }
         Ok(())
     }
+}
+
+fn back_of(question: &Question, decision: &PyGateDecision) -> Option<Back> {
+    Some(Back {
+        told: decision.spent_by(question.limit)?,
+        limit: question.limit,
+        key: question.key,
+    })
 }
 
 /// The decision that is given as a receipt.

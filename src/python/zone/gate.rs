@@ -3,7 +3,6 @@
 mod call;
 mod in_force;
 mod limits;
-mod receipts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,7 +17,7 @@ use crate::clock::seconds;
 use crate::gate::{HeldPermits, ZoneGate};
 use crate::python::arguments::Given;
 use crate::python::decision::PyStatistics;
-use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas, receipt};
+use crate::python::gate::{GivenPart, Layout, PyGateDecision, PyGateQuotas, Receipts, receipt};
 use crate::python::limits_off::limits_are_off;
 use crate::python::quota::PyQuota;
 use crate::quota::window;
@@ -190,7 +189,7 @@ impl PyZoneGate {
             return Ok(());
         }
         limits.can_be_put_right(&questions, decision, &used)?;
-        limits.settle(&questions, decision, &used)
+        limits.settle(keys.py(), &questions, decision, &used)
     }
 
     /// Whether :meth:`check` or :meth:`reserve` would be admitted now, and what is left before it. Spends
@@ -215,10 +214,7 @@ impl PyZoneGate {
         if limits_are_off() {
             return Ok(());
         }
-        let backs = limits.redeemable(&known, decision)?;
-        backs
-            .iter()
-            .try_for_each(|back| limits.give_back(decision, back, u32::MAX))
+        limits.refund(keys.py(), &known, decision)
     }
 
     /// Forget these keys, for all processes: the whole quota of every limit that counts by one of them

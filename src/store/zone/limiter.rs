@@ -156,6 +156,21 @@ impl<W: Word> ZoneStore<W> {
         }
     }
 
+    /// The same for the hot verbs, with room of the caller's for one that is not kept: a `Cow` is moved
+    /// through memory, and looked into at each use.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    pub(super) fn by_in<'a>(
+        &'a self,
+        quota: Option<&Quota>,
+        room: &'a mut Option<W>,
+    ) -> Result<&'a W> {
+        if quota.is_none() && !W::IS_ALIGNED {
+            return Ok(self.algorithm());
+        }
+        Ok(room.insert(self.by(quota)?.into_owned()))
+    }
+
     #[inline(never)]
     fn by_own(&self, quota: &Quota) -> Result<W> {
         self.aligned().under(quota)

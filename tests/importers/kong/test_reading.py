@@ -196,6 +196,17 @@ CASES = {
         ],
         [],
     ),
+    "other answers": (
+        f"{PLAIN}}}\n  - {{name: rate-limiting, route: users, config: {{minute: 7, error_code: 503}}}}\n"
+        "  - {name: rate-limiting, route: orders, config: {minute: 8, error_message: 'Später, \"bitte\".'}}",
+        [
+            "/orders/* 8/minute by client, as route orders, refusal {'status': 429, 'text': "
+            "'{\"message\":\"Später, \\\\\"bitte\\\\\".\"}', 'content_type': 'application/json; charset=utf-8'}",
+            "/users/* 7/minute by client, as route users, refusal {'status': 503}",
+            "* 5/minute by client, as global",
+        ],
+        [],
+    ),
     "other plugins": (
         f"{PLAIN}}}\n  - {{name: request-size-limiting, config: {{allowed_payload_size: 8}}}}\n"
         "  - {name: prometheus}\n  - {name: key-auth}\n  - {name: ai-rate-limiting-advanced}",
@@ -208,7 +219,7 @@ CASES = {
         ],
     ),
     "what a policy does not say": (
-        "{name: rate-limiting-advanced, protocols: [https], config: {error_code: 503, error_message: No., "
+        "{name: rate-limiting-advanced, protocols: [https], config: {error_code: 204, "
         "retry_after_jitter_max: 3, dictionary_name: mine, throttling: {enabled: true}, fence: 1, "
         f"{SLIDING}}}}}",
         ["* 5/minute by client, as global, advanced"],
@@ -216,12 +227,11 @@ CASES = {
             (19, f"plugin rate-limiting-advanced, global: {what}")
             for what in (
                 "fence",
-                "error_code: 503",
-                "error_message: No.",
                 "retry_after_jitter_max: 3",
                 "dictionary_name: mine",
                 "throttling",
                 "protocols https",
+                "error_code: 204",
             )
         ],
     ),
@@ -247,3 +257,21 @@ def test_plugins_become_these_rules(
     path.write_text(text.replace("shared:limits", f"shared://{tmp_path}/limits.zone"))
     monkeypatch.setenv("RATE_LIMIT_SECRET", "0123456789abcdef")
     assert len(Policy.from_file(path).rules) == len(expected)
+
+
+def test_what_all_answer_is_said_once(tmp_path: Path) -> None:
+    config = "{minute: 5, error_code: 503, error_message: Slow down}"
+    plugins = f"{{name: rate-limiting, config: {config}}}\n  - {{name: rate-limiting, route: users, config: {config}}}"
+    document = imported(tmp_path, f"{SERVICES}plugins:\n  - {plugins}\n")
+    assert ["refusal" in rule.values for rule in document.rules] == [False, False]
+    (refusal,) = [each for each in document.options if "refusal" in each.values]
+    assert [(source.origin.line, source.text) for source in refusal.sources] == [
+        (line, text)
+        for line in (19, 20)
+        for text in ("error_code: 503", "error_message: Slow down")
+    ]
+    assert refusal.values["refusal"] == {
+        "status": 503,
+        "text": '{"message":"Slow down"}',
+        "content_type": "application/json; charset=utf-8",
+    }

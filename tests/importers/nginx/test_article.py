@@ -29,13 +29,21 @@ def test_its_policy() -> None:
     assert [[source.origin.line for source in rule.sources] for rule in document.rules] == [
         [26, 9], [43], [57, 58, 4], [57], [29, 30, 4], [29, 31, 6],
     ]  # fmt: skip
+    # Its error page, which is the same for all.
+    refusal = document.options[-1]
+    assert refusal.values["refusal"] == {
+        "status": 429,
+        "text": '{"error": "Rate limit exceeded", "retry_after": 1}',
+        "content_type": "application/json",
+    }
+    assert [source.origin.line for source in refusal.sources] == [64, 68]
     assert document.options[0].values == {"store": "shared:limits?size=30m"}
     assert document.functions is None
 
 
 def test_its_mistakes_are_named_with_their_lines() -> None:
     told = {each.origin.line: each for each in read_nginx(str(PRINTED)).unmatched}
-    assert sorted(told) == [2, 5, 26, 38, 39, 43, 51, 64]
+    assert sorted(told) == [2, 5, 26, 38, 39, 43, 51]
     zone = told[51]
     assert zone.what == "limit_req zone=$rate_limit_zone burst=50 nodelay"
     assert "`set`" in zone.reason

@@ -21,14 +21,15 @@ def told(folder: Path, http: str, what: str) -> Unmatched:
 # What stands beside ZONES; the directive that is told of; a part of the reason; and of the effect.
 CASES = [
     (
-        "limit_req_status 503;" + USED,
+        "limit_conn_status 429;" + USED,
         "limit_req zone=ip",
         "nginx refuses with 503",
         "get 429 and Retry-After instead of 503",
     ),
     ("limit_req_status 444;" + USED, "limit_req zone=ip", "refuses with 444; a policy with 429", "444"),
     ("limit_rate 5k;" + USED, "limit_rate 5k", "requests, not bytes", "left out"),
-    ("error_page 500 429 /wait.html;" + USED, "error_page 500 429 /wait.html", "itself", "JSON"),
+    ("error_page 500 429 /wait.html;" + USED, "error_page 500 429 /wait.html", "a text that is always the same", "JSON"),
+    ("limit_req_status 499;" + USED, "limit_req zone=ip", "refuses with 499; a policy with 429", "499"),
     (
         "add_header RateLimit-Limit 10;" + USED,
         "add_header RateLimit-Limit 10",
@@ -104,6 +105,7 @@ def test_a_difference_is_told(
     "http",
     [
         USED,
+        "limit_req_status 503;" + USED,
         "error_page 404 /none.html; add_header X-Frame-Options DENY;" + USED,
         "server { limit_req zone=ip; location / { rewrite ^/a/(.*)$ /b/$1 break; } }",
         "server { limit_req zone=ip; location /a/ { rewrite ^ https://b.test permanent; } }",

@@ -8,8 +8,9 @@ from pathlib import Path
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
+from imported_rules import ImportedRules
 from nginx_configs import ZONES, imported, write
-from nginx_search import applied_at, applied_by, blocks_of, same, server_of
+from nginx_search import applied_at, applied_by, applied_of, blocks_of, same, server_of
 from nginx_strategies import HOSTS, limits, paths, servers
 from sluicegate.importers.nginx.parsing import parse
 from sluicegate.importers.origins import ImportFileError
@@ -27,6 +28,7 @@ def test_a_request_has_the_limits_that_it_has_in_nginx(
             event("nothing is limited")
             assume(False)
         tree = parse(str(write(Path(folder), ZONES + outer + text)))
+    at_work = ImportedRules(document)
     http = tree.all("http")[0]
     server = server_of(http, host)
     for path in requests:
@@ -37,4 +39,5 @@ def test_a_request_has_the_limits_that_it_has_in_nginx(
             continue
         event(f"{len(wanted)} limits")
         found = applied_by(document, host, path)
+        assert applied_of(at_work.applying(host, path)) == found
         assert same(found, wanted), (path, found, wanted, [dict(r.values) for r in document.rules])

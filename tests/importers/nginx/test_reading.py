@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import tomllib
 
+from imported_servers import written
 from nginx_configs import ZONES, differences, imported, rules
 from sluicegate.importers.nginx.reading import read_nginx
 from sluicegate.importers.text import policy_text
+from sluicegate.policy import Policy
 
 # Each: what stands in the http block behind ZONES, the rules, and what is told of as different.
 CASES = {
+    "statuses, and pages whose text is known": (
+        """limit_req zone=ip; server {
+            error_page 429 @busy; location @busy { return 429 Busy; }
+            location /a/ { limit_req_status 503; }
+            location /b/ { error_page 429 /page.html; }
+            location / { limit_req_dry_run on; }
+            location /c/ { error_page 429 =200 @busy; } }""",
+        [
+            "/a/* 10/second burst 1 by address as ip, group ip, refusal {'status': 503}",
+            "/b/* 10/second burst 1 by address as ip, group ip",
+            "/c/* 10/second burst 1 by address as ip, group ip, "
+            "refusal {'status': 200, 'text': 'Busy', 'content_type': 'text/plain'}",
+            "* 10/second burst 1 by address as ip dry, group ip, shadow True",
+        ],
+        ["limit_req zone=ip", "location /a/", "error_page 429 /page.html"],
+    ),
     "a burst at once": (
         "server { location / { limit_req zone=ip burst=20 nodelay; } }",
         ["* 10/second burst 21 by address as ip"],
@@ -255,7 +274,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_configuration_becomes_these_rules(name: str, tmp_path: Path) -> None:
+def test_a_configuration_becomes_these_rules(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     http, expected, different = CASES[name]
     document = imported(tmp_path, ZONES + http)
     assert rules(document) == expected
@@ -267,6 +288,12 @@ def test_a_configuration_becomes_these_rules(name: str, tmp_path: Path) -> None:
     for rule in document.rules:
         for source in rule.sources:
             assert f"{source.origin}: " in unwrapped
+    # A policy is made of it.
+    sys.modules.pop(document.module, None)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("RATE_LIMIT_SECRET", "of this test, and of no other")
+    policy = Policy.from_file(written(document, tmp_path))
+    assert len(policy.rules) == len(expected)
 
 
 def test_the_documentation_shows_what_is_imported(

@@ -15,7 +15,7 @@ from sluicegate import Gate, Limit, ManualClock
 from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.errors import PolicyFileError
 from sluicegate.policy import Identity, Policy
-from sluicegate.refusals import json_refusal, problem_refusal
+from sluicegate.refusals import FixedRefusal, json_refusal, problem_refusal
 
 
 def org_of(scope: Any) -> str:
@@ -151,6 +151,27 @@ def test_a_refusal_is_named_or_a_function() -> None:
     assert document(f'refusal = "json"\n{TIERS}').options["refusal"] is json_refusal
     own = f'refusal = "sluicegate.refusals:problem_refusal"\n{TIERS}'
     assert document(own).options["refusal"] is problem_refusal
+
+
+def test_a_refusal_may_have_a_status_and_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUSY", "Busy")
+    text = (
+        "refusal = { status = 503 }\n"
+        + TIERS
+        + """
+[[rules]]
+match = "*"
+quota = "9/minute"
+
+[rules.refusal]
+status = 503
+text = "<p>${BUSY}</p>"
+content_type = "text/html"
+"""
+    )
+    found = document(text)
+    assert found.options["refusal"] == FixedRefusal(503)
+    assert found.options["rules"][0].refusal == FixedRefusal(503, "<p>Busy</p>", "text/html")
 
 
 @pytest.mark.parametrize("name", ["limits", "limits.json", "limits.toml.bak", ".toml"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sluicegate.importers.kong.plugins.refusals import Refused
 from sluicegate.importers.kong.plugins.settings import Setting
 from sluicegate.importers.kong.plugins.stores import Store
 
@@ -23,12 +24,14 @@ class Defaults:
         place: its store: that server, else the zone; ``None`` is the memory of each process, for
             calendar windows, which a zone does not have.
         hides: whether clients are told nothing by any rule.
+        refused: what all of them answer, if that is not usual.
     """
 
     zone: str
     store: Store | None
     place: str | None
     hides: bool
+    refused: Refused | None
 
     @property
     def on_error(self) -> str | None:
@@ -49,7 +52,9 @@ def defaults_of(settings: list[Setting], name: str) -> Defaults:
     zone = f"shared:{name}?size={_SIZE}"
     store = next((setting.store for setting in settings if setting.store is not None), None)
     hides = all(setting.is_hidden for setting in settings)
+    answers = {setting.refused for setting in settings}
+    refused = answers.pop() if len(answers) == 1 else None
     if store is not None:
-        return Defaults(zone, store, store.url, hides)
+        return Defaults(zone, store, store.url, hides, refused)
     is_in_memory = any(setting.is_calendar for setting in settings)
-    return Defaults(zone, None, None if is_in_memory else zone, hides)
+    return Defaults(zone, None, None if is_in_memory else zone, hides, refused)

@@ -24,6 +24,14 @@ def options_of(entities: Entities, settings: list[Setting], defaults: Defaults) 
         yield Entry({"secret": Template(f"${{{_SECRET}}}")}, (), (note,))
     if defaults.hides:
         yield Entry({"headers": []}, (), ("hide_client_headers: true",))
+    if defaults.refused is not None:
+        sources = dict.fromkeys(
+            source
+            for setting in settings
+            if setting.refused is not None
+            for source in setting.refused.sources
+        )
+        yield Entry({"refusal": defaults.refused.value}, tuple(sources), defaults.refused.notes)
     if answers_preflight(entities) is None:
         note = "Kong counts a browser's OPTIONS as well."
         yield Entry({"exempt_preflight": False}, (), (note,))

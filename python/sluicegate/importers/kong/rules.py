@@ -11,6 +11,7 @@ from sluicegate.importers.kong.defaults import Defaults
 from sluicegate.importers.kong.names import Names
 from sluicegate.importers.kong.plugins.settings import KINDS
 from sluicegate.importers.kong.report import Report
+from sluicegate.importers.origins import Source
 
 __all__ = ["rules_of"]
 
@@ -81,8 +82,13 @@ def _rule(
         values["on_error"] = on_error
     if setting.is_hidden and not defaults.hides:
         values["headers"] = []
+    refused: tuple[Source, ...] = ()
+    if setting.refused is not None and setting.refused != defaults.refused:
+        values["refusal"] = setting.refused.value
+        refused = setting.refused.sources
+        notes = [*notes, *setting.refused.notes]
     sources = [] if cell.way is None else [report.source(cell.way.line, cell.way.text)]
-    sources.append(report.source(setting.plugin.line, str(setting.plugin)))
+    sources += [report.source(setting.plugin.line, str(setting.plugin)), *refused]
     if setting.member_of is not None:
         notes = [f"With the limits of the consumer group {setting.member_of}.", *notes]
     return Entry(values, tuple(sources), tuple(notes))

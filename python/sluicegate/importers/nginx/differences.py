@@ -20,6 +20,7 @@ def tell_of_limits(places: list[Entry], zones: dict[str, Zone], report: Report) 
     """Tell of limits that are imported and do not do quite the same, and of unused zones."""
     every = [applied for place in places for applied in place.applied]
     _tell_of_statuses(every, report)
+    _tell_of_pages(every, report)
     _tell_of_headers(every, report)
     _tell_of_both(places, report)
     used = {applied.use.zone.name for applied in every}
@@ -42,7 +43,8 @@ def tell_of_limits(places: list[Entry], zones: dict[str, Zone], report: Report) 
 def _tell_of_statuses(every: list[Applied], report: Report) -> None:
     by_status: dict[int, list[Directive]] = {}
     for applied in every:
-        if applied.use.status != _REFUSAL and not applied.use.is_dry:
+        use = applied.use
+        if use.status != _REFUSAL and not use.is_dry and use.answer is None:
             by_status.setdefault(applied.use.status, []).append(applied.use.directive)
     for status, directives in by_status.items():
         where = dict.fromkeys(str(directive.origin) for directive in directives[1:])
@@ -54,6 +56,19 @@ def _tell_of_statuses(every: list[Applied], report: Report) -> None:
             directives[0],
             f"nginx refuses with {status}{said}{others}; a policy with {_REFUSAL}",
             f"refused requests get {_REFUSAL} and Retry-After instead of {status}",
+        )
+
+
+def _tell_of_pages(every: list[Applied], report: Report) -> None:
+    for use in (applied.use for applied in every):
+        page = use.page
+        if page is None or use.is_dry or (use.answer is not None and page in use.answer.directives):
+            continue
+        report.differs(
+            page,
+            "a policy sends a page if it is a text that is always the same: that of the `return` of a "
+            "location @name or = /path, without variables",
+            'refused requests get JSON, or with refusal = "problem" RFC 9457\'s; the page is not sent',
         )
 
 
@@ -103,10 +118,9 @@ def tell_of_others(tree: Directive, http: Directive, places: list[Entry], report
             "there is no events block: nginx refuses the whole file",
             "none: what stands in http is imported",
         )
-    statuses = {str(applied.use.status) for place in places for applied in place.applied}
     blocks = {id(place.location.directive) for place in places if place.applied}
     for directive in http.walk():
-        _tell_of_one(directive, statuses, report)
+        _tell_of_one(directive, report)
         if directive.name in ("server", "location") and _has_any(directive, blocks):
             _tell_of_rewrites(directive, report)
     for stream in tree.all("stream"):
@@ -119,15 +133,9 @@ def tell_of_others(tree: Directive, http: Directive, places: list[Entry], report
                 )
 
 
-def _tell_of_one(directive: Directive, statuses: set[str], report: Report) -> None:
+def _tell_of_one(directive: Directive, report: Report) -> None:
     name, args = directive.name, directive.args
-    if name == "error_page" and statuses.intersection(args[:-1]):
-        report.differs(
-            directive,
-            "a policy answers refused requests itself",
-            'they get JSON, or with refusal = "problem" RFC 9457\'s; the page is not sent',
-        )
-    elif name == "add_header" and args[0].lower().startswith(_FIELDS):
+    if name == "add_header" and args[0].lower().startswith(_FIELDS):
         report.differs(
             directive,
             "it is the same text for every request; a policy sends what is true of each",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 
+from sluicegate.importers.nginx.pages.answer import Answer
+from sluicegate.importers.nginx.pages.level import NO_STATUSES, Pages
 from sluicegate.importers.nginx.parsing import Directive
 from sluicegate.importers.nginx.report import Report
 from sluicegate.importers.nginx.zones import Zone
@@ -16,6 +18,8 @@ __all__ = ["Limits", "Use", "limits_at"]
 
 _NUMBER = re.compile(r"0*([1-9][0-9]{0,8})", re.ASCII)
 _MOST_CONNECTIONS = 65_535
+#: That of the policy's own answer.
+_USUAL = 429
 #: Longer than a policy holds a request.
 LONGEST_DELAY = 3_600
 
@@ -30,6 +34,8 @@ class Use:
         connections: of ``limit_conn``.
         is_dry: it refuses nobody.
         status: what a request gets that it refuses.
+        page: the ``error_page`` for it, if there is one.
+        answer: what the request gets then, where a policy can say it.
     """
 
     zone: Zone
@@ -39,6 +45,8 @@ class Use:
     connections: int = 0
     is_dry: bool = False
     status: int = 503
+    page: Directive | None = field(default=None, compare=False)
+    answer: Answer | None = None
 
     @property
     def quota(self) -> str:
@@ -70,20 +78,36 @@ class Part:
     uses: tuple[Use, ...] = ()
     status: int = 503
     is_dry: bool = False
+    #: What says the status.
+    said: Directive | None = None
+
+    def answer(self, pages: Pages) -> Answer | None:
+        """What a request gets that is refused; ``None`` for the policy's own answer."""
+        found = pages.answer(self.status)
+        if found is not None or self.said is None or self.status in (_USUAL, *NO_STATUSES):
+            return found
+        return Answer(self.status, directives=(self.said,))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What applies at a level."""
+    """What applies at a level, and the error pages there."""
 
     req: Part = Part()
     conn: Part = Part()
+    pages: Pages = field(default_factory=Pages)
 
     @property
     def uses(self) -> tuple[Use, ...]:
         """All zones, with what the level says of statuses and dry runs."""
         return tuple(
-            replace(use, status=part.status, is_dry=part.is_dry)
+            replace(
+                use,
+                status=part.status,
+                is_dry=part.is_dry,
+                page=self.pages.page(part.status),
+                answer=None if part.is_dry else part.answer(self.pages),
+            )
             for part in (self.req, self.conn)
             for use in part.uses
         )
@@ -98,6 +122,7 @@ def limits_at(level: Directive, outer: Limits, zones: Mapping[str, Zone], report
     return Limits(
         _part("limit_req", level, outer.req, zones, report),
         _part("limit_conn", level, outer.conn, zones, report),
+        outer.pages.within(level),
     )
 
 
@@ -111,6 +136,7 @@ def _part(
         tuple(_uses(own, zones, report)) if own else outer.uses,
         outer.status if status is None else _status(status, report),
         outer.is_dry if dry_run is None else dry_run.args[0].lower() == "on",
+        outer.said if status is None else status,
     )
 
 

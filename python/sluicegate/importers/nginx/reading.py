@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sluicegate.importers.document import Document, Entry, Template
 from sluicegate.importers.nginx.differences import tell_of_limits, tell_of_others
 from sluicegate.importers.nginx.entries import Entry as Place
@@ -16,7 +18,7 @@ from sluicegate.importers.nginx.rules import rules_of
 from sluicegate.importers.nginx.servers import hosts_of, servers_of
 from sluicegate.importers.nginx.tables import Tables
 from sluicegate.importers.nginx.zones import zones_of
-from sluicegate.importers.origins import ImportFileError, Origin, Problem
+from sluicegate.importers.origins import ImportFileError, Origin, Problem, Source
 
 __all__ = ["read_nginx"]
 
@@ -63,7 +65,7 @@ def read_nginx(path: str, name: str = "limits") -> Document:
             http.origin, "nothing is limited: no limit_req or limit_conn applies anywhere"
         )
         raise ImportFileError([problem])
-    document.options = [*_options(places, name)]
+    document.options = [*_options(places, name), *_refusal(document, places)]
     document.keys = [*_keys(document, keys)]
     document.functions = keys.module(_title(document), _identity(document))
     document.unmatched = report.unmatched
@@ -94,6 +96,22 @@ def _options(places: list[Place], name: str) -> list[Entry]:
         )
         options.insert(1, Entry({"secret": Template(f"${{{_SECRET}}}")}, (), (note,)))
     return options
+
+
+def _refusal(document: Document, places: list[Place]) -> list[Entry]:
+    """What all rules answer alike is said once, for the whole policy."""
+    uses = [applied.use for place in places for applied in place.applied if not applied.use.is_dry]
+    answer = uses[0].answer if uses else None
+    if answer is None or any(use.answer != answer for use in uses):
+        return []
+    own = {directive.source for use in uses if use.answer for directive in use.answer.directives}
+    document.rules = [_without_refusal(rule, own) for rule in document.rules]
+    return [Entry({"refusal": answer.value}, tuple(sorted(own)))]
+
+
+def _without_refusal(rule: Entry, sources: set[Source]) -> Entry:
+    values = {key: value for key, value in rule.values.items() if key != "refusal"}
+    return replace(rule, values=values, sources=tuple(s for s in rule.sources if s not in sources))
 
 
 def _keys(document: Document, keys: Keys) -> list[Entry]:

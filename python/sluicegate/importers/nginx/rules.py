@@ -94,8 +94,11 @@ def _rule(entry: Entry, applied: Applied, name: str, group: str | None, notes: l
             values["undelayed"] = use.delayed_from
     if use.is_dry:
         values["shadow"] = True
-    sources = (*_place(entry), use.directive.source, use.zone.directive.source)
-    return Rule(values, sources, tuple(notes))
+    sources = [*_place(entry), use.directive.source, use.zone.directive.source]
+    if use.answer is not None:
+        values["refusal"] = use.answer.value
+        sources += [directive.source for directive in use.answer.directives]
+    return Rule(values, tuple(sources), tuple(notes))
 
 
 def _end(entry: Entry) -> Rule:

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from sluicegate.policy.rules.segments import DOTS, segments_of
+from sluicegate.policy.unseen import unseen_in
 
 __all__ = ["Pattern", "pattern_of"]
 
 _RIGHT: Final = "'POST /login', '/users/{id}', '/static/*', '//api.example.com/*' or '*'"
-#: Controls and halves of characters, which no text of a file has on purpose.
-#: Kinds of characters that cannot be seen; words of some scripts have the two joiners.
-_UNSEEN_KINDS: Final = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
-_JOINERS: Final = " \u200c\u200d"
 _METHOD: Final = re.compile(r"[A-Z][A-Z0-9_-]*", re.ASCII)
 _PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.ASCII)
@@ -83,8 +80,8 @@ def pattern_of(text: object) -> Pattern:
         raise TypeError(
             f"match must be a pattern such as {_RIGHT}, got {type(text).__name__} {text!r}"
         )
-    if not (text.isascii() and text.isprintable()):
-        _check_seen(text)
+    if (unseen := unseen_in(text)) is not None:
+        _refuse(text, f"it has {unseen!r}, which cannot be seen")
     if text != text.strip():
         _refuse(text, "leave out the space around it")
     methods, target = _methods(text)
@@ -96,14 +93,6 @@ def pattern_of(text: object) -> Pattern:
     if target.startswith("//"):
         host, target = _host(text, target)
     return Pattern(methods, host, *_template(text, target))
-
-
-def _check_seen(text: str) -> None:
-    from unicodedata import category
-
-    for char in text:
-        if category(char) in _UNSEEN_KINDS and char not in _JOINERS:
-            _refuse(text, f"it has {char!r}, which cannot be seen")
 
 
 def _refuse(text: str, why: str) -> NoReturn:

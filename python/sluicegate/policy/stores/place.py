@@ -21,6 +21,7 @@ OPTIONS: Final[dict[Place, tuple[str, ...]]] = {
     "zone": ("prefix", "clock"),
     "redis": ("prefix", "timeout", "on_error", "workers", "remember"),
 }
+_WHERE: Final[dict[Place, str]] = {"memory": "in memory", "zone": "in a zone", "redis": "in Redis"}
 _RIGHT = "redis://localhost:6379/0 or shared:///run/app/limits.zone?size=10m"
 
 
@@ -60,9 +61,10 @@ def check_options(place: Place, given: Iterable[str]) -> None:
     for name in given:
         if name in OPTIONS[place]:
             continue
+        places: list[Place] = [other for other in OPTIONS if name in OPTIONS[other]]
+        where = " or ".join(_WHERE[other] for other in places)
         if place == "memory":
-            instead = "redis= too, or a zone as store=" if name == "prefix" else "redis= too"
-            raise TypeError(f"{name}= is for limits in Redis: give {instead}, or leave it out")
-        where = "in memory" if name in OPTIONS["memory"] else "in Redis"
+            instead = "redis= too, or a zone as store=" if "zone" in places else "redis= too"
+            raise TypeError(f"{name}= is for limits {where}: give {instead}, or leave it out")
         here = "with redis=" if place == "redis" else "in a zone"
         raise TypeError(f"{name}= is for limits {where}: it means nothing {here}")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise, starmap
 from operator import gt
 from typing import Any, Final, NamedTuple, cast
 
-from sluicegate.replay.logs.choosing import Format, format_of
-from sluicegate.replay.logs.common import advice, line_pattern
+from sluicegate.replay.logs.advice import client_advice, format_advice
+from sluicegate.replay.logs.choosing import Format, format_of, unwrapped
+from sluicegate.replay.logs.common import line_pattern
 from sluicegate.replay.logs.foreign import refuse_foreign
-from sluicegate.replay.logs.json_lines import advice_of, json_object
+from sluicegate.replay.logs.given import GivenFormat
+from sluicegate.replay.logs.json_lines import json_object
 from sluicegate.replay.logs.keys import CLIENT, By, is_private
 from sluicegate.replay.logs.lines import BROKEN, Lines, opened
 from sluicegate.replay.logs.order import SECOND, in_order, spread
@@ -131,7 +134,7 @@ def read(
         raise ValueError(
             f"FILE must be a readable access log, got {source!r}: {error.strerror or error}"
         ) from None
-    log.doubt = _doubt(log, by, samples)
+    log.doubt = _doubt(log, by, samples, said)
     if not log:
         what = f"none of its {log.lines} lines is one" if log.lines else "it is empty"
         raise ValueError(
@@ -143,10 +146,13 @@ def read(
 
 
 class _Samples(NamedTuple):
-    """The first line with a request, and the first with one but without a client."""
+    """The first line with a request, the first with one but without a client, and the number of the
+    first of another format.
+    """
 
     good: list[bytes]
     no_client: list[bytes]
+    other: list[int]
 
 
 def _read_lines(
@@ -164,7 +170,7 @@ def _read_lines(
     read = format_of(stream.first, said, wanted)
     keys = _Numbers(log.names, lambda field: by.key(field.decode("utf-8", "backslashreplace")))
     kinds = _Numbers(log.kinds, lambda found: target(*found))  # type: ignore[misc]
-    stamps, samples = Stamps(), _Samples([], [])
+    stamps, samples = Stamps(), _Samples([], [], [])
     add_time, add_key, add_kind = log.times.append, log.keys.append, log.targets.append
     number = 0
     try:
@@ -172,7 +178,7 @@ def _read_lines(
             found = read(line)
             time, key = (stamps[found[0]], keys[found[1]]) if found else (None, None)
             if time is None or key is None or found is None:
-                _malformed(log, number, line, samples)
+                _malformed(log, number, line, samples, said)
             else:
                 if not log.keys:
                     samples.good.append(line)
@@ -192,29 +198,44 @@ def _read_lines(
 _ANY_LINE = line_pattern(None, names_client=False)
 
 
-def _malformed(log: AccessLog, number: int, line: bytes, samples: _Samples) -> None:
+def _malformed(log: AccessLog, number: int, line: bytes, samples: _Samples, said: Format) -> None:
     log.malformed += 1
     if len(log.first_malformed) < _FIRST_MALFORMED:
         log.first_malformed.append(number)
-    if not samples.no_client and (_ANY_LINE.match(line) or json_object(line)):
+    if not samples.no_client and _has_request(line, said):
         samples.no_client.append(line)
+    elif not samples.other and line.strip():
+        samples.other.append(number)
 
 
-def _doubt(log: AccessLog, by: By, samples: _Samples) -> str | None:
+@lru_cache(1)
+def _given(form: str) -> GivenFormat:
+    return GivenFormat(form)
+
+
+def _has_request(line: bytes, said: Format) -> bool:
+    """Whether a line that was not read lacks nothing but its client, as far as can be seen."""
+    line = unwrapped(line)
+    if said.line is not None:
+        return _given(said.line).pattern.match(line) is not None
+    return _ANY_LINE.match(line) is not None or json_object(line) is not None
+
+
+def _doubt(log: AccessLog, by: By, samples: _Samples, said: Format) -> str | None:
     """Why those who were counted are most likely not the clients, and what to do."""
-    if by.field != CLIENT.field:
-        return None
-    if samples.no_client and 2 * log.malformed > log.lines:
-        share = log.malformed / log.lines
-        where = _advice(samples.no_client[0])
-        return f"{share:.0%} of the lines name no client where it is looked for: {where}"
+    is_mostly_malformed = 2 * log.malformed > log.lines
+    is_of_clients = by.field == CLIENT.field
+    if is_mostly_malformed:
+        share = f"{log.malformed / log.lines:.0%} of the lines"
+        if samples.no_client and is_of_clients:
+            where = client_advice(samples.no_client[0], said)
+            return f"{share} name no client where it is looked for: {where}"
+        if samples.other:
+            return (
+                f"{share} are no requests that can be read: {format_advice(samples.other[0], said)}"
+            )
     busiest, requests = Counter(log.keys).most_common(1)[0] if log else (0, 0)
-    if 2 * requests > len(log) and is_private(log.names[busiest]):
-        name, share = log.names[busiest], requests / len(log)
-        where = _advice(samples.good[0], name)
-        return f"{share:.0%} of the requests are of {name}, most likely a proxy: {where}"
+    if is_of_clients and 2 * requests > len(log) and is_private(log.names[busiest]):
+        name, share = log.names[busiest], f"{requests / len(log):.0%} of the requests"
+        return f"{share} are of {name}, most likely a proxy: {client_advice(samples.good[0], said, name)}"
     return None
-
-
-def _advice(line: bytes, besides: str | None = None) -> str:
-    return advice_of(line, besides) or advice(line, besides)

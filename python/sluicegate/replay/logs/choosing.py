@@ -6,22 +6,22 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeGuard
 
 from sluicegate.replay.logs.common import ClientField, line_pattern
 from sluicegate.replay.logs.given import GivenFormat
 from sluicegate.replay.logs.json_lines import FIELDS, JsonLines, json_object
 
-__all__ = ["Format", "Reading", "format_of"]
+__all__ = ["Format", "Reading", "format_of", "unwrapped"]
 
 #: Gives the wanted fields of a line.
 Reading = Callable[[bytes], "tuple[bytes, ...] | None"]
 
-#: What docker and Kubernetes write around each line of a container.
 #: Where a client may stand in a line without names.
 _PLACES = ("first", "last")
 #: Of what nothing is said, there is nothing in the fields.
 _NOT_NEEDED = ("host", "status")
+#: What docker and Kubernetes write around each line of a container.
 _CONTAINER_KEYS = frozenset(("log", "stream", "time", "attrs"))
 
 
@@ -56,9 +56,9 @@ def format_of(first: bytes, said: Format, wanted: tuple[str, ...]) -> Reading:
         ValueError: it does not fit what is said of it, or lacks what is wanted.
     """
     found = json_object(first)
-    if found is not None and "log" in found and _CONTAINER_KEYS.issuperset(found):
+    if _is_wrapped(found):
         inner = format_of(_inner(found), said, wanted)
-        return lambda line: _unwrapped(line, inner)
+        return lambda line: _read_inner(line, inner)
     if said.line is not None:
         return _given(said, wanted)
     if found is not None:
@@ -128,11 +128,21 @@ def _by_pattern(pattern: re.Pattern[bytes], wanted: tuple[str, ...]) -> Reading:
     return read_parts
 
 
+def unwrapped(line: bytes) -> bytes:
+    """The line that a container wrote, without what docker or Kubernetes wrote around it."""
+    found = json_object(line)
+    return _inner(found) if _is_wrapped(found) else line
+
+
+def _is_wrapped(found: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
+    return found is not None and "log" in found and _CONTAINER_KEYS.issuperset(found)
+
+
 def _inner(found: Mapping[str, Any]) -> bytes:
     text = found.get("log")
     return text.encode("utf-8", "backslashreplace") if isinstance(text, str) else b""
 
 
-def _unwrapped(line: bytes, inner: Reading) -> tuple[bytes, ...] | None:
+def _read_inner(line: bytes, inner: Reading) -> tuple[bytes, ...] | None:
     found = json_object(line)
     return None if found is None else inner(_inner(found))

@@ -69,6 +69,8 @@ class GivenFormat:
                 "--log-format must be nginx's log_format or Apache's LogFormat, such as "
                 f"'$remote_addr [$time_local] \"$request\"' or '%h %t \"%r\"', got {text!r}"
             )
+        #: Its variables, as --client-field names them.
+        self.names = [name.removeprefix("%") for name in named]
         self._fields: list[str] = []
         self.pattern = re.compile("".join(self._parts(pieces)).encode(), re.DOTALL)
         if client is not None and "client" not in self._fields:

@@ -95,8 +95,7 @@ class _Members(io.RawIOBase):
                 buffer[: len(data)] = data
                 return len(data)
             if self._member.eof:
-                rest = self._member.unused_data
-                rest = rest if len(rest) >= len(_GZIP) else rest + self._raw.read(_CHUNK)
+                rest = self._behind_member()
                 if not rest.startswith(_GZIP):
                     return 0
                 self._member, self._ahead = zlib.decompressobj(_AS_GZIP), rest
@@ -104,6 +103,16 @@ class _Members(io.RawIOBase):
                 self._ahead = self._raw.read(_CHUNK)
                 if not self._ahead:
                     raise EOFError("the file ends within it")
+
+    def _behind_member(self) -> bytes:
+        """What stands there, from the first byte that is no zero: those only fill up."""
+        rest = self._member.unused_data.lstrip(b"\0")
+        while len(rest) < len(_GZIP):
+            more = self._raw.read(_CHUNK)
+            if not more:
+                break
+            rest = (rest + more).lstrip(b"\0")
+        return rest
 
 
 @contextmanager

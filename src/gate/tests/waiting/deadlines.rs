@@ -166,3 +166,22 @@ fn a_plan_is_made_anew_when_another_key_spends_what_they_share() {
     let refused = join_for(&gate, &[(1, "k", 1)], Some(20 * SECOND - 1)).err();
     assert_eq!(refused.expect("too long").verdict.retry_after, 20 * SECOND);
 }
+
+#[test]
+fn a_plan_that_others_have_passed_is_made_anew() {
+    let clock = Arc::new(ManualClock::new(0));
+    let (short, long) = (
+        store(&fixed(4, 10), &clock, 99),
+        store(&log(1, 3_600), &clock, 99),
+    );
+    let gate = Arc::new(gate(vec![limit(&short), limit(&long)]));
+    assert!(check(&gate, &[(0, "k", 4), (1, "k", 1)]).allowed);
+    let _patient = join(&gate, &[(0, "k", 1), (1, "k", 1)]);
+    let refused = join_for(&gate, &[(0, "k", 3)], Some(8 * SECOND)).err();
+    assert_eq!(refused.expect("too long").verdict.retry_after, 10 * SECOND);
+    clock.advance(11 * SECOND);
+    // The long one refuses the patient one for an hour, so it is passed at the short one.
+    assert!(check(&gate, &[(0, "k", 4)]).allowed);
+    let refused = join_for(&gate, &[(0, "k", 3)], Some(8 * SECOND)).err();
+    assert_eq!(refused.expect("too long").verdict.retry_after, 9 * SECOND);
+}

@@ -11,21 +11,10 @@ use super::answers::Answer;
 use super::choice::Choice;
 use super::cost_error::cost_error;
 use super::keys::Keys;
-use crate::gate::MOST_LIMITS;
+use crate::gate::{MOST_LIMITS, Question};
 use crate::python::gate::FEW;
 use crate::python::gate::layout::Layout;
 use crate::python::gate::part::Part;
-use crate::quota::Quota;
-
-/// What a limit is asked.
-pub(in crate::python) struct Question<K> {
-    /// Which one, by its place in the gate.
-    pub(in crate::python) limit: usize,
-    pub(in crate::python) key: K,
-    pub(in crate::python) cost: u32,
-    /// By which quota, if not by its own.
-    pub(in crate::python) quota: Option<Arc<Quota>>,
-}
 
 /// What the limits are asked that take part in a call.
 pub(in crate::python) type Questions<K> = SmallVec<[Question<K>; FEW]>;

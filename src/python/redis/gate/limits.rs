@@ -8,9 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBool;
 
 use crate::clock::unix_now;
+use crate::gate::Question;
 use crate::gate::{RedisAsk, RedisGate};
 use crate::python::arguments::key_bytes;
-use crate::python::gate::{Choice, Layout, PyGateDecision, Question};
+use crate::python::gate::{Choice, Layout, PyGateDecision};
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::redis::blocking;
 use crate::python::redis::bridge::PyBridge;

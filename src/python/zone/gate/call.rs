@@ -6,16 +6,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::in_force::InForce;
-use super::limits::{Asked, Limits};
-use crate::gate::ZoneGate;
-use crate::python::gate::{Choice, PyGateDecision, Used};
+use super::limits::Limits;
+use crate::gate::{Question, ZoneGate};
+use crate::python::gate::{Choice, PyGateDecision, Receipts, Used};
 
 /// A call of a gate in a zone, which remembers its keys.
 #[pyclass(frozen, name = "ZoneGateCall", module = "sluicegate._core")]
 pub(in crate::python) struct PyZoneGateCall {
     in_force: Arc<InForce>,
     limits: Arc<Limits>,
-    questions: Vec<Asked>,
+    questions: Vec<Question>,
     /// The limits that are chosen; `None`: all.
     chosen: Option<Arc<Choice>>,
     cost: Py<PyAny>,
@@ -90,9 +90,9 @@ impl PyZoneGateCall {
     }
 
     /// Give all back that it was admitted to, as nobody came to know of it.
-    fn give_up(&self) -> PyResult<()> {
+    fn give_up(&self, py: Python<'_>) -> PyResult<()> {
         match self.remember(None) {
-            Some(decision) => self.limits.end(&self.questions, decision.get(), true),
+            Some(decision) => self.limits.end(py, &self.questions, decision.get(), true),
             None => Ok(()),
         }
     }
@@ -125,7 +125,8 @@ impl PyZoneGateCall {
         actual: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let used = self.used(actual)?;
-        self.limits.settle(&self.questions, decision.get(), &used)
+        self.limits
+            .settle(actual.py(), &self.questions, decision.get(), &used)
     }
 
     /// Give the permits back, or all that was spent.
@@ -133,6 +134,6 @@ impl PyZoneGateCall {
     fn end(&self, decision: &Bound<'_, PyGateDecision>, is_cancelled: bool) -> PyResult<()> {
         drop(self.remember(None));
         self.limits
-            .end(&self.questions, decision.get(), is_cancelled)
+            .end(decision.py(), &self.questions, decision.get(), is_cancelled)
     }
 }

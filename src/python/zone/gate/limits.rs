@@ -9,18 +9,15 @@ use smallvec::SmallVec;
 
 use crate::algorithm::AnyAlgorithm;
 use crate::clock::{ManualClock, Ticks};
-use crate::decision::Decision;
+use crate::decision::{Decision, Receipt};
 use crate::error;
-use crate::gate::{HeldPermits, LimitAsk, Verdict, ZoneGate, ZoneLimit};
+use crate::gate::{HeldPermits, LimitAsk, Question, Verdict, ZoneGate, ZoneLimit};
 use crate::python::arguments::with_bytes;
-use crate::python::gate::{Choice, Layout, Names, Part, PyGateDecision, Question};
+use crate::python::gate::{Back, Choice, Layout, Names, Part, PyGateDecision, Receipts};
 use crate::python::limits_off::{limits_are_off, untouched};
 use crate::python::zone::place::refused;
 use crate::store::zone::{Zone, part_in_zone};
 use crate::store::{Ask, Fingerprint, Patience};
-
-/// What a limit is asked, by its key as the zone knows it.
-pub(super) type Asked = Question<Fingerprint>;
 
 /// The name of a limit in the zone, the largest amount that its counters are to hold, and the lease
 /// of its permits.
@@ -147,7 +144,7 @@ impl Limits {
         chosen: Option<&Choice>,
         keys: &Bound<'_, PyAny>,
         cost: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<SmallVec<[Asked; 4]>> {
+    ) -> PyResult<SmallVec<[Question; 4]>> {
         self.layout
             .questions_by(chosen, keys, cost, |key| self.fingerprint(key))
     }
@@ -165,18 +162,13 @@ impl Limits {
     pub(super) fn ask(
         &self,
         py: Python<'_>,
-        questions: &[Asked],
+        questions: &[Question],
         verb: Verb,
     ) -> PyResult<Py<PyGateDecision>> {
         let decisions: SmallVec<[(usize, Decision); 4]> = if limits_are_off() {
             self.untouched(questions)
         } else {
-            let asks = questions.iter().map(|question| {
-                let (key, cost) = (question.key, question.cost);
-                let quota = question.quota.as_deref();
-                LimitAsk::new(question.limit, Ask { key, cost, quota })
-            });
-            let mut asks: SmallVec<[LimitAsk<'_>; 4]> = asks.collect();
+            let mut asks: SmallVec<[_; 4]> = questions.iter().map(Question::ask).collect();
             verb(&self.gate, &mut asks)?;
             let told = asks.iter();
             told.filter_map(|ask| Some((ask.limit, ask.decision?)))
@@ -189,7 +181,7 @@ impl Limits {
     pub(super) fn spend(
         &self,
         py: Python<'_>,
-        questions: &[Asked],
+        questions: &[Question],
     ) -> PyResult<Py<PyGateDecision>> {
         let told = self.ask(py, questions, ZoneGate::check)?;
         if !limits_are_off() {
@@ -203,7 +195,7 @@ impl Limits {
         Ok(told)
     }
 
-    fn untouched(&self, questions: &[Asked]) -> SmallVec<[(usize, Decision); 4]> {
+    fn untouched(&self, questions: &[Question]) -> SmallVec<[(usize, Decision); 4]> {
         let first = &self.gate.limits()[0].part;
         let at = first.unix(first.now());
         let told = questions.iter().map(|question| {
@@ -213,6 +205,26 @@ impl Limits {
             (question.limit, untouched(limit, at))
         });
         told.collect()
+    }
+}
+
+impl Receipts for Limits {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn is_mine(&self, limit: usize, receipt: &Receipt) -> bool {
+        self.gate.limits()[limit].part.is_mine(receipt)
+    }
+
+    fn give_back(&self, _: Python<'_>, back: &Back, receipt: &Receipt, units: u32) -> PyResult<()> {
+        self.gate.give_back(back.limit, back.key, receipt, units)?;
+        Ok(())
+    }
+
+    fn spend_anyway(&self, _: Python<'_>, limit: usize, ask: Ask<'_>) -> PyResult<()> {
+        self.gate.limits()[limit].part.spend_anyway(ask)?;
+        Ok(())
     }
 }
 

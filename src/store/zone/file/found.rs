@@ -13,15 +13,44 @@ use super::header::{Fault, Header, LENGTH};
 use super::place::Place;
 use crate::store::zone::refusal::{Refusal, fault, shown_path};
 
+/// How often to try where others make and delete the file at the same time.
+const TRIES: usize = 100;
+
 /// Open the file, or make an empty one that belongs to this process's user. Whether it was made here.
 pub(in crate::store::zone) fn open_or_create(place: &Place) -> Result<(File, bool), Refusal> {
     let (directory, name) = directory_of(&place.path)?;
-    let flags = OFlags::RDWR | OFlags::CREATE;
-    let (descriptor, is_new) = match descriptor_of(&directory, name, flags | OFlags::EXCL) {
-        Err(Errno::EXIST) => (descriptor_of(&directory, name, flags), false),
-        made => (made, true),
-    };
-    Ok((opened(descriptor, &place.path)?, is_new))
+    for _ in 0..TRIES {
+        let made = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        match descriptor_of(&directory, name, made) {
+            Err(Errno::EXIST) => {}
+            // A directory that takes no files, such as one of /proc, or that has been deleted.
+            Err(Errno::NOENT) => break,
+            Err(Errno::ACCESS | Errno::PERM) => return Err(may_not_make(&place.path)),
+            made => return Ok((opened(made, &place.path)?, true)),
+        }
+        // Without CREATE: where all may write, as in /dev/shm, the kernel refuses that for a file of
+        // another user, also to root (fs.protected_regular).
+        match descriptor_of(&directory, name, OFlags::RDWR) {
+            Err(Errno::NOENT) => {} // deleted in between
+            found => return Ok((opened(found, &place.path)?, false)),
+        }
+    }
+    Err(fault(
+        &place.path,
+        format_args!("no file can be made there; name another path, as in /dev/shm or /run"),
+    ))
+}
+
+fn may_not_make(path: &Path) -> Refusal {
+    let directory = path.parent().unwrap_or(path);
+    fault(
+        path,
+        format_args!(
+            "this user may make no file in {}; let one who may make the zone, with owner= or mode= for this \
+             user, or name another path",
+            shown_path(directory)
+        ),
+    )
 }
 
 /// Open the file to look at it.

@@ -83,16 +83,17 @@ impl<W: Word> ZonePart for ZoneStore<W> {
 
     #[inline]
     fn look_at(&self, asked: &Asked<'_>) -> Result<Looked> {
-        let algorithm = self.by(asked.ask.quota)?;
-        let (cost, may_fit) = cost_of(&*algorithm, asked)?;
+        let mut room = None;
+        let algorithm = self.by_in(asked.ask.quota, &mut room)?;
+        let (cost, may_fit) = cost_of(algorithm, asked)?;
         let found = self.zone.look(self.id, asked.ask.key, asked.now);
         let seen = Seen {
             now: asked.now,
             found,
         };
-        let (_, decision) = self.with_state(&algorithm, &seen, |state, now| {
+        let (_, decision) = self.with_state(algorithm, &seen, |state, now| {
             let fits = may_fit && algorithm.fits(state, now, cost);
-            (false, self.told(&algorithm, state, now, (cost, fits)))
+            (false, self.told(algorithm, state, now, (cost, fits)))
         });
         Ok(Looked {
             decision,
@@ -102,15 +103,16 @@ impl<W: Word> ZonePart for ZoneStore<W> {
 
     #[inline]
     fn spend_at(&self, asked: &Asked<'_>, tenancy: Tenancy) -> Result<Decision> {
-        let algorithm = self.by(asked.ask.quota)?;
-        let (cost, may_fit) = cost_of(&*algorithm, asked)?;
+        let mut room = None;
+        let algorithm = self.by_in(asked.ask.quota, &mut room)?;
+        let (cost, may_fit) = cost_of(algorithm, asked)?;
         let mut change = |seen: &Seen| {
-            self.with_state(&algorithm, seen, |state, now| {
+            self.with_state(algorithm, seen, |state, now| {
                 let fits = may_fit && algorithm.admit(state, now, cost);
-                let mut decision = self.told(&algorithm, state, now, (cost, fits));
+                let mut decision = self.told(algorithm, state, now, (cost, fits));
                 if fits {
                     let who = (asked.ask.key.tag(), cost);
-                    decision.receipt = self.receipt(&algorithm, state, now, who);
+                    decision.receipt = self.receipt(algorithm, state, now, who);
                 }
                 (fits, decision)
             })

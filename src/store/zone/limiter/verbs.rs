@@ -180,34 +180,36 @@ impl<W: Word> Store for ZoneStore<W> {
 
     #[inline]
     fn is_allowed(&self, ask: Ask<'_>, now: Option<Ticks>, patience: Patience) -> Result<bool> {
-        let algorithm = self.by(ask.quota)?;
+        let mut room = None;
+        let algorithm = self.by_in(ask.quota, &mut room)?;
         error::fits(ask.cost, algorithm.limit())?;
         let now = now.unwrap_or_else(|| self.time());
         if self.has_queue()
             && self
-                .refused_behind(&algorithm, ask, now, patience)?
+                .refused_behind(algorithm, ask, now, patience)?
                 .is_some()
         {
             self.counts.count(false, Tenancy::NONE);
             return Ok(false);
         }
-        let admitted = self.admit(&algorithm, ask, now);
+        let admitted = self.admit(algorithm, ask, now);
         self.counts.count(admitted.allowed, admitted.tenancy);
         Ok(admitted.allowed)
     }
 
     #[inline]
     fn check(&self, ask: Ask<'_>, now: Option<Ticks>, patience: Patience) -> Result<Decision> {
-        let algorithm = self.by(ask.quota)?;
+        let mut room = None;
+        let algorithm = self.by_in(ask.quota, &mut room)?;
         error::fits(ask.cost, algorithm.limit())?;
         let now = now.unwrap_or_else(|| self.time());
         if self.has_queue()
-            && let Some((refusal, _)) = self.refused_behind(&algorithm, ask, now, patience)?
+            && let Some((refusal, _)) = self.refused_behind(algorithm, ask, now, patience)?
         {
             self.counts.count(false, Tenancy::NONE);
             return Ok(refusal);
         }
-        let (decision, tenancy) = self.decide(&algorithm, ask, now);
+        let (decision, tenancy) = self.decide(algorithm, ask, now);
         self.counts.count(decision.allowed, tenancy);
         Ok(decision)
     }

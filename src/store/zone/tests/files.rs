@@ -136,6 +136,7 @@ fn what_cannot_hold_a_zone_is_refused() {
     assert_refused(&within("missing/limits.zone"), "there is no directory");
     assert_refused(&within("target/limits.zone"), "there is no directory");
     assert_refused(&Place::at("/dev/null"), "device");
+    assert_refused(&Place::at("/proc/limits.zone"), "no file can be made there");
     for path in ["limits.zone", "./limits.zone", "", "/", "/run/.."] {
         let refusal = Zone::open(&Place::at(path)).expect_err("no such file");
         assert!(matches!(refusal, Refusal::Argument(_)), "{path}: {refusal}");

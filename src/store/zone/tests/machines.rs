@@ -107,6 +107,10 @@ fn another_user_needs_to_be_let_in() {
     told("this user may not read and write it");
     fs::set_permissions(&place.path, Permissions::from_mode(0o666)).expect("ours");
     told("it belongs to user 0");
+    let beside = scratch.path().join("beside.zone");
+    if let Some(told) = as_nobody().and_then(|mut nobody| opening(&mut nobody, &beside, SIZE)) {
+        assert!(told.contains("this user may make no file in"), "{told}");
+    }
     if rustix::process::geteuid().is_root() {
         fs::remove_file(&place.path).expect("there");
         let for_nobody = Place {
@@ -120,6 +124,34 @@ fn another_user_needs_to_be_let_in() {
         skip(
             "a zone given away by owner=",
             "only root can give a file away",
+        );
+    }
+}
+
+/// Where all may write, Linux can be told to refuse an opening that would make the file if it were not
+/// there, of a file of somebody else's and also to root: most systems tell it so
+/// (`fs.protected_regular`).
+#[test]
+fn a_zone_given_away_is_opened_again_where_all_may_write() {
+    let scratch = Scratch::new();
+    if !rustix::process::geteuid().is_root() {
+        return skip(
+            "a zone given away where all may write",
+            "only root can give a file away",
+        );
+    }
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o1777)).expect("ours");
+    let place = Place {
+        owner: Some(65_534),
+        ..scratch.place(SIZE)
+    };
+    drop(Zone::open(&place).expect("a new zone"));
+    Zone::open(&place).expect("opened by whoever made it, as a server that is started again does");
+    let protected = fs::read_to_string("/proc/sys/fs/protected_regular");
+    if protected.is_ok_and(|told| told.trim() == "0") {
+        skip(
+            "the kernel's refusal where all may write",
+            "fs.protected_regular is 0 here",
         );
     }
 }

@@ -8,6 +8,7 @@ from math import ceil, floor
 from sluicegate.importers.kong.entities import Plugin
 from sluicegate.importers.kong.plugins.identifiers import Identifier, identifier_of
 from sluicegate.importers.kong.plugins.mistakes import mended, tell_of_keys
+from sluicegate.importers.kong.plugins.refusals import Refused, refused_of
 from sluicegate.importers.kong.plugins.stores import Store, Stores
 from sluicegate.importers.kong.plugins.told import tell_of_settings
 from sluicegate.importers.kong.report import Report
@@ -47,6 +48,7 @@ class Setting:
         algorithm: that counts them.
         namespace: within which plugins count together; ``None`` for one of its own.
         is_hidden: whether clients are told nothing.
+        refused: what they get who are refused, if that is not usual.
         member_of: the name of the consumer group for whom this takes the place of the plugin's own.
     """
 
@@ -57,6 +59,7 @@ class Setting:
     store: Store | None
     namespace: str | None = None
     is_hidden: bool = False
+    refused: Refused | None = None
     member_of: str | None = None
 
     @property
@@ -94,6 +97,7 @@ def setting_of(plugin: Plugin, stores: Stores, report: Report) -> Setting | None
         store,
         None if is_plain else config.text("namespace"),
         config.flag("hide_client_headers", unless=False),
+        refused_of(plugin, config, report),
     )
 
 

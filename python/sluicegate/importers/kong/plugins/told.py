@@ -9,14 +9,13 @@ from sluicegate.importers.kong.table import Table
 __all__ = ["tell_of_settings"]
 
 _HTTP = {"http", "https"}
-_MESSAGE = "API rate limit exceeded"
 
 
 def tell_of_settings(
     plugin: Plugin, config: Table, algorithm: str, windows: int, report: Report
 ) -> None:
     """Tell of what is given and has no equivalent."""
-    _tell_of_refusals(plugin, config, report)
+    _tell_of_jitter(plugin, config, report)
     _tell_of_penalty(plugin, config, algorithm, windows, report)
     for name, usual, effect in (
         ("dictionary_name", "kong_rate_limiting_counters", "the policy's store has its own"),
@@ -48,20 +47,7 @@ def tell_of_settings(
         )
 
 
-def _tell_of_refusals(plugin: Plugin, config: Table, report: Report) -> None:
-    code, message = config.number("error_code"), config.text("error_message")
-    for name, is_usual in (
-        ("error_code", code in (None, 429)),
-        ("error_message", message in (None, _MESSAGE)),
-    ):
-        if not is_usual:
-            report.differs(
-                config.line_of(name),
-                f"{plugin}: {name}: {config.text(name)}",
-                "a policy's file has no status and no text of a refusal",
-                "refusals have status 429 and the policy's JSON; an app given as refusal answers "
-                "otherwise",
-            )
+def _tell_of_jitter(plugin: Plugin, config: Table, report: Report) -> None:
     jitter = config.number("retry_after_jitter_max")
     if jitter:
         report.differs(

@@ -22,7 +22,9 @@ from sluicegate.policy.document.values.kinds import (
     Whole,
 )
 from sluicegate.policy.document.values.quota_pattern import QUOTA
+from sluicegate.policy.document.values.record import Record
 from sluicegate.policy.stores.options import Overflow
+from sluicegate.refusals import FixedRefusal
 
 __all__ = ["DEFINED", "IDENTITY", "RULE", "TOP", "Key"]
 
@@ -55,11 +57,18 @@ _COST: Final = Either(
     _FUNCTION, Whole(0, 2**32 - 1), Table(Whole(0, 2**32 - 1), "a table of units by name", 100)
 )
 _ON_ERROR: Final = Text(*get_args(OnError))
-_REFUSAL: Final = Either(_FUNCTION, Text("json", "problem"))
+_REFUSAL: Final = Defined(
+    "refusal",
+    Either(
+        _FUNCTION,
+        Text("json", "problem"),
+        Record({"status": Whole(200, 599), "text": Text(), "content_type": Text()}, FixedRefusal),
+    ),
+)
 _ALGORITHM: Final = Text(*NAMES)
 
 #: Kinds that several keys have.
-DEFINED: Final = (_FUNCTION, _QUOTA, _STORE)
+DEFINED: Final = (_FUNCTION, _QUOTA, _STORE, _REFUSAL)
 
 IDENTITY: Final = {
     "trusted_proxies": Key(

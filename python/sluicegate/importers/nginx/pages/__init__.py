@@ -1,0 +1,1 @@
+"""What a refused request is sent: statuses and error pages."""
