@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.policy.unseen import unseen_in
+from sluicegate._support.unseen import unseen_in
 
 if TYPE_CHECKING:
     from sluicegate._support.asgi_types import Scope

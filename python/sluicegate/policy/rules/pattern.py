@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
+from sluicegate._support.unseen import unseen_in
 from sluicegate.policy.rules.segments import DOTS, segments_of
-from sluicegate.policy.unseen import unseen_in
 
 __all__ = ["Pattern", "pattern_of"]
 
