@@ -112,7 +112,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", error)) or _END
 
 
-def _is_closed(error: Exception) -> bool:
+def _is_closed(error: Any) -> bool:
     """Whether each block has its end, though it was said to have none.
 
     Where the stack ends within crossplane's lexer, it takes that for the end of the file.
