@@ -114,6 +114,12 @@ async def _finish(
             task.result()
 
 
+async def _connect(port: int) -> list[Connection]:
+    return [
+        Connection(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(CONNECTIONS)
+    ]
+
+
 async def run_load(
     port: int,
     story: Story,
@@ -126,10 +132,7 @@ async def run_load(
 
     Raises ``OSError`` (``TimeoutError`` is one) when the server does not answer.
     """
-    connections = [
-        [Connection(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(CONNECTIONS)]
-        for _ in outcomes
-    ]
+    connections = [await _connect(port) for _ in outcomes]
     start = story.next_start(notice=0.3)
     tasks = [asyncio.ensure_future(watch(story, start, every, show))]
     for outcome, pool in zip(outcomes, connections, strict=True):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from math import inf
-from types import FrameType
-from typing import Any
 
 import pytest
 
+from interpreter_steps import at_step_of
 from sluicegate import Decision
 from sluicegate._connection import line, lines, places, waiter
 from sluicegate._connection.lines import Lines
@@ -41,30 +40,8 @@ class Noted(Waiter):
         self.woken += 1
 
 
-@contextmanager
-def at_step(step: int, do: Callable[[], object]) -> Iterator[list[bool]]:
-    """Call ``do`` before the so-manieth step of the interpreter in these files; whether it came to that."""
-    left, came = step, [False]
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if frame.f_code.co_filename not in FILES:
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            left -= 1
-            if left == 0:
-                came[0] = True
-                sys.settrace(None)
-                do()
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield came
-    finally:
-        sys.settrace(before)
+def at_step(step: int, do: Callable[[], object]) -> AbstractContextManager[list[bool]]:
+    return at_step_of(FILES, step, do)
 
 
 def come(lines: Lines, home: object = None) -> Noted:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
+import toml_parser
 from sluicegate.importers.document import Document, Entry, Template
 from sluicegate.importers.origins import Origin, Source
 from sluicegate.importers.text import policy_text, printable
@@ -66,7 +66,7 @@ def read(text: str) -> Any:
             return [*map(plain, value)]
         return value.replace("$${", "${") if isinstance(value, str) else value
 
-    return plain(tomllib.loads(text))
+    return plain(toml_parser.loads(text))
 
 
 def merged(some: list[Entry]) -> dict[str, Any]:

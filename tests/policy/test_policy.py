@@ -17,6 +17,7 @@ from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.fastapi import rate_limit
 from sluicegate.policy import Policy, Rule
 from sluicegate.policy.request import Request
+from sluicegate.policy.routes.endpoint import EndpointOptions
 
 
 def test_it_owns_what_it_counts_whenever_a_middleware_is_made() -> None:
@@ -133,6 +134,8 @@ def test_a_plan_may_change_between_two_steps() -> None:
 def test_its_annotations_can_be_read_without_prometheus() -> None:
     hints = get_type_hints(Policy)
     assert {"tiers", "redis", "on_error", "metrics", "hooks", "enforcer"} <= hints.keys()
+    assert {"limit", "window", "policy"} <= get_type_hints(EndpointOptions).keys()
+    assert "_" not in hints.keys() | get_type_hints(EndpointOptions).keys()
 
 
 def test_a_pickle_of_it_is_refused_with_what_to_do() -> None:

@@ -139,6 +139,10 @@ class PolicyOptions(SharedOptions):
         return callable(self.tiers) and not isinstance(self.tiers, Mapping)
 
 
+# Python 3.10's typing.get_type_hints() raises where it finds KW_ONLY.
+del PolicyOptions.__annotations__["_"]
+
+
 def _rules(rules: Any) -> tuple[Rule, ...]:
     right = "rules must hold Rules, as [Rule('POST /login', '5/minute')], got"
     if isinstance(rules, (str, Rule, Mapping)) or not isinstance(rules, Iterable):

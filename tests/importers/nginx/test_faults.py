@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import tomllib
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import toml_parser
 from nginx_configs import ZONES, imported
 from sluicegate.importers.nginx.reading import read_nginx
 from sluicegate.importers.origins import ImportFileError
@@ -121,6 +121,13 @@ def test_blocks_without_end_are_no_crash(tmp_path: Path) -> None:
         read_nginx(str(path))
 
 
+def test_blocks_that_are_deep_and_have_no_end_are_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text("http " + "{ a " * 50 + "}" * 49)
+    with pytest.raises(ImportFileError, match='expecting "}"'):
+        read_nginx(str(path))
+
+
 words = st.one_of(
     st.sampled_from(
         [
@@ -180,6 +187,6 @@ def test_no_configuration_crashes_the_importer(parts: list[str], is_sound: bool)
             assert all(reason and "\n" not in reason for _, reason in error.problems)
         else:
             text = policy_text(document)
-            assert tomllib.loads(text)["rules"]
+            assert toml_parser.loads(text)["rules"]
             if document.functions is not None:
                 exec(document.functions, {})

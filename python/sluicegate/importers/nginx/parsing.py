@@ -105,11 +105,27 @@ def _block(
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError) or _is_closed(error):
         return _DEEP
     if isinstance(error, OSError):
         return f"{error.filename} cannot be read: {error.strerror}"
     return str(getattr(error, "strerror", error)) or _END
+
+
+def _is_closed(error: Any) -> bool:
+    """Whether each block has its end, though it was said to have none.
+
+    Where the stack ends within crossplane's lexer, it takes that for the end of the file.
+    """
+    crossplane: Any = importlib.import_module("crossplane")
+    if not isinstance(error, crossplane.errors.NgxParserSyntaxError):
+        return False
+    try:
+        for _ in crossplane.lexer.lex(error.filename):
+            pass
+    except crossplane.errors.NgxParserSyntaxError:
+        return False
+    return True
 
 
 def _problem(error: Any) -> Problem:

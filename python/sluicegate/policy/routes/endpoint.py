@@ -38,3 +38,7 @@ class EndpointOptions(RouteOptions):
         for field in fields(self):
             if field.name != "policy" and self.is_given(field.name):
                 raise TypeError(f"policy= stands for all other options: leave out {field.name}=")
+
+
+# Python 3.10's typing.get_type_hints() raises where it finds KW_ONLY.
+del EndpointOptions.__annotations__["_"]

@@ -75,3 +75,7 @@ class RouteOptions(SharedOptions):
                 f"{self.window_seconds!r} and {self.window!r}"
             )
         return limit, number("window", self.window, 1e-6, 1e9, "seconds")
+
+
+# Python 3.10's typing.get_type_hints() raises where it finds KW_ONLY.
+del RouteOptions.__annotations__["_"]
