@@ -34,6 +34,9 @@ MAY_COST = 1.2
 OF_FOUR_MAY_COST = 3.0
 PROCESSES = 4
 EACH = 200_000 if QUICK else 1_000_000
+CROWDS = 5 if QUICK else 21
+#: More than all rounds of a crowd use up.
+CROWDED = "4000000000/hour"
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {
     "fixed_window": "FixedWindow",
@@ -93,31 +96,37 @@ def keys_of(how: str) -> list[str]:
 
 
 def crowd(zone: str) -> Iterator[Figure]:
-    """The time of a call in each of four processes, in multiples of one in memory, alone."""
+    """The time of a call in each of four processes, in multiples of one in memory, alone just before."""
     for how in ("one key", "10,000 keys"):
-        alone = nanoseconds(sluicegate.FixedWindow(f"{PLENTY}/hour").is_allowed, keys_of(how))
+        keys, alone = keys_of(how), sluicegate.FixedWindow(CROWDED).is_allowed
+        nanoseconds(alone, keys)
         command = [sys.executable, "-m", "benches.python.zone", zone, how]
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         processes = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(PROCESSES)]
+        at_once_in(processes)  # each has begun
+        rounds = [(nanoseconds(alone, keys), at_once_in(processes)) for _ in range(CROWDS)]
         for each in processes:
-            each.stdout.readline()  # it is ready
-        for each in processes:
-            each.stdin.write("go\n")
-            each.stdin.flush()
-        took = [float(each.communicate()[0]) for each in processes]
+            each.communicate()
         row = f"FixedWindow, {PROCESSES} processes, {how}"
-        yield Figure(
-            row, median(took) / alone, "×", OF_FOUR_MAY_COST, note=f"{median(took):.0f} ns"
-        )
+        note = f"{median(together for _, together in rounds):.0f} ns"
+        ratios = [together / alone for alone, together in rounds]
+        yield summary(row, ratios, "×", OF_FOUR_MAY_COST, note)
+
+
+def at_once_in(processes: list[Any]) -> float:
+    """The median time of a call, when all of them call at once."""
+    for each in processes:
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    return median(float(each.stdout.readline()) for each in processes)
 
 
 def one_of_the_crowd(zone: str, how: str) -> None:
-    limiter = shared.FixedWindow(zone, f"{PLENTY}/hour", name=f"crowd, {how}")
+    limiter = shared.FixedWindow(zone, CROWDED, name=f"crowd, {how}")
     keys = keys_of(how)
     limiter.is_allowed_many(keys)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(nanoseconds(limiter.is_allowed, keys))
+    for _ in sys.stdin:
+        print(nanoseconds(limiter.is_allowed, keys), flush=True)
 
 
 def main() -> None:

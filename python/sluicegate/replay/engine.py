@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress, islice
 from math import isqrt
 
 from sluicegate._core import ManualClock
+from sluicegate.replay.busiest import busiest
 from sluicegate.replay.logs.access_log import AccessLog
 from sluicegate.replay.outcome import Outcome
 from sluicegate.replay.specs import Refusal, Several, Spec
@@ -47,13 +48,13 @@ def refused_at_once(log: AccessLog, spec: Spec | Several) -> int:
 
 def _answers(
     log: AccessLog,
-    times: array[int],
-    keys: array[int],
+    times: Iterable[int],
+    keys: Iterable[int],
     spec: Spec | Several,
     told: Callable[[Refusal], object] = lambda _: None,
 ) -> Iterator[bool]:
     """What the real limiter or gate says to each request."""
-    now = times[0] if times else 0
+    now = log.times[0] if log else 0
     clock = ManualClock(now / _SECOND)
     allows, names = spec.judge(clock, len(log.names), told), log.names
     skip = clock._skip  # noqa: SLF001
@@ -89,17 +90,19 @@ def smallest_limit(
 
 
 def _smallest(log: AccessLog, spec: Spec, share: float, progress: Callable[[], None]) -> Spec:
-    """Found by bisection, each step a replay of the keys that can be refused."""
+    """Found by bisection, each step a replay of the keys that the limit in question can refuse."""
     totals = Counter(log.keys)
-    low, high = 0, min(_surely_enough(totals, share), spec.largest_limit)
+    most = busiest(log, spec.window_seconds) if spec.is_bound_by_window else totals
+    low, high = 0, min(_surely_enough(totals, most, share), spec.largest_limit)
     times, keys = log.times, log.keys
     middle = min(spec.limit, max(high - 1, 1))
     while high - low > 1:
         progress()
-        if _refuses_more(log, times, keys, spec.with_limit(middle), share):
+        busy = bytes(most[key] > middle for key in keys)
+        few = compress(times, busy), compress(keys, busy)
+        if _refuses_more(log, *few, spec.with_limit(middle), share):
             low = middle
-            # Keys of so few requests are refused by no limit that is still in question.
-            busy = bytes(totals[key] > low for key in keys)
+            # The others are refused by no limit that is still in question.
             if times is log.times:
                 times, keys = times[:], keys[:]
             _keep(times, busy)
@@ -123,7 +126,7 @@ def _keep(values: array[int], which: bytes) -> None:
 
 
 def _refuses_more(
-    log: AccessLog, times: array[int], keys: array[int], spec: Spec, share: float
+    log: AccessLog, times: Iterable[int], keys: Iterable[int], spec: Spec, share: float
 ) -> bool:
     refused = 0
     for allowed in _answers(log, times, keys, spec):
@@ -134,13 +137,15 @@ def _refuses_more(
     return False
 
 
-def _surely_enough(totals: Counter[int], share: float) -> int:
-    """A limit that needs no replay: each key's first ``limit`` requests are always admitted."""
+def _surely_enough(totals: Counter[int], most: Counter[int] | Sequence[int], share: float) -> int:
+    """A limit that needs no replay: each key's first ``limit`` requests are always admitted, and all of
+    one that never asks for more than ``most``."""
     requests = totals.total()
-    low, high = 0, max(totals.values())
+    low, high = 0, max(most[key] for key in totals)
     while high - low > 1:
         middle = (low + high) // 2
-        if sum(total - middle for total in totals.values() if total > middle) / requests <= share:
+        over = sum(total - middle for key, total in totals.items() if most[key] > middle)
+        if over / requests <= share:
             high = middle
         else:
             low = middle

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import repeat
 from typing import NamedTuple
 
+from sluicegate.replay.busiest import busiest
 from sluicegate.replay.logs.access_log import AccessLog
 from sluicegate.replay.specs import Refusal, Several, Spec
 
@@ -117,7 +117,7 @@ class Outcome:
                     keys=len({key for _, key in own}),
                     first=own[0][0] if own else None,
                     last=own[-1][0] if own else None,
-                    most=max(self._busiest(spec, self.allowed)),
+                    most=max(busiest(self.log, spec.window_seconds, self.allowed)),
                 )
             )
         return parts
@@ -136,13 +136,15 @@ class Outcome:
         for time, key, by in self.refusals():
             times[key] = (times.get(key, (time,))[0], time)
             counts.setdefault(key, Counter())[by.bits] += 1
-        busiest = self._busiest(self.spec, None) if isinstance(self.spec, Spec) and times else None
+        most = None
+        if isinstance(self.spec, Spec) and times:
+            most = busiest(self.log, self.spec.window_seconds)
         rows = [
             Refused(
                 key=self.log.names[key],
                 requests=requests[key],
                 refused=counts[key].total(),
-                most=busiest[key] if busiest else None,
+                most=most[key] if most else None,
                 first=first,
                 last=last,
                 by=tuple(
@@ -165,24 +167,6 @@ class Outcome:
             by = tuple(refused[n, place] for place in range(len(self.spec.parts)))
             made.append(Bin(n * width, requests[n], sum(by), by))
         return made
-
-    def _busiest(self, spec: Spec, counted: bytearray | None) -> Sequence[int]:
-        """For each key the most requests (of those ``counted``) in any span of a window."""
-        times, keys = self.log.times, self.log.keys
-        counted = counted if counted is not None else bytearray(b"\x01") * len(times)
-        window = spec.window_seconds * _SECOND
-        live = array("I", bytes(4 * len(self.log.names)))
-        most = array("I", live)
-        left = 0
-        for time, key, counts in zip(times, keys, counted, strict=True):
-            while times[left] <= time - window:
-                live[keys[left]] -= counted[left]
-                left += 1
-            if counts:
-                live[key] = now = live[key] + 1
-                if now > most[key]:
-                    most[key] = now
-        return most
 
 
 class Findings(NamedTuple):

@@ -75,6 +75,11 @@ class Spec(NamedTuple):
         """The window's length; of a calendar's periods the longest."""
         return self.quota.window_seconds or 0.0
 
+    @property
+    def is_bound_by_window(self) -> bool:
+        """Whether a key that never asks for more than the limit in any window is never refused."""
+        return self.kind in ("sliding_window", "fixed_window")
+
     def with_limit(self, limit: int) -> Spec:
         """The same with another limit (a bucket keeps its rate)."""
         amount, _, rest = str(self.quota).partition("/")
