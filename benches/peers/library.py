@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from benches.peers import libraries
-from benches.peers.settings import CALLS
+from benches.peers.settings import CALLS, FIRST_KEYS
 
 Algorithm = Literal["log", "segments", "bucket", "counter", "fixed"]
 Call = Callable[[str], Any]
@@ -38,7 +38,8 @@ class Contestant:
     ``admitted`` reads the answer of ``make``'s call. ``full`` makes a call that also tells
     what remains and when to come back. ``awaited`` decides at once in a coroutine, ``waits``
     until admitted. A contestant that is not ``keyed`` limits one client only. ``calls`` are those of a
-    timed block: fewer where one takes a millisecond.
+    timed block: fewer where one takes a millisecond. ``first_keys`` are those of a first touch: fewer
+    where each new key takes longer than the one before.
 
     Of several limits, ``one_key`` has all for one key; ``each_its_own`` has for each another key, of
     which the first is given. Where there is no such call, several of ``make``'s are made in a row.
@@ -54,6 +55,7 @@ class Contestant:
     many: Callable[[int, int], Callable[[list[str]], Any]] | None = None
     keyed: bool = True
     calls: int = CALLS
+    first_keys: int = FIRST_KEYS
     one_key: JointMaker | None = None
     each_its_own: JointMaker | None = None
 

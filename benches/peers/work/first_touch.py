@@ -7,14 +7,14 @@ import time
 
 from benches.peers.library import Library
 from benches.peers.sample import Sample, Task
-from benches.peers.settings import FEW, FIRST_KEYS, HOUR
+from benches.peers.settings import FEW, HOUR
 from benches.peers.timing import block, chosen, no_collections
 
 
-def fresh_keys(seed: int) -> list[str]:
+def fresh_keys(seed: int, count: int) -> list[str]:
     """Strings whose hash is not yet known (a ``str`` remembers it)."""
     draw = random.Random(seed).getrandbits
-    return [f"{draw(64):016x}" for _ in range(FIRST_KEYS)]
+    return [f"{draw(64):016x}" for _ in range(count)]
 
 
 def insert(keys: list[str]) -> int:
@@ -31,7 +31,7 @@ def measure(library: Library, task: Task) -> list[Sample]:
         assert each.make is not None
         call = each.make(FEW, HOUR)
         with no_collections():
-            floor = insert(fresh_keys(task.round)) / FIRST_KEYS
-            took = block(call, fresh_keys(task.round)) / FIRST_KEYS
+            floor = insert(fresh_keys(task.round, each.first_keys)) / each.first_keys
+            took = block(call, fresh_keys(task.round, each.first_keys)) / each.first_keys
         found.append(Sample("a key", each.name, each.algorithm, took, "ns", floor))
     return found
