@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 __all__ = ["Stamps"]
 
 _SECOND = 1_000_000
+_DIGITS = b"0123456789"
 _LATEST = 8_000_000_000 * _SECOND
 _DAY = "%d/%b/%Y %z"
 #: ``17/May/2015:10:05:03.250 +0000``
@@ -43,8 +44,23 @@ class Stamps(dict[bytes, int | None]):
     def __missing__(self, stamp: bytes) -> int | None:
         if len(self) >= self._MOST:
             self.clear()
-        self[stamp] = time = self._parse(stamp.decode("latin-1"))
+        self[stamp] = time = self._with_fraction(stamp)
         return time
+
+    def _with_fraction(self, stamp: bytes) -> int | None:
+        """A second with a fraction that is like no other: the second itself is known already, mostly."""
+        head, _, tail = stamp.partition(b".")
+        zone = tail.lstrip(_DIGITS)
+        fraction = tail[: len(tail) - len(zone)]
+        is_unit = head.isdigit() and len(head) > 10  # whose own digits are the fraction
+        if not 0 < len(fraction) < 10 or is_unit or b"." in zone or b"," in stamp:
+            return self._parse(stamp.decode("latin-1"))
+        second = self[head + zone]
+        if second is None:
+            return None
+        self.has_fractions = True
+        time = second + int(fraction.ljust(6, b"0")[:6])
+        return time if time <= _LATEST else None
 
     def _parse(self, stamp: str) -> int | None:
         found = _CLF.fullmatch(stamp) or _ISO.fullmatch(stamp)
