@@ -17,7 +17,8 @@ from forking import needs_fork, program_that_forks
 from polling import until
 from sluicegate import ConcurrencyLimiter, FixedWindow, ManualClock, TokenBucket
 from sluicegate._core import Bells, Ticket
-from sluicegate._support import waiting as _waiting
+from sluicegate._support.waiting import in_line as _waiting
+from sluicegate._support.waiting import timer as _timer
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ def test_waits_shorter_than_a_timer_can_be(
     async def main() -> None:
         assert all(await asyncio.gather(*[bucket.wait("k") for _ in range(200)]))
         alarm = _waiting._alarm(asyncio.get_running_loop())
-        assert (alarm._timed, alarm._due, alarm._timer) == (set(), [], None)
+        assert (alarm.timer._timed, alarm.timer._due, alarm.timer._timer) == (set(), [], None)
 
     ran(main(), new_loop())
     assert bucket.statistics().admitted == 200
@@ -95,7 +96,7 @@ def test_a_timer_that_cannot_be_made_is_seen_and_leaves_nothing() -> None:
             with pytest.raises(ZeroDivisionError):
                 await bucket.wait("k")
             Failing.fails = False
-            assert (alarm._timed, alarm._due, alarm._timer) == (set(), [], None)
+            assert (alarm.timer._timed, alarm.timer._due, alarm.timer._timer) == (set(), [], None)
         assert await bucket.wait("k")
 
     try:
@@ -194,7 +195,7 @@ def test_a_timer_that_was_lost_is_made_up_for_by_who_comes_next() -> None:
     loop.run_until_complete(asyncio.sleep(0))
 
     async def next_one() -> None:
-        await asyncio.sleep(_waiting._LOST * 2)
+        await asyncio.sleep(_timer._LOST * 2)
         limiter.check("next")
         assert await limiter.wait("next")
         assert all(await asyncio.gather(*tasks))
@@ -203,12 +204,12 @@ def test_a_timer_that_was_lost_is_made_up_for_by_who_comes_next() -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_waiting._Alarm, "_go_off", interrupted)
+        patch.setattr(_timer.Timer, "_go_off", interrupted)
         # Made before, as the timer has its method already.
-        alarm = _waiting._alarm(loop)
-        assert alarm._timer is not None
-        alarm._timer.cancel()
-        alarm._arm(loop, loop.time())
+        timer = _waiting._alarm(loop).timer
+        assert timer._timer is not None
+        timer._timer.cancel()
+        timer._arm(loop, loop.time())
         with pytest.raises(KeyboardInterrupt):
             loop.run_until_complete(asyncio.sleep(30))
     for left in asyncio.all_tasks(loop) - set(tasks):

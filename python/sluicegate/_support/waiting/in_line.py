@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
@@ -103,6 +104,8 @@ class _Alarm:
         # Weak, since a loop that was closed in the middle of a wait must go with its waiters.
         self._waiters: WeakValueDictionary[int, Waiter] = WeakValueDictionary()
         self._last = 0
+        # Of the waiters alone: a timer that knew this would keep it, and the bells, until they are collected.
+        self._ring = partial(_ring, self._waiters)
         self.timer = Timer(self._ring)
 
     def add(self, waiter: Waiter) -> int:
@@ -117,10 +120,11 @@ class _Alarm:
             self._ring(number)
             self.bells.answered(number)
 
-    def _ring(self, number: int) -> None:
-        waiter = self._waiters.get(number)
-        if waiter is not None:
-            waiter.ring_here()
+
+def _ring(waiters: WeakValueDictionary[int, Waiter], number: int) -> None:
+    waiter = waiters.get(number)
+    if waiter is not None:
+        waiter.ring_here()
 
 
 _alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_Alarm]] = WeakKeyDictionary()
