@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     QuotaFor = Callable[[str], "Quota | str | None"]
 
-__all__ = ["Limit", "checked_name"]
+__all__ = ["Limit", "checked_name", "checked_quotas"]
 
 _RIGHT = "a quota or its text, as '5/second; 10000/day'"
 
@@ -82,7 +82,7 @@ class Limit:
         lease_seconds: float = 30,
     ) -> None:
         checked: dict[str, Any] = {
-            "quotas": _quotas(quota),
+            "quotas": checked_quotas(quota),
             "by": checked_name("by", by),
             "algorithm": check_algorithm(algorithm),
             "name": None if name is None else checked_name("name", name),
@@ -137,7 +137,8 @@ def _made(text: str, fields: dict[str, Any]) -> Limit:
     return Limit(text, **fields)
 
 
-def _quotas(quota: object) -> tuple[Quota, ...]:
+def checked_quotas(quota: object, instead: str = "") -> tuple[Quota, ...]:
+    """One or several; ``instead`` says what may be written besides where there is no limit."""
     if isinstance(quota, Quota):
         quotas: tuple[Quota, ...] = (quota,)
     elif isinstance(quota, str):
@@ -147,7 +148,7 @@ def _quotas(quota: object) -> tuple[Quota, ...]:
     for each in quotas:
         if each.limit is None and each.concurrent is None:
             raise ValueError(
-                f"quota must be {_RIGHT}, got '{each}': leave out a limit that there is not"
+                f"quota must be {_RIGHT}, got '{each}': leave out a limit that there is not{instead}"
             )
     return quotas
 

@@ -9,7 +9,7 @@ from sluicegate._core import Quota
 from sluicegate._support.arguments import number, whole
 from sluicegate._support.functions import check_plain
 from sluicegate.gate.algorithms import check_algorithm
-from sluicegate.gate.limit import checked_name
+from sluicegate.gate.limit import checked_name, checked_quotas
 from sluicegate.headers import header_sets
 from sluicegate.policy.rules.names import LONGEST, is_seen
 from sluicegate.policy.rules.pattern import pattern_of
@@ -20,7 +20,6 @@ from sluicegate.policy.stores.place import place_of
 __all__ = ["checked_arguments"]
 
 _MOST: Final = 2**32 - 1
-_QUOTA: Final = "a quota or its text, as '5/second; 10000/day'"
 
 
 def checked_arguments(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
@@ -40,19 +39,7 @@ def checked_arguments(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fa
 def _quota(quota: object) -> tuple[Quota, ...]:
     if quota is None:
         return ()
-    if isinstance(quota, Quota):
-        quotas: tuple[Quota, ...] = (quota,)
-    elif isinstance(quota, str):
-        quotas = Quota.parse_all(quota)
-    else:
-        raise TypeError(f"quota must be {_QUOTA}, got {type(quota).__name__} {quota!r}")
-    for each in quotas:
-        if each.limit is None and each.concurrent is None:
-            raise ValueError(
-                f"quota must be {_QUOTA}, got '{each}': leave out a limit that there is not, or "
-                "write exempt=True instead of a quota"
-            )
-    return quotas
+    return checked_quotas(quota, ", or write exempt=True instead of a quota")
 
 
 def _tier(tier: object) -> tuple[str, ...]:
